@@ -1,0 +1,2 @@
+//! mcp-auth-cli
+fn main() {}

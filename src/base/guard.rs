@@ -1,0 +1,423 @@
+//! The one authority over URLs: nothing is sent, opened or given a token that has not passed here.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use serde::{Deserialize, Serialize};
+use url::{Host, Url};
+
+use super::text;
+
+/// The longest URL that is accepted, in bytes.
+pub const MAX_URL: usize = 4096;
+
+/// Which addresses a host name may resolve to. A URL whose host is an address is judged here; a name is judged
+/// again by whoever resolves it, at the time of connecting, so that a name that changes its address
+/// (DNS rebinding) is caught.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// Globally reachable addresses only (the registries of RFC 6890).
+    Public,
+    /// Globally reachable addresses and the machine itself.
+    Loopback,
+    /// Any address.
+    Any,
+}
+
+impl Reach {
+    /// Whether a connection to `address` is allowed.
+    pub fn allows(self, address: IpAddr) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Loopback => is_loopback(address) || is_public(address),
+            Self::Public => is_public(address),
+        }
+    }
+}
+
+/// A URL that has passed the guard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    text: String,
+    url: Url,
+    reach: Reach,
+}
+
+impl Endpoint {
+    /// The URL byte for byte as it was given: its identity.
+    pub fn as_given(&self) -> &str {
+        &self.text
+    }
+
+    /// The URL as a parser serialises it: what is sent or opened.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Which addresses the host may resolve to.
+    pub fn reach(&self) -> Reach {
+        self.reach
+    }
+}
+
+/// Why a URL was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Not a URL with scheme and host, or over 4096 bytes.
+    NotAbsolute,
+    /// Neither `https`, nor `http` to the machine itself.
+    Scheme,
+    /// User name or password before the host.
+    UserInfo,
+    /// A fragment.
+    Fragment,
+    /// A character that RFC 3986 does not allow, or one with a meaning to a shell.
+    Character,
+    /// A host in another spelling than the one that would be connected to (`0x7f.1`, `127.1`, `host.`).
+    Host,
+    /// A path that a parser would rewrite (`..`, `%2e`).
+    Path,
+    /// An address or a name that policy does not allow.
+    Address,
+    /// A redirect URI that is neither `https` nor `http` to the machine itself.
+    Redirect,
+}
+
+/// A URL did not pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UrlRefused {
+    /// The URL without its query, cleaned and cut.
+    pub url: String,
+    /// What was wrong with it.
+    pub fault: Fault,
+}
+
+impl fmt::Display for UrlRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reason = match self.fault {
+            Fault::NotAbsolute => "is no absolute URL with a host, of at most 4096 bytes",
+            Fault::Scheme => "is not https (http is for loopback hosts only)",
+            Fault::UserInfo => "carries user info before its host",
+            Fault::Fragment => "carries a fragment",
+            Fault::Character => "holds a character that a URL may not hold unescaped",
+            Fault::Host => "spells its host in another way than it would be connected to",
+            Fault::Path => "has dot segments in its path",
+            Fault::Address => "leads to an address that policy does not allow",
+            Fault::Redirect => "is neither https nor a loopback address",
+        };
+        write!(f, "the URL {:?} {reason}", self.url)
+    }
+}
+
+impl std::error::Error for UrlRefused {}
+
+/// What URLs may be sent to, opened, or given a token.
+///
+/// A URL must be absolute, `https` (`http` only where the host is the machine itself), without user info and
+/// fragment, spelled as it would be sent, and with a host that [`Reach`] allows. The origin of the MCP server
+/// itself was named by the person and may be anywhere.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    reach: Reach,
+    home: Option<Url>,
+}
+
+impl Guard {
+    /// A guard that allows hosts within `reach`.
+    pub const fn new(reach: Reach) -> Self {
+        Self { reach, home: None }
+    }
+
+    /// The guard of one MCP server: its own origin may be at any address; other hosts must be within `reach`,
+    /// by default public ones, and the machine itself where the MCP server runs there.
+    pub fn for_server(server: &Endpoint, reach: Option<Reach>) -> Self {
+        let derived = if is_loopback_host(server.url()) { Reach::Loopback } else { Reach::Public };
+        Self { reach: reach.unwrap_or(derived), home: Some(server.url().clone()) }
+    }
+
+    /// Judges `given`.
+    pub fn check(&self, given: &str) -> Result<Endpoint, UrlRefused> {
+        let refuse = |fault| UrlRefused { url: without_query(given), fault };
+        let url = parse(given).map_err(refuse)?;
+        let at_home = self.home.as_ref().is_some_and(|home| same_origin(home, &url));
+        let reach = if at_home { Reach::Any } else { self.reach };
+        if !reaches(reach, &url) {
+            return Err(refuse(Fault::Address));
+        }
+        Ok(Endpoint { text: given.to_owned(), url, reach })
+    }
+}
+
+/// Judges a redirect URI: `https`, or `http` to the machine itself, without fragment (RFC 6749 §3.1.2; MCP
+/// 2026-07-28, security considerations, communication security).
+pub fn redirect_uri(given: &str) -> Result<Url, UrlRefused> {
+    parse(given).map_err(|fault| {
+        let fault = if fault == Fault::Scheme { Fault::Redirect } else { fault };
+        UrlRefused { url: without_query(given), fault }
+    })
+}
+
+/// Whether two URLs have the same scheme, host and port.
+pub fn same_origin(a: &Url, b: &Url) -> bool {
+    a.scheme() == b.scheme() && a.host() == b.host() && a.port_or_known_default() == b.port_or_known_default()
+}
+
+/// Whether the host is the machine itself: `localhost`, a name below it, 127.0.0.0/8 or `::1`.
+pub fn is_loopback_host(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => is_loopback(address.into()),
+        Some(Host::Ipv6(address)) => is_loopback(address.into()),
+        None => false,
+    }
+}
+
+/// A URL as it may be shown: without its query and fragment, cleaned and cut.
+pub fn without_query(given: &str) -> String {
+    let shown = given.split(['?', '#']).next().unwrap_or_default();
+    // User info may be a password; what stands before the last `@` of the authority is not shown.
+    let shown = match shown.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = match rest.find('/') {
+                Some(at) => rest.split_at(at),
+                None => (rest, ""),
+            };
+            let host = authority.rsplit('@').next().unwrap_or_default();
+            format!("{scheme}://{host}{path}")
+        }
+        None => shown.to_owned(),
+    };
+    text::clean(&shown, 200)
+}
+
+fn parse(given: &str) -> Result<Url, Fault> {
+    if given.len() > MAX_URL {
+        return Err(Fault::NotAbsolute);
+    }
+    if given.contains('#') {
+        return Err(Fault::Fragment);
+    }
+    if !given.bytes().all(is_url_byte) || given.contains("$(") {
+        return Err(Fault::Character);
+    }
+    let (scheme, rest) = given.split_once("://").ok_or(Fault::NotAbsolute)?;
+    let secure = scheme.eq_ignore_ascii_case("https");
+    if !secure && !scheme.eq_ignore_ascii_case("http") {
+        return Err(Fault::Scheme);
+    }
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path_and_query) = rest.split_at(end);
+    if authority.contains('@') {
+        return Err(Fault::UserInfo);
+    }
+    let url = Url::parse(given).map_err(|_| Fault::NotAbsolute)?;
+    let host = url.host_str().filter(|host| !host.is_empty()).ok_or(Fault::NotAbsolute)?;
+    let as_written = authority.to_ascii_lowercase();
+    let port = as_written.strip_prefix(host).ok_or(Fault::Host)?;
+    if host.ends_with('.') || !(port.is_empty() || port.starts_with(':')) {
+        return Err(Fault::Host);
+    }
+    let path = path_and_query.split('?').next().unwrap_or_default();
+    if url.path() != path && !(path.is_empty() && url.path() == "/") {
+        return Err(Fault::Path);
+    }
+    if !secure && !is_loopback_host(&url) {
+        return Err(Fault::Scheme);
+    }
+    Ok(url)
+}
+
+/// The characters of RFC 3986 §2, less the apostrophe.
+fn is_url_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&()*+,;=%".contains(&byte)
+}
+
+fn reaches(reach: Reach, url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => reach.allows(address.into()),
+        Some(Host::Ipv6(address)) => reach.allows(address.into()),
+        Some(Host::Domain(_)) => reach != Reach::Public || !is_loopback_host(url),
+        None => false,
+    }
+}
+
+fn is_loopback(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_loopback(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.to_ipv4_mapped().is_some_and(|v4| v4.is_loopback()),
+    }
+}
+
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => is_public_v4(v4),
+        IpAddr::V6(v6) => is_public_v6(v6),
+    }
+}
+
+/// RFC 6890 and its registry: every block that is not globally reachable.
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    !(matches!(a, 0 | 10 | 127 | 224..=255)
+        || (a == 100 && (64..=127).contains(&b))
+        || (a == 169 && b == 254)
+        || (a == 172 && (16..=31).contains(&b))
+        || (a == 192 && b == 168)
+        || (a == 192 && b == 0 && (c == 0 || c == 2))
+        || (a == 192 && b == 88 && c == 99)
+        || (a == 198 && (b == 18 || b == 19))
+        || (a == 198 && b == 51 && c == 100)
+        || (a == 203 && b == 0 && c == 113))
+}
+
+/// Global unicast is 2000::/3; within it, and in the ranges that carry an IPv4 address, the rest is sorted out.
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let [a, b, c, d, e, f, g, h] = address.segments();
+    let embedded = |high: u16, low: u16| {
+        let [w, x] = high.to_be_bytes();
+        let [y, z] = low.to_be_bytes();
+        is_public_v4(Ipv4Addr::new(w, x, y, z))
+    };
+    match (a, b, c, d, e, f) {
+        (0, 0, 0, 0, 0, 0xffff) => embedded(g, h),
+        (0x64, 0xff9b, 0, 0, 0, 0) => embedded(g, h),
+        (0x2002, ..) => embedded(b, c),
+        (0x2001, 0..=0x1ff, ..) | (0x2001, 0xdb8, ..) | (0x3fff, 0..=0xfff, ..) => false,
+        _ => a & 0xe000 == 0x2000,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(url: &str) -> Option<Fault> {
+        Guard::new(Reach::Public).check(url).err().map(|refused| refused.fault)
+    }
+
+    #[test]
+    fn ordinary_urls_pass_and_keep_their_spelling() {
+        for url in
+            ["https://a.example", "https://a.example/", "https://A.example:443/x?y=z", "HTTPS://a.example/x"]
+        {
+            let endpoint = Guard::new(Reach::Public).check(url).unwrap();
+            assert_eq!(endpoint.as_given(), url);
+        }
+    }
+
+    #[test]
+    fn each_fault_is_named() {
+        for (url, expected) in [
+            ("", Fault::NotAbsolute),
+            ("/path", Fault::NotAbsolute),
+            ("javascript:alert(1)", Fault::NotAbsolute),
+            ("https:a.example", Fault::NotAbsolute),
+            ("https://", Fault::NotAbsolute),
+            ("ftp://a.example/", Fault::Scheme),
+            ("http://a.example/", Fault::Scheme),
+            ("https://u@a.example/", Fault::UserInfo),
+            ("https://@a.example/", Fault::UserInfo),
+            ("https://a.example@b.example/", Fault::UserInfo),
+            ("https://a.example/#", Fault::Fragment),
+            ("https://a.example/ x", Fault::Character),
+            ("https://a.example\\@b.example/", Fault::Character),
+            ("https://a.example/\tx", Fault::Character),
+            ("https://a.example/$(id)", Fault::Character),
+            ("https://a.example/`id`", Fault::Character),
+            ("https://a.example/'x'", Fault::Character),
+            ("https://\u{430}.example/", Fault::Character),
+            ("https://0x7f000001/", Fault::Host),
+            ("https://127.1/", Fault::Host),
+            ("https://2130706433/", Fault::Host),
+            ("https://[0:0::1]/", Fault::Host),
+            ("https://a.example./", Fault::Host),
+            ("https://a%2eexample/", Fault::Host),
+            ("https://a.example/x/../y", Fault::Path),
+            ("https://a.example/x/%2e%2E/y", Fault::Path),
+            ("https://169.254.169.254/latest", Fault::Address),
+            ("https://10.0.0.1/", Fault::Address),
+            ("https://[::1]/", Fault::Address),
+            ("https://[::ffff:7f00:1]/", Fault::Address),
+            ("https://localhost/", Fault::Address),
+            ("https://a.localhost/", Fault::Address),
+            ("http://localhost/", Fault::Address),
+        ] {
+            assert_eq!(fault(url), Some(expected), "{url}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_sorted_by_registry() {
+        for address in [
+            "0.1.2.3",
+            "10.0.0.1",
+            "100.64.0.1",
+            "127.0.0.1",
+            "169.254.169.254",
+            "172.31.255.255",
+            "192.0.0.8",
+            "192.0.2.1",
+            "192.168.0.1",
+            "198.18.0.1",
+            "198.51.100.1",
+            "203.0.113.9",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::a00:1",
+            "64:ff9b:1::1",
+            "2002:a00:1::",
+            "2001::1",
+            "2001:db8::1",
+            "fc00::1",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+            "100::1",
+            "::10.0.0.1",
+            "3fff::1",
+        ] {
+            assert!(!Reach::Public.allows(address.parse().unwrap()), "{address}");
+        }
+        for address in ["1.1.1.1", "172.32.0.1", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"] {
+            assert!(Reach::Public.allows(address.parse().unwrap()), "{address}");
+        }
+        assert!(Reach::Loopback.allows("127.0.0.1".parse().unwrap()));
+        assert!(!Reach::Loopback.allows("10.0.0.1".parse().unwrap()));
+        assert!(Reach::Any.allows("10.0.0.1".parse().unwrap()));
+    }
+
+    #[test]
+    fn the_servers_own_origin_may_be_anywhere() {
+        let server = Guard::new(Reach::Any).check("https://10.0.0.5:8443/mcp").unwrap();
+        let guard = Guard::for_server(&server, None);
+        assert_eq!(guard.check("https://10.0.0.5:8443/.well-known/x").unwrap().reach(), Reach::Any);
+        assert_eq!(guard.check("https://10.0.0.5/x").unwrap_err().fault, Fault::Address);
+        assert_eq!(guard.check("https://a.example/").unwrap().reach(), Reach::Public);
+
+        let local = Guard::new(Reach::Any).check("http://127.0.0.1:1/mcp").unwrap();
+        assert_eq!(
+            Guard::for_server(&local, None).check("http://localhost:2/x").unwrap().reach(),
+            Reach::Loopback
+        );
+    }
+
+    #[test]
+    fn redirect_uris_are_https_or_loopback() {
+        assert!(redirect_uri("http://127.0.0.1:3000/callback").is_ok());
+        assert!(redirect_uri("https://app.example/cb").is_ok());
+        assert_eq!(redirect_uri("http://app.example/cb").unwrap_err().fault, Fault::Redirect);
+        assert_eq!(redirect_uri("ftp://app.example/cb").unwrap_err().fault, Fault::Redirect);
+    }
+
+    #[test]
+    fn nothing_of_a_query_or_password_is_shown() {
+        assert_eq!(without_query("https://u:pw@a.example/p?token=x#y"), "https://a.example/p");
+        let refused = Guard::new(Reach::Public).check("https://u:pw@a.example/p?token=x").unwrap_err();
+        assert!(!refused.to_string().contains("pw") && !refused.to_string().contains("token"));
+    }
+}

@@ -1,0 +1,8 @@
+//! The small values everything else stands on. Nothing here knows a document or a step.
+
+pub mod guard;
+pub mod scope;
+pub mod secret;
+pub mod seed;
+pub mod text;
+pub mod time;

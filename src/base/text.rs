@@ -1,0 +1,43 @@
+//! Text that came from elsewhere, made fit to be shown to a person.
+
+/// At most `max` characters of `text`, with everything that could move a cursor, change a colour, reorder or
+/// hide other text replaced by `\u{fffd}`.
+pub fn clean(text: &str, max: usize) -> String {
+    let mut out = String::new();
+    for (count, letter) in text.chars().enumerate() {
+        if count >= max {
+            out.push('…');
+            break;
+        }
+        out.push(if is_plain(letter) { letter } else { '\u{fffd}' });
+    }
+    out
+}
+
+/// The `error` and `error_description` grammar of RFC 6749 §4.1.2.1 is printable ASCII; real servers write words
+/// in other scripts, which do no harm. Controls, bidirectional overrides and invisible characters do.
+fn is_plain(letter: char) -> bool {
+    !(letter.is_control()
+        || matches!(letter,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clean;
+
+    #[test]
+    fn terminal_escapes_and_overrides_are_replaced() {
+        assert_eq!(clean("a\u{1b}[31mb", 80), "a\u{fffd}[31mb");
+        assert_eq!(clean("a\u{202e}b\u{200b}c\r\nd", 80), "a\u{fffd}b\u{fffd}c\u{fffd}\u{fffd}d");
+        assert_eq!(clean("überall", 80), "überall");
+    }
+
+    #[test]
+    fn long_text_is_cut() {
+        assert_eq!(clean("abcdef", 3), "abc…");
+        assert_eq!(clean("abc", 3), "abc");
+    }
+}

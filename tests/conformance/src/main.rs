@@ -1,0 +1,2 @@
+//! mcp-auth-conformance
+fn main() {}

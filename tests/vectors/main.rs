@@ -1,0 +1,70 @@
+//! Runs every table in `vectors/`. A table is found by itself; what it is about names the function that runs it.
+
+mod guard;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// One file of `vectors/*.json`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    about: String,
+    cases: Vec<Case>,
+}
+
+/// One case: what goes in, what must come out, and the clause that says so.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) clause: String,
+    pub(crate) input: Value,
+    pub(crate) expect: Value,
+}
+
+/// Runs one case and says what came out, in the form of its `expect`.
+type Run = fn(&Value) -> Value;
+
+/// A table's file name without `.json`, and what runs its cases.
+const TABLES: &[(&str, Run)] = &[("guard", guard::run)];
+
+#[test]
+fn every_table_holds() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
+    let runners: BTreeMap<_, _> = TABLES.iter().copied().collect();
+    let mut seen = Vec::new();
+    let mut failures = Vec::new();
+    let mut entries: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    for path in entries.iter().filter(|path| path.extension().is_some_and(|ending| ending == "json")) {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let text = fs::read_to_string(path).unwrap();
+        let table: Table = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}.json: {error}"));
+        let run = runners.get(name.as_str()).unwrap_or_else(|| panic!("nothing runs {name}.json"));
+        assert!(!table.about.is_empty() && !table.cases.is_empty(), "{name}.json is empty");
+        let mut names = Vec::new();
+        for case in &table.cases {
+            assert!(!case.clause.is_empty(), "{name}: {} names no clause", case.name);
+            assert!(!names.contains(&&case.name), "{name}: two cases are called {:?}", case.name);
+            names.push(&case.name);
+            let got = run(&case.input);
+            if got != case.expect {
+                failures.push(format!(
+                    "{name}: {} ({})\n  input    {}\n  expected {}\n  got      {got}",
+                    case.name, case.clause, case.input, case.expect
+                ));
+            }
+        }
+        println!("{name}: {} cases", table.cases.len());
+        seen.push(name);
+    }
+    for (name, _) in TABLES {
+        assert!(seen.iter().any(|file| file == name), "{name}.json is missing");
+    }
+    assert!(failures.is_empty(), "{} cases failed\n{}", failures.len(), failures.join("\n"));
+}
