@@ -17,6 +17,7 @@
 pub mod base;
 pub mod wire;
 
+pub use base::breach::{Breach, Kind};
 pub use base::guard::{Endpoint, Guard, Reach, UrlRefused};
 pub use base::scope::Scopes;
 pub use base::secret::Secret;

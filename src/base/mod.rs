@@ -1,5 +1,6 @@
 //! The small values everything else stands on. Nothing here knows a document or a step.
 
+pub mod breach;
 pub mod guard;
 pub mod scope;
 pub mod secret;

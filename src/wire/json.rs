@@ -1,0 +1,238 @@
+//! JSON objects from elsewhere, read within limits and with no member named twice.
+
+use std::fmt;
+
+use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+use crate::base::breach::{Breach, Kind};
+
+/// How deep values may nest.
+pub const MAX_DEPTH: u32 = 16;
+/// How many values a document may hold in all.
+pub const MAX_VALUES: u32 = 10_000;
+
+/// A JSON object whose members are read leniently: `null` and `""` count as absent.
+#[derive(Clone, Debug, Default)]
+pub struct Object(Map<String, Value>);
+
+impl Object {
+    /// Reads a body as one JSON object.
+    ///
+    /// A body that is no JSON object at all is [`Kind::NotADocument`]; an object that names a member twice (at any
+    /// depth), nests deeper than [`MAX_DEPTH`] or holds more than [`MAX_VALUES`] values is [`Kind::Malformed`].
+    pub fn read(body: &[u8]) -> Result<Self, Breach> {
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+        let start = body.iter().find(|byte| !byte.is_ascii_whitespace());
+        if start != Some(&b'{') {
+            let got = match start {
+                None => "an empty body",
+                Some(b'<') => "markup",
+                Some(b'[' | b'"' | b'0'..=b'9' | b't' | b'f' | b'n' | b'-') => {
+                    "JSON of another type, or text"
+                }
+                Some(_) => "text",
+            };
+            return Err(Breach::new(Kind::NotADocument, "RFC 8259 §4", "a JSON object", got));
+        }
+        let mut values = 0;
+        let mut input = serde_json::Deserializer::from_slice(body);
+        let read = Checked { depth: 0, values: &mut values }.deserialize(&mut input);
+        match read.and_then(|value| input.end().map(|()| value)) {
+            Ok(Value::Object(members)) => Ok(Self(members)),
+            Ok(_) => Err(Breach::new(Kind::NotADocument, "RFC 8259 §4", "a JSON object", "another value")),
+            Err(error) => Err(malformed(&error)),
+        }
+    }
+
+    /// A member as it stands; `null` counts as absent.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    /// A text member; `""` counts as absent.
+    pub fn text(&self, name: &str, clause: &'static str) -> Result<Option<&str>, Breach> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
+            Some(other) => Err(ill_typed(name, clause, "text", other)),
+        }
+    }
+
+    /// A text member that must be there.
+    pub fn required(&self, name: &str, clause: &'static str) -> Result<&str, Breach> {
+        self.text(name, clause)?
+            .ok_or_else(|| Breach::new(Kind::Malformed, clause, format!("a member {name:?}"), "none"))
+    }
+
+    /// A true-or-false member.
+    pub fn flag(&self, name: &str, clause: &'static str) -> Result<Option<bool>, Breach> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(*flag)),
+            Some(other) => Err(ill_typed(name, clause, "true or false", other)),
+        }
+    }
+
+    /// A list of texts; entries that are `null` or `""` are passed over.
+    pub fn texts(&self, name: &str, clause: &'static str) -> Result<Option<Vec<String>>, Breach> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        let Value::Array(entries) = value else {
+            return Err(ill_typed(name, clause, "a list of texts", value));
+        };
+        let mut texts = Vec::with_capacity(entries.len());
+        for entry in entries {
+            match entry {
+                Value::String(text) if text.is_empty() => {}
+                Value::String(text) => texts.push(text.clone()),
+                Value::Null => {}
+                other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                    return Err(ill_typed(name, clause, "a list of texts", other));
+                }
+            }
+        }
+        Ok(Some(texts))
+    }
+}
+
+/// An error of the parser, told by place. Its own words may quote the body, so only its place is kept.
+fn malformed(error: &serde_json::Error) -> Breach {
+    let rule = match error.classify() {
+        serde_json::error::Category::Data => "no member named twice, and limited depth and size",
+        serde_json::error::Category::Io
+        | serde_json::error::Category::Syntax
+        | serde_json::error::Category::Eof => "valid JSON",
+    };
+    let place = format!("something else at line {}, column {}", error.line(), error.column());
+    Breach::new(Kind::Malformed, "RFC 8259 §4", rule, place)
+}
+
+fn ill_typed(name: &str, clause: &'static str, expected: &str, got: &Value) -> Breach {
+    let got = match got {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    };
+    Breach::new(Kind::Malformed, clause, format!("{expected} in {name:?}"), got)
+}
+
+/// Builds a value while counting depth and values and refusing doubled members.
+struct Checked<'a> {
+    depth: u32,
+    values: &'a mut u32,
+}
+
+impl<'de> DeserializeSeed<'de> for Checked<'_> {
+    type Value = Value;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, input: D) -> Result<Value, D::Error> {
+        *self.values = self.values.saturating_add(1);
+        if self.depth > MAX_DEPTH || *self.values > MAX_VALUES {
+            return Err(de::Error::custom("too deep or too large"));
+        }
+        input.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Checked<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let depth = self.depth.saturating_add(1);
+        let mut list = Vec::new();
+        while let Some(value) = entries.next_element_seed(Checked { depth, values: self.values })? {
+            list.push(value);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let depth = self.depth.saturating_add(1);
+        let mut members = Map::new();
+        while let Some(name) = entries.next_key::<String>()? {
+            let value = entries.next_value_seed(Checked { depth, values: self.values })?;
+            if members.insert(name, value).is_some() {
+                return Err(de::Error::custom("a member is named twice"));
+            }
+        }
+        Ok(Value::Object(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(body: &str) -> Option<Kind> {
+        Object::read(body.as_bytes()).err().map(|breach| breach.kind)
+    }
+
+    #[test]
+    fn what_is_no_object_is_no_document() {
+        for body in ["", "  ", "<html>", "[]", "\"x\"", "null", "Not Found", "12"] {
+            assert_eq!(kind(body), Some(Kind::NotADocument), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn broken_objects_are_malformed() {
+        for body in
+            ["{", "{}x", "{\"a\":1,\"a\":2}", "{\"a\":{\"b\":1,\"b\":1}}", "{\"a\":1,}", "{\"a\":1e999}"]
+        {
+            assert_eq!(kind(body), Some(Kind::Malformed), "{body:?}");
+        }
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(20), "]".repeat(20));
+        assert_eq!(kind(&deep), Some(Kind::Malformed));
+        let wide = format!("{{\"a\":[{}0]}}", "0,".repeat(10_000));
+        assert_eq!(kind(&wide), Some(Kind::Malformed));
+    }
+
+    #[test]
+    fn null_and_empty_are_absent() {
+        let object =
+            Object::read(b"\xef\xbb\xbf {\"a\":null,\"b\":\"\",\"c\":[null,\"\",\"x\"],\"d\":true}").unwrap();
+        assert_eq!(object.text("a", "-").unwrap(), None);
+        assert_eq!(object.text("b", "-").unwrap(), None);
+        assert!(object.required("b", "-").is_err());
+        assert_eq!(object.texts("c", "-").unwrap(), Some(vec!["x".to_owned()]));
+        assert_eq!(object.flag("d", "-").unwrap(), Some(true));
+        assert_eq!(object.text("d", "-").unwrap_err().kind, Kind::Malformed);
+    }
+
+    #[test]
+    fn an_error_never_quotes_the_body() {
+        let breach = Object::read(b"{\"access_token\":\"s3cret\",\"access_token\":\"s3cret\"}").unwrap_err();
+        assert!(!breach.to_string().contains("s3cret"));
+    }
+}
