@@ -1,0 +1,243 @@
+//! What a machine is made with.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::breach::{Breach, Kind};
+use crate::base::guard::{self, Endpoint, Guard, Reach};
+use crate::base::secret::Secret;
+use crate::credential::Key;
+use crate::policy::{IssuerPolicy, Policy, ScopeRule};
+use crate::wire::authorization;
+use crate::wire::client::{AuthMethod, ClientMetadata, check_client_id_url};
+
+/// Everything one machine is told at its birth: which MCP server, who the client is, and what it may do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    server: String,
+    account: Option<String>,
+    redirect_uri: String,
+    client: ClientMetadata,
+    preregistered: Vec<Preregistered>,
+    metadata_document: Option<String>,
+    dynamic_registration: bool,
+    initial_access_tokens: Vec<(String, Secret)>,
+    scopes: ScopeRule,
+    policy: Policy,
+    issuers: Vec<(String, IssuerPolicy)>,
+    protocol_version: String,
+}
+
+/// A client that was registered with an authorization server by other means.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preregistered {
+    /// The issuer it is registered with. `None` binds it to the first authorization server that the MCP server
+    /// names, and from then on to that one alone: say the issuer where it is known, because until then the MCP
+    /// server decides who is shown the secret.
+    pub issuer: Option<String>,
+    /// The client identifier.
+    pub client_id: String,
+    /// The client secret.
+    pub client_secret: Option<Secret>,
+    /// The client authentication method; `None` takes the best that the server lists.
+    pub method: Option<AuthMethod>,
+}
+
+impl Preregistered {
+    /// A public client of the authorization server `issuer`.
+    pub fn new(issuer: impl Into<String>, client_id: impl Into<String>) -> Self {
+        Self { issuer: Some(issuer.into()), client_id: client_id.into(), client_secret: None, method: None }
+    }
+
+    /// The same client with a secret.
+    #[must_use]
+    pub fn secret(mut self, secret: impl Into<Secret>) -> Self {
+        self.client_secret = Some(secret.into());
+        self
+    }
+}
+
+impl Config {
+    /// A client named `client_name` for the MCP server at `server`, to which answers come back at `redirect_uri`
+    /// (`https`, or `http` on a loopback host).
+    ///
+    /// Nothing is judged here; [`Authorizer::new`](crate::Authorizer::new) does that.
+    pub fn new(
+        server: impl Into<String>,
+        client_name: impl Into<String>,
+        redirect_uri: impl Into<String>,
+    ) -> Self {
+        let redirect_uri = redirect_uri.into();
+        Self {
+            server: server.into(),
+            account: None,
+            client: ClientMetadata::new(client_name, redirect_uri.clone()),
+            redirect_uri,
+            preregistered: Vec::new(),
+            metadata_document: None,
+            dynamic_registration: true,
+            initial_access_tokens: Vec::new(),
+            scopes: ScopeRule::default(),
+            policy: Policy::default(),
+            issuers: Vec::new(),
+            protocol_version: "2026-07-28".to_owned(),
+        }
+    }
+
+    /// Keeps this machine's credentials apart from those of other accounts at the same server.
+    #[must_use]
+    pub fn account(mut self, account: impl Into<String>) -> Self {
+        self.account = Some(account.into());
+        self
+    }
+
+    /// What the client says of itself when it registers. Its redirect URIs must include the one in use.
+    #[must_use]
+    pub fn client_metadata(mut self, client: ClientMetadata) -> Self {
+        self.client = client;
+        self
+    }
+
+    /// Adds a client that was registered by other means. One for each issuer may be given.
+    #[must_use]
+    pub fn preregistered(mut self, client: Preregistered) -> Self {
+        self.preregistered.push(client);
+        self
+    }
+
+    /// The URL of the client's metadata document, which is its identifier wherever the authorization server
+    /// supports that.
+    #[must_use]
+    pub fn metadata_document(mut self, url: impl Into<String>) -> Self {
+        self.metadata_document = Some(url.into());
+        self
+    }
+
+    /// Whether dynamic registration (RFC 7591) may be used. Default: yes.
+    #[must_use]
+    pub fn dynamic_registration(mut self, allowed: bool) -> Self {
+        self.dynamic_registration = allowed;
+        self
+    }
+
+    /// The token that `issuer` wants to see at its registration endpoint (RFC 7591 §3).
+    #[must_use]
+    pub fn initial_access_token(mut self, issuer: impl Into<String>, token: impl Into<Secret>) -> Self {
+        self.initial_access_tokens.push((issuer.into(), token.into()));
+        self
+    }
+
+    /// Which scopes are asked for.
+    #[must_use]
+    pub fn scopes(mut self, rule: ScopeRule) -> Self {
+        self.scopes = rule;
+        self
+    }
+
+    /// Choices that hold for the whole machine.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// The deviations that one authorization server needs. `issuer` is compared byte for byte to the issuer as the
+    /// resource metadata names it.
+    #[must_use]
+    pub fn issuer(mut self, issuer: impl Into<String>, policy: IssuerPolicy) -> Self {
+        self.issuers.push((issuer.into(), policy));
+        self
+    }
+
+    /// The MCP revision named in `MCP-Protocol-Version` when metadata is requested. Default `2026-07-28`.
+    #[must_use]
+    pub fn protocol_version(mut self, version: impl Into<String>) -> Self {
+        self.protocol_version = version.into();
+        self
+    }
+
+    /// The MCP server's URL as given.
+    pub fn server_url(&self) -> &str {
+        &self.server
+    }
+
+    /// Where answers come back.
+    pub fn redirect_url(&self) -> &str {
+        &self.redirect_uri
+    }
+
+    /// What the store keeps this machine's credential under.
+    pub fn key(&self) -> Key {
+        Key { server: self.server.clone(), account: self.account.clone() }
+    }
+
+    pub(crate) fn client(&self) -> &ClientMetadata {
+        &self.client
+    }
+
+    pub(crate) fn known_clients(&self) -> &[Preregistered] {
+        &self.preregistered
+    }
+
+    pub(crate) fn client_document(&self) -> Option<&str> {
+        self.metadata_document.as_deref()
+    }
+
+    pub(crate) fn may_register(&self) -> bool {
+        self.dynamic_registration
+    }
+
+    pub(crate) fn registration_token(&self, issuer: &str) -> Option<&Secret> {
+        self.initial_access_tokens.iter().find(|(known, _)| known == issuer).map(|(_, token)| token)
+    }
+
+    pub(crate) fn scope_rule(&self) -> &ScopeRule {
+        &self.scopes
+    }
+
+    pub(crate) fn policies(&self) -> &Policy {
+        &self.policy
+    }
+
+    pub(crate) fn issuer_policy(&self, issuer: &str) -> IssuerPolicy {
+        self.issuers
+            .iter()
+            .find(|(known, _)| known == issuer)
+            .map(|(_, policy)| policy.clone())
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn revision(&self) -> &str {
+        &self.protocol_version
+    }
+
+    /// Judges every value, and gives the server's URL as the guard has it.
+    pub(crate) fn check(&self) -> Result<Endpoint, Breach> {
+        let refuse =
+            |clause, expected: &str, got: String| Breach::new(Kind::Configuration, clause, expected, got);
+        let server = Guard::new(Reach::Any).check(&self.server).map_err(|refused| {
+            refuse("MCP, canonical server URI", "the URL of an MCP server", refused.to_string())
+        })?;
+        guard::redirect_uri(&self.redirect_uri).map_err(|refused| {
+            let expected = "a redirect URI that is https, or http on a loopback host";
+            refuse("MCP, communication security", expected, refused.to_string())
+        })?;
+        if !self.client.redirect_uris.contains(&self.redirect_uri) {
+            let expected = format!("client metadata that lists the redirect URI {}", self.redirect_uri);
+            return Err(refuse("RFC 7591 §2", &expected, self.client.redirect_uris.join(" ")));
+        }
+        if let Some(url) = &self.metadata_document {
+            check_client_id_url(url)?;
+        }
+        for (_, policy) in &self.issuers {
+            authorization::check_extra(&policy.extra)?;
+        }
+        if http::HeaderValue::from_str(&self.protocol_version).is_err() {
+            return Err(refuse(
+                "MCP, protocol version header",
+                "a revision such as 2026-07-28",
+                "other text".into(),
+            ));
+        }
+        Ok(server)
+    }
+}

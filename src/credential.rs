@@ -1,0 +1,99 @@
+//! What a store keeps: one record for one MCP server and account, enough to go on without any discovery.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::scope::Scopes;
+use crate::base::secret::Secret;
+use crate::base::time::Timestamp;
+use crate::wire::client::Client;
+
+/// The version of [`Credential`] that this crate writes and reads.
+pub const VERSION: u32 = 1;
+
+/// What a record is kept under: the MCP server as the caller names it, and the caller's name for the account. The
+/// authorization server and the client are not known before discovery; the record names both, and is never used
+/// with others.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Key {
+    /// The MCP server's URL as given.
+    pub server: String,
+    /// The caller's name for the account.
+    pub account: Option<String>,
+}
+
+/// Which state of a record this is. Every write raises it by one, so it also names one access token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Generation(u64);
+
+impl Generation {
+    /// As a number.
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+
+    #[must_use]
+    pub(crate) const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// An authorization server as far as a grant needs to know it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorizationServer {
+    /// Its issuer, byte for byte as its metadata gives it.
+    pub issuer: String,
+    /// The issuer as it was named by the resource metadata, under which policies for it are kept.
+    pub named: String,
+    /// Where the person is sent.
+    pub authorization_endpoint: String,
+    /// Where codes and refresh tokens are exchanged.
+    pub token_endpoint: String,
+    /// Where tokens are revoked (RFC 7009).
+    pub revocation_endpoint: Option<String>,
+    /// Whether its authorization responses must carry `iss` (RFC 9207 §3).
+    pub iss_parameter_supported: bool,
+    /// Whether it was found by the fallbacks of MCP 2025-03-26.
+    pub legacy: bool,
+}
+
+/// A grant: tokens, whose they are, where they came from and what they are for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credential {
+    /// The version of this record's form, [`VERSION`].
+    pub version: u32,
+    /// Which state of the record this is.
+    pub generation: Generation,
+    /// The MCP server's URL as the caller gave it.
+    pub server: String,
+    /// The resource identifier (RFC 9728 §2): the token goes there and nowhere else.
+    pub resource: String,
+    /// The authorization server that issued the tokens.
+    pub authorization_server: AuthorizationServer,
+    /// The client to which they were issued.
+    pub client: Client,
+    /// The scopes that were asked for.
+    pub asked: Scopes,
+    /// The scopes that were granted.
+    pub granted: Scopes,
+    /// The access token.
+    pub access_token: Secret,
+    /// The refresh token.
+    pub refresh_token: Option<Secret>,
+    /// When the tokens were obtained.
+    pub obtained_at: Timestamp,
+    /// When the access token expires, where the server said so.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Credential {
+    /// Whether the access token may still be used at `now`: it stops `margin` before its expiry, or a tenth of its
+    /// lifetime before, whichever is less. A token whose expiry is unknown is used until it is refused.
+    pub fn is_live(&self, now: Timestamp, margin: Duration) -> bool {
+        let Some(expires_at) = self.expires_at else { return true };
+        let tenth = expires_at.since(self.obtained_at).checked_div(10).unwrap_or_default();
+        now < expires_at.before(margin.min(tenth))
+    }
+}

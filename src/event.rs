@@ -1,0 +1,178 @@
+//! What happened in the world, as the machine is told it.
+
+use std::fmt;
+
+use http::{HeaderMap, StatusCode, header};
+use serde::{Deserialize, Serialize};
+
+use crate::base::scope::Scopes;
+use crate::base::secret::Secret;
+use crate::credential::{Credential, Generation};
+use crate::wire::callback::Callback;
+use crate::wire::challenge::{self, Demand};
+
+/// What happened. A wrong, doubled or late event is ignored.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// Read the store, and renew what is found there if need be. No person is asked.
+    Restore,
+    /// Obtain a token that serves now, with a person if need be.
+    LogIn {
+        /// Scopes that are wanted besides those that the server names. Where the present token lacks one of them, a
+        /// person is asked.
+        scopes: Scopes,
+    },
+    /// The MCP server refused a request.
+    Challenged(Challenge),
+    /// An authorization response reached the redirect URI.
+    Called(Callback),
+    /// An answer to an action; made by the action itself.
+    Replied(Reply),
+    /// Time has passed.
+    Tick,
+    /// The host calls the running attempt off.
+    Cancelled,
+}
+
+/// A refusal by the MCP server: 401, or 403 with `insufficient_scope`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Challenge {
+    pub(crate) demand: Demand,
+    pub(crate) step_up: bool,
+    pub(crate) refused: Option<Generation>,
+    pub(crate) operation: String,
+    pub(crate) retries: u8,
+}
+
+impl Challenge {
+    /// Reads a response. `None` when it is no refusal that authorization can mend: another status than 401, or a
+    /// 403 without `insufficient_scope` (RFC 6750 §3.1). Only status and header fields count; a 401 without any
+    /// `WWW-Authenticate` is a challenge too.
+    pub fn of(status: StatusCode, fields: &HeaderMap) -> Option<Self> {
+        if status != StatusCode::UNAUTHORIZED && status != StatusCode::FORBIDDEN {
+            return None;
+        }
+        let values = fields.get_all(header::WWW_AUTHENTICATE);
+        let demand = Demand::of(&challenge::read(values.iter().map(|value| value.as_bytes())));
+        let step_up = demand.insufficient_scope();
+        (status == StatusCode::UNAUTHORIZED || step_up).then(|| Self {
+            demand,
+            step_up: step_up && status == StatusCode::FORBIDDEN,
+            refused: None,
+            operation: String::new(),
+            retries: 0,
+        })
+    }
+
+    /// Which token the refused request carried: [`Authorization::generation`](crate::Authorization::generation).
+    /// Leave it out if the request carried none.
+    #[must_use]
+    pub fn refused(mut self, generation: Option<Generation>) -> Self {
+        self.refused = generation;
+        self
+    }
+
+    /// The caller's name for what was refused, such as `tools/call:write_file`. Step-ups are counted for each.
+    #[must_use]
+    pub fn operation(mut self, operation: impl Into<String>) -> Self {
+        self.operation = operation.into();
+        self
+    }
+
+    /// How often this very request was refused with 401 before: 0 the first time.
+    #[must_use]
+    pub fn retries(mut self, retries: u8) -> Self {
+        self.retries = retries;
+        self
+    }
+
+    /// What the challenge asks for.
+    pub fn demand(&self) -> &Demand {
+        &self.demand
+    }
+}
+
+/// Names one request of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub(crate) u64);
+
+/// An answer to an action.
+#[derive(Clone)]
+pub struct Reply {
+    pub(crate) id: RequestId,
+    pub(crate) answer: Answer,
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match &self.answer {
+            Answer::Found(Some(_)) => "a credential",
+            Answer::Found(None) => "no credential",
+            Answer::LoadFailed(_) => "the store failed",
+            Answer::Saved(_) => "a store's answer",
+            Answer::Response(_) => "a response",
+            Answer::SendFailed(_) => "no response",
+            Answer::Told(_) => "a person's answer",
+        };
+        f.debug_struct("Reply").field("id", &self.id.0).field("answer", &what).finish()
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    Found(Option<Box<Credential>>),
+    LoadFailed(String),
+    Saved(Saving),
+    Response(Box<Response>),
+    SendFailed(SendFailure),
+    Told(Option<Told>),
+}
+
+/// A response as far as the machine reads it.
+#[derive(Clone)]
+pub(crate) struct Response {
+    pub(crate) status: StatusCode,
+    pub(crate) fields: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response").field("status", &self.status).field("bytes", &self.body.len()).finish()
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub(crate) client_id: String,
+    pub(crate) client_secret: Option<Secret>,
+}
+
+/// What a store says to a write.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Saving {
+    /// The record is kept.
+    Kept,
+    /// Another record stands there than the one to be replaced. Nothing was written.
+    Conflict(Option<Box<Credential>>),
+    /// The store failed. The text goes into the outcome and must hold no secret.
+    Failed(String),
+}
+
+/// Why no answer came to a request. The texts go into failures and must hold no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendFailure {
+    /// The request was not sent: no address, no connection, no TLS.
+    NotSent(String),
+    /// The request may have arrived, but no complete answer came.
+    Interrupted(String),
+    /// The deadline passed.
+    TimedOut,
+    /// The answer was larger than allowed.
+    TooLarge,
+    /// The host resolved only to addresses that are not allowed.
+    AddressRefused(String),
+}

@@ -1,0 +1,106 @@
+//! How an attempt ends when it does not fail, and what requests may carry afterwards.
+
+use http::HeaderValue;
+use serde::{Deserialize, Serialize};
+
+use crate::base::scope::Scopes;
+use crate::base::time::Timestamp;
+use crate::credential::{Credential, Generation};
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// There is a token that serves now.
+    Authorized(Box<Authorized>),
+    /// There is none, and none could be had without a person. Send the request without a token and see.
+    Anonymous,
+}
+
+/// The grant that serves now. It holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authorized {
+    /// Which token.
+    pub generation: Generation,
+    /// How it was come by.
+    pub source: TokenSource,
+    /// Who issued it.
+    pub issuer: String,
+    /// What it is for.
+    pub resource: String,
+    /// The client to which it was issued.
+    pub client_id: String,
+    /// The scopes that were asked for.
+    pub asked: Scopes,
+    /// The scopes that were granted.
+    pub granted: Scopes,
+    /// When it expires, where that is known.
+    pub expires_at: Option<Timestamp>,
+    /// Whether the authorization server was found by the fallbacks of MCP 2025-03-26.
+    pub legacy: bool,
+    /// Why the store did not keep it. The token serves all the same, in this machine alone.
+    pub unsaved: Option<String>,
+}
+
+/// How a token was come by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TokenSource {
+    /// It stood in the store, or was there already.
+    Kept,
+    /// By a refresh token.
+    Refreshed,
+    /// By a person's consent.
+    LoggedIn,
+}
+
+impl Authorized {
+    pub(crate) fn of(credential: &Credential, source: TokenSource, unsaved: Option<String>) -> Self {
+        Self {
+            generation: credential.generation,
+            source,
+            issuer: credential.authorization_server.issuer.clone(),
+            resource: credential.resource.clone(),
+            client_id: credential.client.id.clone(),
+            asked: credential.asked.clone(),
+            granted: credential.granted.clone(),
+            expires_at: credential.expires_at,
+            legacy: credential.authorization_server.legacy,
+            unsaved,
+        }
+    }
+}
+
+/// What a request may carry right now.
+#[derive(Clone, Copy, Debug)]
+pub enum Access<'a> {
+    /// This token.
+    Ready(Authorization<'a>),
+    /// Nothing: no grant is known. Send the request as it is; a refusal says what is wanted.
+    Anonymous,
+    /// Not yet: the store has not been read, the token has run out, or an attempt is under way. Hand in
+    /// [`Event::Restore`](crate::Event::Restore) and wait for the attempt to finish.
+    Wait,
+    /// No token, ever: the URL is not within the resource.
+    Refused,
+}
+
+/// A token ready to be attached.
+#[derive(Clone, Copy, Debug)]
+pub struct Authorization<'a> {
+    pub(crate) value: &'a HeaderValue,
+    pub(crate) generation: Generation,
+}
+
+impl<'a> Authorization<'a> {
+    /// The value of the `Authorization` header field, marked sensitive.
+    pub fn value(&self) -> &'a HeaderValue {
+        self.value
+    }
+
+    /// Which token it is: to be handed back if the request is refused.
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+}

@@ -1,0 +1,146 @@
+//! Who the client is to this authorization server: configured, by its metadata document, registered before,
+//! registered now, or named by the person, in this order (MCP, client registration).
+
+use super::server_metadata::Found;
+use super::{Terms, Turn, World, ask, consent, registration};
+use crate::base::breach::{Breach, Kind};
+use crate::config::Preregistered;
+use crate::credential::AuthorizationServer;
+use crate::trail::Verdict;
+use crate::wire::client::{AuthMethod, Client, Origin};
+use crate::wire::server_metadata::{IssuerMatch, ServerMetadata};
+
+const ORDER: &str = "MCP, client registration";
+const BINDING: &str = "MCP, authorization server binding";
+
+pub(crate) fn choose(world: &mut World, found: Found) -> Turn {
+    match configured(world, &found) {
+        Ok(Some(client)) => return agreed(world, found, client, "the configured client"),
+        Ok(None) => {}
+        Err(breach) => return breach.into(),
+    }
+    if let Some(id) = by_document(world, &found) {
+        let client = Client {
+            id,
+            secret: None,
+            method: AuthMethod::None,
+            secret_expires_at: None,
+            redirect_uris: vec![world.config.redirect_url().to_owned()],
+            registered_at: None,
+            origin: Origin::MetadataDocument,
+        };
+        return agreed(world, found, client, "the client's metadata document is its identifier");
+    }
+    if let Some(client) = known(world, &found) {
+        return agreed(world, found, client, "the client as it is registered already");
+    }
+    if found.metadata.registration_endpoint.is_some() && world.config.may_register() {
+        return registration::begin(world, found);
+    }
+    without_client(world, found)
+}
+
+/// No way is left but the person.
+pub(crate) fn without_client(world: &mut World, found: Found) -> Turn {
+    if world.config.policies().ask_for_client {
+        return ask::begin(world, found);
+    }
+    if let Some(other) = world.config.known_clients().iter().find_map(|client| client.issuer.as_ref()) {
+        let got = format!("{}, which offers no registration", found.server.issuer);
+        return Breach::new(Kind::ClientBoundElsewhere, BINDING, format!("the issuer {other}"), got).into();
+    }
+    let expected = "a configured client, a supported metadata document, or a registration endpoint";
+    let got = format!("none of them for {}", found.server.issuer);
+    Breach::new(Kind::NoClient, ORDER, expected, got).into()
+}
+
+/// The client is settled: go on to the person.
+pub(crate) fn agreed(world: &mut World, found: Found, client: Client, how: &'static str) -> Turn {
+    world.note(Verdict::Decided, how, ORDER);
+    let terms = Terms {
+        generation: found.aim.next_generation(),
+        server: found.server,
+        client,
+        resource: found.resource.identifier,
+        asked: found.asked,
+        replaces: found.aim.replaces,
+    };
+    consent::begin(world, terms)
+}
+
+/// The methods that the server offers, or the one that policy says instead.
+pub(crate) fn offered(
+    world: &World,
+    server: &AuthorizationServer,
+    metadata: &ServerMetadata,
+) -> Option<Vec<String>> {
+    let policy = world.config.issuer_policy(&server.named);
+    let fixed = policy.auth_method.map(|method| vec![method.as_str().to_owned()]);
+    fixed.or_else(|| metadata.token_endpoint_auth_methods_supported.clone())
+}
+
+fn configured(world: &World, found: &Found) -> Result<Option<Client>, Breach> {
+    let server = &found.server;
+    let rule = world.config.issuer_policy(&server.named).issuer_match;
+    let Some(known) = world.config.known_clients().iter().find(|known| is_for(known, server, rule)) else {
+        return moved(world, found).map(|()| None);
+    };
+    // A client bound to no issuer is bound by its first grant.
+    if known.issuer.is_none() {
+        moved(world, found)?;
+    }
+    let offered = offered(world, server, &found.metadata);
+    let method = match known.method {
+        Some(method) => method,
+        None => Client::method_for(known.client_secret.is_some(), offered.as_deref())?,
+    };
+    if method != AuthMethod::None && known.client_secret.is_none() {
+        let expected = format!("a client secret for {}", method.as_str());
+        return Err(Breach::new(Kind::Configuration, "RFC 6749 §2.3", expected, "none"));
+    }
+    Ok(Some(Client {
+        id: known.client_id.clone(),
+        secret: known.client_secret.clone(),
+        method,
+        secret_expires_at: None,
+        redirect_uris: Vec::new(),
+        registered_at: None,
+        origin: Origin::Preregistered,
+    }))
+}
+
+fn is_for(known: &Preregistered, server: &AuthorizationServer, rule: IssuerMatch) -> bool {
+    match &known.issuer {
+        Some(issuer) => rule.same(issuer, &server.issuer),
+        None => true,
+    }
+}
+
+/// A configured client that served this resource at another authorization server is not offered to this one, and
+/// no other client quietly takes its place.
+fn moved(world: &World, found: &Found) -> Result<(), Breach> {
+    let held = found.aim.held.as_ref().filter(|held| held.client.origin == Origin::Preregistered);
+    match held.filter(|held| held.authorization_server.issuer != found.server.issuer) {
+        None => Ok(()),
+        Some(held) => {
+            let expected =
+                format!("{}, for which the client is configured", held.authorization_server.issuer);
+            let got = format!("{}, which {} names now", found.server.issuer, world.config.server_url());
+            Err(Breach::new(Kind::ClientBoundElsewhere, BINDING, expected, got))
+        }
+    }
+}
+
+fn by_document(world: &World, found: &Found) -> Option<String> {
+    let supported = found.metadata.client_id_metadata_document_supported;
+    world.config.client_document().filter(|_| supported).map(str::to_owned)
+}
+
+/// The client that this authorization server registered, if it can be used still.
+fn known(world: &World, found: &Found) -> Option<Client> {
+    let held = found.aim.held.as_ref().filter(|_| !found.aim.client_rejected)?;
+    let same = held.authorization_server.issuer == found.server.issuer;
+    let kept = matches!(held.client.origin, Origin::Dynamic | Origin::Prompted);
+    let usable = held.client.usable(world.now, world.config.redirect_url());
+    (same && kept && usable).then(|| held.client.clone())
+}

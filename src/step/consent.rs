@@ -1,0 +1,120 @@
+//! Awaits the person: the authorization request is in the browser, its response comes to the redirect URI.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Pending, Step, Terms, Turn, World, exchange};
+use crate::base::breach::{Breach, Kind};
+use crate::base::guard;
+use crate::base::secret::Secret;
+use crate::base::time::Timestamp;
+use crate::event::RequestId;
+use crate::policy::ResourceIndicator;
+use crate::trail::Verdict;
+use crate::wire::authorization::{AuthorizationRequest, code_challenge};
+use crate::wire::callback::{Callback, Expected, Refused};
+
+const REQUEST: &str = "RFC 6749 §4.1.1";
+
+#[derive(Debug)]
+pub(crate) struct Consenting {
+    pub(crate) pending: Pending,
+    consent: Consent,
+}
+
+/// Everything that the response will be held against, and what follows it: one record for one `state`, used once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Consent {
+    pub(crate) terms: Terms,
+    pub(crate) state: Secret,
+    code_verifier: Secret,
+}
+
+pub(crate) fn begin(world: &mut World, terms: Terms) -> Turn {
+    let state = Secret::new(world.draws.token("state"));
+    let code_verifier = Secret::new(world.draws.token("code_verifier"));
+    let consent = Consent { terms, state, code_verifier };
+    match request(world, &consent) {
+        Ok(pending) => Turn::Await(Step::Consenting(Box::new(Consenting { pending, consent }))),
+        Err(breach) => breach.into(),
+    }
+}
+
+fn request(world: &mut World, consent: &Consent) -> Result<Pending, Breach> {
+    let terms = &consent.terms;
+    let policy = world.config.issuer_policy(&terms.server.named);
+    let refuse = |refused: guard::UrlRefused| {
+        Breach::new(Kind::UrlRefused, REQUEST, "an endpoint that may be opened", refused.to_string())
+    };
+    let endpoint = world.guard.check(&terms.server.authorization_endpoint).map_err(refuse)?;
+    let url = AuthorizationRequest {
+        endpoint: &endpoint,
+        client_id: &terms.client.id,
+        redirect_uri: world.config.redirect_url(),
+        scopes: &terms.asked,
+        state: consent.state.expose(),
+        code_challenge: &code_challenge(&consent.code_verifier),
+        resource: indicated(&policy.resource, &terms.resource),
+        extra: &policy.extra,
+    }
+    .url()?;
+    match &policy.resource {
+        ResourceIndicator::Send => {}
+        ResourceIndicator::Override(_) | ResourceIndicator::Omit => {
+            world.note(Verdict::Deviation, "`resource` is sent as policy says", "RFC 8707 §2");
+        }
+    }
+    world.note(Verdict::Decided, format!("ask for consent at {}", terms.server.issuer), REQUEST);
+    Ok(world.open(url))
+}
+
+/// What goes out as `resource`: the same in the authorization request, the exchange, and every renewal.
+pub(crate) fn indicated<'a>(rule: &'a ResourceIndicator, resource: &'a str) -> Option<&'a str> {
+    match rule {
+        ResourceIndicator::Send => Some(resource),
+        ResourceIndicator::Override(text) => Some(text),
+        ResourceIndicator::Omit => None,
+    }
+}
+
+impl Consenting {
+    /// Takes up a consent that was begun elsewhere.
+    pub(crate) fn resume(consent: Consent, deadline: Timestamp) -> Step {
+        // No action of this machine is being answered, so the number is one that is never given out.
+        let pending = Pending { id: RequestId(0), deadline };
+        Step::Consenting(Box::new(Self { pending, consent }))
+    }
+
+    pub(crate) fn consent(&self) -> &Consent {
+        &self.consent
+    }
+
+    pub(crate) fn called(self: Box<Self>, world: &mut World, callback: &Callback) -> Turn {
+        let server = &self.consent.terms.server;
+        let policy = world.config.issuer_policy(&server.named);
+        let judged = callback.judge(&Expected {
+            state: &self.consent.state,
+            issuer: &server.issuer,
+            iss_required: server.iss_parameter_supported,
+            issuer_aliases: &policy.issuer_aliases,
+        });
+        match judged {
+            Ok(code) => {
+                world.note(Verdict::Checked, "`state` is the one that was sent", "RFC 6749 §10.12");
+                world.note(Verdict::Checked, format!("`iss` speaks for {}", server.issuer), "RFC 9207 §2.4");
+                let Consent { terms, code_verifier, .. } = self.consent;
+                exchange::begin(world, terms, &code, &code_verifier)
+            }
+            // Anyone can send a browser to the redirect URI. An answer to another request must not end this one.
+            Err(Refused::Foreign(breach)) => {
+                world.trail.breach(world.now, Verdict::PassedOver, None, None, &breach);
+                Turn::Await(Step::Consenting(self))
+            }
+            Err(Refused::Fatal(breach)) => breach.into(),
+        }
+    }
+
+    pub(crate) fn expired(&self) -> Turn {
+        let expected = "an authorization response in time";
+        Breach::new(Kind::ConsentTimedOut, "RFC 6749 §4.1.2", expected, "none").into()
+    }
+}

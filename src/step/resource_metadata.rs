@@ -1,0 +1,178 @@
+//! Awaits protected resource metadata (RFC 9728): each candidate in turn, until one describes this resource.
+
+use std::collections::VecDeque;
+
+use super::fetch::{Fetch, Fetched};
+use super::{Aim, Step, Turn, World, server_metadata};
+use crate::action::Purpose;
+use crate::base::breach::{Breach, Kind};
+use crate::base::scope::Scopes;
+use crate::config::Preregistered;
+use crate::event::Answer;
+use crate::policy::{Legacy, ServerChoice};
+use crate::trail::Verdict;
+use crate::wire::resource_metadata::{
+    Candidate, ResourceMetadata, Source, candidates, canonical, check_resource,
+};
+use crate::wire::server_metadata::origin;
+
+const CLAUSE: &str = "RFC 9728 §3";
+const LEGACY: &str = "MCP 2025-03-26, server metadata discovery";
+
+#[derive(Debug)]
+pub(crate) struct FindingResource {
+    pub(crate) fetch: Fetch,
+    aim: Aim,
+    search: Search,
+    source: Source,
+}
+
+#[derive(Debug)]
+struct Search {
+    left: VecDeque<Candidate>,
+    /// Whether every miss so far was clean.
+    clean: bool,
+    /// The most telling of the misses.
+    worst: Option<Breach>,
+}
+
+/// The resource as far as its metadata, or the lack of any, describes it.
+#[derive(Clone, Debug)]
+pub(crate) struct Resource {
+    pub(crate) identifier: String,
+    pub(crate) scopes: Option<Scopes>,
+}
+
+/// Begins discovery. At most eight advertised URLs are tried.
+pub(crate) fn begin(world: &mut World, aim: Aim) -> Turn {
+    let advertised: Vec<_> = aim.demand.resource_metadata.iter().take(8).cloned().collect();
+    let left = candidates(world.server.url(), &advertised).into();
+    next(world, aim, Search { left, clean: true, worst: None })
+}
+
+fn next(world: &mut World, aim: Aim, mut search: Search) -> Turn {
+    while let Some(Candidate { url, source }) = search.left.pop_front() {
+        match Fetch::begin(world, Purpose::ResourceMetadata, &url, CLAUSE) {
+            Ok(fetch) => {
+                return Turn::Await(Step::FindingResource(Box::new(FindingResource {
+                    fetch,
+                    aim,
+                    search,
+                    source,
+                })));
+            }
+            Err(breach) => search.miss(world, &url, None, breach, false),
+        }
+    }
+    without_metadata(world, aim, search).into()
+}
+
+impl FindingResource {
+    pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
+        let Self { fetch, aim, mut search, source } = self;
+        match fetch.on(world, answer) {
+            Fetched::Again(fetch) => {
+                return Turn::Await(Step::FindingResource(Box::new(Self { fetch, aim, search, source })));
+            }
+            Fetched::Missed { url, status, breach, clean } => {
+                // The server said that a document is there. If it is not, something is wrong.
+                search.miss(world, &url, status, breach, clean && source != Source::Advertised);
+            }
+            Fetched::Body { url, body } => match read(world, &body) {
+                Ok(metadata) => return found(world, aim, &url, metadata),
+                Err(breach) => {
+                    let clean = breach.kind == Kind::NotADocument && source != Source::Advertised;
+                    search.miss(world, &url, Some(200), breach, clean);
+                }
+            },
+        }
+        next(world, aim, search)
+    }
+}
+
+fn read(world: &World, body: &[u8]) -> Result<ResourceMetadata, Breach> {
+    let metadata = ResourceMetadata::read(body)?;
+    check_resource(&metadata.resource, world.server.url())?;
+    Ok(metadata)
+}
+
+fn found(world: &mut World, aim: Aim, url: &str, metadata: ResourceMetadata) -> Turn {
+    let issuers = metadata.authorization_servers;
+    world.taken(url, 200, format!("it names {}", issuers.join(" and ")), CLAUSE);
+    world.note(
+        Verdict::Checked,
+        format!("the resource {} covers the server's URL", metadata.resource),
+        "RFC 9728 §3.3",
+    );
+    let resource = Resource { identifier: metadata.resource, scopes: metadata.scopes_supported };
+    match choose(world, issuers) {
+        Ok(issuers) => server_metadata::begin(world, aim, resource, issuers),
+        Err(breach) => breach.into(),
+    }
+}
+
+/// Which of the named servers are tried, in order (RFC 9728 §7.6): those for which a client is configured come
+/// first, because no other can be used as well.
+fn choose(world: &mut World, named: Vec<String>) -> Result<Vec<String>, Breach> {
+    if let ServerChoice::Pinned(pinned) = &world.config.policies().authorization_server {
+        if named.contains(pinned) {
+            return Ok(vec![pinned.clone()]);
+        }
+        return Err(Breach::new(Kind::IssuerMismatch, "RFC 9728 §7.6", pinned, named.join(" ")));
+    }
+    let known = |issuer: &String| {
+        let has = |client: &Preregistered| client.issuer.as_ref() == Some(issuer);
+        world.config.known_clients().iter().any(has)
+    };
+    let (mut first, rest): (Vec<_>, Vec<_>) = named.into_iter().partition(known);
+    first.extend(rest);
+    Ok(first)
+}
+
+impl Search {
+    fn miss(&mut self, world: &mut World, url: &str, status: Option<u16>, breach: Breach, clean: bool) {
+        world.passed_over(url, status, &breach);
+        self.clean &= clean;
+        // What is wrong with a document that is there tells more than where there is none.
+        let weight = |kind: Kind| {
+            if kind == Kind::ResourceMismatch {
+                3
+            } else if kind == Kind::NotFound {
+                0
+            } else if kind == Kind::NotADocument {
+                1
+            } else {
+                2
+            }
+        };
+        if self.worst.as_ref().is_none_or(|worst| weight(worst.kind) < weight(breach.kind)) {
+            self.worst = Some(breach);
+        }
+    }
+}
+
+/// No candidate gave metadata: what is pinned, or the fallbacks of MCP 2025-03-26, or nothing.
+fn without_metadata(world: &mut World, aim: Aim, search: Search) -> Result<Turn, Breach> {
+    let missing = || Breach::new(Kind::NotFound, CLAUSE, "protected resource metadata", "none");
+    let worst = search.worst.unwrap_or_else(missing);
+    if !search.clean {
+        return Err(worst);
+    }
+    let resource = Resource { identifier: canonical(&world.server), scopes: None };
+    let policy = world.config.policies();
+    if let ServerChoice::Pinned(issuer) = &policy.authorization_server {
+        let issuer = issuer.clone();
+        world.note(Verdict::Deviation, "no resource metadata; the pinned issuer is used", "MCP, discovery");
+        return Ok(server_metadata::begin(world, aim, resource, vec![issuer]));
+    }
+    let refuse = |why: &str| Breach::new(Kind::FallbackRefused, LEGACY, "protected resource metadata", why);
+    if policy.legacy == Legacy::Refused {
+        return Err(refuse("none, and policy refuses the fallback"));
+    }
+    if world.config.known_clients().iter().any(|client| client.client_secret.is_some()) {
+        return Err(refuse("none, and a configured client secret is not sent to a guessed endpoint"));
+    }
+    let issuer = origin(world.server.url());
+    world.note(Verdict::Decided, "no resource metadata anywhere: the server's own origin is tried", LEGACY);
+    Ok(server_metadata::begin_legacy(world, aim, resource, issuer))
+}

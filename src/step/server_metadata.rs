@@ -1,0 +1,184 @@
+//! Awaits authorization server metadata (RFC 8414, OpenID Connect Discovery): each issuer in turn, each form in
+//! turn, until one document is the issuer's own and can be used.
+
+use std::collections::VecDeque;
+
+use super::fetch::{Fetch, Fetched};
+use super::resource_metadata::Resource;
+use super::{Aim, Step, Turn, World, client};
+use crate::action::Purpose;
+use crate::base::breach::{Breach, Kind};
+use crate::credential::AuthorizationServer;
+use crate::event::Answer;
+use crate::policy::ScopeSources;
+use crate::trail::Verdict;
+use crate::wire::server_metadata::{Candidate, IssuerMatch, Pkce, ServerMetadata, candidates};
+
+const CLAUSE: &str = "RFC 8414 §3";
+const LEGACY: &str = "MCP 2025-03-26, fallbacks for servers without metadata discovery";
+
+#[derive(Debug)]
+pub(crate) struct FindingServer {
+    pub(crate) fetch: Fetch,
+    search: Search,
+}
+
+#[derive(Debug)]
+struct Search {
+    aim: Aim,
+    resource: Resource,
+    /// The issuer whose documents are tried now, as it was named.
+    issuer: String,
+    forms: VecDeque<Candidate>,
+    issuers: VecDeque<String>,
+    legacy: bool,
+    clean: bool,
+    /// The first thing that was wrong with a document, or else the first miss.
+    worst: Option<Breach>,
+}
+
+/// An authorization server that can be used, and what it offers.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) aim: Aim,
+    pub(crate) resource: Resource,
+    pub(crate) server: AuthorizationServer,
+    pub(crate) metadata: ServerMetadata,
+    pub(crate) asked: crate::base::scope::Scopes,
+}
+
+/// Tries the named authorization servers in order.
+pub(crate) fn begin(world: &mut World, aim: Aim, resource: Resource, issuers: Vec<String>) -> Turn {
+    next(world, Search::new(aim, resource, issuers.into(), false))
+}
+
+/// Tries the MCP server's own origin, by MCP 2025-03-26.
+pub(crate) fn begin_legacy(world: &mut World, aim: Aim, resource: Resource, issuer: String) -> Turn {
+    next(world, Search::new(aim, resource, VecDeque::from([issuer]), true))
+}
+
+impl Search {
+    fn new(aim: Aim, resource: Resource, issuers: VecDeque<String>, legacy: bool) -> Self {
+        let (issuer, forms) = (String::new(), VecDeque::new());
+        Self { aim, resource, issuer, forms, issuers, legacy, clean: true, worst: None }
+    }
+
+    fn miss(&mut self, world: &mut World, url: &str, status: Option<u16>, breach: Breach, clean: bool) {
+        world.passed_over(url, status, &breach);
+        self.clean &= clean;
+        let vague = |kind: Kind| matches!(kind, Kind::NotFound | Kind::NotADocument);
+        if self.worst.as_ref().is_none_or(|worst| vague(worst.kind) && !vague(breach.kind)) {
+            self.worst = Some(breach);
+        }
+    }
+}
+
+fn next(world: &mut World, mut search: Search) -> Turn {
+    loop {
+        if let Some(Candidate { url, .. }) = search.forms.pop_front() {
+            match Fetch::begin(world, Purpose::ServerMetadata, &url, CLAUSE) {
+                Ok(fetch) => {
+                    return Turn::Await(Step::FindingServer(Box::new(FindingServer { fetch, search })));
+                }
+                Err(breach) => search.miss(world, &url, None, breach, false),
+            }
+        } else if let Some(issuer) = search.issuers.pop_front() {
+            match candidates(&issuer, &world.guard) {
+                Ok(forms) => search.forms = forms.into(),
+                Err(breach) => search.miss(world, &issuer, None, breach, false),
+            }
+            search.issuer = issuer;
+        } else {
+            return without_metadata(world, search);
+        }
+    }
+}
+
+impl FindingServer {
+    pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
+        let Self { fetch, mut search } = self;
+        match fetch.on(world, answer) {
+            Fetched::Again(fetch) => {
+                return Turn::Await(Step::FindingServer(Box::new(Self { fetch, search })));
+            }
+            Fetched::Missed { url, status, breach, clean } => search.miss(world, &url, status, breach, clean),
+            Fetched::Body { url, body } => match read(world, &search.issuer, &url, &body) {
+                Ok(metadata) => return found(world, search, metadata),
+                Err(breach) => {
+                    let clean = breach.kind == Kind::NotADocument;
+                    search.miss(world, &url, Some(200), breach, clean);
+                }
+            },
+        }
+        next(world, search)
+    }
+}
+
+fn read(world: &mut World, issuer: &str, url: &str, body: &[u8]) -> Result<ServerMetadata, Breach> {
+    let policy = world.config.issuer_policy(issuer);
+    let metadata = ServerMetadata::read(body, issuer, policy.issuer_match)?;
+    metadata.check(&world.guard, policy.pkce)?;
+    world.taken(url, 200, "authorization server metadata".to_owned(), CLAUSE);
+    if metadata.issuer == issuer {
+        world.note(Verdict::Checked, format!("the issuer is {issuer}"), "RFC 8414 §3.3");
+    } else {
+        let rule = match policy.issuer_match {
+            IssuerMatch::Exact => "exact",
+            IssuerMatch::IgnoreLoneSlash => "ignore_lone_slash",
+        };
+        let note = format!("the issuer {} is taken for {issuer} by `issuer_match: {rule}`", metadata.issuer);
+        world.note(Verdict::Deviation, note, "RFC 8414 §3.3");
+    }
+    let advertised = metadata.code_challenge_methods_supported.is_some();
+    match policy.pkce {
+        Pkce::AssumeS256 if !advertised => {
+            let note = "PKCE with S256 is assumed by `pkce: assume_s256`";
+            world.note(Verdict::Deviation, note, "MCP, authorization code protection");
+        }
+        Pkce::AssumeS256 | Pkce::Required => {
+            let note = "PKCE with S256 is advertised";
+            world.note(Verdict::Checked, note, "MCP, authorization code protection");
+        }
+    }
+    Ok(metadata)
+}
+
+/// No document: the default endpoints of MCP 2025-03-26, or nothing.
+fn without_metadata(world: &mut World, search: Search) -> Turn {
+    if search.legacy && search.clean {
+        let metadata = ServerMetadata::legacy(world.server.url());
+        if let Err(breach) = metadata.check(&world.guard, Pkce::Required) {
+            return breach.into();
+        }
+        world.note(Verdict::Decided, "no server metadata either: the default endpoints are used", LEGACY);
+        return found(world, search, metadata);
+    }
+    let missing = || Breach::new(Kind::NotFound, CLAUSE, "authorization server metadata", "none");
+    search.worst.unwrap_or_else(missing).into()
+}
+
+fn found(world: &mut World, search: Search, metadata: ServerMetadata) -> Turn {
+    let Search { aim, resource, issuer, legacy, .. } = search;
+    let sources = ScopeSources {
+        challenged: aim.demand.scope.as_ref(),
+        resource: resource.scopes.as_ref(),
+        server: metadata.scopes_supported.as_ref(),
+        asked: aim.asked_of(&issuer),
+    };
+    let rule = world.config.scope_rule();
+    let asked = rule.select(sources).union(&aim.wanted).without(&rule.never);
+    let shown =
+        if asked.is_empty() { "no scope is asked for".to_owned() } else { format!("scopes: {asked}") };
+    world.note(Verdict::Decided, shown, "MCP, scope selection strategy");
+    let endpoint = |url: &Option<String>| url.clone().unwrap_or_default();
+    let server = AuthorizationServer {
+        issuer: metadata.issuer.clone(),
+        named: issuer,
+        authorization_endpoint: endpoint(&metadata.authorization_endpoint),
+        token_endpoint: endpoint(&metadata.token_endpoint),
+        revocation_endpoint: metadata.revocation_endpoint.clone(),
+        iss_parameter_supported: metadata.authorization_response_iss_parameter_supported,
+        legacy,
+    };
+    client::choose(world, Found { aim, resource, server, metadata, asked })
+}
