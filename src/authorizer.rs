@@ -1,7 +1,6 @@
 //! The machine: events in, actions out.
 
 use std::fmt;
-use std::time::Duration;
 
 use http::HeaderValue;
 use url::Url;
@@ -244,15 +243,16 @@ impl Authorizer {
     /// 403 with `insufficient_scope`. Asking a person again for what was granted already, or time and again for
     /// one operation, is no way to get it.
     fn step_up(&mut self, challenge: Challenge) {
-        let granted = self.grant.as_ref().map(|grant| &grant.credential.granted);
+        let granted = self.grant.as_ref().map(|grant| grant.credential.granted.clone());
         let challenged = challenge.demand.scope.as_ref().filter(|scope| !scope.is_empty());
-        let in_vain =
-            challenged.zip(granted).is_some_and(|(challenged, granted)| challenged.is_subset(granted));
+        let in_vain = challenged
+            .zip(granted.as_ref())
+            .is_some_and(|(challenged, granted)| challenged.is_subset(granted));
         let limit = self.world.config.policies().step_ups;
         let operation = challenge.operation.chars().take(128).collect::<String>();
         if in_vain || self.count_step_up(operation) > limit {
             let wanted = challenged.map_or("no scope that it names".to_owned(), Scopes::to_string);
-            let has = granted.map_or("none".to_owned(), Scopes::to_string);
+            let has = granted.as_ref().map_or("none".to_owned(), Scopes::to_string);
             let expected = format!("the granted scopes ({has}) to suffice after at most {limit} step-ups");
             let got = format!("a demand for {wanted}");
             let breach =

@@ -11,7 +11,7 @@ use crate::base::text;
 use crate::base::time::Timestamp;
 
 /// The most entries that are kept of one attempt.
-pub const MAX_ENTRIES: usize = 200;
+pub(crate) const MAX_ENTRIES: usize = 200;
 
 /// What an entry says happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,7 +74,7 @@ impl fmt::Display for Entry {
     }
 }
 
-/// The entries of one attempt, oldest first, at most [`MAX_ENTRIES`].
+/// The entries of one attempt, oldest first, at most 200.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Trail(Vec<Entry>);
