@@ -190,6 +190,14 @@ impl Config {
         self.initial_access_tokens.iter().find(|(known, _)| known == issuer).map(|(_, token)| token)
     }
 
+    pub(crate) fn registration_tokens(&self) -> &[(String, Secret)] {
+        &self.initial_access_tokens
+    }
+
+    pub(crate) fn issuer_policies(&self) -> &[(String, IssuerPolicy)] {
+        &self.issuers
+    }
+
     pub(crate) fn scope_rule(&self) -> &ScopeRule {
         &self.scopes
     }

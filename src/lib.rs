@@ -26,6 +26,7 @@ pub mod policy;
 mod snapshot;
 mod step;
 mod trail;
+pub mod watch;
 pub mod wire;
 
 pub use action::{Action, Ask, Load, Open, Purpose, Save, Send};

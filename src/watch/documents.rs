@@ -1,0 +1,140 @@
+//! What the watcher knows of authorization servers, from the documents that it saw pass and from nothing else.
+
+use serde_json::Value;
+use url::{Url, form_urlencoded};
+
+use crate::config::Config;
+use crate::credential::AuthorizationServer;
+
+/// An authorization server by its own document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Server {
+    pub(super) issuer: String,
+    pub(super) token_endpoint: String,
+    pub(super) iss_required: bool,
+    pub(super) aliases: Vec<String>,
+    authorization_endpoint: String,
+    registration_endpoint: Option<String>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Documents {
+    servers: Vec<Server>,
+    aliases: Vec<(String, Vec<String>)>,
+}
+
+impl Documents {
+    pub(super) fn of(config: &Config) -> Self {
+        let aliases = config.issuer_policies().iter();
+        let aliases =
+            aliases.map(|(issuer, policy)| (issuer.clone(), policy.issuer_aliases.clone())).collect();
+        Self { servers: Vec::new(), aliases }
+    }
+
+    /// Reads a metadata document. What is none is passed over.
+    pub(super) fn read(&mut self, body: &[u8]) {
+        let Ok(document) = serde_json::from_slice::<Value>(body) else { return };
+        let text = |name: &str| document.get(name).and_then(Value::as_str).map(str::to_owned);
+        let (Some(issuer), Some(authorization_endpoint), Some(token_endpoint)) =
+            (text("issuer"), text("authorization_endpoint"), text("token_endpoint"))
+        else {
+            return;
+        };
+        let promised = document.get("authorization_response_iss_parameter_supported");
+        let iss_required = promised.and_then(Value::as_bool).unwrap_or_default();
+        let registration_endpoint = text("registration_endpoint");
+        self.add(Server {
+            aliases: self.aliases_of(&issuer),
+            issuer,
+            token_endpoint,
+            iss_required,
+            authorization_endpoint,
+            registration_endpoint,
+        });
+    }
+
+    /// A record names a server, too.
+    pub(super) fn remember(&mut self, server: &AuthorizationServer) {
+        self.add(Server {
+            issuer: server.issuer.clone(),
+            token_endpoint: server.token_endpoint.clone(),
+            iss_required: server.iss_parameter_supported,
+            aliases: self.aliases_of(&server.named),
+            authorization_endpoint: server.authorization_endpoint.clone(),
+            registration_endpoint: None,
+        });
+    }
+
+    /// The newest word counts, so it comes first.
+    fn add(&mut self, server: Server) {
+        if !self.servers.contains(&server) {
+            self.servers.insert(0, server);
+        }
+    }
+
+    fn aliases_of(&self, issuer: &str) -> Vec<String> {
+        let same = |known: &str| known.trim_end_matches('/') == issuer.trim_end_matches('/');
+        self.aliases
+            .iter()
+            .filter(|(known, _)| same(known))
+            .flat_map(|(_, aliases)| aliases.clone())
+            .collect()
+    }
+
+    pub(super) fn authorizing_at(&self, opened: &Url) -> Option<&Server> {
+        let bare = |url: &Url| (url.origin(), url.path().to_owned());
+        self.servers.iter().find(|server| {
+            Url::parse(&server.authorization_endpoint).is_ok_and(|url| bare(&url) == bare(opened))
+        })
+    }
+
+    /// The token endpoint of the server that registers clients at `url`.
+    pub(super) fn registered_at(&self, url: &str) -> Option<String> {
+        let at = |server: &&Server| {
+            server.registration_endpoint.as_deref().is_some_and(|it| super::same_url(it, url))
+        };
+        self.servers.iter().find(at).map(|server| server.token_endpoint.clone())
+    }
+
+    pub(super) fn is_token_endpoint_of(&self, issuer: &str, url: &str) -> bool {
+        let same = |server: &&Server| server.issuer.trim_end_matches('/') == issuer.trim_end_matches('/');
+        self.servers.iter().filter(same).any(|server| super::same_url(&server.token_endpoint, url))
+    }
+}
+
+/// Every text under `name` in a JSON or form-encoded body, at any depth.
+pub(super) fn members(body: &[u8], name: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    match serde_json::from_slice::<Value>(body) {
+        Ok(document) => collect(&document, name, &mut found),
+        Err(_) => {
+            let pairs = form_urlencoded::parse(body);
+            found.extend(pairs.filter(|(known, _)| known == name).map(|(_, value)| value.into_owned()));
+        }
+    }
+    found
+}
+
+fn collect(value: &Value, name: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            found.extend(members.get(name).and_then(Value::as_str).map(str::to_owned));
+            members.values().for_each(|member| collect(member, name, found));
+        }
+        Value::Array(entries) => entries.iter().for_each(|entry| collect(entry, name, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// The parameters of a URL's query, or of a form body.
+pub(super) fn parameters(text: &str) -> Vec<(String, String)> {
+    let query = text.split('#').next().unwrap_or_default();
+    let query = query.split_once('?').map_or(query, |(_, query)| query);
+    form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+}
+
+/// The value of a parameter that is there once.
+pub(super) fn parameter<'a>(parameters: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let mut values = parameters.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    values.next().filter(|_| values.next().is_none())
+}

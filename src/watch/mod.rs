@@ -1,0 +1,414 @@
+//! The invariants: watches a run and notes every breach of what must never happen.
+//!
+//! A [`Watch`] is told of the same events and actions as the machine and its driver, and of nothing else. It forms
+//! its own opinion: it reads the documents that come in, and shares no judgement with the machine. Tests, the demo
+//! and the fuzz targets all run under it.
+//!
+//! It holds that
+//!
+//! - every URL that is sent to or opened is absolute, `https` (or `http` on a loopback host), without user info and
+//!   fragment, and at an address within the request's reach;
+//! - every request has a limit and a deadline, and a number that was never used before;
+//! - one thing is awaited at a time, and nothing is asked for before an attempt begins or after it ends;
+//! - a secret goes to one place: an access token into no action at all, a code, a verifier, a refresh token and a
+//!   client secret only to the token endpoint of their issuer, and none of them into a URL;
+//! - a code is exchanged once, and only if its response carried the `state` that was sent and the right `iss`;
+//! - no redirect is followed with a body, or to another origin;
+//! - new tokens are stored before success is told;
+//! - no `Debug` and no `Display` of any event, action or failure shows a secret.
+
+mod documents;
+mod secrets;
+
+use http::{Method, StatusCode, header};
+use url::{Host, Url};
+
+use crate::action::{Action, Open, Purpose, Send};
+use crate::base::guard::{Reach, is_loopback_host, same_origin};
+use crate::base::time::Timestamp;
+use crate::config::Config;
+use crate::credential::Credential;
+use crate::event::{Answer, Event, Reply, RequestId, Response};
+use crate::outcome::{Outcome, TokenSource};
+use documents::{Documents, members, parameter, parameters};
+use secrets::{Home, Secrets, Sort};
+
+/// A watcher of one run.
+#[derive(Debug)]
+pub struct Watch {
+    now: Timestamp,
+    running: bool,
+    stored: bool,
+    awaited: Option<Awaited>,
+    last_id: u64,
+    documents: Documents,
+    secrets: Secrets,
+    asked: Option<Asked>,
+    codes: Vec<String>,
+    redirect: Option<Redirect>,
+    breaches: Vec<String>,
+}
+
+/// The request that is under way.
+#[derive(Debug)]
+struct Awaited {
+    id: RequestId,
+    deadline: Timestamp,
+    sent: Option<(Purpose, Method, String)>,
+}
+
+/// The authorization request that is before the person.
+#[derive(Debug)]
+struct Asked {
+    state: String,
+    token_endpoint: Option<String>,
+    issuer: Option<String>,
+    iss_required: bool,
+    aliases: Vec<String>,
+    /// The code of the response that may be exchanged.
+    code: Option<String>,
+}
+
+/// A redirect that was just answered.
+#[derive(Debug)]
+struct Redirect {
+    from: Url,
+    to: Url,
+    with_body: bool,
+}
+
+impl Watch {
+    /// Watches a run of a machine with this configuration.
+    pub fn new(config: &Config) -> Self {
+        let mut secrets = Secrets::default();
+        for client in config.known_clients() {
+            let home = client.issuer.clone().map_or(Home::Anywhere, Home::Issuer);
+            if let Some(secret) = &client.client_secret {
+                secrets.learn(Sort::ClientSecret, secret.expose(), home);
+            }
+        }
+        for (_, token) in config.registration_tokens() {
+            secrets.learn(Sort::InitialAccessToken, token.expose(), Home::Anywhere);
+        }
+        Self {
+            now: Timestamp::default(),
+            running: false,
+            stored: false,
+            awaited: None,
+            last_id: 0,
+            documents: Documents::of(config),
+            secrets,
+            asked: None,
+            codes: Vec::new(),
+            redirect: None,
+            breaches: Vec::new(),
+        }
+    }
+
+    /// What must never happen and did, in words.
+    pub fn breaches(&self) -> &[String] {
+        &self.breaches
+    }
+
+    /// The machine is about to be told this.
+    pub fn event(&mut self, now: Timestamp, event: &Event) {
+        self.now = self.now.max(now);
+        match event {
+            Event::Restore | Event::LogIn { .. } | Event::Challenged(_) => self.running = true,
+            Event::Called(callback) => self.called(callback.expose()),
+            Event::Replied(reply) => self.replied(reply),
+            Event::Tick | Event::Cancelled => {}
+        }
+        self.text("an event", &format!("{event:?}"));
+    }
+
+    /// The machine just asked for this.
+    pub fn action(&mut self, action: &Action) {
+        match action {
+            Action::Wait(until) => {
+                if self.running && until.is_none() {
+                    self.breach("an attempt waits without end");
+                }
+            }
+            Action::Load(load) => self.asks(load.id, None, None),
+            Action::Store(save) => {
+                self.stored = true;
+                self.asks(save.id, None, None);
+                self.credential(save.credential());
+            }
+            Action::Send(send) => self.sends(send),
+            Action::Open(open) => self.opens(open),
+            Action::Ask(ask) => self.asks(ask.id, Some(ask.until), None),
+            Action::Finish(outcome) => {
+                if !self.running {
+                    self.breach("an attempt ends that did not begin");
+                }
+                if let Ok(Outcome::Authorized(done)) = outcome {
+                    let new = matches!(done.source, TokenSource::LoggedIn | TokenSource::Refreshed);
+                    if new && !self.stored {
+                        self.breach("success is told before the new tokens are stored");
+                    }
+                }
+                if let Err(failure) = outcome {
+                    self.text("a failure", &format!("{failure:#}"));
+                }
+                (self.running, self.stored, self.awaited, self.asked) = (false, false, None, None);
+            }
+        }
+        self.text("an action", &format!("{action:?}"));
+    }
+
+    /// Any other text that came of the run: no secret may stand in it.
+    pub fn text(&mut self, what: &str, text: &str) {
+        let found: Vec<_> = self.secrets.in_text(text).iter().map(|(sort, _)| *sort).collect();
+        for sort in found {
+            self.breach(format!("{what} shows a secret ({sort:?})"));
+        }
+    }
+
+    /// A token was attached to a request to `url`, for a resource.
+    pub fn attached(&mut self, url: &Url, resource: &str) {
+        let near = Url::parse(resource).is_ok_and(|resource| same_origin(&resource, url));
+        if !near {
+            self.breach("a token goes to another origin than its resource");
+        }
+    }
+
+    fn breach(&mut self, what: impl Into<String>) {
+        self.breaches.push(what.into());
+    }
+
+    fn replied(&mut self, reply: &Reply) {
+        let Some(awaited) = self.awaited.take_if(|awaited| awaited.id == reply.id) else { return };
+        match (&reply.answer, awaited.sent) {
+            (Answer::Response(response), Some((purpose, method, url))) => {
+                self.answered(purpose, &method, &url, response);
+            }
+            (Answer::Found(Some(credential)), _) => self.credential(credential),
+            (Answer::Told(Some(told)), _) => {
+                if let Some(secret) = &told.client_secret {
+                    self.secrets.learn(Sort::ClientSecret, secret.expose(), Home::Anywhere);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn answered(&mut self, purpose: Purpose, method: &Method, url: &str, response: &Response) {
+        if response.status.is_redirection() {
+            let from = Url::parse(url).ok();
+            let target = response.fields.get(header::LOCATION).and_then(|value| value.to_str().ok());
+            let to = from.as_ref().zip(target).and_then(|(from, target)| from.join(target).ok());
+            self.redirect =
+                from.zip(to).map(|(from, to)| Redirect { from, to, with_body: *method != Method::GET });
+        }
+        match purpose {
+            Purpose::ServerMetadata if response.status == StatusCode::OK => {
+                self.documents.read(&response.body)
+            }
+            Purpose::Registration => {
+                let home = self.documents.registered_at(url).map_or(Home::Anywhere, Home::Endpoint);
+                for secret in members(&response.body, "client_secret") {
+                    self.secrets.learn(Sort::ClientSecret, &secret, home.clone());
+                }
+            }
+            Purpose::Token => {
+                for (name, sort) in [
+                    ("access_token", Sort::AccessToken),
+                    ("refresh_token", Sort::RefreshToken),
+                    ("id_token", Sort::IdToken),
+                ] {
+                    for secret in members(&response.body, name) {
+                        self.secrets.learn(sort, &secret, Home::Endpoint(url.to_owned()));
+                    }
+                }
+            }
+            Purpose::ServerMetadata | Purpose::ResourceMetadata => {}
+        }
+    }
+
+    fn credential(&mut self, credential: &Credential) {
+        let home = Home::Endpoint(credential.authorization_server.token_endpoint.clone());
+        self.secrets.learn(Sort::AccessToken, credential.access_token.expose(), home.clone());
+        if let Some(token) = &credential.refresh_token {
+            self.secrets.learn(Sort::RefreshToken, token.expose(), home.clone());
+        }
+        if let Some(secret) = &credential.client.secret {
+            self.secrets.learn(Sort::ClientSecret, secret.expose(), home);
+        }
+        self.documents.remember(&credential.authorization_server);
+    }
+
+    /// A response reached the redirect URI. Whether its code may be exchanged is decided here by the watcher's own
+    /// reading.
+    fn called(&mut self, callback: &str) {
+        let given = parameters(callback);
+        for code in given.iter().filter(|(name, _)| name == "code").map(|(_, code)| code) {
+            let home = self.asked.as_ref().and_then(|asked| asked.token_endpoint.clone());
+            self.secrets.learn(Sort::Code, code, home.map_or(Home::Anywhere, Home::Endpoint));
+        }
+        let Some(asked) = &mut self.asked else { return };
+        let good_state = parameter(&given, "state") == Some(asked.state.as_str());
+        let good_issuer = match (parameter(&given, "iss"), &asked.issuer) {
+            (None, _) => !asked.iss_required,
+            (Some(iss), Some(issuer)) => iss == issuer || asked.aliases.iter().any(|alias| alias == iss),
+            // The watcher has seen no document of this server.
+            (Some(_), None) => true,
+        };
+        if good_state && good_issuer && asked.code.is_none() {
+            asked.code = parameter(&given, "code").map(str::to_owned);
+        }
+    }
+
+    fn asks(&mut self, id: RequestId, until: Option<Timestamp>, sent: Option<(Purpose, Method, String)>) {
+        if !self.running {
+            self.breach("something is asked for while no attempt runs");
+        }
+        if self.awaited.as_ref().is_some_and(|awaited| self.now < awaited.deadline) {
+            self.breach("two things are awaited at once");
+        }
+        if id.0 <= self.last_id {
+            self.breach("a request has a number that was used before");
+        }
+        self.last_id = id.0;
+        self.awaited = Some(Awaited { id, deadline: until.unwrap_or(Timestamp::MAX), sent });
+    }
+
+    fn sends(&mut self, send: &Send) {
+        let url = send.uri().to_string();
+        self.asks(send.id, Some(send.deadline()), Some((send.purpose(), send.method().clone(), url.clone())));
+        if send.max_bytes() == 0 || send.max_bytes() > 16 << 20 {
+            self.breach("a request has no sensible limit");
+        }
+        let horizon = self.now.after(std::time::Duration::from_secs(3600));
+        if send.deadline() <= self.now || send.deadline() > horizon {
+            self.breach("a request has no sensible deadline");
+        }
+        match Url::parse(&url) {
+            Ok(parsed) => {
+                self.judge(&parsed, Some(send.reach()));
+                self.redirected(&parsed);
+            }
+            Err(_) => self.breach("a request goes to something that is no URL"),
+        }
+        self.text("a request's URL", &url);
+        self.carried(send, &url);
+    }
+
+    /// The secrets in a request's body and `Authorization` field, and whether this is their place.
+    fn carried(&mut self, send: &Send, url: &str) {
+        let request = send.request();
+        let body = String::from_utf8_lossy(request.body()).into_owned();
+        if send.purpose() == Purpose::Token {
+            self.exchanged(&parameters(&body), url);
+        }
+        let field = request.headers().get(header::AUTHORIZATION);
+        let field = field.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let mut carried: Vec<_> =
+            self.secrets.in_text(&body).into_iter().map(|found| (found, false)).collect();
+        carried.extend(self.secrets.in_authorization(&field).into_iter().map(|found| (found, true)));
+        let mut wrong = Vec::new();
+        for ((sort, home), in_field) in carried {
+            let fits = match (send.purpose(), sort) {
+                (Purpose::Token, Sort::ClientSecret) => true,
+                (Purpose::Token, Sort::RefreshToken | Sort::Code | Sort::CodeVerifier) => !in_field,
+                (Purpose::Registration, Sort::InitialAccessToken) => in_field,
+                _ => false,
+            };
+            let at_home = match home {
+                Home::Endpoint(endpoint) => same_url(endpoint, url),
+                Home::Issuer(issuer) => self.documents.is_token_endpoint_of(issuer, url),
+                Home::Anywhere => true,
+            };
+            if !fits || !at_home {
+                wrong.push(format!("a request for {:?} carries a secret ({sort:?})", send.purpose()));
+            }
+        }
+        let bodiless = matches!(send.purpose(), Purpose::ResourceMetadata | Purpose::ServerMetadata);
+        if bodiless && (!body.is_empty() || !field.is_empty()) {
+            wrong.push("a request for metadata has a body or an Authorization field".to_owned());
+        }
+        self.breaches.extend(wrong);
+    }
+
+    fn exchanged(&mut self, form: &[(String, String)], url: &str) {
+        if let Some(verifier) = parameter(form, "code_verifier") {
+            self.secrets.learn(Sort::CodeVerifier, verifier, Home::Endpoint(url.to_owned()));
+        }
+        if parameter(form, "grant_type") != Some("authorization_code") {
+            return;
+        }
+        let code = parameter(form, "code").unwrap_or_default().to_owned();
+        let asked = self.asked.as_ref();
+        if !asked.is_some_and(|asked| asked.code.as_ref() == Some(&code)) {
+            self.breach("a code is exchanged without the right state and issuer");
+        }
+        let endpoint = self.asked.as_ref().and_then(|asked| asked.token_endpoint.as_ref());
+        if endpoint.is_some_and(|endpoint| !same_url(endpoint, url)) {
+            self.breach("a code goes to another token endpoint than its server's");
+        }
+        if self.codes.contains(&code) {
+            self.breach("a code is exchanged twice");
+        }
+        self.codes.push(code);
+    }
+
+    fn opens(&mut self, open: &Open) {
+        if !self.running {
+            self.breach("a browser opens while no attempt runs");
+        }
+        if self.asked.is_some() {
+            self.breach("two browsers open in one attempt");
+        }
+        self.judge(open.url(), None);
+        self.text("the URL that is opened", open.url().as_str());
+        let query = parameters(open.url().as_str());
+        let server = self.documents.authorizing_at(open.url());
+        let state = parameter(&query, "state").unwrap_or_default().to_owned();
+        for name in ["state", "code_challenge", "code_challenge_method", "redirect_uri", "client_id"] {
+            if parameter(&query, name).is_none_or(str::is_empty) {
+                self.breach(format!("an authorization request lacks {name}, or has it twice"));
+            }
+        }
+        if parameter(&query, "code_challenge_method") != Some("S256") {
+            self.breach("an authorization request is without S256");
+        }
+        self.secrets.learn(Sort::State, &state, Home::Anywhere);
+        self.asked = Some(Asked {
+            state,
+            token_endpoint: server.map(|server| server.token_endpoint.clone()),
+            issuer: server.map(|server| server.issuer.clone()),
+            iss_required: server.is_some_and(|server| server.iss_required),
+            aliases: server.map(|server| server.aliases.clone()).unwrap_or_default(),
+            code: None,
+        });
+        self.awaited = None;
+    }
+
+    fn judge(&mut self, url: &Url, reach: Option<Reach>) {
+        let secure = url.scheme() == "https" || (url.scheme() == "http" && is_loopback_host(url));
+        let bare = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+        if !secure || !bare {
+            self.breach("a URL is used that is not https, or has user info or a fragment");
+        }
+        let address = match url.host() {
+            Some(Host::Ipv4(address)) => Some(address.into()),
+            Some(Host::Ipv6(address)) => Some(address.into()),
+            Some(Host::Domain(_)) | None => None,
+        };
+        if reach.zip(address).is_some_and(|(reach, address)| !reach.allows(address)) {
+            self.breach("a request goes to an address outside its reach");
+        }
+    }
+
+    fn redirected(&mut self, next: &Url) {
+        let Some(redirect) = self.redirect.take() else { return };
+        if redirect.to == *next && (redirect.with_body || !same_origin(&redirect.from, next)) {
+            self.breach("a redirect is followed with a body, or to another origin");
+        }
+    }
+}
+
+fn same_url(a: &str, b: &str) -> bool {
+    a == b || Url::parse(a).ok().zip(Url::parse(b).ok()).is_some_and(|(a, b)| a == b)
+}

@@ -1,0 +1,77 @@
+//! The secrets that a run has come to know, where each may go, and a search for them in places where none may be.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use url::form_urlencoded::byte_serialize;
+
+/// What kind of secret it is; says what may carry it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// To the resource only; no action of the machine carries it.
+    AccessToken,
+    /// In the body of a token request.
+    RefreshToken,
+    /// In the body of a token request, once.
+    Code,
+    /// In the body of a token request.
+    CodeVerifier,
+    /// In the body or the `Authorization` field of a token request.
+    ClientSecret,
+    /// In the `Authorization` field of a registration request.
+    InitialAccessToken,
+    /// In the URL that is opened.
+    State,
+    /// Nowhere: the machine has no use for it.
+    IdToken,
+}
+
+#[derive(Debug)]
+struct Known {
+    sort: Sort,
+    spellings: Vec<String>,
+    /// The token endpoint that it belongs to, or the issuer where the endpoint is not known yet.
+    home: Home,
+}
+
+/// Where a secret belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Home {
+    Endpoint(String),
+    Issuer(String),
+    /// The caller bound it to no issuer.
+    Anywhere,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Secrets(Vec<Known>);
+
+impl Secrets {
+    /// Learns a secret. One of fewer than eight characters could stand anywhere by chance and is left out.
+    pub(super) fn learn(&mut self, sort: Sort, text: &str, home: Home) {
+        let known = self.0.iter().any(|known| {
+            known.sort == sort && known.home == home && known.spellings.first().is_some_and(|it| it == text)
+        });
+        if text.len() < 8 || known {
+            return;
+        }
+        let encoded = byte_serialize(text.as_bytes()).collect::<String>();
+        let mut spellings = vec![text.to_owned()];
+        if encoded != text {
+            spellings.push(encoded);
+        }
+        self.0.push(Known { sort, spellings, home });
+    }
+
+    /// The sorts of secret that stand in `text`, each with its home.
+    pub(super) fn in_text(&self, text: &str) -> Vec<(Sort, &Home)> {
+        let stands = |known: &&Known| known.spellings.iter().any(|spelling| text.contains(spelling.as_str()));
+        self.0.iter().filter(stands).map(|known| (known.sort, &known.home)).collect()
+    }
+
+    /// The same for the value of an `Authorization` field, whose Basic credentials are decoded first.
+    pub(super) fn in_authorization(&self, value: &str) -> Vec<(Sort, &Home)> {
+        let decoded = value.strip_prefix("Basic ").and_then(|basic| STANDARD.decode(basic).ok());
+        let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+        self.in_text(decoded.as_deref().unwrap_or(value))
+    }
+}
