@@ -1,4 +1,107 @@
 //! The client side of Model Context Protocol (MCP) authorization as a sans-IO state machine.
+//!
+//! An MCP server answers 401. Between that answer and an accepted request lie protected resource metadata
+//! (RFC 9728), authorization server metadata (RFC 8414, OpenID Connect Discovery), client registration (configured,
+//! by metadata document, or RFC 7591), a person with a browser (OAuth 2.1 with PKCE), the check of who answered
+//! (RFC 9207), and a token bound to its resource (RFC 8707). [`Authorizer`] is that protocol and nothing else: a
+//! value that is told what happened ([`Event`]) and says what to do ([`Action`]). It does no I/O, reads no clock,
+//! starts no thread, and never panics. The same configuration, seed and events give the same actions, byte for
+//! byte.
+//!
+//! # The loop
+//!
+//! This is the whole integration. Everything with a network, a disk or a person in it is on your side.
+//!
+//! ```
+//! use mcp_auth::{Action, Authorizer, Authorized, Event, Failure, Outcome, Saving, Timestamp};
+//! # use mcp_auth::{Callback, Credential, Generation, Key, SendFailure};
+//! # struct Http; impl Http { fn execute(&self, _: http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, SendFailure> { Err(SendFailure::TimedOut) } }
+//! # struct Store; impl Store {
+//! #   fn get(&self, _: &Key) -> Option<Credential> { None }
+//! #   fn put(&self, _: &Key, _: &Credential, _: Option<Generation>) -> Saving { Saving::Kept }
+//! # }
+//! # struct Browser; impl Browser {
+//! #   fn open(&self, _: &url::Url) {}
+//! #   fn callback(&self, _: Option<Timestamp>) -> Option<Callback> { None }
+//! # }
+//!
+//! fn attempt(
+//!     auth: &mut Authorizer,
+//!     begin: Event,
+//!     (http, store, browser, now): (&Http, &Store, &Browser, impl Fn() -> Timestamp),
+//! ) -> Result<Outcome, Box<Failure>> {
+//!     auth.handle(now(), begin);
+//!     loop {
+//!         let event = match auth.poll() {
+//!             Action::Load(load) => load.reply(store.get(load.key())),
+//!             Action::Store(save) => save.reply(store.put(save.key(), save.credential(), save.replaces())),
+//!             Action::Send(send) => match http.execute(send.request()) {
+//!                 Ok(response) => send.reply(response),
+//!                 Err(failure) => send.fail(failure),
+//!             },
+//!             Action::Open(open) => {
+//!                 browser.open(open.url());
+//!                 continue;
+//!             }
+//!             Action::Ask(ask) => ask.decline(),
+//!             Action::Wait(until) => browser.callback(until).map_or(Event::Tick, Event::Called),
+//!             Action::Finish(outcome) => return outcome,
+//!         };
+//!         auth.handle(now(), event);
+//!     }
+//! }
+//! # let config = mcp_auth::Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
+//! # let mut auth = Authorizer::new(config, mcp_auth::Seed::new([7; 32])).unwrap();
+//! # let clock = std::cell::Cell::new(0);
+//! # let now = || { clock.set(clock.get() + 60); Timestamp::from_secs(clock.get()) };
+//! # let failure = attempt(&mut auth, Event::LogIn { scopes: Default::default() }, (&Http, &Store, &Browser, now)).unwrap_err();
+//! # assert_eq!(failure.kind(), mcp_auth::Kind::TimedOut);
+//! ```
+//!
+//! An attempt begins with [`Event::Challenged`] (the server refused a request), [`Event::LogIn`] or
+//! [`Event::Restore`], and ends with one [`Action::Finish`]. After that, [`Authorizer::access`] gives the header
+//! field for each request, without I/O, lock or allocation.
+//!
+//! # What a driver must do
+//!
+//! - Follow no redirect: the machine decides about each one.
+//! - Keep to each request's byte limit, deadline and reach ([`Send`]). The reach is judged on the address that the
+//!   name resolves to, when connecting.
+//! - Hand a URL to a browser as an argument, never through a shell.
+//! - Call `poll` after every `handle` until it gives [`Action::Wait`]; call `handle` with [`Event::Tick`] when the
+//!   wait is over. **Whoever gets `Wait` has done everything.**
+//!
+//! # States
+//!
+//! ```text
+//!  Restore, LogIn, Challenged
+//!     │
+//!     ▼            a live record
+//!  restoring ───────────────────────────────────────────────────────────────► Finish
+//!     │   │
+//!     │   └──► refreshing ───────────────────────────────────────► saving ──► Finish
+//!     │           │ the grant is dead                                ▲
+//!     ▼           ▼                                                  │
+//!  finding the resource's metadata ─► finding the server's ─┐        │
+//!     each candidate in turn            each issuer, form   │        │
+//!                                                           ▼        │
+//!                  registering / asking ◄──── which client? │        │
+//!                          │                       │ known  │        │
+//!                          ▼                       ▼                 │
+//!                       consenting ◄───────────────┘                 │
+//!                          │ state, iss, error, code                 │
+//!                          ▼                                         │
+//!                       exchanging ──────────────────────────────────┘
+//! ```
+//!
+//! # Scope
+//!
+//! MCP 2025-11-25 and 2026-07-28, and the fallbacks of 2025-03-26 where a server has no metadata at all: the
+//! authorization code grant with PKCE, refresh tokens, step-up. Strict by default; what a real server needs beyond
+//! that is a named value of [`IssuerPolicy`], for that issuer alone.
+//!
+//! Out of scope: the server's side, token introspection and the contents of tokens, and everything with a network,
+//! a disk or a person in it.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![cfg_attr(

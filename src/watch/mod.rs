@@ -340,7 +340,7 @@ impl Watch {
         }
         let code = parameter(form, "code").unwrap_or_default().to_owned();
         let asked = self.asked.as_ref();
-        if !asked.is_some_and(|asked| asked.code.as_ref() == Some(&code)) {
+        if asked.is_none_or(|asked| asked.code.as_ref() != Some(&code)) {
             self.breach("a code is exchanged without the right state and issuer");
         }
         let endpoint = self.asked.as_ref().and_then(|asked| asked.token_endpoint.as_ref());
@@ -363,7 +363,7 @@ impl Watch {
         self.judge(open.url(), None);
         self.text("the URL that is opened", open.url().as_str());
         let query = parameters(open.url().as_str());
-        let server = self.documents.authorizing_at(open.url());
+        let server = self.documents.authorizing_at(open.url()).cloned();
         let state = parameter(&query, "state").unwrap_or_default().to_owned();
         for name in ["state", "code_challenge", "code_challenge_method", "redirect_uri", "client_id"] {
             if parameter(&query, name).is_none_or(str::is_empty) {
@@ -376,10 +376,10 @@ impl Watch {
         self.secrets.learn(Sort::State, &state, Home::Anywhere);
         self.asked = Some(Asked {
             state,
-            token_endpoint: server.map(|server| server.token_endpoint.clone()),
-            issuer: server.map(|server| server.issuer.clone()),
-            iss_required: server.is_some_and(|server| server.iss_required),
-            aliases: server.map(|server| server.aliases.clone()).unwrap_or_default(),
+            token_endpoint: server.as_ref().map(|server| server.token_endpoint.clone()),
+            issuer: server.as_ref().map(|server| server.issuer.clone()),
+            iss_required: server.as_ref().is_some_and(|server| server.iss_required),
+            aliases: server.map(|server| server.aliases).unwrap_or_default(),
             code: None,
         });
         self.awaited = None;
