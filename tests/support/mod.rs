@@ -1,0 +1,284 @@
+//! A whole run in memory: the machine, the testbed's servers, a store, a person and a clock, under the watch.
+#![allow(dead_code, reason = "each test file uses what it needs")]
+
+use std::collections::BTreeMap;
+
+use http::{Request, Response, StatusCode, header};
+use mcp_auth::watch::Watch;
+use mcp_auth::{
+    Access, Action, Authorized, Authorizer, Callback, Challenge, Config, Credential, Event, Failure, Generation, Key,
+    Outcome, Saving, Scopes, Secret, Seed, SendFailure, Snapshot, Timestamp,
+};
+use mcp_auth_testbed::{Browsed, Dials, Origins, Purpose, World};
+use url::Url;
+
+/// Where answers come back in all tests.
+pub(crate) const REDIRECT: &str = "http://127.0.0.1:3000/callback";
+
+/// What the person does when the browser opens.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Person {
+    /// Follows the page to its end.
+    #[default]
+    Consents,
+    /// Closes the window.
+    Ignores,
+    /// Something else than the browser's own answer reaches the redirect URI first.
+    Preceded(Vec<String>),
+    /// This reaches the redirect URI instead.
+    Answers(String),
+}
+
+/// How the store behaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum StoreMood {
+    #[default]
+    Works,
+    FailsToRead,
+    FailsToWrite,
+}
+
+pub(crate) struct Rig {
+    pub(crate) world: World,
+    pub(crate) auth: Authorizer,
+    pub(crate) watch: Watch,
+    pub(crate) store: BTreeMap<Key, Credential>,
+    pub(crate) mood: StoreMood,
+    pub(crate) person: Person,
+    pub(crate) told: Option<(String, Option<Secret>)>,
+    pub(crate) now: u64,
+    pub(crate) opened: Vec<Url>,
+    pub(crate) finished: usize,
+    seed: u8,
+}
+
+impl Rig {
+    pub(crate) fn new(dials: Dials) -> Self {
+        Self::with(dials, |config| config)
+    }
+
+    pub(crate) fn with(dials: Dials, configure: impl FnOnce(Config) -> Config) -> Self {
+        let world = World::new(dials, Origins::default());
+        let config = configure(Config::new(world.server_url(), "Rig", REDIRECT));
+        let watch = Watch::new(&config);
+        let auth = Authorizer::new(config, Seed::new([7; 32])).unwrap();
+        Self {
+            world,
+            auth,
+            watch,
+            store: BTreeMap::new(),
+            mood: StoreMood::default(),
+            person: Person::default(),
+            told: None,
+            now: 1_800_000_000,
+            opened: Vec::new(),
+            finished: 0,
+            seed: 7,
+        }
+    }
+
+    /// The same world and store, but a new process: another machine that has nothing in memory.
+    pub(crate) fn restart(&mut self, configure: impl FnOnce(Config) -> Config) {
+        let config = configure(Config::new(self.world.server_url(), "Rig", REDIRECT));
+        self.seed += 1;
+        self.watch = Watch::new(&config);
+        self.auth = Authorizer::new(config, Seed::new([self.seed; 32])).unwrap();
+    }
+
+    /// A new process takes up a login that waits.
+    pub(crate) fn resume(&mut self, configure: impl FnOnce(Config) -> Config, snapshot: Snapshot) {
+        let config = configure(Config::new(self.world.server_url(), "Rig", REDIRECT));
+        self.seed += 1;
+        self.auth = Authorizer::resume(config, Seed::new([self.seed; 32]), snapshot).unwrap();
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_secs(self.now)
+    }
+
+    /// Tells the machine, under the watch.
+    pub(crate) fn tell(&mut self, event: Event) {
+        self.watch.event(Timestamp::from_secs(self.now), &event);
+        self.auth.handle(Timestamp::from_secs(self.now), event);
+        self.watch.text("the machine", &format!("{:?}", self.auth));
+        self.watch.text("the trail", &self.auth.trail().to_string());
+        assert_eq!(self.watch.breaches(), [String::new(); 0], "{}", self.auth.trail());
+    }
+
+    /// Asks the machine, under the watch.
+    pub(crate) fn poll(&mut self) -> Action {
+        let action = self.auth.poll();
+        self.watch.action(&action);
+        assert_eq!(self.watch.breaches(), [String::new(); 0], "{}", self.auth.trail());
+        action
+    }
+
+    /// Drives one attempt to its end.
+    pub(crate) fn run(&mut self, begin: Event) -> Result<Outcome, Box<Failure>> {
+        self.tell(begin);
+        self.drive()
+    }
+
+    pub(crate) fn drive(&mut self) -> Result<Outcome, Box<Failure>> {
+        for _ in 0..200 {
+            let action = self.poll();
+            if let Action::Finish(outcome) = action {
+                self.finished += 1;
+                return outcome;
+            }
+            if let Some(event) = self.answer(action) {
+                self.tell(event);
+            }
+        }
+        panic!("the attempt does not end\n{}", self.auth.trail());
+    }
+
+    /// What the world says to one action.
+    pub(crate) fn answer(&mut self, action: Action) -> Option<Event> {
+        match action {
+            Action::Load(load) => Some(match self.mood {
+                StoreMood::FailsToRead => load.fail("the disk is gone"),
+                StoreMood::Works | StoreMood::FailsToWrite => load.reply(self.store.get(load.key()).cloned()),
+            }),
+            Action::Store(save) => Some(save.reply(self.save(save.key(), save.credential(), save.replaces()))),
+            Action::Send(send) => {
+                let response = self.world.handle(self.now, send.request());
+                Some(if mcp_auth_testbed::is_dropped(&response) {
+                    send.fail(SendFailure::Interrupted("the connection was closed".to_owned()))
+                } else if response.body().len() > send.max_bytes() {
+                    send.fail(SendFailure::TooLarge)
+                } else {
+                    send.reply(response)
+                })
+            }
+            Action::Open(open) => {
+                self.opened.push(open.url().clone());
+                None
+            }
+            Action::Ask(ask) => Some(match self.told.take() {
+                Some((id, secret)) => ask.reply(id, secret),
+                None => ask.decline(),
+            }),
+            Action::Wait(until) => Some(self.wait(until)),
+            Action::Finish(_) => None,
+        }
+    }
+
+    fn save(&mut self, key: &Key, credential: &Credential, replaces: Option<Generation>) -> Saving {
+        if self.mood == StoreMood::FailsToWrite {
+            return Saving::Failed("the disk is full".to_owned());
+        }
+        let there = self.store.get(key);
+        if there.map(|there| there.generation) != replaces {
+            return Saving::Conflict(there.cloned().map(Box::new));
+        }
+        self.store.insert(key.clone(), credential.clone());
+        Saving::Kept
+    }
+
+    fn wait(&mut self, until: Option<Timestamp>) -> Event {
+        let until = until.expect("an attempt that runs does not wait for ever");
+        match std::mem::take(&mut self.person) {
+            Person::Consents => {
+                let url = self.opened.last().expect("there is a wait, so a browser is open").clone();
+                match self.world.browse(self.now, url.as_str()) {
+                    Browsed::Callback(callback) => Event::Called(Callback::new(callback)),
+                    Browsed::Page { .. } => {
+                        self.now = until.as_secs();
+                        Event::Tick
+                    }
+                }
+            }
+            Person::Ignores => {
+                self.now = until.as_secs();
+                Event::Tick
+            }
+            Person::Preceded(mut answers) => {
+                let first = answers.remove(0);
+                self.person = if answers.is_empty() { Person::Consents } else { Person::Preceded(answers) };
+                Event::Called(Callback::new(first))
+            }
+            Person::Answers(callback) => Event::Called(Callback::new(callback)),
+        }
+    }
+
+    /// What an adapter does with a request of its caller: attaches what there is, and mends a refusal, within
+    /// bounds.
+    pub(crate) fn call(&mut self, method: &str, name: Option<&str>) -> Result<Response<Vec<u8>>, Box<Failure>> {
+        let url = Url::parse(&self.world.server_url()).unwrap();
+        let operation = name.map_or(method.to_owned(), |name| format!("{method}:{name}"));
+        let mut retries = 0;
+        for _ in 0..6 {
+            let (authorization, generation) = match self.auth.access(&url, self.now()) {
+                Access::Ready(authorization) => {
+                    self.watch.attached(&url, &self.auth.authorized().unwrap().resource);
+                    (Some(authorization.value().clone()), Some(authorization.generation()))
+                }
+                Access::Anonymous => (None, None),
+                Access::Refused => panic!("the server's own URL is refused"),
+                Access::Wait => {
+                    self.run(Event::Restore)?;
+                    continue;
+                }
+            };
+            let mut request = rpc(&url, method, name);
+            if let Some(value) = authorization {
+                request.headers_mut().insert(header::AUTHORIZATION, value);
+            }
+            let response = self.world.handle(self.now, request);
+            let Some(challenge) = Challenge::of(response.status(), response.headers()) else { return Ok(response) };
+            let challenge = challenge.refused(generation).operation(&operation).retries(retries);
+            if response.status() == StatusCode::UNAUTHORIZED {
+                retries += 1;
+            }
+            self.run(Event::Challenged(challenge))?;
+        }
+        panic!("the request is refused for ever\n{}", self.auth.trail());
+    }
+
+    pub(crate) fn log_in(&mut self) -> Result<Authorized, Box<Failure>> {
+        self.run(Event::LogIn { scopes: Scopes::new() }).map(authorized)
+    }
+
+    /// How many exchanges of this kind the servers have seen.
+    pub(crate) fn count(&self, purpose: Purpose) -> usize {
+        self.world.exchanges().iter().filter(|exchange| exchange.purpose == purpose).count()
+    }
+
+    /// A query parameter of the last authorization request.
+    pub(crate) fn asked(&self, name: &str) -> Option<String> {
+        let url = self.opened.last()?;
+        url.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+    }
+}
+
+pub(crate) fn authorized(outcome: Outcome) -> Authorized {
+    match outcome {
+        Outcome::Authorized(authorized) => *authorized,
+        Outcome::Anonymous => panic!("no token was obtained"),
+    }
+}
+
+/// A JSON-RPC request of the stateless wire.
+fn rpc(url: &Url, method: &str, name: Option<&str>) -> Request<Vec<u8>> {
+    let mut params = serde_json::json!({
+        "_meta": {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        },
+    });
+    if let Some(name) = name {
+        params["name"] = name.into();
+        params["arguments"] = serde_json::json!({});
+    }
+    let body = serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+    let mut request = Request::post(url.as_str())
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::ACCEPT, "application/json, text/event-stream")
+        .header("mcp-protocol-version", "2026-07-28")
+        .header("mcp-method", method);
+    if let Some(name) = name {
+        request = request.header("mcp-name", name);
+    }
+    request.body(body.to_string().into_bytes()).unwrap()
+}
