@@ -1,6 +1,7 @@
 //! Runs every table in `vectors/`. A table is found by itself; what it is about names the function that runs it.
 
 mod guard;
+mod scope_selection;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -31,7 +32,7 @@ pub(crate) struct Case {
 type Run = fn(&Value) -> Value;
 
 /// A table's file name without `.json`, and what runs its cases.
-const TABLES: &[(&str, Run)] = &[("guard", guard::run)];
+const TABLES: &[(&str, Run)] = &[("guard", guard::run), ("scope_selection", scope_selection::run)];
 
 #[test]
 fn every_table_holds() {

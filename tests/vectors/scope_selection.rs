@@ -1,0 +1,21 @@
+//! `scope_selection.json`: which scopes are asked for.
+
+use mcp_auth::policy::ScopeSources;
+use mcp_auth::{ScopeRule, Scopes};
+use serde_json::{Value, json};
+
+/// `{challenged?, resource?, server?, asked?, rule?}` to the scopes, joined by spaces.
+pub(crate) fn run(input: &Value) -> Value {
+    let scopes = |name: &str| input.get(name).map(|value| Scopes::parse(value.as_str().unwrap()).unwrap());
+    let (challenged, resource, server, asked) =
+        (scopes("challenged"), scopes("resource"), scopes("server"), scopes("asked"));
+    let rule = input.get("rule").cloned().unwrap_or_else(|| json!({}));
+    let rule: ScopeRule = serde_json::from_value(rule).unwrap();
+    let sources = ScopeSources {
+        challenged: challenged.as_ref(),
+        resource: resource.as_ref(),
+        server: server.as_ref(),
+        asked: asked.as_ref(),
+    };
+    json!(rule.select(sources).to_string())
+}
