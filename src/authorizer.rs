@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::action::Action;
 use crate::base::breach::{Breach, Kind};
+use crate::base::guard::same_origin;
 use crate::base::scope::Scopes;
 use crate::base::seed::Seed;
 use crate::base::time::Timestamp;
@@ -18,7 +19,7 @@ use crate::outcome::{Access, Authorization, Authorized, Outcome, TokenSource};
 use crate::snapshot::Snapshot;
 use crate::step::{self, Aim, Consenting, Step, Turn, World};
 use crate::trail::{Trail, Verdict};
-use crate::wire::resource_metadata::covers;
+use crate::wire::resource_metadata::{contains, covers};
 
 /// The most operations whose step-ups are counted apart; further ones share one count.
 const MAX_OPERATIONS: usize = 64;
@@ -137,8 +138,11 @@ impl Authorizer {
     ///
     /// A token goes to its resource only: same origin, and a path that is the resource's or below it.
     pub fn access(&self, url: &Url, now: Timestamp) -> Access<'_> {
-        let home = self.grant.as_ref().map_or(self.world.server.url(), |grant| &grant.resource);
-        if !within(home, url) {
+        let near = match &self.grant {
+            Some(grant) => contains(&grant.resource, url),
+            None => same_origin(self.world.server.url(), url),
+        };
+        if !near || !url.username().is_empty() || url.password().is_some() {
             return Access::Refused;
         }
         match &self.grant {
@@ -368,17 +372,6 @@ impl Grant {
             resource.ok_or_else(|| unfit("RFC 9728 §3.3", "a resource that covers the server's URL"))?;
         Ok(Self { credential, value, resource, source })
     }
-}
-
-/// Whether `url` is the resource or below it, on a segment boundary.
-fn within(resource: &Url, url: &Url) -> bool {
-    let same = resource.scheme() == url.scheme()
-        && resource.host() == url.host()
-        && resource.port_or_known_default() == url.port_or_known_default()
-        && url.username().is_empty()
-        && url.password().is_none();
-    let base = resource.path().trim_end_matches('/');
-    same && url.path().strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 impl fmt::Debug for Authorizer {

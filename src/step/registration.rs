@@ -19,25 +19,20 @@ pub(crate) struct Registering {
     pub(crate) pending: Pending,
     found: Found,
     method: AuthMethod,
-    offered: Option<Vec<String>>,
 }
 
 pub(crate) fn begin(world: &mut World, found: Found) -> Turn {
-    let offered = client::offered(world, &found.server, &found.metadata);
-    match request(world, &found, offered.as_deref()) {
+    match request(world, &found) {
         Ok((pending, method)) => {
-            Turn::Await(Step::Registering(Box::new(Registering { pending, found, method, offered })))
+            Turn::Await(Step::Registering(Box::new(Registering { pending, found, method })))
         }
         Err(breach) => breach.into(),
     }
 }
 
-fn request(
-    world: &mut World,
-    found: &Found,
-    offered: Option<&[String]>,
-) -> Result<(Pending, AuthMethod), Breach> {
-    let method = method_to_register(offered)?;
+fn request(world: &mut World, found: &Found) -> Result<(Pending, AuthMethod), Breach> {
+    let offered = client::offered(world, &found.server, &found.metadata);
+    let method = method_to_register(offered.as_deref())?;
     let body = world.config.client().registration_body(method, &found.asked);
     let text = String::from_utf8(body).unwrap_or_default();
     let server = &found.server;
@@ -85,6 +80,6 @@ impl Registering {
     }
 
     fn judge(&self, world: &World, registration: Registration) -> Result<Client, Breach> {
-        registration.judge(self.method, self.offered.as_deref(), world.config.redirect_url(), world.now)
+        registration.judge(self.method, world.config.redirect_url(), world.now)
     }
 }

@@ -1,0 +1,135 @@
+//! The authorization request (RFC 6749 §4.1.1) with PKCE (RFC 7636) and a resource indicator (RFC 8707).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+use url::Url;
+use url::form_urlencoded;
+
+use crate::base::breach::{Breach, Kind};
+use crate::base::guard::Endpoint;
+use crate::base::scope::Scopes;
+use crate::base::secret::Secret;
+
+const CLAUSE: &str = "RFC 6749 §3.1";
+
+/// Parameters that no extra one may be, and that no endpoint's own query may hold, sorted. Besides those of the
+/// request itself they are those that would move the request or its answer elsewhere, and those of the answer.
+pub const RESERVED: &[&str] = &[
+    "client_assertion",
+    "client_assertion_type",
+    "client_id",
+    "client_secret",
+    "code",
+    "code_challenge",
+    "code_challenge_method",
+    "code_verifier",
+    "iss",
+    "redirect_uri",
+    "request",
+    "request_uri",
+    "resource",
+    "response_mode",
+    "response_type",
+    "scope",
+    "state",
+];
+
+/// The S256 code challenge of a verifier (RFC 7636 §4.2).
+pub fn code_challenge(verifier: &Secret) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.expose().as_bytes()))
+}
+
+/// What a person is sent to the authorization server with.
+#[derive(Clone, Copy, Debug)]
+pub struct AuthorizationRequest<'a> {
+    /// The authorization endpoint.
+    pub endpoint: &'a Endpoint,
+    /// The client identifier.
+    pub client_id: &'a str,
+    /// Where the answer comes back.
+    pub redirect_uri: &'a str,
+    /// The scopes asked for; none: `scope` is left out.
+    pub scopes: &'a Scopes,
+    /// What the answer must carry.
+    pub state: &'a str,
+    /// The code challenge.
+    pub code_challenge: &'a str,
+    /// The resource, byte for byte.
+    pub resource: Option<&'a str>,
+    /// Further parameters.
+    pub extra: &'a [(String, String)],
+}
+
+impl AuthorizationRequest<'_> {
+    /// The URL to open. A query that the endpoint has already is kept and stands first (RFC 6749 §3.1); one that
+    /// names a parameter of the request would make it ambiguous and is refused.
+    pub fn url(&self) -> Result<Url, Breach> {
+        check_extra(self.extra)?;
+        let mut url = self.endpoint.url().clone();
+        let own = form_urlencoded::parse(url.query().unwrap_or_default().as_bytes());
+        if let Some((name, _)) = own.into_iter().find(|(name, _)| RESERVED.contains(&name.as_ref())) {
+            let expected = "an authorization endpoint whose query leaves our parameters alone";
+            return Err(Breach::new(Kind::UrlRefused, CLAUSE, expected, format!("one that sets {name:?}")));
+        }
+        // An empty query would otherwise leave a lone `&` in front.
+        if url.query() == Some("") {
+            url.set_query(None);
+        }
+        let scope = self.scopes.to_string();
+        let mut query = url.query_pairs_mut();
+        query
+            .append_pair("response_type", "code")
+            .append_pair("client_id", self.client_id)
+            .append_pair("redirect_uri", self.redirect_uri);
+        if !self.scopes.is_empty() {
+            query.append_pair("scope", &scope);
+        }
+        query
+            .append_pair("state", self.state)
+            .append_pair("code_challenge", self.code_challenge)
+            .append_pair("code_challenge_method", "S256");
+        if let Some(resource) = self.resource {
+            query.append_pair("resource", resource);
+        }
+        query.extend_pairs(self.extra.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        drop(query);
+        Ok(url)
+    }
+}
+
+/// Whether extra parameters may be used: none reserved, none twice, and no control characters.
+pub fn check_extra(extra: &[(String, String)]) -> Result<(), Breach> {
+    let refuse = |got: String| {
+        let expected = "extra parameters that leave those of the request alone, each once, in plain text";
+        Err(Breach::new(Kind::Configuration, CLAUSE, expected, got))
+    };
+    for (place, (name, value)) in extra.iter().enumerate() {
+        if name.is_empty() || RESERVED.contains(&name.as_str()) {
+            return refuse(format!("{name:?}"));
+        }
+        if extra.iter().skip(place.saturating_add(1)).any(|(other, _)| other == name) {
+            return refuse(format!("{name:?} twice"));
+        }
+        if name.chars().chain(value.chars()).any(char::is_control) {
+            return refuse(format!("control characters in {name:?}"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_of_rfc_7636() {
+        let verifier = Secret::new("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+        assert_eq!(code_challenge(&verifier), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    }
+
+    #[test]
+    fn reserved_names_are_sorted() {
+        assert!(RESERVED.is_sorted());
+    }
+}

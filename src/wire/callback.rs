@@ -1,0 +1,153 @@
+//! The authorization response (RFC 6749 §4.1.2), judged in a fixed order: `state`, then `iss` (RFC 9207 §2.4), then
+//! `error`, then `code`.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::form;
+use crate::base::breach::{Breach, Kind};
+use crate::base::secret::Secret;
+
+const RESPONSE: &str = "RFC 6749 §4.1.2";
+const STATE: &str = "RFC 6749 §10.12";
+const ISSUER: &str = "RFC 9207 §2.4";
+/// The longest response that is read, in bytes.
+pub const MAX_RESPONSE: usize = 64 << 10;
+
+/// An authorization response as it reached the redirect URI: the whole URL, or its query with or without `?`.
+///
+/// The URL need not be the redirect URI to the letter, because a proxy may have rewritten it: that the answer is
+/// ours is shown by `state`, and that the code is ours by the verifier.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Callback(Secret);
+
+impl fmt::Debug for Callback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Callback(…)")
+    }
+}
+
+/// What a response is held against.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    /// The `state` that was sent.
+    pub state: &'a Secret,
+    /// The issuer that was recorded before the browser was opened.
+    pub issuer: &'a str,
+    /// Whether that issuer's metadata promises `iss`.
+    pub iss_required: bool,
+    /// Other values of `iss` that policy takes for this issuer.
+    pub issuer_aliases: &'a [String],
+}
+
+/// Why a response gives no code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It answers another request: to be ignored.
+    Foreign(Breach),
+    /// It answers this request, which is over.
+    Fatal(Breach),
+}
+
+impl Callback {
+    /// Takes the response as text.
+    pub fn new(url_or_query: impl Into<String>) -> Self {
+        Self(Secret::new(url_or_query))
+    }
+
+    /// The `state` it carries, for a host that keeps many logins and looks the right one up. `None` when there is
+    /// none, or more than one.
+    pub fn state(&self) -> Option<String> {
+        let parameters = form::decode(self.query()).ok()?;
+        single(&parameters, "state").ok().flatten().map(str::to_owned)
+    }
+
+    /// The code, if this is the good answer to the request.
+    ///
+    /// Nothing of `error` is used or shown before `state` and `iss` speak for the response. Parameters that are not
+    /// known are passed over.
+    pub fn judge(&self, expected: &Expected<'_>) -> Result<Secret, Refused> {
+        let parameters = self.parameters(expected).map_err(Refused::Foreign)?;
+        issuer(&parameters, expected).map_err(Refused::Fatal)?;
+        code(&parameters).map_err(Refused::Fatal)
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        self.0.expose()
+    }
+
+    /// The query: of a URL what is between `?` and `#`, otherwise everything.
+    fn query(&self) -> &str {
+        let text = self.0.expose();
+        let text = text.split('#').next().unwrap_or_default().trim();
+        match text.split_once('?') {
+            Some((_, query)) => query,
+            None if text.contains("://") => "",
+            None => text,
+        }
+    }
+
+    /// The parameters, if `state` is the one that was sent.
+    fn parameters(&self, expected: &Expected<'_>) -> Result<Vec<(String, String)>, Breach> {
+        let foreign = |expected: &str, got: &str| Breach::new(Kind::StateMismatch, STATE, expected, got);
+        if self.0.expose().len() > MAX_RESPONSE {
+            return Err(foreign("a response of at most 64 KiB", "more"));
+        }
+        let parameters =
+            form::decode(self.query()).map_err(|breach| foreign(&breach.expected, &breach.got))?;
+        let state = single(&parameters, "state").map_err(|_| foreign("one `state`", "several"))?;
+        match state {
+            None => Err(foreign("the `state` that was sent", "none")),
+            Some(state) if Secret::from(state) == *expected.state => Ok(parameters),
+            Some(_) => Err(foreign("the `state` that was sent", "another one")),
+        }
+    }
+}
+
+/// The four rows of MCP's table: present is compared, as a string, whatever the metadata says; absent is refused
+/// where it is promised.
+fn issuer(parameters: &[(String, String)], expected: &Expected<'_>) -> Result<(), Breach> {
+    match single(parameters, "iss")? {
+        Some(iss) if iss == expected.issuer => Ok(()),
+        Some(iss) if expected.issuer_aliases.iter().any(|alias| alias == iss) => Ok(()),
+        Some(iss) => Err(Breach::new(Kind::IssuerMismatch, ISSUER, expected.issuer, iss)),
+        None if expected.iss_required => {
+            Err(Breach::new(Kind::IssuerMissing, ISSUER, format!("iss={}", expected.issuer), "none"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn code(parameters: &[(String, String)]) -> Result<Secret, Breach> {
+    let malformed = |expected: &str, got: &str| Breach::new(Kind::CallbackMalformed, RESPONSE, expected, got);
+    let code = single(parameters, "code")?;
+    let Some(error) = single(parameters, "error")? else {
+        return match code {
+            Some(code) if code.len() <= 4096 && code.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) => {
+                Ok(Secret::from(code))
+            }
+            Some(_) => Err(malformed("a code of at most 4096 printable ASCII characters", "something else")),
+            None => Err(malformed("a code or an error", "neither")),
+        };
+    };
+    if code.is_some() {
+        return Err(malformed("either a code or an error", "both"));
+    }
+    let described = single(parameters, "error_description")?.unwrap_or_default();
+    let kind = if error == "access_denied" { Kind::AccessDenied } else { Kind::AuthorizationFailed };
+    let got = format!("{error} {described}");
+    Err(Breach::new(kind, "RFC 6749 §4.1.2.1", "a code", got.trim_end()))
+}
+
+/// The value of a parameter that may be there once; an empty one counts as absent.
+fn single<'a>(parameters: &'a [(String, String)], name: &str) -> Result<Option<&'a str>, Breach> {
+    let mut values = parameters.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let first = values.next();
+    if values.next().is_some() {
+        let expected = format!("{name:?} once (RFC 6749 §3.1)");
+        return Err(Breach::new(Kind::CallbackMalformed, RESPONSE, expected, "more than one"));
+    }
+    Ok(first.filter(|value| !value.is_empty()))
+}

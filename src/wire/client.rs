@@ -1,0 +1,238 @@
+//! Who the client is to one authorization server, and what it says of itself (RFC 7591 §2, Client ID Metadata
+//! Documents).
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use crate::base::breach::{Breach, Kind};
+use crate::base::guard;
+use crate::base::scope::Scopes;
+use crate::base::secret::Secret;
+use crate::base::time::Timestamp;
+
+const DOCUMENT: &str = "draft-ietf-oauth-client-id-metadata-document-00 §3";
+
+/// How a client authenticates at the token endpoint (RFC 7591 §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthMethod {
+    /// Not at all: a public client.
+    None,
+    /// Identifier and secret in the `Authorization` field (RFC 6749 §2.3.1).
+    ClientSecretBasic,
+    /// Identifier and secret in the body.
+    ClientSecretPost,
+}
+
+impl AuthMethod {
+    /// Its registered name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::ClientSecretBasic => "client_secret_basic",
+            Self::ClientSecretPost => "client_secret_post",
+        }
+    }
+
+    /// The method with this registered name, if it is spoken here.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::None, Self::ClientSecretBasic, Self::ClientSecretPost]
+            .into_iter()
+            .find(|it| it.as_str() == name)
+    }
+}
+
+/// How a client identifier was come by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Configured by the caller.
+    Preregistered,
+    /// It is the URL of the client's metadata document.
+    MetadataDocument,
+    /// Registered by RFC 7591.
+    Dynamic,
+    /// Named by the person.
+    Prompted,
+}
+
+/// A client of one authorization server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    /// The client identifier.
+    pub id: String,
+    /// The client secret.
+    pub secret: Option<Secret>,
+    /// How it authenticates.
+    pub method: AuthMethod,
+    /// When the secret expires; `None`: never.
+    pub secret_expires_at: Option<Timestamp>,
+    /// The redirect URIs it is registered with; none: not known, any may do.
+    pub redirect_uris: Vec<String>,
+    /// When it was registered.
+    pub registered_at: Option<Timestamp>,
+    /// How the identifier was come by.
+    pub origin: Origin,
+}
+
+impl Client {
+    /// The method of a client for which nobody named one: none without a secret; with one, the first of Basic and
+    /// post that the server lists. A server that lists nothing takes Basic (RFC 8414 §2).
+    pub fn method_for(secret: bool, offered: Option<&[String]>) -> Result<AuthMethod, Breach> {
+        if !secret {
+            return Ok(AuthMethod::None);
+        }
+        let spoken = [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost];
+        let Some(offered) = offered else { return Ok(AuthMethod::ClientSecretBasic) };
+        first_listed(&spoken, offered).ok_or_else(|| {
+            let expected = "client_secret_basic or client_secret_post";
+            Breach::new(Kind::RegistrationUnusable, "RFC 8414 §2", expected, offered.join(" "))
+        })
+    }
+
+    /// Whether it can be used at `now` with this redirect URI.
+    pub fn usable(&self, now: Timestamp, redirect_uri: &str) -> bool {
+        let fresh = self.secret_expires_at.is_none_or(|expires_at| now < expires_at);
+        fresh && (self.redirect_uris.is_empty() || self.redirect_uris.iter().any(|uri| uri == redirect_uri))
+    }
+}
+
+/// The method to ask for in a registration: the first of none, Basic and post that the server lists.
+///
+/// A server that lists nothing takes Basic (RFC 8414 §2). One that lists only methods that are not spoken here is
+/// [`Kind::Unsupported`].
+pub fn method_to_register(offered: Option<&[String]>) -> Result<AuthMethod, Breach> {
+    let Some(offered) = offered else { return Ok(AuthMethod::ClientSecretBasic) };
+    let spoken = [AuthMethod::None, AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost];
+    first_listed(&spoken, offered).ok_or_else(|| {
+        let expected = "none, client_secret_basic or client_secret_post";
+        Breach::new(Kind::Unsupported, "RFC 8414 §2", expected, offered.join(" "))
+    })
+}
+
+fn first_listed(spoken: &[AuthMethod], offered: &[String]) -> Option<AuthMethod> {
+    spoken.iter().copied().find(|method| offered.iter().any(|name| name == method.as_str()))
+}
+
+/// Whether a client is an application on the person's machine or a web site (OpenID Connect Registration §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApplicationType {
+    /// On the person's machine.
+    Native,
+    /// A web site.
+    Web,
+}
+
+/// What a client says of itself, when it registers or in its metadata document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientMetadata {
+    /// Its name, for a person.
+    pub client_name: String,
+    /// Its redirect URIs.
+    pub redirect_uris: Vec<String>,
+    /// Native or web. MCP demands that it be said.
+    pub application_type: ApplicationType,
+    /// Its home page.
+    pub client_uri: Option<String>,
+    /// Its logo.
+    pub logo_uri: Option<String>,
+    /// Its terms of service.
+    pub tos_uri: Option<String>,
+    /// Its privacy policy.
+    pub policy_uri: Option<String>,
+    /// Whom to write to.
+    pub contacts: Vec<String>,
+    /// A name for the software that is the same for all its versions and instances.
+    pub software_id: Option<String>,
+    /// The version of the software.
+    pub software_version: Option<String>,
+    /// A signed statement about the software (RFC 7591 §2.3).
+    pub software_statement: Option<Secret>,
+}
+
+impl ClientMetadata {
+    /// A client with this name and redirect URI: native if the redirect URI leads to the machine itself, else web.
+    pub fn new(client_name: impl Into<String>, redirect_uri: impl Into<String>) -> Self {
+        let redirect_uri = redirect_uri.into();
+        let local = Url::parse(&redirect_uri).is_ok_and(|url| guard::is_loopback_host(&url));
+        Self {
+            client_name: client_name.into(),
+            redirect_uris: vec![redirect_uri],
+            application_type: if local { ApplicationType::Native } else { ApplicationType::Web },
+            client_uri: None,
+            logo_uri: None,
+            tos_uri: None,
+            policy_uri: None,
+            contacts: Vec::new(),
+            software_id: None,
+            software_version: None,
+            software_statement: None,
+        }
+    }
+
+    /// The body of a registration request (RFC 7591 §3.1), JSON. `scope` is left out when no scope is asked for.
+    pub fn registration_body(&self, method: AuthMethod, scopes: &Scopes) -> Vec<u8> {
+        let mut members = self.members(method, Some(scopes));
+        if let Some(statement) = &self.software_statement {
+            members.insert("software_statement".to_owned(), json!(statement.expose()));
+        }
+        Value::Object(members).to_string().into_bytes()
+    }
+
+    /// The document to be hosted at `client_id`, its own URL (Client ID Metadata Documents §4): a public client, no
+    /// secret of any kind.
+    pub fn document(&self, client_id: &str, scopes: Option<&Scopes>) -> Result<Value, Breach> {
+        check_client_id_url(client_id)?;
+        let mut members = self.members(AuthMethod::None, scopes);
+        members.insert("client_id".to_owned(), json!(client_id));
+        Ok(Value::Object(members))
+    }
+
+    fn members(&self, method: AuthMethod, scopes: Option<&Scopes>) -> Map<String, Value> {
+        let mut members = Map::new();
+        let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
+        put("client_name", json!(self.client_name));
+        put("redirect_uris", json!(self.redirect_uris));
+        put("grant_types", json!(["authorization_code", "refresh_token"]));
+        put("response_types", json!(["code"]));
+        put("token_endpoint_auth_method", json!(method.as_str()));
+        put("application_type", json!(self.application_type));
+        if let Some(scopes) = scopes.filter(|scopes| !scopes.is_empty()) {
+            put("scope", json!(scopes));
+        }
+        if !self.contacts.is_empty() {
+            put("contacts", json!(self.contacts));
+        }
+        for (name, value) in [
+            ("client_uri", &self.client_uri),
+            ("logo_uri", &self.logo_uri),
+            ("tos_uri", &self.tos_uri),
+            ("policy_uri", &self.policy_uri),
+            ("software_id", &self.software_id),
+            ("software_version", &self.software_version),
+        ] {
+            if let Some(value) = value {
+                put(name, json!(value));
+            }
+        }
+        members
+    }
+}
+
+/// Whether a URL can be a client identifier (Client ID Metadata Documents §3): `https`, with a path, without user
+/// info, fragment and dot segments.
+pub fn check_client_id_url(text: &str) -> Result<(), Breach> {
+    let refuse = |got: String| {
+        Breach::new(Kind::Configuration, DOCUMENT, "an https URL with a path, as a client identifier", got)
+    };
+    let url = guard::identifier(text).map_err(|refused| refuse(refused.to_string()))?;
+    if url.scheme() != "https" {
+        return Err(refuse("one that is not https".to_owned()));
+    }
+    if url.path() == "/" {
+        return Err(refuse("one without a path".to_owned()));
+    }
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! `application/x-www-form-urlencoded`, the form of token requests and authorization responses (RFC 6749
+//! appendix B).
+
+use url::form_urlencoded::{self, byte_serialize};
+
+use crate::base::breach::{Breach, Kind};
+
+const CLAUSE: &str = "RFC 6749 appendix B";
+/// The most pairs that are read.
+pub const MAX_PAIRS: usize = 64;
+
+/// Encodes pairs in the order given.
+pub fn encode<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+/// Encodes one name or value.
+pub fn encode_part(text: &str) -> String {
+    byte_serialize(text.as_bytes()).collect()
+}
+
+/// Decodes pairs, at most [`MAX_PAIRS`], in order. A name or value that is no UTF-8 once decoded is
+/// [`Kind::Malformed`].
+pub fn decode(text: &str) -> Result<Vec<(String, String)>, Breach> {
+    let malformed = |expected, got| Breach::new(Kind::Malformed, CLAUSE, expected, got);
+    let mut pairs = Vec::new();
+    for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+        if pairs.len() >= MAX_PAIRS {
+            return Err(malformed("at most 64 parameters", "more"));
+        }
+        // The decoder puts U+FFFD where the bytes are no UTF-8. Nothing in this protocol has a use for that
+        // character, so a value that holds it is taken for broken either way.
+        if name.contains('\u{fffd}') || value.contains('\u{fffd}') {
+            return Err(malformed("parameters in UTF-8", "other bytes"));
+        }
+        pairs.push((name.into_owned(), value.into_owned()));
+    }
+    Ok(pairs)
+}

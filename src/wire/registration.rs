@@ -1,0 +1,143 @@
+//! The answer to a registration request (RFC 7591 §3.2): read leniently, judged strictly.
+
+use serde_json::Value;
+
+use super::client::{AuthMethod, Client, Origin};
+use super::json::Object;
+use crate::base::breach::{Breach, Kind};
+use crate::base::secret::Secret;
+use crate::base::text;
+use crate::base::time::Timestamp;
+
+const ANSWER: &str = "RFC 7591 §3.2.1";
+const ERROR: &str = "RFC 7591 §3.2.2";
+
+/// What a server says it registered. Only the identifier is needed; members that are `null`, empty or of another
+/// type count as absent, and everything that is not asked after is passed over, `registration_client_uri` and
+/// `issuer` among it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registration {
+    client_id: String,
+    client_secret: Option<Secret>,
+    method: Option<String>,
+    /// Seconds since the epoch; 0 is never.
+    secret_expires_at: Option<u64>,
+    redirect_uris: Option<Vec<String>>,
+}
+
+impl Registration {
+    /// Reads an answer. 200 and 201 are success; anything else is [`Kind::RegistrationRejected`] with what the
+    /// server says about it.
+    pub fn read(status: u16, body: &[u8]) -> Result<Self, Breach> {
+        if !matches!(status, 200 | 201) {
+            return Err(rejected(status, body));
+        }
+        let object = Object::read(body)?;
+        // Some servers say no with a good status.
+        if object.get("error").is_some() && object.get("client_id").is_none() {
+            return Err(rejected(status, body));
+        }
+        let text = |name| object.text(name, ANSWER).ok().flatten();
+        let client_id = object.required("client_id", ANSWER)?;
+        if client_id.len() > 2048 || !client_id.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
+            let expected = "a client_id of at most 2048 printable ASCII characters";
+            return Err(Breach::new(Kind::Malformed, "RFC 6749 appendix A.1", expected, "something else"));
+        }
+        let secret = text("client_secret");
+        if secret.is_some_and(|secret| !secret.bytes().all(|byte| matches!(byte, 0x20..=0x7e))) {
+            let expected = "a client_secret of printable ASCII characters";
+            return Err(Breach::new(Kind::Malformed, "RFC 6749 appendix A.2", expected, "something else"));
+        }
+        Ok(Self {
+            client_id: client_id.to_owned(),
+            client_secret: secret.map(Secret::from),
+            method: text("token_endpoint_auth_method").map(str::to_owned),
+            secret_expires_at: object.get("client_secret_expires_at").and_then(seconds),
+            redirect_uris: object.texts("redirect_uris", ANSWER).ok().flatten(),
+        })
+    }
+
+    /// Judges whether the registration can be used with the redirect URI that is in use.
+    ///
+    /// The method that the server granted counts, else the one that was asked for; a server that grants none and
+    /// gives no secret has registered a public client. A redirect URI that the server rewrote is not adopted.
+    pub fn judge(self, asked: AuthMethod, redirect_uri: &str, now: Timestamp) -> Result<Client, Breach> {
+        let unusable = |clause, expected: &str, got: &str| {
+            Breach::new(Kind::RegistrationUnusable, clause, expected, got)
+        };
+        let granted = match self.method.as_deref() {
+            None => None,
+            Some(name) => Some(AuthMethod::parse(name).ok_or_else(|| {
+                let expected =
+                    "none, client_secret_basic or client_secret_post as token_endpoint_auth_method";
+                unusable(ANSWER, expected, name)
+            })?),
+        };
+        let method = match granted {
+            Some(method) => method,
+            None if self.client_secret.is_none() => AuthMethod::None,
+            None => asked,
+        };
+        if method != AuthMethod::None && self.client_secret.is_none() {
+            return Err(unusable(ANSWER, &format!("a client_secret for {}", method.as_str()), "none"));
+        }
+        let secret_expires_at = self.secret_expires_at.filter(|at| *at > 0).map(Timestamp::from_secs);
+        if method != AuthMethod::None && secret_expires_at.is_some_and(|at| at <= now) {
+            return Err(unusable(ANSWER, "a client_secret that is good now", "one that has expired"));
+        }
+        if let Some(listed) =
+            self.redirect_uris.filter(|listed| !listed.iter().any(|uri| uri == redirect_uri))
+        {
+            return Err(unusable(ANSWER, &format!("the redirect URI {redirect_uri}"), &listed.join(" ")));
+        }
+        let public = method == AuthMethod::None;
+        Ok(Client {
+            id: self.client_id,
+            // A public client has no use for a secret, and what is not kept cannot leak.
+            secret: self.client_secret.filter(|_| !public),
+            method,
+            secret_expires_at: secret_expires_at.filter(|_| !public),
+            redirect_uris: vec![redirect_uri.to_owned()],
+            registered_at: Some(now),
+            origin: Origin::Dynamic,
+        })
+    }
+}
+
+/// A number of seconds, however it is written.
+fn seconds(value: &Value) -> Option<u64> {
+    match value {
+        Value::Number(number) => {
+            number.as_u64().or_else(|| number.to_string().split('.').next()?.parse().ok())
+        }
+        Value::String(text) => text.trim().parse().ok(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn rejected(status: u16, body: &[u8]) -> Breach {
+    let expected = match status {
+        401 | 403 => "a registration (201); this server may want a client that was registered by hand",
+        _ => "a registration (201)",
+    };
+    let said = match Object::read(body) {
+        Ok(object) => {
+            let text = |name| object.text(name, ERROR).ok().flatten().unwrap_or_default().to_owned();
+            format!("{} {}", text("error"), text("error_description"))
+        }
+        Err(_) => snippet(body),
+    };
+    Breach::new(
+        Kind::RegistrationRejected,
+        ERROR,
+        expected,
+        format!("status {status} {}", said.trim()).trim_end(),
+    )
+}
+
+/// A short plain text as it stands; nothing of a page.
+fn snippet(body: &[u8]) -> String {
+    let body = body.get(..480).unwrap_or(body);
+    let said = String::from_utf8_lossy(body);
+    if said.contains(['<', '{']) { String::new() } else { text::clean(said.trim(), 120) }
+}
