@@ -31,8 +31,9 @@ impl Documents {
         Self { servers: Vec::new(), aliases }
     }
 
-    /// Reads a metadata document. What is none is passed over.
-    pub(super) fn read(&mut self, body: &[u8]) {
+    /// Reads a metadata document that came from `url`. What is none, or speaks for an issuer elsewhere, is passed
+    /// over.
+    pub(super) fn read(&mut self, url: &str, body: &[u8]) {
         let Ok(document) = serde_json::from_slice::<Value>(body) else { return };
         let text = |name: &str| document.get(name).and_then(Value::as_str).map(str::to_owned);
         let (Some(issuer), Some(authorization_endpoint), Some(token_endpoint)) =
@@ -40,6 +41,9 @@ impl Documents {
         else {
             return;
         };
+        if !speaks_for(url, &issuer) {
+            return;
+        }
         let promised = document.get("authorization_response_iss_parameter_supported");
         let iss_required = promised.and_then(Value::as_bool).unwrap_or_default();
         let registration_endpoint = text("registration_endpoint");
@@ -100,6 +104,17 @@ impl Documents {
         let same = |server: &&Server| server.issuer.trim_end_matches('/') == issuer.trim_end_matches('/');
         self.servers.iter().filter(same).any(|server| super::same_url(&server.token_endpoint, url))
     }
+}
+
+/// Whether a document at `url` can be the issuer's own: at its origin, and where the URL is a well-known one, at its
+/// path.
+fn speaks_for(url: &str, issuer: &str) -> bool {
+    let issuer = issuer.trim_end_matches('/');
+    let near = |url: &Url| Url::parse(issuer).is_ok_and(|issuer| super::same_origin(&issuer, url));
+    let well_known = ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"];
+    let base = well_known.iter().find(|part| url.contains(*part)).map(|part| url.replacen(part, "", 1));
+    let at_its_path = base.is_none_or(|base| base.trim_end_matches('/') == issuer);
+    Url::parse(url).is_ok_and(|url| near(&url)) && at_its_path
 }
 
 /// Every text under `name` in a JSON or form-encoded body, at any depth.

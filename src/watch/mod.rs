@@ -44,7 +44,6 @@ pub struct Watch {
     documents: Documents,
     secrets: Secrets,
     asked: Option<Asked>,
-    codes: Vec<String>,
     redirect: Option<Redirect>,
     breaches: Vec<String>,
 }
@@ -65,7 +64,9 @@ struct Asked {
     issuer: Option<String>,
     iss_required: bool,
     aliases: Vec<String>,
-    /// The code of the response that may be exchanged.
+    /// Whether the right response has come.
+    answered: bool,
+    /// The code that may be exchanged, until it is.
     code: Option<String>,
 }
 
@@ -99,7 +100,6 @@ impl Watch {
             documents: Documents::of(config),
             secrets,
             asked: None,
-            codes: Vec::new(),
             redirect: None,
             breaches: Vec::new(),
         }
@@ -204,7 +204,7 @@ impl Watch {
         }
         match purpose {
             Purpose::ServerMetadata if response.status == StatusCode::OK => {
-                self.documents.read(&response.body)
+                self.documents.read(url, &response.body)
             }
             Purpose::Registration => {
                 let home = self.documents.registered_at(url).map_or(Home::Anywhere, Home::Endpoint);
@@ -255,7 +255,8 @@ impl Watch {
             // The watcher has seen no document of this server.
             (Some(_), None) => true,
         };
-        if good_state && good_issuer && asked.code.is_none() {
+        if good_state && good_issuer && !asked.answered {
+            asked.answered = true;
             asked.code = parameter(&given, "code").map(str::to_owned);
         }
     }
@@ -308,18 +309,18 @@ impl Watch {
             self.secrets.in_text(&body).into_iter().map(|found| (found, false)).collect();
         carried.extend(self.secrets.in_authorization(&field).into_iter().map(|found| (found, true)));
         let mut wrong = Vec::new();
-        for ((sort, home), in_field) in carried {
+        for ((sort, homes), in_field) in carried {
             let fits = match (send.purpose(), sort) {
                 (Purpose::Token, Sort::ClientSecret) => true,
                 (Purpose::Token, Sort::RefreshToken | Sort::Code | Sort::CodeVerifier) => !in_field,
                 (Purpose::Registration, Sort::InitialAccessToken) => in_field,
                 _ => false,
             };
-            let at_home = match home {
+            let at_home = homes.iter().any(|home| match home {
                 Home::Endpoint(endpoint) => same_url(endpoint, url),
                 Home::Issuer(issuer) => self.documents.is_token_endpoint_of(issuer, url),
                 Home::Anywhere => true,
-            };
+            });
             if !fits || !at_home {
                 wrong.push(format!("a request for {:?} carries a secret ({sort:?})", send.purpose()));
             }
@@ -339,18 +340,17 @@ impl Watch {
             return;
         }
         let code = parameter(form, "code").unwrap_or_default().to_owned();
-        let asked = self.asked.as_ref();
-        if asked.is_none_or(|asked| asked.code.as_ref() != Some(&code)) {
-            self.breach("a code is exchanged without the right state and issuer");
+        let (endpoint, good) = match &mut self.asked {
+            // A code that is taken out is gone: there is no second exchange.
+            Some(asked) => (asked.token_endpoint.clone(), asked.code.take()),
+            None => (None, None),
+        };
+        if good.as_ref() != Some(&code) {
+            self.breach("a code is exchanged without the right state and issuer, or twice");
         }
-        let endpoint = self.asked.as_ref().and_then(|asked| asked.token_endpoint.as_ref());
-        if endpoint.is_some_and(|endpoint| !same_url(endpoint, url)) {
+        if endpoint.is_some_and(|endpoint| !same_url(&endpoint, url)) {
             self.breach("a code goes to another token endpoint than its server's");
         }
-        if self.codes.contains(&code) {
-            self.breach("a code is exchanged twice");
-        }
-        self.codes.push(code);
     }
 
     fn opens(&mut self, open: &Open) {
@@ -380,6 +380,7 @@ impl Watch {
             issuer: server.as_ref().map(|server| server.issuer.clone()),
             iss_required: server.as_ref().is_some_and(|server| server.iss_required),
             aliases: server.map(|server| server.aliases).unwrap_or_default(),
+            answered: false,
             code: None,
         });
         self.awaited = None;

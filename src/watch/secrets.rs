@@ -29,8 +29,8 @@ pub(super) enum Sort {
 struct Known {
     sort: Sort,
     spellings: Vec<String>,
-    /// The token endpoint that it belongs to, or the issuer where the endpoint is not known yet.
-    home: Home,
+    /// Where it belongs. A server may give the same text twice, and two servers the same.
+    homes: Vec<Home>,
 }
 
 /// Where a secret belongs.
@@ -48,10 +48,13 @@ pub(super) struct Secrets(Vec<Known>);
 impl Secrets {
     /// Learns a secret. One of fewer than eight characters could stand anywhere by chance and is left out.
     pub(super) fn learn(&mut self, sort: Sort, text: &str, home: Home) {
-        let known = self.0.iter().any(|known| {
-            known.sort == sort && known.home == home && known.spellings.first().is_some_and(|it| it == text)
-        });
-        if text.len() < 8 || known {
+        if text.len() < 8 {
+            return;
+        }
+        let same =
+            |known: &&mut Known| known.sort == sort && known.spellings.first().is_some_and(|it| it == text);
+        if let Some(known) = self.0.iter_mut().find(same) {
+            known.homes.push(home);
             return;
         }
         let encoded = byte_serialize(text.as_bytes()).collect::<String>();
@@ -59,17 +62,17 @@ impl Secrets {
         if encoded != text {
             spellings.push(encoded);
         }
-        self.0.push(Known { sort, spellings, home });
+        self.0.push(Known { sort, spellings, homes: vec![home] });
     }
 
     /// The sorts of secret that stand in `text`, each with its home.
-    pub(super) fn in_text(&self, text: &str) -> Vec<(Sort, &Home)> {
+    pub(super) fn in_text(&self, text: &str) -> Vec<(Sort, &[Home])> {
         let stands = |known: &&Known| known.spellings.iter().any(|spelling| text.contains(spelling.as_str()));
-        self.0.iter().filter(stands).map(|known| (known.sort, &known.home)).collect()
+        self.0.iter().filter(stands).map(|known| (known.sort, known.homes.as_slice())).collect()
     }
 
     /// The same for the value of an `Authorization` field, whose Basic credentials are decoded first.
-    pub(super) fn in_authorization(&self, value: &str) -> Vec<(Sort, &Home)> {
+    pub(super) fn in_authorization(&self, value: &str) -> Vec<(Sort, &[Home])> {
         let decoded = value.strip_prefix("Basic ").and_then(|basic| STANDARD.decode(basic).ok());
         let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
         self.in_text(decoded.as_deref().unwrap_or(value))
