@@ -1,0 +1,320 @@
+//! Authorization server metadata (RFC 8414, OpenID Connect Discovery 1.0): where it may be, whose it is, what it
+//! offers.
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::json::Object;
+use super::metadata;
+use crate::base::breach::{Breach, Kind};
+use crate::base::guard::{self, Endpoint, Guard};
+use crate::base::scope::Scopes;
+
+const CLAUSE: &str = "RFC 8414 §2";
+const OAUTH: &str = "/.well-known/oauth-authorization-server";
+const OPENID: &str = "/.well-known/openid-configuration";
+
+/// The members of which one at least makes a JSON object this kind of document.
+const TELLING: [&str; 5] =
+    ["issuer", "authorization_endpoint", "token_endpoint", "registration_endpoint", "revocation_endpoint"];
+
+/// How a well-known URL was built from an issuer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// `oauth-authorization-server` between host and path (RFC 8414 §3.1).
+    #[serde(rename = "oauth")]
+    OAuth,
+    /// `openid-configuration` between host and path (RFC 8414 §5).
+    OpenIdInserted,
+    /// `openid-configuration` after the path (OpenID Connect Discovery 1.0 §4); the only OpenID form of an issuer
+    /// without path.
+    OpenIdAppended,
+}
+
+/// A URL where the metadata of an issuer may be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// The URL.
+    pub url: String,
+    /// How it was built.
+    pub form: Form,
+}
+
+/// Where the metadata of `issuer` may be, in the order of MCP 2026-07-28, authorization server metadata discovery:
+/// three URLs for an issuer with a path, two for one without. A terminating slash of the path is removed before
+/// anything is inserted or appended (RFC 8414 §3.1, OpenID Connect Discovery 1.0 §4.1).
+///
+/// # Errors
+///
+/// [`Kind::UrlRefused`] for an issuer that does not pass the guard or has a query; the guard refuses fragments.
+pub fn candidates(issuer: &str, guard: &Guard) -> Result<Vec<Candidate>, Breach> {
+    let endpoint = passed("issuer", issuer, guard)?;
+    if issuer.contains('?') {
+        let got = format!("{} with a query", guard::without_query(issuer));
+        return Err(Breach::new(Kind::UrlRefused, CLAUSE, "an issuer without query", got));
+    }
+    let host = origin(endpoint.url());
+    let path = metadata::without_slash(endpoint.url().path());
+    let mut found = vec![Candidate { url: format!("{host}{OAUTH}{path}"), form: Form::OAuth }];
+    if !path.is_empty() {
+        found.push(Candidate { url: format!("{host}{OPENID}{path}"), form: Form::OpenIdInserted });
+    }
+    found.push(Candidate { url: format!("{host}{path}{OPENID}"), form: Form::OpenIdAppended });
+    Ok(found)
+}
+
+/// When two issuers are the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IssuerMatch {
+    /// When they are byte for byte the same (RFC 8414 §3.3).
+    #[default]
+    Exact,
+    /// As above, but the lone slash of an empty path may be there or not: `https://as.example/` is
+    /// `https://as.example`. The slash after a path still counts.
+    IgnoreLoneSlash,
+}
+
+impl IssuerMatch {
+    /// Whether the two are the same issuer. Both are compared as text; neither is parsed as a URL.
+    pub fn same(self, expected: &str, got: &str) -> bool {
+        match self {
+            Self::Exact => expected == got,
+            Self::IgnoreLoneSlash => without_lone_slash(expected) == without_lone_slash(got),
+        }
+    }
+}
+
+fn without_lone_slash(issuer: &str) -> &str {
+    let authority = issuer.split_once("://").and_then(|(_, rest)| rest.strip_suffix('/'));
+    match authority {
+        Some(authority) if !authority.contains(['/', '?', '#']) => metadata::without_slash(issuer),
+        Some(_) | None => issuer,
+    }
+}
+
+/// What to make of a server that does not say that it supports PKCE.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pkce {
+    /// It is refused (MCP 2026-07-28, authorization code protection).
+    #[default]
+    Required,
+    /// An absent list is taken to mean `S256`, for servers known to support it silently. A list that is there, but
+    /// without `S256`, is refused all the same.
+    AssumeS256,
+}
+
+/// What an authorization server says of itself. The serialised form is this crate's own, not the wire's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerMetadata {
+    /// The issuer, byte for byte as the document has it: what `iss` is compared with (RFC 9207 §2.4).
+    pub issuer: String,
+    /// Where the person is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_endpoint: Option<String>,
+    /// Where codes and refresh tokens become access tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_endpoint: Option<String>,
+    /// Where clients register themselves (RFC 7591).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration_endpoint: Option<String>,
+    /// Where tokens are revoked (RFC 7009).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation_endpoint: Option<String>,
+    /// The scopes that the server knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes_supported: Option<Scopes>,
+    /// The response types that the server knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_types_supported: Option<Vec<String>>,
+    /// The grant types that the server knows; absent means `authorization_code` and `implicit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant_types_supported: Option<Vec<String>>,
+    /// How clients may authenticate at the token endpoint; absent means `client_secret_basic`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    /// The PKCE methods that the server knows (RFC 7636).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_challenge_methods_supported: Option<Vec<String>>,
+    /// Whether authorization responses carry `iss` (RFC 9207 §3).
+    pub authorization_response_iss_parameter_supported: bool,
+    /// Whether a client may name itself by the URL of its metadata document.
+    pub client_id_metadata_document_supported: bool,
+}
+
+impl ServerMetadata {
+    /// Reads a document and holds it against the issuer that its URL was built from (RFC 8414 §3.3).
+    ///
+    /// Members that decide about security must be well typed: the issuer, the endpoints, the PKCE methods, the
+    /// promise of `iss`. The others count as absent when they are not.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NotADocument`]: no JSON object, or one with neither an issuer nor an endpoint. [`Kind::Malformed`]: no
+    /// issuer, or an ill-typed member. [`Kind::IssuerMismatch`]: the document of another issuer.
+    pub fn read(body: &[u8], expected_issuer: &str, rule: IssuerMatch) -> Result<Self, Breach> {
+        let object = Object::read(body)?;
+        if TELLING.iter().all(|name| object.get(name).is_none()) {
+            let expected = "authorization server metadata";
+            return Err(Breach::new(Kind::NotADocument, "RFC 8414 §3.2", expected, "another JSON object"));
+        }
+        let issuer = object.required("issuer", CLAUSE)?;
+        if !rule.same(expected_issuer, issuer) {
+            return Err(Breach::new(Kind::IssuerMismatch, "RFC 8414 §3.3", expected_issuer, issuer));
+        }
+        let url = |name| object.text(name, CLAUSE).map(|url| url.map(str::to_owned));
+        let list = |name| object.texts(name, CLAUSE).unwrap_or_default();
+        Ok(Self {
+            issuer: issuer.to_owned(),
+            authorization_endpoint: url("authorization_endpoint")?,
+            token_endpoint: url("token_endpoint")?,
+            registration_endpoint: url("registration_endpoint")?,
+            revocation_endpoint: url("revocation_endpoint")?,
+            scopes_supported: list("scopes_supported").map(|list| metadata::scopes(&list)),
+            response_types_supported: list("response_types_supported"),
+            grant_types_supported: list("grant_types_supported"),
+            token_endpoint_auth_methods_supported: list("token_endpoint_auth_methods_supported"),
+            code_challenge_methods_supported: object.texts("code_challenge_methods_supported", CLAUSE)?,
+            authorization_response_iss_parameter_supported: metadata::obligation(
+                &object,
+                "authorization_response_iss_parameter_supported",
+                "RFC 9207 §3",
+            )?,
+            client_id_metadata_document_supported: object
+                .flag("client_id_metadata_document_supported", CLAUSE)
+                .unwrap_or_default()
+                .unwrap_or(false),
+        })
+    }
+
+    /// Whether the authorization code grant can be used with this server, and each endpoint it names may be.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::UrlRefused`]: an endpoint does not pass the guard, even one that may not be needed, because metadata
+    /// that names such a URL is not trusted. [`Kind::Unsupported`]: an endpoint is missing, or the response type or
+    /// the grant type is excluded. [`Kind::PkceUnsupported`]: `S256` is not advertised.
+    pub fn check(&self, guard: &Guard, pkce: Pkce) -> Result<(), Breach> {
+        for (name, url) in [
+            ("authorization_endpoint", &self.authorization_endpoint),
+            ("token_endpoint", &self.token_endpoint),
+            ("registration_endpoint", &self.registration_endpoint),
+            ("revocation_endpoint", &self.revocation_endpoint),
+        ] {
+            if let Some(url) = url {
+                passed(name, url, guard)?;
+            }
+        }
+        if self.authorization_endpoint.is_none() {
+            return Err(unsupported("an \"authorization_endpoint\"", "none"));
+        }
+        if self.token_endpoint.is_none() {
+            return Err(unsupported("a \"token_endpoint\"", "none"));
+        }
+        offers(self.response_types_supported.as_deref(), "code")?;
+        offers(self.grant_types_supported.as_deref(), "authorization_code")?;
+        self.check_pkce(pkce)
+    }
+
+    fn check_pkce(&self, pkce: Pkce) -> Result<(), Breach> {
+        let got = match (&self.code_challenge_methods_supported, pkce) {
+            (None, Pkce::AssumeS256) => return Ok(()),
+            (None, Pkce::Required) => "none".to_owned(),
+            (Some(methods), _) if methods.iter().any(|method| method == "S256") => return Ok(()),
+            (Some(methods), _) => format!("{methods:?}"),
+        };
+        Err(Breach::new(
+            Kind::PkceUnsupported,
+            "MCP 2026-07-28, authorization code protection",
+            "\"S256\" in \"code_challenge_methods_supported\"",
+            got,
+        ))
+    }
+
+    /// What MCP 2025-03-26 (fallbacks for servers without metadata discovery) has a client assume: the endpoints
+    /// `/authorize`, `/token` and `/register` on the origin of the MCP server. That revision requires PKCE, so `S256`
+    /// is taken to be supported; about client authentication it says nothing.
+    pub fn legacy(server: &Url) -> Self {
+        let issuer = origin(server);
+        let endpoint = |path| Some(format!("{issuer}{path}"));
+        Self {
+            authorization_endpoint: endpoint("/authorize"),
+            token_endpoint: endpoint("/token"),
+            registration_endpoint: endpoint("/register"),
+            revocation_endpoint: None,
+            scopes_supported: None,
+            response_types_supported: None,
+            grant_types_supported: None,
+            token_endpoint_auth_methods_supported: None,
+            code_challenge_methods_supported: Some(vec!["S256".to_owned()]),
+            authorization_response_iss_parameter_supported: false,
+            client_id_metadata_document_supported: false,
+            issuer,
+        }
+    }
+}
+
+/// The issuer of the 2025-03-26 fallbacks: the origin of the MCP server, without trailing slash and without a port
+/// that is its scheme's default.
+pub fn origin(server: &Url) -> String {
+    server.origin().ascii_serialization()
+}
+
+fn passed(name: &str, url: &str, guard: &Guard) -> Result<Endpoint, Breach> {
+    guard.check(url).map_err(|refused| {
+        Breach::new(
+            Kind::UrlRefused,
+            CLAUSE,
+            format!("a URL that may be used in {name:?}"),
+            refused.to_string(),
+        )
+    })
+}
+
+/// An absent list excludes nothing; an empty one counts as absent, for it should not be there (RFC 8414 §3.2).
+fn offers(listed: Option<&[String]>, wanted: &str) -> Result<(), Breach> {
+    match listed {
+        None | Some([]) => Ok(()),
+        Some(listed) if listed.iter().any(|entry| entry == wanted) => Ok(()),
+        Some(listed) => Err(unsupported(&format!("{wanted:?}"), &format!("{listed:?}"))),
+    }
+}
+
+fn unsupported(expected: &str, got: &str) -> Breach {
+    Breach::new(Kind::Unsupported, CLAUSE, expected, got)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::guard::Reach;
+
+    #[test]
+    fn a_mismatch_carries_both_issuers() {
+        let body = br#"{"issuer":"https://as.example/b"}"#;
+        let breach = ServerMetadata::read(body, "https://as.example/a", IssuerMatch::Exact).unwrap_err();
+        assert_eq!(breach.expected, "https://as.example/a");
+        assert_eq!(breach.got, "https://as.example/b");
+        assert_eq!(breach.clause, "RFC 8414 §3.3");
+    }
+
+    #[test]
+    fn a_refused_endpoint_is_named() {
+        let server = Url::parse("https://a.example/mcp").unwrap();
+        let mut metadata = ServerMetadata::legacy(&server);
+        metadata.revocation_endpoint = Some("https://10.0.0.1/revoke?token=s3cret".to_owned());
+        let breach = metadata.check(&Guard::new(Reach::Public), Pkce::Required).unwrap_err();
+        assert!(breach.expected.contains("revocation_endpoint"), "{breach}");
+        assert!(breach.got.contains("https://10.0.0.1/revoke"), "{breach}");
+        assert!(!breach.got.contains("s3cret"), "{breach}");
+    }
+
+    #[test]
+    fn what_was_read_survives_serialisation() {
+        let metadata = ServerMetadata::legacy(&Url::parse("https://a.example/mcp").unwrap());
+        let text = serde_json::to_string(&metadata).unwrap();
+        assert_eq!(serde_json::from_str::<ServerMetadata>(&text).unwrap(), metadata);
+    }
+}
