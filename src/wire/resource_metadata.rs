@@ -182,9 +182,8 @@ mod tests {
     use super::*;
 
     fn read(servers: &str, scopes: &str) -> ResourceMetadata {
-        let body = format!(
-            "{{\"resource\":\"https://a.example\",\"authorization_servers\":[{servers}],\"scopes_supported\":[{scopes}]}}"
-        );
+        let members = format!("\"authorization_servers\":[{servers}],\"scopes_supported\":[{scopes}]");
+        let body = format!("{{\"resource\":\"https://a.example\",{members}}}");
         ResourceMetadata::read(body.as_bytes()).unwrap()
     }
 
@@ -194,7 +193,8 @@ mod tests {
 
     #[test]
     fn lists_are_bounded() {
-        let metadata = read(&numbered("https://as.example/", 40), &numbered("s", 400));
+        let scopes = format!("{0},{0},{1}", numbered("s", 200), numbered("t", 200));
+        let metadata = read(&numbered("https://as.example/", 40), &scopes);
         assert_eq!(metadata.authorization_servers.len(), MAX_SERVERS);
         assert_eq!(metadata.authorization_servers.last().unwrap(), "https://as.example/15");
         assert_eq!(metadata.scopes_supported.as_ref().map(Scopes::len), Some(256));
