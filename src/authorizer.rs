@@ -19,7 +19,7 @@ use crate::outcome::{Access, Authorization, Authorized, Outcome, TokenSource};
 use crate::snapshot::Snapshot;
 use crate::step::{self, Aim, Consenting, Step, Turn, World};
 use crate::trail::{Trail, Verdict};
-use crate::wire::resource_metadata::{contains, covers};
+use crate::wire::resource_metadata::covers;
 
 /// The most operations whose step-ups are counted apart; further ones share one count.
 const MAX_OPERATIONS: usize = 64;
@@ -372,6 +372,12 @@ impl Grant {
             resource.ok_or_else(|| unfit("RFC 9728 §3.3", "a resource that covers the server's URL"))?;
         Ok(Self { credential, value, resource, source })
     }
+}
+
+/// Whether `url` is the resource or below it, on a segment boundary. The rule is that of [`covers`], on parsed URLs.
+fn contains(resource: &Url, url: &Url) -> bool {
+    let below = |rest: &str| rest.is_empty() || rest.starts_with('/') || resource.path().ends_with('/');
+    same_origin(resource, url) && url.path().strip_prefix(resource.path()).is_some_and(below)
 }
 
 impl fmt::Debug for Authorizer {

@@ -150,12 +150,6 @@ impl Guard {
     }
 }
 
-/// Reads a resource identifier (RFC 8707 §2, RFC 9728 §1.2): an absolute URL by the same rules as any other, at any
-/// address.
-pub fn identifier(given: &str) -> Result<Url, UrlRefused> {
-    parse(given).map_err(|fault| UrlRefused { url: without_query(given), fault })
-}
-
 /// Judges a redirect URI: `https`, or `http` to the machine itself, without fragment (RFC 6749 §3.1.2; MCP
 /// 2026-07-28, security considerations, communication security).
 pub fn redirect_uri(given: &str) -> Result<Url, UrlRefused> {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::base::breach::{Breach, Kind};
-use crate::base::guard;
+use crate::base::guard::{self, Guard, Reach};
 use crate::base::scope::Scopes;
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
@@ -227,7 +227,8 @@ pub fn check_client_id_url(text: &str) -> Result<(), Breach> {
     let refuse = |got: String| {
         Breach::new(Kind::Configuration, DOCUMENT, "an https URL with a path, as a client identifier", got)
     };
-    let url = guard::identifier(text).map_err(|refused| refuse(refused.to_string()))?;
+    let endpoint = Guard::new(Reach::Any).check(text).map_err(|refused| refuse(refused.to_string()))?;
+    let url = endpoint.url();
     if url.scheme() != "https" {
         return Err(refuse("one that is not https".to_owned()));
     }

@@ -1,143 +1,220 @@
-//! Protected resource metadata (RFC 9728): where it may be, what it says, and whether it speaks of this resource.
+//! Protected resource metadata (RFC 9728): where it may be, what it says, and which server it speaks for.
 
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::json::Object;
+use super::{metadata, server_metadata};
 use crate::base::breach::{Breach, Kind};
-use crate::base::guard::{self, Endpoint};
+use crate::base::guard::{self, Endpoint, Guard, Reach};
 use crate::base::scope::Scopes;
 
-const CLAUSE: &str = "RFC 9728 §2";
-/// The most authorization servers that are read from one document.
+/// The most authorization servers of one document that are kept.
 pub const MAX_SERVERS: usize = 16;
 
-/// Where a candidate comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+
+/// How the URL of a metadata document was come by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
-    /// The `resource_metadata` parameter of a challenge (RFC 9728 §5.1).
+    /// A challenge named it (RFC 9728 §5.1).
     Advertised,
-    /// The well-known string inserted before the server's path (RFC 9728 §3.1).
+    /// The well-known location for the path of the server.
     PathForm,
-    /// The well-known string at the root.
+    /// The well-known location for the whole origin of the server.
     RootForm,
 }
 
-/// A URL that may give the metadata.
+/// A URL where the metadata of a server may be. It has not passed the guard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
-    /// The URL.
+    /// The URL. An advertised one stands as it was given.
     pub url: String,
-    /// Where it comes from.
+    /// How it was come by.
     pub source: Source,
 }
 
-/// The distinct candidates in order: what the challenge advertises, then the path form, then the root form (MCP,
-/// protected resource metadata discovery requirements). A server without a path has no path form.
+/// Where the metadata of `server` may be, each URL once: what challenges advertised, in their order, then the
+/// path form, then the root form (MCP 2026-07-28, authorization server discovery). A server at the root has no
+/// path form.
 ///
-/// The server's query takes no part: a resource identifier has none as a rule (RFC 8707 §2), and what is asked at
-/// the well-known place is the resource's document, not a request's.
+/// The path form carries no query. RFC 9728 §3.1 keeps the query of a *resource identifier*, but what is known
+/// here is the URL of a server, whose query may be for this client only (`?api_key=`, `?oauth=initialize`); MCP
+/// places the document at the path of the endpoint. A server that tells resources apart by query advertises
+/// its URL. A terminating slash of the path is removed, as the same section demands.
 pub fn candidates(server: &Url, advertised: &[String]) -> Vec<Candidate> {
-    const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
-    let base = super::server_metadata::origin(server);
-    let path = server.path().trim_end_matches('/');
-    let given = advertised.iter().map(|url| (url.clone(), Source::Advertised));
-    let by_path = (!path.is_empty()).then(|| (format!("{base}{WELL_KNOWN}{path}"), Source::PathForm));
-    let by_root = (format!("{base}{WELL_KNOWN}"), Source::RootForm);
-    let mut candidates = Vec::<Candidate>::new();
-    for (url, source) in given.chain(by_path).chain([by_root]) {
-        if !candidates.iter().any(|known| known.url == url) {
-            candidates.push(Candidate { url, source });
+    let root = format!("{}{WELL_KNOWN}", server_metadata::origin(server));
+    let path = metadata::without_slash(server.path());
+    let path_form = (!path.is_empty()).then(|| (format!("{root}{path}"), Source::PathForm));
+    let mut found = Vec::<Candidate>::new();
+    let named = advertised.iter().map(|url| (url.clone(), Source::Advertised));
+    for (url, source) in named.chain(path_form).chain([(root, Source::RootForm)]) {
+        if !found.iter().any(|known| known.url == url) {
+            found.push(Candidate { url, source });
         }
     }
-    candidates
+    found
 }
 
-/// A protected resource by its metadata.
+/// What a protected resource says of itself. The serialised form is this crate's own, not the wire's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResourceMetadata {
-    /// The resource identifier, byte for byte.
+    /// The resource identifier, byte for byte. It is not trusted before [`check_resource`].
     pub resource: String,
-    /// The issuers of its authorization servers, distinct and in order.
+    /// The issuers of the authorization servers, byte for byte, each once; at least one and at most 16.
     pub authorization_servers: Vec<String>,
-    /// The scopes it names. `None` where it says nothing.
+    /// The scopes that the resource knows. An empty list is kept apart from none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes_supported: Option<Scopes>,
-    /// Its name, for a person.
+    /// A name to be shown to a person. It is the resource's own claim, and not cleaned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_name: Option<String>,
-    /// Whether it accepts DPoP-bound tokens only (RFC 9728 §2).
+    /// Whether the resource accepts sender-constrained tokens only (RFC 9449).
     pub dpop_bound_access_tokens_required: bool,
 }
 
 impl ResourceMetadata {
-    /// Reads a document.
+    /// Reads a document (RFC 9728 §3.2).
     ///
-    /// JSON with neither `resource` nor `authorization_servers` is no such document ([`Kind::NotADocument`]).
-    /// `resource` must be there. No authorization server is [`Kind::NoAuthorizationServer`], because MCP demands at
-    /// least one.
+    /// # Errors
+    ///
+    /// [`Kind::NotADocument`]: no JSON object, or one with neither `resource` nor `authorization_servers`.
+    /// [`Kind::Malformed`]: no `resource`, or an ill-typed member. [`Kind::NoAuthorizationServer`]: no authorization
+    /// server is named. An ill-typed `resource_name` only counts as absent.
     pub fn read(body: &[u8]) -> Result<Self, Breach> {
+        const CLAUSE: &str = "RFC 9728 §2";
         let object = Object::read(body)?;
-        if object.get("resource").is_none() && object.get("authorization_servers").is_none() {
+        if ["resource", "authorization_servers"].iter().all(|name| object.get(name).is_none()) {
             let expected = "protected resource metadata";
-            return Err(Breach::new(Kind::NotADocument, CLAUSE, expected, "JSON without any of its members"));
+            return Err(Breach::new(Kind::NotADocument, "RFC 9728 §3.2", expected, "another JSON object"));
         }
         let resource = object.required("resource", CLAUSE)?.to_owned();
         let mut authorization_servers = Vec::new();
-        for issuer in object.texts("authorization_servers", CLAUSE)?.unwrap_or_default() {
-            if !authorization_servers.contains(&issuer) && authorization_servers.len() < MAX_SERVERS {
-                authorization_servers.push(issuer);
+        for server in object.texts("authorization_servers", CLAUSE)?.unwrap_or_default() {
+            if authorization_servers.len() < MAX_SERVERS && !authorization_servers.contains(&server) {
+                authorization_servers.push(server);
             }
         }
         if authorization_servers.is_empty() {
-            let clause = "MCP, authorization server location";
-            let expected = "at least one authorization server";
-            return Err(Breach::new(Kind::NoAuthorizationServer, clause, expected, "none"));
+            return Err(Breach::new(
+                Kind::NoAuthorizationServer,
+                "MCP 2026-07-28, authorization server location",
+                "at least one entry in \"authorization_servers\"",
+                "none",
+            ));
         }
         Ok(Self {
             resource,
             authorization_servers,
-            scopes_supported: super::scopes_supported(&object, CLAUSE)?,
-            resource_name: object.text("resource_name", CLAUSE).ok().flatten().map(str::to_owned),
-            dpop_bound_access_tokens_required: object
-                .flag("dpop_bound_access_tokens_required", CLAUSE)?
-                .unwrap_or_default(),
+            scopes_supported: object.texts("scopes_supported", CLAUSE)?.map(|list| metadata::scopes(&list)),
+            resource_name: object.text("resource_name", CLAUSE).unwrap_or_default().map(str::to_owned),
+            dpop_bound_access_tokens_required: metadata::obligation(
+                &object,
+                "dpop_bound_access_tokens_required",
+                CLAUSE,
+            )?,
         })
     }
 }
 
-/// Whether a resource identifier covers the MCP server's URL: the same origin, and the same path or a parent of it
-/// on a segment boundary. A query must be the server's own.
+/// Whether the resource identifier covers the URL of the MCP server: the same scheme, host and port, a path that is
+/// equal or a parent by whole segments, and a query that is absent or equal.
 ///
-/// An identifier with user info, a fragment, dot segments, or characters outside a URL covers nothing. The string
-/// itself is never rewritten: only its reading is compared.
+/// RFC 9728 §3.3 asks for equality with the URL of the request or with what the well-known URL was built from;
+/// a document found in root form speaks for the origin, and a server's endpoint may be one of many below its
+/// resource, so a parent is accepted. The paths are compared as text. `/api/` covers `/api/x`, but not
+/// `/api`: these are two identifiers (RFC 3986 §6.2.3), and the shorter does not lie below the longer. The empty
+/// path and `/` are one.
+///
+/// An identifier that the guard would not let pass for its form (a fragment, user info, dot segments, characters
+/// outside RFC 3986), or that hides a dot or backslash in an escape, covers nothing.
 pub fn covers(resource: &str, server: &Url) -> bool {
-    let Ok(read) = guard::identifier(resource) else { return false };
-    let query = read.query().is_none() || read.query() == server.query();
-    query && contains(&read, server)
+    fit(resource, server).is_ok()
 }
 
-/// Whether `url` is `resource` or below it: the same origin, and the same path or one below it on a segment
-/// boundary. A slash at the end of the resource's path makes no difference.
-pub fn contains(resource: &Url, url: &Url) -> bool {
-    let base = resource.path().trim_end_matches('/');
-    let below = url.path().strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    below && guard::same_origin(resource, url)
-}
-
-/// The same as [`covers`], with both values as evidence.
+/// Refuses metadata for another resource than the MCP server (RFC 9728 §3.3), by the rule of [`covers`].
+///
+/// # Errors
+///
+/// [`Kind::ResourceMismatch`] with both URLs. Queries are not shown, as that of the server may hold a key.
 pub fn check_resource(resource: &str, server: &Url) -> Result<(), Breach> {
-    if covers(resource, server) {
-        return Ok(());
-    }
-    let expected = format!("a resource that covers {}", guard::without_query(server.as_str()));
-    let got = guard::without_query(resource);
-    Err(Breach::new(Kind::ResourceMismatch, "RFC 9728 §3.3", expected, got))
+    fit(resource, server).map_err(|got| {
+        let expected = format!("a resource that covers {}", guard::without_query(server.as_str()));
+        Breach::new(Kind::ResourceMismatch, "RFC 9728 §3.3", expected, got)
+    })
 }
 
-/// The identifier of a server for which no metadata speaks: its URL as given, without query, and without the lone
-/// slash of an empty path (MCP, canonical server URI).
+/// Says, if the resource does not fit the server, what it is instead.
+fn fit(resource: &str, server: &Url) -> Result<(), String> {
+    // Addresses are no matter here: nothing is sent to a resource identifier but what is sent to the server anyway.
+    let named = Guard::new(Reach::Any).check(resource).map_err(|refused| refused.to_string())?;
+    let shown = guard::without_query(resource);
+    let named = named.url();
+    let folded = named.path().to_ascii_lowercase();
+    if folded.contains("%2e") || folded.contains("%5c") {
+        return Err(format!("{shown}, with an escaped dot or backslash in its path"));
+    }
+    if !guard::same_origin(named, server) || !is_within(server.path(), named.path()) {
+        return Err(shown);
+    }
+    if named.query().is_some() && named.query() != server.query() {
+        return Err(format!("{shown}, with another query"));
+    }
+    Ok(())
+}
+
+fn is_within(path: &str, parent: &str) -> bool {
+    path.strip_prefix(parent)
+        .is_some_and(|rest| rest.is_empty() || parent.ends_with('/') || rest.starts_with('/'))
+}
+
+/// The canonical URI of a server for which no metadata speaks (MCP 2026-07-28, canonical server URI): its URL as
+/// given, without query and fragment, and without the lone slash of an empty path.
 pub fn canonical(server: &Endpoint) -> String {
-    let text = server.as_given().split('?').next().unwrap_or_default();
-    let shown = if server.url().path() == "/" { text.strip_suffix('/').unwrap_or(text) } else { text };
-    shown.to_owned()
+    let bare = server.as_given().split(['?', '#']).next().unwrap_or_default();
+    let kept = if server.url().path() == "/" { metadata::without_slash(bare) } else { bare };
+    kept.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(servers: &str, scopes: &str) -> ResourceMetadata {
+        let members = format!("\"authorization_servers\":[{servers}],\"scopes_supported\":[{scopes}]");
+        let body = format!("{{\"resource\":\"https://a.example\",{members}}}");
+        ResourceMetadata::read(body.as_bytes()).unwrap()
+    }
+
+    fn numbered(prefix: &str, count: usize) -> String {
+        (0..count).map(|n| format!("\"{prefix}{n}\"")).collect::<Vec<_>>().join(",")
+    }
+
+    #[test]
+    fn lists_are_bounded() {
+        let scopes = format!("{0},{0},{1}", numbered("s", 200), numbered("t", 200));
+        let metadata = read(&numbered("https://as.example/", 40), &scopes);
+        assert_eq!(metadata.authorization_servers.len(), MAX_SERVERS);
+        assert_eq!(metadata.authorization_servers.last().unwrap(), "https://as.example/15");
+        assert_eq!(metadata.scopes_supported.as_ref().map(Scopes::len), Some(256));
+    }
+
+    #[test]
+    fn a_mismatch_shows_both_and_no_query() {
+        let server = Url::parse("https://a.example/mcp?api_key=k3y").unwrap();
+        let breach = check_resource("https://a.example/mcp?api_key=0ther", &server).unwrap_err();
+        assert_eq!(breach.kind, Kind::ResourceMismatch);
+        assert_eq!(breach.expected, "a resource that covers https://a.example/mcp");
+        assert_eq!(breach.got, "https://a.example/mcp, with another query");
+        let breach = check_resource("https://u:pw@a.example/mcp", &server).unwrap_err();
+        assert_eq!(breach.got, "the URL \"https://a.example/mcp\" carries user info before its host");
+    }
+
+    #[test]
+    fn what_was_read_survives_serialisation() {
+        let metadata = read("\"https://as.example/\"", "\"a\",\"b\"");
+        let text = serde_json::to_string(&metadata).unwrap();
+        assert_eq!(serde_json::from_str::<ResourceMetadata>(&text).unwrap(), metadata);
+    }
 }

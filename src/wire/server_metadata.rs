@@ -1,214 +1,244 @@
-//! Authorization server metadata (RFC 8414, OpenID Connect Discovery 1.0): where it may be, whether it is the
-//! issuer's own, and whether it can be used.
+//! Authorization server metadata (RFC 8414, OpenID Connect Discovery 1.0): where it may be, whose it is, what it
+//! offers.
 
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::json::Object;
+use super::metadata;
 use crate::base::breach::{Breach, Kind};
-use crate::base::guard::Guard;
+use crate::base::guard::{self, Endpoint, Guard};
 use crate::base::scope::Scopes;
 
 const CLAUSE: &str = "RFC 8414 §2";
-const PKCE: &str = "MCP, authorization code protection";
+const OAUTH: &str = "/.well-known/oauth-authorization-server";
+const OPENID: &str = "/.well-known/openid-configuration";
 
-/// How a candidate's URL is built from the issuer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The members of which one at least makes a JSON object this kind of document.
+const TELLING: [&str; 5] =
+    ["issuer", "authorization_endpoint", "token_endpoint", "registration_endpoint", "revocation_endpoint"];
+
+/// How a well-known URL was built from an issuer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
-    /// `/.well-known/oauth-authorization-server` inserted before the path (RFC 8414 §3.1).
+    /// `oauth-authorization-server` between host and path (RFC 8414 §3.1).
+    #[serde(rename = "oauth")]
     OAuth,
-    /// `/.well-known/openid-configuration` inserted before the path (RFC 8414 §5).
+    /// `openid-configuration` between host and path (RFC 8414 §5).
     OpenIdInserted,
-    /// `/.well-known/openid-configuration` appended to the path (OpenID Connect Discovery §4).
+    /// `openid-configuration` after the path (OpenID Connect Discovery 1.0 §4); the only OpenID form of an issuer
+    /// without path.
     OpenIdAppended,
 }
 
-/// A URL that may give the metadata.
+/// A URL where the metadata of an issuer may be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
     /// The URL.
     pub url: String,
-    /// How it is built.
+    /// How it was built.
     pub form: Form,
 }
 
-/// The candidates for an issuer in the order of MCP: three for an issuer with a path, two for one without. A slash
-/// at the end of the path takes no part (RFC 8414 §3.1). An issuer that does not pass the guard, or has a query,
-/// has none.
+/// Where the metadata of `issuer` may be, in the order of MCP 2026-07-28, authorization server metadata discovery:
+/// three URLs for an issuer with a path, two for one without. A terminating slash of the path is removed before
+/// anything is inserted or appended (RFC 8414 §3.1, OpenID Connect Discovery 1.0 §4.1).
+///
+/// # Errors
+///
+/// [`Kind::UrlRefused`] for an issuer that does not pass the guard or has a query; the guard refuses fragments.
 pub fn candidates(issuer: &str, guard: &Guard) -> Result<Vec<Candidate>, Breach> {
-    let refuse =
-        |got: String| Breach::new(Kind::UrlRefused, CLAUSE, "an issuer that is a bare https URL", got);
-    let endpoint = guard.check(issuer).map_err(|refused| refuse(refused.to_string()))?;
-    if endpoint.url().query().is_some() {
-        return Err(refuse("one with a query".to_owned()));
+    let endpoint = passed("issuer", issuer, guard)?;
+    if issuer.contains('?') {
+        let got = format!("{} with a query", guard::without_query(issuer));
+        return Err(Breach::new(Kind::UrlRefused, CLAUSE, "an issuer without query", got));
     }
-    let base = origin(endpoint.url());
-    let path = endpoint.url().path().trim_end_matches('/');
-    let candidate = |form, url| Candidate { url, form };
-    let mut candidates = vec![
-        candidate(Form::OAuth, format!("{base}/.well-known/oauth-authorization-server{path}")),
-        candidate(Form::OpenIdInserted, format!("{base}/.well-known/openid-configuration{path}")),
-    ];
+    let host = origin(endpoint.url());
+    let path = metadata::without_slash(endpoint.url().path());
+    let mut found = vec![Candidate { url: format!("{host}{OAUTH}{path}"), form: Form::OAuth }];
     if !path.is_empty() {
-        candidates
-            .push(candidate(Form::OpenIdAppended, format!("{base}{path}/.well-known/openid-configuration")));
+        found.push(Candidate { url: format!("{host}{OPENID}{path}"), form: Form::OpenIdInserted });
     }
-    Ok(candidates)
+    found.push(Candidate { url: format!("{host}{path}{OPENID}"), form: Form::OpenIdAppended });
+    Ok(found)
 }
 
-/// How an issuer is compared to the one expected (RFC 8414 §3.3).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// When two issuers are the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IssuerMatch {
-    /// Byte for byte.
+    /// When they are byte for byte the same (RFC 8414 §3.3).
     #[default]
     Exact,
-    /// Byte for byte, but for the lone slash of an empty path: `https://as.example` and `https://as.example/` are
-    /// taken for one.
+    /// As above, but the lone slash of an empty path may be there or not: `https://as.example/` is
+    /// `https://as.example`. The slash after a path still counts.
     IgnoreLoneSlash,
 }
 
 impl IssuerMatch {
-    /// Whether `got` is taken for `expected`.
+    /// Whether the two are the same issuer. Both are compared as text; neither is parsed as a URL.
     pub fn same(self, expected: &str, got: &str) -> bool {
-        expected == got
-            || (self == Self::IgnoreLoneSlash && without_lone_slash(expected) == without_lone_slash(got))
+        match self {
+            Self::Exact => expected == got,
+            Self::IgnoreLoneSlash => without_lone_slash(expected) == without_lone_slash(got),
+        }
     }
 }
 
-/// The issuer less the slash that is its whole path.
 fn without_lone_slash(issuer: &str) -> &str {
-    let authority = issuer.split_once("://").map_or("", |(_, rest)| rest);
-    match authority.strip_suffix('/') {
-        Some(host) if !host.contains(['/', '?', '#']) => issuer.strip_suffix('/').unwrap_or(issuer),
-        _ => issuer,
+    let authority = issuer.split_once("://").and_then(|(_, rest)| rest.strip_suffix('/'));
+    match authority {
+        Some(authority) if !authority.contains(['/', '?', '#']) => metadata::without_slash(issuer),
+        Some(_) | None => issuer,
     }
 }
 
-/// Whether PKCE support must be advertised.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What to make of a server that does not say that it supports PKCE.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pkce {
-    /// `code_challenge_methods_supported` must list S256.
+    /// It is refused (MCP 2026-07-28, authorization code protection).
     #[default]
     Required,
-    /// An absent list is taken to hold S256. One that is there without it is refused all the same.
+    /// An absent list is taken to mean `S256`, for servers known to support it silently. A list that is there, but
+    /// without `S256`, is refused all the same.
     AssumeS256,
 }
 
-/// An authorization server by its metadata.
+/// What an authorization server says of itself. The serialised form is this crate's own, not the wire's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerMetadata {
-    /// The issuer identifier, byte for byte.
+    /// The issuer, byte for byte as the document has it: what `iss` is compared with (RFC 9207 §2.4).
     pub issuer: String,
     /// Where the person is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_endpoint: Option<String>,
-    /// Where grants are exchanged.
+    /// Where codes and refresh tokens become access tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_endpoint: Option<String>,
-    /// Where clients are registered (RFC 7591).
+    /// Where clients register themselves (RFC 7591).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration_endpoint: Option<String>,
     /// Where tokens are revoked (RFC 7009).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revocation_endpoint: Option<String>,
-    /// The scopes it lists.
+    /// The scopes that the server knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes_supported: Option<Scopes>,
-    /// The response types it lists.
+    /// The response types that the server knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_types_supported: Option<Vec<String>>,
-    /// The grant types it lists.
+    /// The grant types that the server knows; absent means `authorization_code` and `implicit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant_types_supported: Option<Vec<String>>,
-    /// The client authentication methods it lists for its token endpoint.
+    /// How clients may authenticate at the token endpoint; absent means `client_secret_basic`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_methods_supported: Option<Vec<String>>,
-    /// The code challenge methods it lists.
+    /// The PKCE methods that the server knows (RFC 7636).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_challenge_methods_supported: Option<Vec<String>>,
-    /// Whether its authorization responses carry `iss` (RFC 9207 §3).
+    /// Whether authorization responses carry `iss` (RFC 9207 §3).
     pub authorization_response_iss_parameter_supported: bool,
-    /// Whether a client's metadata document can be its identifier.
+    /// Whether a client may name itself by the URL of its metadata document.
     pub client_id_metadata_document_supported: bool,
 }
 
 impl ServerMetadata {
-    /// Reads a document, and holds it against the issuer from which its URL was built (RFC 8414 §3.3).
+    /// Reads a document and holds it against the issuer that its URL was built from (RFC 8414 §3.3).
     ///
-    /// JSON with neither an issuer nor an endpoint is no such document ([`Kind::NotADocument`]). What decides where
-    /// secrets go is read strictly; lists that only inform count as absent when they are ill-typed.
+    /// Members that decide about security must be well typed: the issuer, the endpoints, the PKCE methods, the
+    /// promise of `iss`. The others count as absent when they are not.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NotADocument`]: no JSON object, or one with neither an issuer nor an endpoint. [`Kind::Malformed`]: no
+    /// issuer, or an ill-typed member. [`Kind::IssuerMismatch`]: the document of another issuer.
     pub fn read(body: &[u8], expected_issuer: &str, rule: IssuerMatch) -> Result<Self, Breach> {
         let object = Object::read(body)?;
-        let members = ["issuer", "authorization_endpoint", "token_endpoint"];
-        if members.iter().all(|name| object.get(name).is_none()) {
+        if TELLING.iter().all(|name| object.get(name).is_none()) {
             let expected = "authorization server metadata";
-            return Err(Breach::new(Kind::NotADocument, CLAUSE, expected, "JSON without any of its members"));
+            return Err(Breach::new(Kind::NotADocument, "RFC 8414 §3.2", expected, "another JSON object"));
         }
-        let issuer = object.required("issuer", CLAUSE)?.to_owned();
-        if !rule.same(expected_issuer, &issuer) {
+        let issuer = object.required("issuer", CLAUSE)?;
+        if !rule.same(expected_issuer, issuer) {
             return Err(Breach::new(Kind::IssuerMismatch, "RFC 8414 §3.3", expected_issuer, issuer));
         }
-        let endpoint = |name| Ok::<_, Breach>(object.text(name, CLAUSE)?.map(str::to_owned));
-        let list = |name| object.texts(name, CLAUSE).ok().flatten();
+        let url = |name| object.text(name, CLAUSE).map(|url| url.map(str::to_owned));
+        let list = |name| object.texts(name, CLAUSE).unwrap_or_default();
         Ok(Self {
-            issuer,
-            authorization_endpoint: endpoint("authorization_endpoint")?,
-            token_endpoint: endpoint("token_endpoint")?,
-            registration_endpoint: endpoint("registration_endpoint")?,
-            revocation_endpoint: endpoint("revocation_endpoint")?,
-            scopes_supported: super::scopes_supported(&object, CLAUSE).unwrap_or_default(),
+            issuer: issuer.to_owned(),
+            authorization_endpoint: url("authorization_endpoint")?,
+            token_endpoint: url("token_endpoint")?,
+            registration_endpoint: url("registration_endpoint")?,
+            revocation_endpoint: url("revocation_endpoint")?,
+            scopes_supported: list("scopes_supported").map(|list| metadata::scopes(&list)),
             response_types_supported: list("response_types_supported"),
             grant_types_supported: list("grant_types_supported"),
             token_endpoint_auth_methods_supported: list("token_endpoint_auth_methods_supported"),
             code_challenge_methods_supported: object.texts("code_challenge_methods_supported", CLAUSE)?,
-            authorization_response_iss_parameter_supported: promises_iss(&object)?,
+            authorization_response_iss_parameter_supported: metadata::obligation(
+                &object,
+                "authorization_response_iss_parameter_supported",
+                "RFC 9207 §3",
+            )?,
             client_id_metadata_document_supported: object
                 .flag("client_id_metadata_document_supported", CLAUSE)
-                .ok()
-                .flatten()
-                .unwrap_or_default(),
+                .unwrap_or_default()
+                .unwrap_or(false),
         })
     }
 
-    /// Whether the authorization code grant can be used here: both endpoints are there, every endpoint that is
-    /// named passes the guard, neither `code` nor `authorization_code` is excluded, and PKCE with S256 is
-    /// advertised.
+    /// Whether the authorization code grant can be used with this server, and each endpoint it names may be.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::UrlRefused`]: an endpoint does not pass the guard, even one that may not be needed, because metadata
+    /// that names such a URL is not trusted. [`Kind::Unsupported`]: an endpoint is missing, or the response type or
+    /// the grant type is excluded. [`Kind::PkceUnsupported`]: `S256` is not advertised.
     pub fn check(&self, guard: &Guard, pkce: Pkce) -> Result<(), Breach> {
         for (name, url) in [
             ("authorization_endpoint", &self.authorization_endpoint),
             ("token_endpoint", &self.token_endpoint),
+            ("registration_endpoint", &self.registration_endpoint),
+            ("revocation_endpoint", &self.revocation_endpoint),
         ] {
-            if url.is_none() {
-                return Err(Breach::new(Kind::Unsupported, CLAUSE, format!("a member {name:?}"), "none"));
+            if let Some(url) = url {
+                passed(name, url, guard)?;
             }
         }
-        let named = [
-            &self.authorization_endpoint,
-            &self.token_endpoint,
-            &self.registration_endpoint,
-            &self.revocation_endpoint,
-        ];
-        for url in named.into_iter().flatten() {
-            guard.check(url).map_err(|refused| {
-                Breach::new(Kind::UrlRefused, CLAUSE, "endpoints that may be used", refused.to_string())
-            })?;
+        if self.authorization_endpoint.is_none() {
+            return Err(unsupported("an \"authorization_endpoint\"", "none"));
         }
-        for (name, list, wanted) in [
-            ("response_types_supported", &self.response_types_supported, "code"),
-            ("grant_types_supported", &self.grant_types_supported, "authorization_code"),
-        ] {
-            if let Some(list) = list.as_ref().filter(|list| !list.iter().any(|it| it == wanted)) {
-                let expected = format!("{wanted:?} in {name:?}");
-                return Err(Breach::new(Kind::Unsupported, CLAUSE, expected, list.join(" ")));
-            }
+        if self.token_endpoint.is_none() {
+            return Err(unsupported("a \"token_endpoint\"", "none"));
         }
-        match &self.code_challenge_methods_supported {
-            Some(methods) if methods.iter().any(|method| method == "S256") => Ok(()),
-            None if pkce == Pkce::AssumeS256 => Ok(()),
-            None => Err(Breach::new(Kind::PkceUnsupported, PKCE, "code_challenge_methods_supported", "none")),
-            Some(methods) => Err(Breach::new(Kind::PkceUnsupported, PKCE, "S256", methods.join(" "))),
-        }
+        offers(self.response_types_supported.as_deref(), "code")?;
+        offers(self.grant_types_supported.as_deref(), "authorization_code")?;
+        self.check_pkce(pkce)
     }
 
-    /// The endpoints of MCP 2025-03-26 for a server without any metadata: `/authorize`, `/token` and `/register` at
-    /// its origin. That revision demands PKCE, so S256 counts as advertised.
+    fn check_pkce(&self, pkce: Pkce) -> Result<(), Breach> {
+        let got = match (&self.code_challenge_methods_supported, pkce) {
+            (None, Pkce::AssumeS256) => return Ok(()),
+            (None, Pkce::Required) => "none".to_owned(),
+            (Some(methods), _) if methods.iter().any(|method| method == "S256") => return Ok(()),
+            (Some(methods), _) => format!("{methods:?}"),
+        };
+        Err(Breach::new(
+            Kind::PkceUnsupported,
+            "MCP 2026-07-28, authorization code protection",
+            "\"S256\" in \"code_challenge_methods_supported\"",
+            got,
+        ))
+    }
+
+    /// What MCP 2025-03-26 (fallbacks for servers without metadata discovery) has a client assume: the endpoints
+    /// `/authorize`, `/token` and `/register` on the origin of the MCP server. That revision requires PKCE, so `S256`
+    /// is taken to be supported; about client authentication it says nothing.
     pub fn legacy(server: &Url) -> Self {
         let issuer = origin(server);
-        let endpoint = |path: &str| Some(format!("{issuer}{path}"));
+        let endpoint = |path| Some(format!("{issuer}{path}"));
         Self {
             authorization_endpoint: endpoint("/authorize"),
             token_endpoint: endpoint("/token"),
@@ -226,21 +256,65 @@ impl ServerMetadata {
     }
 }
 
-/// The text "true" counts as a promise too: a server that writes it so means it, and taking the promise is the
-/// strict side.
-fn promises_iss(object: &Object) -> Result<bool, Breach> {
-    const NAME: &str = "authorization_response_iss_parameter_supported";
-    match object.get(NAME).and_then(|value| value.as_str()) {
-        Some(text) => Ok(text.eq_ignore_ascii_case("true")),
-        None => Ok(object.flag(NAME, "RFC 9207 §3")?.unwrap_or_default()),
+/// The issuer of the 2025-03-26 fallbacks: the origin of the MCP server, without trailing slash and without a port
+/// that is its scheme's default.
+pub fn origin(server: &Url) -> String {
+    server.origin().ascii_serialization()
+}
+
+fn passed(name: &str, url: &str, guard: &Guard) -> Result<Endpoint, Breach> {
+    guard.check(url).map_err(|refused| {
+        Breach::new(
+            Kind::UrlRefused,
+            CLAUSE,
+            format!("a URL that may be used in {name:?}"),
+            refused.to_string(),
+        )
+    })
+}
+
+/// An absent list excludes nothing; an empty one counts as absent, for it should not be there (RFC 8414 §3.2).
+fn offers(listed: Option<&[String]>, wanted: &str) -> Result<(), Breach> {
+    match listed {
+        None | Some([]) => Ok(()),
+        Some(listed) if listed.iter().any(|entry| entry == wanted) => Ok(()),
+        Some(listed) => Err(unsupported(&format!("{wanted:?}"), &format!("{listed:?}"))),
     }
 }
 
-/// The origin of a URL without a slash at its end; a default port is not written.
-pub fn origin(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    match url.port() {
-        Some(port) => format!("{}://{host}:{port}", url.scheme()),
-        None => format!("{}://{host}", url.scheme()),
+fn unsupported(expected: &str, got: &str) -> Breach {
+    Breach::new(Kind::Unsupported, CLAUSE, expected, got)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::guard::Reach;
+
+    #[test]
+    fn a_mismatch_carries_both_issuers() {
+        let body = br#"{"issuer":"https://as.example/b"}"#;
+        let breach = ServerMetadata::read(body, "https://as.example/a", IssuerMatch::Exact).unwrap_err();
+        assert_eq!(breach.expected, "https://as.example/a");
+        assert_eq!(breach.got, "https://as.example/b");
+        assert_eq!(breach.clause, "RFC 8414 §3.3");
+    }
+
+    #[test]
+    fn a_refused_endpoint_is_named() {
+        let server = Url::parse("https://a.example/mcp").unwrap();
+        let mut metadata = ServerMetadata::legacy(&server);
+        metadata.revocation_endpoint = Some("https://10.0.0.1/revoke?token=s3cret".to_owned());
+        let breach = metadata.check(&Guard::new(Reach::Public), Pkce::Required).unwrap_err();
+        assert!(breach.expected.contains("revocation_endpoint"), "{breach}");
+        assert!(breach.got.contains("https://10.0.0.1/revoke"), "{breach}");
+        assert!(!breach.got.contains("s3cret"), "{breach}");
+    }
+
+    #[test]
+    fn what_was_read_survives_serialisation() {
+        let metadata = ServerMetadata::legacy(&Url::parse("https://a.example/mcp").unwrap());
+        let text = serde_json::to_string(&metadata).unwrap();
+        assert_eq!(serde_json::from_str::<ServerMetadata>(&text).unwrap(), metadata);
     }
 }

@@ -1,7 +1,10 @@
 //! Runs every table in `vectors/`. A table is found by itself; what it is about names the function that runs it.
 
 mod guard;
+mod resource_metadata;
 mod scope_selection;
+mod server_metadata;
+mod well_known;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -32,7 +35,23 @@ pub(crate) struct Case {
 type Run = fn(&Value) -> Value;
 
 /// A table's file name without `.json`, and what runs its cases.
-const TABLES: &[(&str, Run)] = &[("guard", guard::run), ("scope_selection", scope_selection::run)];
+const TABLES: &[(&str, Run)] = &[
+    ("guard", guard::run),
+    ("scope_selection", scope_selection::run),
+    ("issuer", server_metadata::run_issuer),
+    ("resource_match", resource_metadata::run_match),
+    ("resource_metadata", resource_metadata::run),
+    ("server_metadata", server_metadata::run),
+    ("well_known", well_known::run),
+];
+
+/// The body of an answer: `document` as JSON, or `body` as it stands.
+pub(crate) fn body(input: &Value) -> Vec<u8> {
+    match input.get("document") {
+        Some(document) => document.to_string().into_bytes(),
+        None => input["body"].as_str().unwrap().as_bytes().to_vec(),
+    }
+}
 
 #[test]
 fn every_table_holds() {
