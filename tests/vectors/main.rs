@@ -59,6 +59,7 @@ fn every_table_holds() {
     let runners: BTreeMap<_, _> = TABLES.iter().copied().collect();
     let mut seen = Vec::new();
     let mut failures = Vec::new();
+    let mut clauses = BTreeMap::<String, Vec<String>>::new();
     let mut entries: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     entries.sort();
     for path in entries.iter().filter(|path| path.extension().is_some_and(|ending| ending == "json")) {
@@ -72,6 +73,7 @@ fn every_table_holds() {
             assert!(!case.clause.is_empty(), "{name}: {} names no clause", case.name);
             assert!(!names.contains(&&case.name), "{name}: two cases are called {:?}", case.name);
             names.push(&case.name);
+            clauses.entry(case.clause.clone()).or_default().push(format!("{name}: {}", case.name));
             let got = run(&case.input);
             if got != case.expect {
                 failures.push(format!(
@@ -82,6 +84,11 @@ fn every_table_holds() {
         }
         println!("{name}: {} cases", table.cases.len());
         seen.push(name);
+    }
+    // `cargo test --test vectors -- --nocapture` lists what shows each clause.
+    for (clause, cases) in &clauses {
+        println!("\n{clause}");
+        cases.iter().for_each(|case| println!("  {case}"));
     }
     for (name, _) in TABLES {
         assert!(seen.iter().any(|file| file == name), "{name}.json is missing");

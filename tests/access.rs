@@ -1,0 +1,142 @@
+//! The hot path: what a request may carry, without allocation, and where a token may go.
+
+use mcp_auth::wire::client::{AuthMethod, Client, Origin};
+use mcp_auth::{
+    Access, Action, AuthorizationServer, Authorizer, Config, Credential, Event, Generation, Outcome, Scopes,
+    Secret, Seed, Timestamp, VERSION,
+};
+use url::Url;
+
+const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+fn credential(resource: &str) -> Credential {
+    Credential {
+        version: VERSION,
+        generation: Generation::default(),
+        server: "https://mcp.example/api/mcp".to_owned(),
+        resource: resource.to_owned(),
+        authorization_server: AuthorizationServer {
+            issuer: "https://as.example".to_owned(),
+            named: "https://as.example".to_owned(),
+            authorization_endpoint: "https://as.example/authorize".to_owned(),
+            token_endpoint: "https://as.example/token".to_owned(),
+            revocation_endpoint: None,
+            iss_parameter_supported: true,
+            legacy: false,
+        },
+        client: Client {
+            id: "client".to_owned(),
+            secret: None,
+            method: AuthMethod::None,
+            secret_expires_at: None,
+            redirect_uris: Vec::new(),
+            registered_at: None,
+            origin: Origin::Dynamic,
+        },
+        asked: Scopes::new(),
+        granted: Scopes::new(),
+        access_token: Secret::new("access-token-1"),
+        refresh_token: None,
+        obtained_at: NOW,
+        expires_at: Some(Timestamp::from_secs(NOW.as_secs() + 1000)),
+    }
+}
+
+/// A machine that has found this record in its store.
+fn restored(record: Credential) -> Authorizer {
+    let config = Config::new("https://mcp.example/api/mcp", "Test", "http://127.0.0.1:3000/callback");
+    let mut auth = Authorizer::new(config, Seed::new([7; 32])).unwrap();
+    auth.handle(NOW, Event::Restore);
+    let Action::Load(load) = auth.poll() else { panic!("the store is read first") };
+    auth.handle(NOW, load.reply(Some(record)));
+    assert!(matches!(auth.poll(), Action::Finish(Ok(Outcome::Authorized(_)))));
+    auth
+}
+
+fn carries(auth: &Authorizer, url: &str, at: u64) -> &'static str {
+    match auth.access(&Url::parse(url).unwrap(), Timestamp::from_secs(at)) {
+        Access::Ready(_) => "ready",
+        Access::Anonymous => "anonymous",
+        Access::Wait => "wait",
+        Access::Refused => "refused",
+    }
+}
+
+#[test]
+fn handing_out_a_token_allocates_nothing() {
+    let auth = restored(credential("https://mcp.example/api"));
+    let inside = Url::parse("https://mcp.example/api/mcp?session=1").unwrap();
+    let outside = Url::parse("https://other.example/api/mcp").unwrap();
+    let mut ready = false;
+    let counted = allocation_counter::measure(|| {
+        ready = matches!(auth.access(&inside, NOW), Access::Ready(_));
+        ready &= matches!(auth.access(&outside, NOW), Access::Refused);
+    });
+    assert!(ready);
+    assert_eq!(counted.count_total, 0);
+    // The counter counts.
+    assert_ne!(allocation_counter::measure(|| drop(inside.to_string())).count_total, 0);
+}
+
+#[test]
+fn a_token_goes_to_its_resource_only() {
+    let auth = restored(credential("https://mcp.example/api"));
+    for url in [
+        "https://mcp.example/api",
+        "https://mcp.example/api/",
+        "https://mcp.example/api/mcp",
+        "https://MCP.example:443/api/mcp?x=y#z",
+    ] {
+        assert_eq!(carries(&auth, url, NOW.as_secs()), "ready", "{url}");
+    }
+    for url in [
+        "https://mcp.example/",
+        "https://mcp.example/api123",
+        "https://mcp.example/API",
+        "https://mcp.example/api/../other",
+        "https://mcp.example/api/%2e%2e/other",
+        "https://mcp.example:8443/api",
+        "http://mcp.example/api",
+        "https://mcp.example.evil.example/api",
+        "https://mcp.example@evil.example/api",
+        "https://user@mcp.example/api",
+        "https://as.example/api",
+    ] {
+        assert_eq!(carries(&auth, url, NOW.as_secs()), "refused", "{url}");
+    }
+}
+
+#[test]
+fn a_token_stops_being_used_before_it_expires() {
+    let auth = restored(credential("https://mcp.example/api"));
+    let url = "https://mcp.example/api/mcp";
+    // A thousand seconds of life, and a margin of thirty.
+    assert_eq!(carries(&auth, url, NOW.as_secs() + 969), "ready");
+    assert_eq!(carries(&auth, url, NOW.as_secs() + 970), "wait");
+    // A clock that is set back brings no token back to life that the machine knows to be older.
+    assert_eq!(carries(&auth, url, 0), "ready");
+}
+
+#[test]
+fn a_record_of_something_else_is_not_used() {
+    let spoil: &[fn(&mut Credential)] = &[
+        |record| record.version += 1,
+        |record| record.server = "https://mcp.example/other".to_owned(),
+        |record| record.resource = "https://evil.example/api".to_owned(),
+        |record| record.resource = "https://mcp.example/api/mcp/deeper".to_owned(),
+        |record| record.access_token = Secret::new("line\r\nbreak"),
+        |record| record.client.origin = Origin::Preregistered,
+        |record| record.client.origin = Origin::MetadataDocument,
+    ];
+    for (place, spoil) in spoil.iter().enumerate() {
+        let mut record = credential("https://mcp.example/api");
+        spoil(&mut record);
+        let config = Config::new("https://mcp.example/api/mcp", "Test", "http://127.0.0.1:3000/callback");
+        let mut auth = Authorizer::new(config, Seed::new([7; 32])).unwrap();
+        auth.handle(NOW, Event::Restore);
+        let Action::Load(load) = auth.poll() else { panic!("the store is read first") };
+        auth.handle(NOW, load.reply(Some(record)));
+        assert!(matches!(auth.poll(), Action::Finish(Ok(Outcome::Anonymous))), "case {place}");
+        assert_eq!(carries(&auth, "https://mcp.example/api/mcp", NOW.as_secs()), "anonymous", "case {place}");
+    }
+}
