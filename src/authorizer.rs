@@ -327,7 +327,9 @@ impl Authorizer {
         match Grant::new(credential, source, self.grant.take(), &self.world) {
             Ok(grant) => {
                 self.restored = true;
-                self.quiet = None;
+                if grant.source == TokenSource::LoggedIn {
+                    self.quiet = None;
+                }
                 self.grant = Some(grant);
                 self.finish(Ok(Outcome::Authorized(outcome)));
             }

@@ -97,6 +97,7 @@ impl Rig {
     pub(crate) fn resume(&mut self, configure: impl FnOnce(Config) -> Config, snapshot: Snapshot) {
         let config = configure(Config::new(self.world.server_url(), "Rig", REDIRECT));
         self.seed += 1;
+        self.watch = Watch::resume(&config, &snapshot);
         self.auth = Authorizer::resume(config, Seed::new([self.seed; 32]), snapshot).unwrap();
     }
 
@@ -152,13 +153,10 @@ impl Rig {
                 Some(save.reply(self.save(save.key(), save.credential(), save.replaces())))
             }
             Action::Send(send) => {
-                let response = self.world.handle(self.now, send.request());
-                Some(if mcp_auth_testbed::is_dropped(&response) {
-                    send.fail(SendFailure::Interrupted("the connection was closed".to_owned()))
-                } else if response.body().len() > send.max_bytes() {
-                    send.fail(SendFailure::TooLarge)
-                } else {
-                    send.reply(response)
+                Some(match self.world.answer(self.now, send.request()) {
+                    None => send.fail(SendFailure::Interrupted("the connection was closed".to_owned())),
+                    Some(large) if large.body().len() > send.max_bytes() => send.fail(SendFailure::TooLarge),
+                    Some(response) => send.reply(response),
                 })
             }
             Action::Open(open) => {
@@ -193,7 +191,7 @@ impl Rig {
                 let url = self.opened.last().expect("there is a wait, so a browser is open").clone();
                 match self.world.browse(self.now, url.as_str()) {
                     Browsed::Callback(callback) => Event::Called(Callback::new(callback)),
-                    Browsed::Page { .. } => {
+                    _ => {
                         self.now = until.as_secs();
                         Event::Tick
                     }
