@@ -1,0 +1,173 @@
+//! The caller's side: send a request, and let whatever it takes happen.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, StatusCode};
+use mcp_auth::base::guard;
+use mcp_auth::{
+    Authorized, Breach, Challenge, Config, Event, Failure, Generation, Kind, Outcome, Scopes, Trail,
+};
+use reqwest::{Request, Response};
+use url::Url;
+
+use crate::attempt::{Permit, Shared};
+use crate::builder::Builder;
+use crate::error::Error;
+use crate::observe::Observed;
+
+/// How often one request is sent at most.
+const SENDS: u8 = 4;
+/// How many attempts one request waits for before it is sent.
+const WAITS: u8 = 8;
+
+/// An authorized HTTP client for one MCP server. Cheap to clone; clones share one machine, one attempt, one grant.
+///
+/// Its methods must be called on a tokio runtime with I/O and time. The attempt is driven on the runtime of the
+/// caller that began it; a runtime that is kept but no longer run (a `current_thread` one outside `block_on`) holds
+/// up the attempt, and who waits for it, until it is run again or dropped.
+#[derive(Clone)]
+pub struct Client {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Client {
+    /// Begins a client with this configuration. It is judged by [`Builder::build`].
+    pub fn builder(config: Config) -> Builder {
+        Builder::new(config)
+    }
+
+    /// Sends the caller's own request to the MCP server. Attaches the token, turns a refusal into a login, a renewal
+    /// or a step-up, waits for the one attempt that runs, and sends the request again, at most four times in all.
+    ///
+    /// The response, of whatever status, is the server's last word; its body is not read here. A redirect is not
+    /// followed. A request whose body cannot be cloned (a stream) is sent once, and its refusal is given back.
+    /// A request that brings its own `Authorization` is sent as it is.
+    pub async fn send(&self, request: Request) -> Result<Response, Error> {
+        self.send_as("", request).await
+    }
+
+    /// The same, with the caller's name for what is requested, such as `tools/call:write_file`: step-ups are counted
+    /// for each. The name is shown to the observer and in logs.
+    pub async fn send_as(&self, operation: &str, request: Request) -> Result<Response, Error> {
+        if request.headers().contains_key(AUTHORIZATION) {
+            return self.execute(operation, request, None).await;
+        }
+        let url = request.url().clone();
+        let (mut request, mut sends, mut retries) = (request, 0, 0);
+        loop {
+            let token = self.token(&url).await?;
+            let generation = token.as_ref().map(|(_, generation)| *generation);
+            let spare = request.try_clone();
+            let response = self.execute(operation, request, token.map(|(value, _)| value)).await?;
+            sends += 1;
+            let Some(challenge) = Challenge::of(response.status(), response.headers()) else {
+                return Ok(response);
+            };
+            let Some(again) = spare.filter(|_| sends < SENDS) else { return Ok(response) };
+            let challenge = challenge.refused(generation).operation(operation).retries(retries);
+            retries += u8::from(response.status() == StatusCode::UNAUTHORIZED);
+            // The connection is not to be held while a person thinks.
+            drop(response);
+            self.mend(&url, generation, challenge).await?;
+            request = again;
+        }
+    }
+
+    /// Logs in before the first request, with `scopes` wanted besides those that the server names. Asks a person only
+    /// if the present grant does not do.
+    pub async fn log_in(&self, scopes: Scopes) -> Result<Authorized, Error> {
+        // Another's attempt that ends well, but with less than is wanted here, is followed by one of our own.
+        loop {
+            let ended = self.shared.attempt(Event::LogIn { scopes: scopes.clone() }).await?;
+            match ended.outcome {
+                Outcome::Authorized(authorized) if ended.own || scopes.is_subset(&authorized.granted) => {
+                    return Ok(*authorized);
+                }
+                Outcome::Anonymous if ended.own => return Err(Error::Stopped),
+                Outcome::Authorized(_) | Outcome::Anonymous => {}
+            }
+        }
+    }
+
+    /// Reads the store, and renews what is there if need be; no person is asked. `None`: there is nothing usable.
+    pub async fn restore(&self) -> Result<Option<Authorized>, Error> {
+        match self.shared.attempt(Event::Restore).await?.outcome {
+            Outcome::Authorized(authorized) => Ok(Some(*authorized)),
+            Outcome::Anonymous => Ok(None),
+        }
+    }
+
+    /// Calls off the attempt that runs, if there is one. All that wait for it are told so. An exchange of tokens that
+    /// is under way is brought to its end first, and if it was the last step, the attempt ends well.
+    pub fn cancel(&self) {
+        self.shared.call_off();
+    }
+
+    /// The grant in use, if there is one.
+    pub fn authorized(&self) -> Option<Authorized> {
+        self.shared.lock().auth.authorized()
+    }
+
+    /// What the attempt that runs, or else the last one, did.
+    pub fn trail(&self) -> Trail {
+        self.shared.lock().auth.trail().clone()
+    }
+
+    /// What a request may carry now, after the attempts that must come first.
+    async fn token(&self, url: &Url) -> Result<Option<(HeaderValue, Generation)>, Error> {
+        for _ in 0..WAITS {
+            match self.shared.permit(url)? {
+                Permit::Token(value, generation) => return Ok(Some((value, generation))),
+                Permit::Bare => return Ok(None),
+                Permit::Wait => self.shared.attempt(Event::Restore).await?,
+            };
+        }
+        let expected = "a token that lives until it is used";
+        let got = format!("{WAITS} in a row that had run out at once");
+        let breach = Breach::new(Kind::Unsupported, "RFC 6749 §5.1", expected, got);
+        Err(Error::Failure(Box::new(Failure { breach, trail: self.trail() })))
+    }
+
+    /// Waits until there is another token than the refused one. An attempt that was under way already may have been
+    /// for something else; then the refusal is handed in after it.
+    async fn mend(&self, url: &Url, refused: Option<Generation>, challenge: Challenge) -> Result<(), Error> {
+        loop {
+            if let Permit::Token(_, generation) = self.shared.permit(url)?
+                && Some(generation) != refused
+            {
+                return Ok(());
+            }
+            if self.shared.attempt(Event::Challenged(challenge.clone())).await?.own {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn execute(
+        &self,
+        operation: &str,
+        mut request: Request,
+        token: Option<HeaderValue>,
+    ) -> Result<Response, Error> {
+        let url = guard::without_query(request.url().as_str());
+        let authorized = token.is_some();
+        self.shared.observer.see(Observed::Requested { operation, url: &url, authorized });
+        if let Some(token) = token {
+            request.headers_mut().insert(AUTHORIZATION, token);
+        }
+        let begun = Instant::now();
+        let response = self.shared.http.own().execute(request).await.map_err(Error::transport)?;
+        let status = response.status().as_u16();
+        self.shared.observer.see(Observed::Responded { operation, status, took: begun.elapsed() });
+        Ok(response)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("machine", &self.shared.lock().auth).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,106 @@
+//! What a host may watch, and what goes to `tracing`. No secret passes here.
+
+use std::time::Duration;
+
+use mcp_auth::{Entry, Failure, Outcome, Purpose};
+use tracing::{debug, warn};
+
+/// Something happened that a host may want to show. Nothing in it is secret; URLs come without their query.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Observed<'a> {
+    /// An authorization exchange goes out.
+    Sent {
+        /// What it is for.
+        purpose: Purpose,
+        /// The method.
+        method: &'a str,
+        /// Where it goes.
+        url: &'a str,
+    },
+    /// An authorization exchange is over.
+    Answered {
+        /// What it was for.
+        purpose: Purpose,
+        /// The status of its answer; `None` if there was none.
+        status: Option<u16>,
+        /// How long it took.
+        took: Duration,
+    },
+    /// The authorization request is shown to the person.
+    Opened {
+        /// Where the person is sent.
+        url: &'a str,
+    },
+    /// A new line of the trail.
+    Noted(&'a Entry),
+    /// A request of the caller goes out.
+    Requested {
+        /// The caller's name for it.
+        operation: &'a str,
+        /// Where it goes.
+        url: &'a str,
+        /// Whether it carries a token of this client.
+        authorized: bool,
+    },
+    /// A request of the caller was answered.
+    Responded {
+        /// The caller's name for it.
+        operation: &'a str,
+        /// The status of the answer.
+        status: u16,
+        /// How long it took until the header was there.
+        took: Duration,
+    },
+    /// An attempt is over.
+    Finished(&'a Result<Outcome, Box<Failure>>),
+}
+
+type Callee = dyn Fn(Observed<'_>) + Send + Sync;
+
+/// Tells `tracing`, and the host if it wants to know. Never called under a lock.
+#[derive(Default)]
+pub(crate) struct Observer {
+    callee: Option<Box<Callee>>,
+}
+
+impl Observer {
+    pub(crate) fn new(callee: impl Fn(Observed<'_>) + Send + Sync + 'static) -> Self {
+        Self { callee: Some(Box::new(callee)) }
+    }
+
+    pub(crate) fn see(&self, observed: Observed<'_>) {
+        trace(observed);
+        if let Some(callee) = &self.callee {
+            callee(observed);
+        }
+    }
+}
+
+fn trace(observed: Observed<'_>) {
+    match observed {
+        Observed::Sent { purpose, method, url } => {
+            debug!(target: "mcp_auth", ?purpose, method, url, "sent");
+        }
+        Observed::Answered { purpose, status, took } => {
+            debug!(target: "mcp_auth", ?purpose, status, ?took, "answered");
+        }
+        Observed::Opened { url } => debug!(target: "mcp_auth", url, "opened"),
+        Observed::Noted(entry) => debug!(target: "mcp_auth", "{entry}"),
+        Observed::Requested { operation, url, authorized } => {
+            debug!(target: "mcp_auth", operation, url, authorized, "requested");
+        }
+        Observed::Responded { operation, status, took } => {
+            debug!(target: "mcp_auth", operation, status, ?took, "responded");
+        }
+        Observed::Finished(Ok(Outcome::Authorized(authorized))) => debug!(
+            target: "mcp_auth",
+            source = ?authorized.source,
+            issuer = authorized.issuer,
+            granted = %authorized.granted,
+            "authorized"
+        ),
+        Observed::Finished(Ok(Outcome::Anonymous)) => debug!(target: "mcp_auth", "no grant"),
+        Observed::Finished(Err(failure)) => warn!(target: "mcp_auth", "{failure}"),
+    }
+}
