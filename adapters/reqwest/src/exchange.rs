@@ -175,3 +175,44 @@ fn refused_address(error: &reqwest::Error) -> Option<&AddressRefused> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn failed(url: &str, reach: Reach) -> SendFailure {
+        let http = Http::new(None, false).unwrap();
+        let request = http::Request::get(url).body(Vec::new()).unwrap();
+        http.exchange(request, reach, 1024, Duration::from_secs(10)).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_name_of_the_machine_itself_is_not_public() {
+        let failure = failed("http://localhost:1/x?code=hush", Reach::Public).await;
+        assert!(matches!(&failure, SendFailure::AddressRefused(_)), "{failure:?}");
+        // The same name is connected to, in vain, where it may be reached.
+        let failure = failed("http://localhost:1/x?code=hush", Reach::Loopback).await;
+        assert!(matches!(&failure, SendFailure::NotSent(text) if !text.contains("hush")), "{failure:?}");
+    }
+
+    #[tokio::test]
+    async fn an_address_in_the_url_is_judged_too() {
+        for url in
+            ["http://127.0.0.1:1/", "http://[::1]:1/", "https://10.0.0.1/", "https://[::ffff:10.0.0.1]/"]
+        {
+            let failure = failed(url, Reach::Public).await;
+            assert!(matches!(&failure, SendFailure::AddressRefused(_)), "{url}: {failure:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_off_may_have_arrived() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/token?code=hush", listener.local_addr().unwrap());
+        let (failure, _) = tokio::join!(failed(&url, Reach::Loopback), async {
+            let (stream, _) = listener.accept().await.unwrap();
+            stream.readable().await.unwrap();
+        });
+        assert!(matches!(&failure, SendFailure::Interrupted(text) if !text.contains("hush")), "{failure:?}");
+    }
+}
