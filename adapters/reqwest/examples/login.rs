@@ -8,7 +8,7 @@
 use std::error::Error;
 
 use mcp_auth::{Callback, Config, Timestamp};
-use mcp_auth_reqwest::{Answers, BoxFutureRef, Client, Consent};
+use mcp_auth_reqwest::{Answers, BoxFuture, Client, Consent};
 use reqwest::{Method, Request, Url};
 
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25",
@@ -27,7 +27,7 @@ impl Consent for Terminal {
 }
 
 impl Answers for Terminal {
-    fn next(&mut self) -> BoxFutureRef<'_, Result<Callback, String>> {
+    fn next(&mut self) -> BoxFuture<'_, Result<Callback, String>> {
         Box::pin(async {
             let line = tokio::task::spawn_blocking(|| std::io::stdin().lines().next()).await;
             match line {

@@ -12,7 +12,7 @@ use crate::consent::Consent;
 use crate::drive::drive;
 use crate::error::Error;
 use crate::exchange::Http;
-use crate::observe::Observer;
+use crate::observe::{Observer, Tap};
 use crate::store::Store;
 
 /// How many tasks may die under one caller before it gives up. The first may have been on another runtime.
@@ -30,6 +30,7 @@ pub(crate) struct Shared {
 
 pub(crate) struct Machine {
     pub(crate) auth: Authorizer,
+    pub(crate) tap: Option<Box<dyn Tap>>,
     /// The attempt that runs, or the last one.
     pub(crate) attempt: Option<Attempt>,
 }
@@ -65,8 +66,8 @@ impl Shared {
         (self.clock)()
     }
 
-    /// Never held across an await, or a call into the host's code. A panic while it is held can only come from the
-    /// machine, which is as usable after as before.
+    /// Never held across an await, or a call into the host's code other than its tap. The machine is whole after each
+    /// call, so a panic in a tap leaves nothing half done.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Machine> {
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -111,7 +112,7 @@ impl Shared {
             return Ok((attempt.done.clone(), false));
         }
         machine.abandon(now);
-        machine.auth.handle(now, event.clone());
+        machine.tell(now, event.clone());
         let (sender, done) = watch::channel(None);
         let called_off = Arc::new(Notify::new());
         machine.attempt = Some(Attempt { done: done.clone(), called_off: called_off.clone() });
@@ -147,15 +148,30 @@ impl Attempt {
 }
 
 impl Machine {
+    pub(crate) fn tell(&mut self, now: Timestamp, event: Event) {
+        if let Some(tap) = &mut self.tap {
+            tap.event(now, &event);
+        }
+        self.auth.handle(now, event);
+    }
+
+    pub(crate) fn poll(&mut self) -> Action {
+        let action = self.auth.poll();
+        if let Some(tap) = &mut self.tap {
+            tap.action(&action);
+        }
+        action
+    }
+
     /// Ends an attempt whose task is gone, so that a new one can begin.
     fn abandon(&mut self, now: Timestamp) {
         if self.auth.is_running() {
-            self.auth.handle(now, Event::Cancelled);
+            self.tell(now, Event::Cancelled);
             // If a person had been asked, the machine now stays quiet for a while. But no person has called anything
             // off here, so that is lifted by a login that is itself called off before anybody sees it.
-            self.auth.handle(now, Event::LogIn { scopes: Scopes::new() });
-            self.auth.handle(now, Event::Cancelled);
+            self.tell(now, Event::LogIn { scopes: Scopes::new() });
+            self.tell(now, Event::Cancelled);
         }
-        while !matches!(self.auth.poll(), Action::Wait(_)) {}
+        while !matches!(self.poll(), Action::Wait(_)) {}
     }
 }

@@ -11,7 +11,7 @@ use crate::client::Client;
 use crate::consent::Consent;
 use crate::error::Error;
 use crate::exchange::{Factory, Http};
-use crate::observe::{Observed, Observer};
+use crate::observe::{Observed, Observer, Tap};
 use crate::store::{MemoryStore, Store};
 
 /// Makes a [`Client`].
@@ -22,6 +22,7 @@ pub struct Builder {
     store: Arc<dyn Store>,
     consent: Option<Box<dyn Consent>>,
     observer: Observer,
+    tap: Option<Box<dyn Tap>>,
     factory: Option<Arc<Factory>>,
     trust_proxy: bool,
     clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
@@ -35,6 +36,7 @@ impl Builder {
             store: Arc::new(MemoryStore::default()),
             consent: None,
             observer: Observer::default(),
+            tap: None,
             factory: None,
             trust_proxy: false,
             clock: Box::new(system_time),
@@ -62,6 +64,12 @@ impl Builder {
     /// Watches what happens, to show it. Called outside any lock, on the task that does the work: it must not block.
     pub fn observe(mut self, observer: impl Fn(Observed<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Observer::new(observer);
+        self
+    }
+
+    /// Sees every event and action of the machine.
+    pub fn tap(mut self, tap: impl Tap) -> Self {
+        self.tap = Some(Box::new(tap));
         self
     }
 
@@ -102,7 +110,7 @@ impl Builder {
         };
         let auth = Authorizer::new(self.config, seed).map_err(Error::Configuration)?;
         let shared = Shared {
-            machine: Mutex::new(Machine { auth, attempt: None }),
+            machine: Mutex::new(Machine { auth, tap: self.tap, attempt: None }),
             http: Http::new(self.factory, self.trust_proxy)?,
             store: self.store,
             consent: self.consent,

@@ -6,11 +6,8 @@ use std::pin::Pin;
 use mcp_auth::{Callback, Secret, Timestamp};
 use url::Url;
 
-/// A future in a box.
-pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// A future in a box that borrows what makes it.
-pub type BoxFutureRef<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+/// A future in a box, so that the traits here can be used as objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// How a person is asked.
 pub trait Consent: Send + Sync + 'static {
@@ -20,7 +17,11 @@ pub trait Consent: Send + Sync + 'static {
 
     /// Asks for an identifier, and for the secret of a confidential client, that is registered with `issuer` for
     /// `redirect_uri`. Asked only where the policy `ask_for_client` says that a person can be. Default: there is none.
-    fn client(&self, issuer: String, redirect_uri: String) -> BoxFuture<Option<(String, Option<Secret>)>> {
+    fn client(
+        &self,
+        issuer: String,
+        redirect_uri: String,
+    ) -> BoxFuture<'_, Option<(String, Option<Secret>)>> {
         let _ = (issuer, redirect_uri);
         Box::pin(std::future::ready(None))
     }
@@ -32,5 +33,5 @@ pub trait Answers: Send {
     /// The next answer. Called again after an answer that belongs to another request, which must not end the login;
     /// the future may be dropped at any time. An error ends the attempt; its text goes into the failure and must
     /// hold no secret.
-    fn next(&mut self) -> BoxFutureRef<'_, Result<Callback, String>>;
+    fn next(&mut self) -> BoxFuture<'_, Result<Callback, String>>;
 }

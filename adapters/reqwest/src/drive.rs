@@ -31,7 +31,7 @@ struct Crank<'a> {
 }
 
 struct Work {
-    event: BoxFuture<Event>,
+    event: BoxFuture<'static, Event>,
     /// Not called off, because it may hold the only copy of a refresh token that has taken the place of another. The
     /// attempt ends at its next wait instead.
     shielded: bool,
@@ -56,7 +56,7 @@ pub(crate) async fn drive(shared: &Arc<Shared>, called_off: &Notify) -> Option<D
         };
         if let Some(event) = event {
             let now = shared.now();
-            shared.lock().auth.handle(now, event);
+            shared.lock().tell(now, event);
         }
     }
 }
@@ -68,7 +68,7 @@ impl Crank<'_> {
             let mut machine = self.shared.lock();
             let entries = machine.auth.trail().entries();
             let fresh = entries.get(self.noted..).unwrap_or_default().to_vec();
-            (machine.auth.poll(), fresh)
+            (machine.poll(), fresh)
         };
         self.noted += fresh.len();
         fresh.iter().for_each(|entry| self.shared.observer.see(Observed::Noted(entry)));

@@ -24,7 +24,7 @@
 //!   is for all of them.
 //! - **A dropped future loses nothing.** The attempt belongs to a task of its own. It goes on when its callers have
 //!   given up, and the tokens are kept. If the runtime goes, the next caller, on whatever runtime, begins anew.
-//! - **No lock is held** across a request, a wait, or a call into the host's code.
+//! - **No lock is held** across a request, a wait, or a call into the host's code (but see [`Tap`]).
 //! - **A token goes to its resource only.** A URL elsewhere is [`Error::OutsideResource`], and nothing is sent. No
 //!   redirect is followed: the 3xx is given back.
 //! - **Authorization exchanges keep to the machine's limits**: bytes, deadline, and the addresses that a name may
@@ -53,7 +53,7 @@ mod store;
 
 pub use builder::Builder;
 pub use client::Client;
-pub use consent::{Answers, BoxFuture, BoxFutureRef, Consent};
+pub use consent::{Answers, BoxFuture, Consent};
 pub use error::Error;
-pub use observe::Observed;
+pub use observe::{Observed, Tap};
 pub use store::{MemoryStore, Store};

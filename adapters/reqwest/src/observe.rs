@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mcp_auth::{Entry, Failure, Outcome, Purpose};
+use mcp_auth::{Action, Entry, Event, Failure, Outcome, Purpose, Timestamp};
 use tracing::{debug, warn};
 
 /// Something happened that a host may want to show. Nothing in it is secret; URLs come without their query.
@@ -56,6 +56,27 @@ pub enum Observed<'a> {
     Finished(&'a Result<Outcome, Box<Failure>>),
 }
 
+/// Sees every event and every action of the machine, in their order: for recorders, and for
+/// [`mcp_auth::watch::Watch`]. What it sees holds secrets. Called with the machine locked, because the order would be
+/// lost otherwise: it must be quick and must not call the client.
+pub trait Tap: Send + 'static {
+    /// The machine is about to be told this.
+    fn event(&mut self, now: Timestamp, event: &Event);
+
+    /// The machine asks for this.
+    fn action(&mut self, action: &Action);
+}
+
+impl Tap for mcp_auth::watch::Watch {
+    fn event(&mut self, now: Timestamp, event: &Event) {
+        Self::event(self, now, event);
+    }
+
+    fn action(&mut self, action: &Action) {
+        Self::action(self, action);
+    }
+}
+
 type Callee = dyn Fn(Observed<'_>) + Send + Sync;
 
 /// Tells `tracing`, and the host if it wants to know. Never called under a lock.
@@ -93,13 +114,13 @@ fn trace(observed: Observed<'_>) {
         Observed::Responded { operation, status, took } => {
             debug!(target: "mcp_auth", operation, status, ?took, "responded");
         }
-        Observed::Finished(Ok(Outcome::Authorized(authorized))) => debug!(
-            target: "mcp_auth",
-            source = ?authorized.source,
-            issuer = authorized.issuer,
-            granted = %authorized.granted,
-            "authorized"
-        ),
+        Observed::Finished(Ok(Outcome::Authorized(authorized))) => {
+            let (source, issuer, granted) = (authorized.source, &authorized.issuer, &authorized.granted);
+            debug!(target: "mcp_auth", ?source, issuer, %granted, "authorized");
+            if let Some(why) = &authorized.unsaved {
+                warn!(target: "mcp_auth", why, "the credential is not stored");
+            }
+        }
         Observed::Finished(Ok(Outcome::Anonymous)) => debug!(target: "mcp_auth", "no grant"),
         Observed::Finished(Err(failure)) => warn!(target: "mcp_auth", "{failure}"),
     }

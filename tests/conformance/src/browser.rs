@@ -6,6 +6,7 @@ use http::header::LOCATION;
 use crate::http_client;
 
 /// Opens authorization URLs and hands back where they lead.
+#[derive(Clone)]
 pub(crate) struct Browser {
     client: reqwest::Client,
 }

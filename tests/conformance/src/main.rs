@@ -3,7 +3,6 @@
 
 mod answer;
 mod arguments;
-#[cfg_attr(not(test), expect(dead_code, reason = "only a client that authorizes opens a browser"))]
 mod browser;
 mod handed;
 mod header_text;
@@ -16,7 +15,11 @@ use std::time::Duration;
 
 use http::{Request, Response, Uri};
 use mcp_auth::base::text::clean;
+use mcp_auth::{Callback, Config, Policy, Preregistered, ScopeRule, Timestamp};
+use mcp_auth_reqwest::{Answers, BoxFuture, Client, Consent};
+use url::Url;
 
+use crate::browser::Browser;
 use crate::handed::Handed;
 use crate::mcp::{Session, Transport};
 
@@ -57,21 +60,74 @@ fn outcome() -> Result<(), String> {
     outcome
 }
 
+/// The one client identifier that the suite's authorization servers take for a metadata document.
+const CLIENT_DOCUMENT: &str = "https://conformance-test.local/client-metadata.json";
+/// Nothing listens there: the suite's browser never follows the redirect.
+const REDIRECT: &str = "http://localhost:3000/callback";
+
 async fn converse(url: Uri, handed: &Handed) -> Result<(), String> {
-    let transport = Unauthorized { client: http_client::build()? };
-    Session::new(&transport, url, &handed.protocol_version).run().await
+    let browser = Browser::new(http_client::build()?);
+    let client = Client::builder(configuration(&url, handed))
+        .consent(Suite { browser })
+        .build()
+        .map_err(|error| error.to_string())?;
+    Session::new(&Authorized { client }, url, &handed.protocol_version).run().await
 }
 
-/// Sends every request as it is.
-struct Unauthorized {
-    client: reqwest::Client,
+/// What the suite hands over, as configuration. Everything else is the client's own.
+fn configuration(url: &Uri, handed: &Handed) -> Config {
+    let config = Config::new(url.to_string(), "mcp-auth conformance client", REDIRECT)
+        .metadata_document(CLIENT_DOCUMENT)
+        .protocol_version(&handed.protocol_version)
+        .scopes(ScopeRule { stay_logged_in: true, ..ScopeRule::default() })
+        .policy(Policy { consent_time: Duration::from_secs(20), ..Policy::default() });
+    match &handed.client_id {
+        None => config,
+        Some(client_id) => config.preregistered(Preregistered {
+            issuer: handed.issuer.clone(),
+            client_id: client_id.clone(),
+            client_secret: handed.client_secret.clone(),
+            method: None,
+        }),
+    }
 }
 
-impl Transport for Unauthorized {
+/// The person: the suite's authorization servers answer the authorization request with the redirect at once.
+struct Suite {
+    browser: Browser,
+}
+
+impl Consent for Suite {
+    fn open(&self, url: Url, _until: Timestamp) -> Box<dyn Answers> {
+        Box::new(Visit { browser: self.browser.clone(), url: Some(url) })
+    }
+}
+
+struct Visit {
+    browser: Browser,
+    url: Option<Url>,
+}
+
+impl Answers for Visit {
+    fn next(&mut self) -> BoxFuture<'_, Result<Callback, String>> {
+        Box::pin(async move {
+            let url = self.url.take().ok_or("the authorization server gave no other answer")?;
+            self.browser.open(url.as_str()).await.map(Callback::new)
+        })
+    }
+}
+
+/// Sends every request through the authorized client.
+struct Authorized {
+    client: Client,
+}
+
+impl Transport for Authorized {
     async fn send(&self, request: Request<Vec<u8>>, operation: &str) -> Result<Response<Vec<u8>>, String> {
         let failed = |error| format!("{operation}: {}", http_client::describe(error));
         let request = reqwest::Request::try_from(request).map_err(failed)?;
-        let answer = self.client.execute(request).await.map_err(failed)?;
+        let answer = self.client.send_as(operation, request).await;
+        let answer = answer.map_err(|error| format!("{operation}: {error}"))?;
         let mut response = Response::new(Vec::new());
         *response.status_mut() = answer.status();
         *response.headers_mut() = answer.headers().clone();

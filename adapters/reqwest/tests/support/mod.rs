@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mcp_auth::{Callback, Config, Timestamp};
-use mcp_auth_reqwest::{Answers, BoxFutureRef, Builder, Client, Consent};
+use mcp_auth_reqwest::{Answers, BoxFuture, Builder, Client, Consent};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -334,7 +334,7 @@ struct Desk {
 }
 
 impl Answers for Desk {
-    fn next(&mut self) -> BoxFutureRef<'_, Result<Callback, String>> {
+    fn next(&mut self) -> BoxFuture<'_, Result<Callback, String>> {
         if let Some(answer) = self.answers.pop() {
             return Box::pin(std::future::ready(answer));
         }
