@@ -90,7 +90,7 @@ async fn a_login_goes_on_when_nobody_waits_for_it() {
 async fn a_login_that_waits_can_be_called_off() {
     let town = Town::new();
     let person = Person { thinks: None, ..Person::new(&town) };
-    let client = Client::builder(town.config()).consent(person.clone()).build().unwrap();
+    let client = town.builder_for(person.clone()).build().unwrap();
     client.cancel();
     let waiting: Vec<_> = (0..3)
         .map(|_| {
@@ -145,7 +145,7 @@ fn another_runtime_takes_over() {
 fn a_login_that_died_with_its_runtime_is_begun_anew() {
     let town = Town::new();
     let person = Person { thinks: None, ..Person::new(&town) };
-    let client = Client::builder(town.config()).consent(Undecided(person.clone())).build().unwrap();
+    let client = town.builder_for(Undecided(person.clone())).build().unwrap();
     let (first, second) = (runtime(), runtime());
     let send = |client: Client| {
         let request = town.request("/mcp");
@@ -189,7 +189,7 @@ async fn a_host_that_panics_is_no_reason_to_hang() {
         }
     }
     let town = Town::new();
-    let client = Client::builder(town.config()).consent(Panicking).build().unwrap();
+    let client = town.builder_for(Panicking).build().unwrap();
     assert!(matches!(soon(client.log_in(Scopes::new())).await, Err(Error::Stopped)));
     assert!(client.restore().await.unwrap().is_none());
 }

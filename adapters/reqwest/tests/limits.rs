@@ -5,6 +5,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use http::header::{AUTHORIZATION, LOCATION};
+use http_body_util::BodyExt;
 use mcp_auth::{Kind, Policy, Scopes};
 use mcp_auth_reqwest::{Client, Error};
 use serde_json::json;
@@ -91,8 +92,7 @@ async fn an_answer_at_the_limit_is_read() {
         let town = Town::new();
         let document = reqwest_text(&format!("{}/.well-known/oauth-authorization-server", town.origin)).await;
         let policy = Policy { metadata_bytes: document.len() - spare, ..Policy::default() };
-        let client =
-            Client::builder(town.config().policy(policy)).consent(support::Person::new(&town)).build();
+        let client = town.builder_with(town.config().policy(policy), support::Person::new(&town)).build();
         let result = client.unwrap().log_in(Scopes::new()).await;
         assert_eq!(result.err().map(|error| failure(Err(error)).0), expected);
     }
@@ -118,7 +118,7 @@ async fn an_exchange_that_hangs_is_given_up_at_its_deadline() {
     });
     let policy = Policy { exchange_time: Duration::from_secs(1), ..Policy::default() };
     let client =
-        Client::builder(town.config().policy(policy)).consent(support::Person::new(&town)).build().unwrap();
+        town.builder_with(town.config().policy(policy), support::Person::new(&town)).build().unwrap();
     let begun = Instant::now();
     let (kind, text) = failure(client.log_in(Scopes::new()).await);
     assert_eq!(kind, Kind::TimedOut, "{text}");
@@ -168,4 +168,20 @@ async fn a_builder_of_the_hosts_own_is_used_but_not_its_redirects() {
 fn a_configuration_that_cannot_be_used_is_refused() {
     let config = mcp_auth::Config::new("ftp://mcp.example", "Visitor", support::REDIRECT);
     assert!(matches!(Client::builder(config).build(), Err(Error::Configuration(_))));
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_cloned_is_sent_once() {
+    let town = Town::new();
+    let client = town.builder().build().unwrap();
+    let once = || {
+        let mut request = town.request("/mcp");
+        let body = reqwest::Body::from("whole").boxed();
+        *request.body_mut() = Some(reqwest::Body::wrap(body));
+        request
+    };
+    assert_eq!(client.send(once()).await.unwrap().status(), 401);
+    assert_eq!((town.asked("/mcp"), town.logins()), (1, 0));
+    client.log_in(Scopes::new()).await.unwrap();
+    assert_eq!(client.send(once()).await.unwrap().status(), 200);
 }

@@ -39,7 +39,7 @@ async fn a_refused_request_is_answered_after_a_login() {
 async fn a_hundred_refused_requests_make_one_login() {
     let town = Town::with(Duration::from_millis(5), |_| None);
     let person = Person { thinks: Some(Duration::from_millis(100)), ..Person::new(&town) };
-    let client = Client::builder(town.config()).consent(person.clone()).build().unwrap();
+    let client = town.builder_for(person.clone()).build().unwrap();
     let requests: Vec<_> = (0..100)
         .map(|_| {
             let (client, request) = (client.clone(), town.request("/mcp"));
@@ -153,7 +153,7 @@ async fn a_server_that_wants_ever_more_scope_ends_in_a_failure() {
 async fn an_answer_to_another_request_does_not_end_the_login() {
     let town = Town::new();
     let person = Person { before: vec![Ok("?code=stolen&state=foreign".to_owned())], ..Person::new(&town) };
-    let client = Client::builder(town.config()).consent(person).build().unwrap();
+    let client = town.builder_for(person).build().unwrap();
     assert_eq!(client.send(town.request("/mcp")).await.unwrap().status(), 200);
     assert!(client.trail().to_string().contains("passed over"), "{}", client.trail());
 }
@@ -162,7 +162,7 @@ async fn an_answer_to_another_request_does_not_end_the_login() {
 async fn a_listener_that_fails_ends_the_login_with_its_words() {
     let town = Town::new();
     let person = Person { before: vec![Err("the port is taken".to_owned())], ..Person::new(&town) };
-    let client = Client::builder(town.config()).consent(person).build().unwrap();
+    let client = town.builder_for(person).build().unwrap();
     let error = client.log_in(Scopes::new()).await.unwrap_err();
     assert!(error.to_string().contains("the port is taken"), "{error}");
     assert!(matches!(error, Error::Failure(failure) if failure.kind() == Kind::Cancelled));
@@ -183,7 +183,7 @@ async fn a_person_who_never_answers_is_waited_for_until_the_time_is_up() {
     let town = Town::new();
     let person = Person { thinks: None, ..Person::new(&town) };
     let policy = Policy { consent_time: Duration::from_secs(1), ..Policy::default() };
-    let client = Client::builder(town.config().policy(policy)).consent(person.clone()).build().unwrap();
+    let client = town.builder_with(town.config().policy(policy), person.clone()).build().unwrap();
     assert_eq!(kind(client.send(town.request("/mcp")).await), Kind::ConsentTimedOut);
     assert_eq!(person.closed.load(Ordering::SeqCst), 1);
 }

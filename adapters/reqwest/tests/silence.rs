@@ -6,7 +6,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use mcp_auth::Scopes;
-use mcp_auth_reqwest::{Client, Error, MemoryStore};
+use mcp_auth_reqwest::{Error, MemoryStore};
 use support::{Reply, Town};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -77,8 +77,8 @@ async fn failing(notes: &Arc<Mutex<String>>) -> String {
         (asked.path == "/token").then(|| Reply::new(500, &error))
     });
     let notes = notes.clone();
-    let client = Client::builder(town.config())
-        .consent(support::Person::new(&town))
+    let client = town
+        .builder_for(support::Person::new(&town))
         .observe(move |observed| notes.lock().unwrap().push_str(&format!("{observed:?}\n")))
         .build()
         .unwrap();

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mcp_auth::{Callback, Config, Timestamp};
-use mcp_auth_reqwest::{Answers, BoxFuture, Builder, Client, Consent};
+use mcp_auth::watch::Watch;
+use mcp_auth::{Action, Callback, Config, Event, Timestamp};
+use mcp_auth_reqwest::{Answers, BoxFuture, Builder, Client, Consent, Tap};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -123,7 +124,17 @@ impl Town {
 
     /// A client of this town, with a person who consents.
     pub fn builder(self: &Arc<Self>) -> Builder {
-        Client::builder(self.config()).consent(Person::new(self))
+        self.builder_for(Person::new(self))
+    }
+
+    /// A client of this town, with this person, under the watch.
+    pub fn builder_for(self: &Arc<Self>, person: impl Consent) -> Builder {
+        self.builder_with(self.config(), person)
+    }
+
+    pub fn builder_with(self: &Arc<Self>, config: Config, person: impl Consent) -> Builder {
+        let watch = Watched(Watch::new(&config));
+        Client::builder(config).consent(person).tap(watch)
     }
 
     pub fn request(&self, path: &str) -> reqwest::Request {
@@ -291,6 +302,20 @@ async fn more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<()> {
     let count = stream.read(&mut chunk).await.ok().filter(|count| *count > 0)?;
     bytes.extend_from_slice(&chunk[..count]);
     Some(())
+}
+
+/// Ends the attempt, and so the test, at the first breach of what must never happen.
+struct Watched(Watch);
+
+impl Tap for Watched {
+    fn event(&mut self, now: Timestamp, event: &Event) {
+        self.0.event(now, event);
+    }
+
+    fn action(&mut self, action: &Action) {
+        self.0.action(action);
+        assert_eq!(self.0.breaches(), [""; 0]);
+    }
 }
 
 /// Somebody in front of a browser.
