@@ -1,4 +1,4 @@
-//! The person's side of a login.
+//! The person's side, as the host offers it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,17 +6,17 @@ use std::pin::Pin;
 use mcp_auth::{Callback, Secret, Timestamp};
 use url::Url;
 
-/// A boxed future, so that the traits here can be used as objects.
+/// A future in a box, so that the traits here can be used as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Puts an authorization request before a person.
+/// How a person is asked.
 pub trait Consent: Send + Sync + 'static {
-    /// Shows the authorization request, as a rule by opening a browser: as an argument, never through a shell. The
-    /// answers are waited for until the given time, and dropped when the login is over.
+    /// Shows the authorization request, and returns at once. `url` belongs into a browser, as an argument and never
+    /// through a shell; `until` is when nobody listens any more.
     fn open(&self, url: Url, until: Timestamp) -> Box<dyn Answers>;
 
-    /// Asks the person for a client identifier, and a secret if there is one, registered with this issuer for this
-    /// redirect URI. As provided, there is none.
+    /// Asks for an identifier, and for the secret of a confidential client, that is registered with `issuer` for
+    /// `redirect_uri`. Asked only where the policy `ask_for_client` says that a person can be. Default: there is none.
     fn client(
         &self,
         issuer: String,
@@ -27,9 +27,11 @@ pub trait Consent: Send + Sync + 'static {
     }
 }
 
-/// What reaches the redirect URI.
+/// What reaches the redirect URI, for one authorization request. Dropped when the attempt is over: whatever listens
+/// stops listening then.
 pub trait Answers: Send {
-    /// The next answer. It is called again after an answer that was none to this login, because anyone can send a
-    /// browser to the redirect URI. An error calls the login off and is its reason; it must hold no secret.
+    /// The next answer. Called again after an answer that belongs to another request, which must not end the login;
+    /// the future may be dropped at any time. An error ends the attempt; its text goes into the failure and must
+    /// hold no secret.
     fn next(&mut self) -> BoxFuture<'_, Result<Callback, String>>;
 }

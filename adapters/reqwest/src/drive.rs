@@ -1,146 +1,179 @@
-//! The loop: one attempt, from its first action to its end, in a task of its own.
+//! The loop: from the machine's actions to the world, and back.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use mcp_auth::{Action, Ask, Event, Load, Outcome, Save, Saving, Send, Timestamp};
-use tokio::sync::watch;
+use mcp_auth::base::guard;
+use mcp_auth::{
+    Action, Ask, Breach, Event, Failure, Kind, Load, Open, Outcome, Purpose, Save, Saving, Send, Timestamp,
+};
+use tokio::sync::Notify;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
-use crate::client::{Finished, Shared};
-use crate::consent::Answers;
+use crate::attempt::{Done, Shared};
+use crate::consent::{Answers, BoxFuture};
 use crate::observe::Observed;
 
-/// Drives the attempt that has just begun. Publishes its outcome; if this task is dropped before that, those who
-/// wait see that the sender is gone.
-pub(crate) async fn drive(
-    shared: Arc<Shared>,
-    outcome: watch::Sender<Option<Finished>>,
-    mut cancelled: watch::Receiver<bool>,
-) {
-    let mut answers: Option<Box<dyn Answers>> = None;
-    let mut told = 0;
+/// What an attempt has besides the machine.
+struct Crank<'a> {
+    shared: &'a Arc<Shared>,
+    called_off: &'a Notify,
+    /// How much of the trail has been shown.
+    noted: usize,
+    /// What the machine waits for, unless it is a person in a browser.
+    work: Option<Work>,
+    /// What reaches the redirect URI. Lives until the attempt ends.
+    answers: Option<Box<dyn Answers>>,
+    /// Why the host ended the attempt.
+    ended: Option<String>,
+    by_caller: bool,
+}
+
+struct Work {
+    event: BoxFuture<'static, Event>,
+    /// Not called off, because it may hold the only copy of a refresh token that has taken the place of another. The
+    /// attempt ends at its next wait instead.
+    shielded: bool,
+    /// Ends by itself at its deadline.
+    limited: bool,
+}
+
+/// Drives the attempt to its end. `None` if there is none.
+pub(crate) async fn drive(shared: &Arc<Shared>, called_off: &Notify) -> Option<Done> {
+    let mut crank =
+        Crank { shared, called_off, noted: 0, work: None, answers: None, ended: None, by_caller: false };
     loop {
-        let (action, entries) = shared.poll(&mut told);
-        for entry in &entries {
-            tracing::debug!(target: "mcp_auth", "{entry}");
-            shared.observe(Observed::Noted(entry));
+        let event = match crank.poll() {
+            Action::Load(load) => crank.begin(reading(shared.clone(), load)),
+            Action::Store(save) => crank.begin(writing(shared.clone(), save)),
+            Action::Send(send) => crank.begin(exchange(shared.clone(), send)),
+            Action::Ask(ask) => crank.begin(asking(shared.clone(), ask)),
+            Action::Open(open) => crank.open(&open),
+            Action::Wait(Some(until)) => Some(crank.wait(until).await),
+            Action::Wait(None) => return None,
+            Action::Finish(outcome) => return Some(crank.finish(outcome)),
+        };
+        if let Some(event) = event {
+            let now = shared.now();
+            shared.lock().tell(now, event);
         }
-        let event = match action {
-            Action::Finish(done) => {
-                report(&done);
-                shared.observe(Observed::Finished(&done));
-                outcome.send_replace(Some(Arc::new(done)));
-                return;
-            }
-            Action::Open(open) => {
-                let shown = format!("{}{}", open.url().origin().ascii_serialization(), open.url().path());
-                tracing::debug!(target: "mcp_auth", url = shown, "put before the person");
-                shared.observe(Observed::Opened { url: &shown });
-                answers =
-                    shared.consent.as_ref().map(|consent| consent.open(open.url().clone(), open.until()));
-                continue;
-            }
-            action => {
-                tokio::select! {
-                    event = perform(&shared, action, answers.as_mut()) => event,
-                    // The machine was told already, and what it asked for is of no interest any more.
-                    _ = cancelled.wait_for(|cancelled| *cancelled) => continue,
-                }
+    }
+}
+
+impl Crank<'_> {
+    /// The next action. What the trail has gained is shown after the lock is let go.
+    fn poll(&mut self) -> Action {
+        let (action, fresh) = {
+            let mut machine = self.shared.lock();
+            let entries = machine.auth.trail().entries();
+            let fresh = entries.get(self.noted..).unwrap_or_default().to_vec();
+            (machine.poll(), fresh)
+        };
+        self.noted += fresh.len();
+        fresh.iter().for_each(|entry| self.shared.observer.see(Observed::Noted(entry)));
+        action
+    }
+
+    fn begin(&mut self, work: Work) -> Option<Event> {
+        self.work = Some(work);
+        None
+    }
+
+    fn open(&mut self, open: &Open) -> Option<Event> {
+        let Some(consent) = &self.shared.consent else { return Some(Event::Cancelled) };
+        let shown = guard::without_query(open.url().as_str());
+        self.shared.observer.see(Observed::Opened { url: &shown });
+        self.answers = Some(consent.open(open.url().clone(), open.until()));
+        None
+    }
+
+    /// Whatever happens first.
+    async fn wait(&mut self, until: Timestamp) -> Event {
+        let remaining = until.since(self.shared.now());
+        let (shielded, limited) =
+            self.work.as_ref().map_or((false, false), |work| (work.shielded, work.limited));
+        let answer = async {
+            match (&mut self.work, &mut self.answers) {
+                (Some(work), _) => Ok(work.event.as_mut().await),
+                (None, Some(answers)) => answers.next().await.map(Event::Called),
+                (None, None) => std::future::pending().await,
             }
         };
-        shared.tell(event);
-    }
-}
-
-fn report(done: &Result<Outcome, Box<mcp_auth::Failure>>) {
-    match done {
-        Ok(Outcome::Authorized(done)) => {
-            tracing::debug!(target: "mcp_auth", source = ?done.source, issuer = done.issuer, granted = %done.granted, "authorized");
-            if let Some(why) = &done.unsaved {
-                tracing::warn!(target: "mcp_auth", why, "the credential could not be stored");
+        let happened = tokio::select! {
+            biased;
+            () = self.called_off.notified(), if !shielded => {
+                self.by_caller = true;
+                Ok(Event::Cancelled)
             }
-        }
-        Ok(Outcome::Anonymous) => tracing::debug!(target: "mcp_auth", "no token without a person"),
-        Err(failure) => tracing::warn!(target: "mcp_auth", "{failure}"),
-    }
-}
-
-async fn perform(shared: &Arc<Shared>, action: Action, answers: Option<&mut Box<dyn Answers>>) -> Event {
-    match action {
-        Action::Load(load) => found(shared, load).await,
-        Action::Store(save) => kept(shared, save).await,
-        Action::Send(send) => exchanged(shared, &send).await,
-        Action::Ask(ask) => named(shared, &ask).await,
-        Action::Wait(until) => waited(shared, until, answers).await,
-        // Both are dealt with by the loop itself.
-        Action::Open(_) | Action::Finish(_) => Event::Tick,
-    }
-}
-
-/// A store may block on a disk or a keyring, so it gets a thread.
-async fn found(shared: &Arc<Shared>, load: Load) -> Event {
-    let (store, key) = (shared.store.clone(), load.key().clone());
-    match tokio::task::spawn_blocking(move || store.load(&key)).await {
-        Ok(Ok(found)) => load.reply(found),
-        Ok(Err(why)) => load.fail(why),
-        Err(_) => load.fail("the store panicked"),
-    }
-}
-
-async fn kept(shared: &Arc<Shared>, save: Save) -> Event {
-    let (store, key) = (shared.store.clone(), save.key().clone());
-    let (credential, replaces) = (save.credential().clone(), save.replaces());
-    let saving = tokio::task::spawn_blocking(move || store.put(&key, &credential, replaces)).await;
-    save.reply(saving.unwrap_or_else(|_| Saving::Failed("the store panicked".to_owned())))
-}
-
-async fn exchanged(shared: &Arc<Shared>, send: &Send) -> Event {
-    let uri = send.uri();
-    let url = match uri.authority() {
-        Some(host) => format!("{}://{host}{}", uri.scheme_str().unwrap_or_default(), uri.path()),
-        None => uri.path().to_owned(),
-    };
-    let (purpose, method) = (send.purpose(), send.method().as_str());
-    tracing::debug!(target: "mcp_auth", ?purpose, method, url, "sent");
-    shared.observe(Observed::Sent { purpose, method, url: &url });
-    let began = Instant::now();
-    let answer = shared.transport.exchange(send, shared.now()).await;
-    let took = began.elapsed();
-    let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
-    tracing::debug!(target: "mcp_auth", ?purpose, status, ?took, "answered");
-    shared.observe(Observed::Answered { purpose, status, took });
-    match answer {
-        Ok(answer) => send.reply(answer),
-        Err(failure) => send.fail(failure),
-    }
-}
-
-async fn named(shared: &Arc<Shared>, ask: &Ask) -> Event {
-    let Some(consent) = &shared.consent else { return ask.decline() };
-    let asked = consent.client(ask.issuer().to_owned(), ask.redirect_uri().to_owned());
-    match tokio::time::timeout(ask.until().since(shared.now()), asked).await {
-        Ok(Some((client_id, secret))) => ask.reply(client_id, secret),
-        Ok(None) | Err(_) => ask.decline(),
-    }
-}
-
-/// Waits for the person, at most until the given time.
-async fn waited(shared: &Shared, until: Option<Timestamp>, answers: Option<&mut Box<dyn Answers>>) -> Event {
-    let span = until.map_or(Duration::MAX, |until| until.since(shared.now()).max(Duration::from_millis(200)));
-    let Some(answers) = answers else {
-        if shared.consent.is_none() {
-            tracing::warn!(target: "mcp_auth", "a person is needed, and no `Consent` was given to the client");
-            return Event::Cancelled;
-        }
-        tokio::time::sleep(span).await;
-        return Event::Tick;
-    };
-    match tokio::time::timeout(span, answers.next()).await {
-        Ok(Ok(callback)) => Event::Called(callback),
-        Ok(Err(why)) => {
-            tracing::warn!(target: "mcp_auth", why, "the login is called off");
+            answer = answer => answer,
+            () = sleep(remaining), if !limited => Ok(Event::Tick),
+        };
+        self.work = None;
+        happened.unwrap_or_else(|why| {
+            self.ended = Some(why);
             Event::Cancelled
-        }
-        Err(_) => Event::Tick,
+        })
     }
+
+    fn finish(&mut self, mut outcome: Result<Outcome, Box<Failure>>) -> Done {
+        if let (Err(failure), Some(why)) = (&mut outcome, self.ended.take())
+            && failure.kind() == Kind::Cancelled
+        {
+            failure.breach = Breach::new(Kind::Cancelled, "caller", "an answer at the redirect URI", why);
+        }
+        self.shared.observer.see(Observed::Finished(&outcome));
+        Done { outcome: Arc::new(outcome), called_off: self.by_caller }
+    }
+}
+
+/// A store may block, on a lock or on a person who unlocks a keyring. One that hangs is given up by the machine.
+fn reading(shared: Arc<Shared>, load: Load) -> Work {
+    let event = async move {
+        let (store, key) = (shared.store.clone(), load.key().clone());
+        match spawn_blocking(move || store.load(&key)).await {
+            Ok(Ok(found)) => load.reply(found),
+            Ok(Err(why)) => load.fail(why),
+            Err(_) => load.fail("the store panicked"),
+        }
+    };
+    Work { event: Box::pin(event), shielded: false, limited: false }
+}
+
+fn writing(shared: Arc<Shared>, save: Save) -> Work {
+    let event = async move {
+        let store = shared.store.clone();
+        let (key, credential, replaces) = (save.key().clone(), save.credential().clone(), save.replaces());
+        let kept = spawn_blocking(move || store.put(&key, &credential, replaces)).await;
+        save.reply(kept.unwrap_or_else(|_| Saving::Failed("the store panicked".to_owned())))
+    };
+    Work { event: Box::pin(event), shielded: true, limited: false }
+}
+
+fn asking(shared: Arc<Shared>, ask: Ask) -> Work {
+    let event = async move {
+        let Some(consent) = &shared.consent else { return ask.decline() };
+        match consent.client(ask.issuer().to_owned(), ask.redirect_uri().to_owned()).await {
+            Some((id, secret)) => ask.reply(id, secret),
+            None => ask.decline(),
+        }
+    };
+    Work { event: Box::pin(event), shielded: false, limited: false }
+}
+
+fn exchange(shared: Arc<Shared>, send: Send) -> Work {
+    let (shielded, within) = (send.purpose() == Purpose::Token, send.deadline().since(shared.now()));
+    let event = async move {
+        let (purpose, url) = (send.purpose(), guard::without_query(&send.uri().to_string()));
+        shared.observer.see(Observed::Sent { purpose, method: send.method().as_str(), url: &url });
+        let begun = Instant::now();
+        let answer = shared.http.exchange(send.request(), send.reach(), send.max_bytes(), within).await;
+        let status = answer.as_ref().ok().map(|response| response.status().as_u16());
+        shared.observer.see(Observed::Answered { purpose, status, took: begun.elapsed() });
+        match answer {
+            Ok(response) => send.reply(response),
+            Err(failure) => send.fail(failure),
+        }
+    };
+    Work { event: Box::pin(event), shielded, limited: true }
 }

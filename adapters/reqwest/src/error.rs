@@ -1,40 +1,65 @@
-//! What can go wrong with a request, apart from the server's answer to it.
+//! Why a request got no answer.
 
-use mcp_auth::{Breach, Failure};
+use std::error::Error as _;
 
-/// Why there is no answer.
-#[derive(Clone, Debug, thiserror::Error)]
+use mcp_auth::base::guard;
+use mcp_auth::{Breach, Failure, Kind};
+
+/// Why a request got no answer. No variant shows a secret, or the query of a URL.
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The login, the renewal or the step-up that the request needed has failed. `{:#}` of the failure shows the
-    /// way there.
-    #[error("{0}")]
+    /// There is no token that serves, and none could be had. `{:#}` shows the whole way there.
+    #[error(transparent)]
     Failure(Box<Failure>),
-    /// The URL is not within the resource, so that nothing was sent: the token would go elsewhere.
-    #[error("{url} is not within the MCP server's resource; no token goes there, and nothing was sent")]
+    /// The request is for a URL outside the MCP server's resource, where its token may not go. Nothing was sent.
+    #[error("{url} is not within the MCP server's resource, so its token may not go there")]
     OutsideResource {
         /// The URL without its query.
         url: String,
     },
-    /// The caller's own request did not get through.
-    #[error("the request to the MCP server failed: {0}")]
-    Transport(String),
-    /// The server goes on refusing the request.
-    #[error("the MCP server refused the request {0} times, whatever it was given")]
-    Refused(u8),
+    /// The caller's own request failed on its way.
+    #[error(transparent)]
+    Transport(reqwest::Error),
     /// The configuration cannot be used.
-    #[error("{0}")]
+    #[error(transparent)]
     Configuration(Breach),
-    /// An HTTP client cannot be made, or the operating system has no randomness.
-    #[error("the client cannot be set up: {0}")]
-    Setup(String),
-    /// The runtime on which the attempt ran is gone.
-    #[error("the attempt was stopped with its runtime; try again")]
+    /// A person is needed, and [`Builder::consent`](crate::Builder::consent) was not given.
+    #[error("a person must consent, and this client has no way to ask one")]
+    NoConsent,
+    /// The task that drove the attempt is gone: there is no tokio runtime, or it shut down, or the host's own code
+    /// panicked in it. The next call begins anew.
+    #[error("the task that drives the login is gone")]
     Stopped,
 }
 
-impl From<Box<Failure>> for Error {
-    fn from(failure: Box<Failure>) -> Self {
-        Self::Failure(failure)
+impl Error {
+    pub(crate) fn transport(mut error: reqwest::Error) -> Self {
+        if let Some(url) = error.url_mut() {
+            url.set_query(None);
+            url.set_fragment(None);
+        }
+        Self::Transport(error)
     }
+
+    pub(crate) fn outside(url: &url::Url) -> Self {
+        Self::OutsideResource { url: guard::without_query(url.as_str()) }
+    }
+
+    pub(crate) fn configuration(clause: &'static str, expected: &str, got: &str) -> Self {
+        Self::Configuration(Breach::new(Kind::Configuration, clause, expected, got))
+    }
+}
+
+/// The error and what caused it, in one line, without the URL: its query may hold a secret.
+pub(crate) fn chain(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }

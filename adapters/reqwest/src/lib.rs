@@ -1,33 +1,58 @@
-//! An authorized HTTP client for one MCP server: [`mcp_auth`] driven by reqwest and tokio.
+//! An authorized HTTP client for Model Context Protocol (MCP) servers: the machine of [`mcp_auth`], driven by reqwest
+//! and tokio.
 //!
-//! [`Client::send`] takes the caller's own MCP request and gives the server's answer. In between it attaches the
-//! token, and where the request is refused it logs in, renews or steps up, and sends it again, within bounds. Any
-//! number of tasks may share a client: however many of their requests are refused, there is one attempt, and all
-//! wait for it.
+//! [`Client::send`] takes your own request to the MCP server. It attaches the token, and when the server refuses,
+//! it renews the grant or logs in, and sends the request again:
 //!
-//! # What turns the crank
+//! ```no_run
+//! # use mcp_auth_reqwest::{Answers, BoxFuture, Client, Consent};
+//! # use mcp_auth::{Callback, Config, Timestamp};
+//! # struct Browser;
+//! # impl Consent for Browser { fn open(&self, _: url::Url, _: Timestamp) -> Box<dyn Answers> { unimplemented!() } }
+//! # async fn example() -> Result<(), mcp_auth_reqwest::Error> {
+//! let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
+//! let client = Client::builder(config).consent(Browser).build()?;
+//! # let url = "https://mcp.example/mcp".parse().unwrap();
+//! let response = client.send(reqwest::Request::new(http::Method::POST, url)).await?;
+//! # Ok(())
+//! # }
+//! ```
 //!
-//! A running attempt belongs to a task of its own; callers wait for its outcome. So a caller that is dropped, at
-//! any point, takes nothing with it: the attempt goes on, its tokens are kept, and whoever comes next finds them.
-//! No lock is held across a request or a wait.
+//! # What may be relied on
 //!
-//! # What it enforces
+//! - **One attempt.** However many requests are refused at once, there is one renewal or one login, and its outcome
+//!   is for all of them.
+//! - **A dropped future loses nothing.** The attempt belongs to a task of its own. It goes on when its callers have
+//!   given up, and the tokens are kept. If the runtime goes, the next caller, on whatever runtime, begins anew.
+//! - **No lock is held** across a request, a wait, or a call into the host's code (but see [`Tap`]).
+//! - **A token goes to its resource only.** A URL elsewhere is [`Error::OutsideResource`], and nothing is sent. No
+//!   redirect is followed: the 3xx is given back.
+//! - **Authorization exchanges keep to the machine's limits**: bytes, deadline, and the addresses that a name may
+//!   resolve to. They use neither proxy nor kept-alive connection unless [`Builder::trust_proxy`] allows the former.
+//! - **No secret is shown** in an error, an event of [`tracing`] (target `mcp_auth`), or an [`Observed`].
 //!
-//! Redirects are never followed: the machine decides about those of metadata, and the caller about those of its own
-//! requests, which must not take the token elsewhere. Every answer is read up to its limit and until its deadline.
-//! Host names of authorization exchanges are resolved here, and addresses that the request may not reach are
-//! dropped before anything connects.
+//! # TLS
+//!
+//! rustls with ring. Which certificates are trusted is what the operating system says, by
+//! `rustls-platform-verifier`: reqwest links it in any case, so it adds nothing, and the roots that a company or a
+//! person has added count, as everybody expects of a program that logs them in. Where the system has no roots at
+//! all, no TLS server is trusted; [`Builder::http`] is the way to bring others.
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
+mod attempt;
+mod builder;
 mod client;
 mod consent;
 mod drive;
 mod error;
+mod exchange;
 mod observe;
+mod resolve;
 mod store;
-mod transport;
 
-pub use client::{Builder, Client};
+pub use builder::Builder;
+pub use client::Client;
 pub use consent::{Answers, BoxFuture, Consent};
 pub use error::Error;
 pub use observe::{Observed, Tap};

@@ -1,10 +1,11 @@
-//! Watching a client at work.
+//! What a host may watch, and what goes to `tracing`. No secret passes here.
 
 use std::time::Duration;
 
 use mcp_auth::{Action, Entry, Event, Failure, Outcome, Purpose, Timestamp};
+use tracing::{debug, warn};
 
-/// Something that a client did or saw, for showing. No secret is in it; URLs are without their queries.
+/// Something happened that a host may want to show. Nothing in it is secret; URLs come without their query.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Observed<'a> {
@@ -14,52 +15,54 @@ pub enum Observed<'a> {
         purpose: Purpose,
         /// The method.
         method: &'a str,
-        /// Where to.
+        /// Where it goes.
         url: &'a str,
     },
     /// An authorization exchange is over.
     Answered {
         /// What it was for.
         purpose: Purpose,
-        /// The status, if an answer came.
+        /// The status of its answer; `None` if there was none.
         status: Option<u16>,
         /// How long it took.
         took: Duration,
     },
-    /// An authorization request was put before the person.
+    /// The authorization request is shown to the person.
     Opened {
         /// Where the person is sent.
         url: &'a str,
     },
     /// A new line of the trail.
     Noted(&'a Entry),
-    /// The caller's own request goes out.
+    /// A request of the caller goes out.
     Requested {
         /// The caller's name for it.
         operation: &'a str,
-        /// Where to.
+        /// Where it goes.
         url: &'a str,
-        /// Whether it carries a token.
+        /// Whether it carries a token of this client.
         authorized: bool,
     },
-    /// The caller's own request was answered.
+    /// A request of the caller was answered.
     Responded {
         /// The caller's name for it.
         operation: &'a str,
-        /// The status.
+        /// The status of the answer.
         status: u16,
-        /// How long it took.
+        /// How long it took until the header was there.
         took: Duration,
     },
     /// An attempt is over.
     Finished(&'a Result<Outcome, Box<Failure>>),
 }
 
-/// Sees every event and every action of the machine, in order and before the machine or the world acts on it: for
-/// recorders, and for [`mcp_auth::watch::Watch`]. It is called with the machine locked and must be quick.
+/// Sees every event and every action of the machine, in their order: for recorders, and for
+/// [`mcp_auth::watch::Watch`]. What it sees holds secrets. Called with the machine locked, because the order would be
+/// lost otherwise: it must be quick and must not call the client.
 pub trait Tap: Send + 'static {
     /// The machine is about to be told this.
     fn event(&mut self, now: Timestamp, event: &Event);
+
     /// The machine asks for this.
     fn action(&mut self, action: &Action);
 }
@@ -71,5 +74,54 @@ impl Tap for mcp_auth::watch::Watch {
 
     fn action(&mut self, action: &Action) {
         Self::action(self, action);
+    }
+}
+
+type Callee = dyn Fn(Observed<'_>) + Send + Sync;
+
+/// Tells `tracing`, and the host if it wants to know. Never called under a lock.
+#[derive(Default)]
+pub(crate) struct Observer {
+    callee: Option<Box<Callee>>,
+}
+
+impl Observer {
+    pub(crate) fn new(callee: impl Fn(Observed<'_>) + Send + Sync + 'static) -> Self {
+        Self { callee: Some(Box::new(callee)) }
+    }
+
+    pub(crate) fn see(&self, observed: Observed<'_>) {
+        trace(observed);
+        if let Some(callee) = &self.callee {
+            callee(observed);
+        }
+    }
+}
+
+fn trace(observed: Observed<'_>) {
+    match observed {
+        Observed::Sent { purpose, method, url } => {
+            debug!(target: "mcp_auth", ?purpose, method, url, "sent");
+        }
+        Observed::Answered { purpose, status, took } => {
+            debug!(target: "mcp_auth", ?purpose, status, ?took, "answered");
+        }
+        Observed::Opened { url } => debug!(target: "mcp_auth", url, "opened"),
+        Observed::Noted(entry) => debug!(target: "mcp_auth", "{entry}"),
+        Observed::Requested { operation, url, authorized } => {
+            debug!(target: "mcp_auth", operation, url, authorized, "requested");
+        }
+        Observed::Responded { operation, status, took } => {
+            debug!(target: "mcp_auth", operation, status, ?took, "responded");
+        }
+        Observed::Finished(Ok(Outcome::Authorized(authorized))) => {
+            let (source, issuer, granted) = (authorized.source, &authorized.issuer, &authorized.granted);
+            debug!(target: "mcp_auth", ?source, issuer, %granted, "authorized");
+            if let Some(why) = &authorized.unsaved {
+                warn!(target: "mcp_auth", why, "the credential is not stored");
+            }
+        }
+        Observed::Finished(Ok(Outcome::Anonymous)) => debug!(target: "mcp_auth", "no grant"),
+        Observed::Finished(Err(failure)) => warn!(target: "mcp_auth", "{failure}"),
     }
 }

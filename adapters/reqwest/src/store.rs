@@ -5,30 +5,34 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mcp_auth::{Credential, Generation, Key, Saving};
 
-/// Keeps credentials. Calls come from a thread that may block. Error texts go into failures and must hold no secret.
+/// Where credentials are kept. Called on a thread where blocking is allowed. The texts of its errors go into failures
+/// and must hold no secret.
 pub trait Store: Send + Sync + 'static {
     /// The record under `key`, if there is one.
     fn load(&self, key: &Key) -> Result<Option<Credential>, String>;
 
-    /// Writes a record, if the one that stands there has the generation that it replaces; `None`: if none stands
-    /// there. Otherwise nothing is written and the answer is [`Saving::Conflict`].
+    /// Writes the record, if what stands there is of the generation `replaces` (`None`: nothing stands there).
+    /// Otherwise writes nothing and answers [`Saving::Conflict`] with what stands there. Reading, comparing and
+    /// writing are one step to every other user of the store.
     fn put(&self, key: &Key, credential: &Credential, replaces: Option<Generation>) -> Saving;
 }
 
-/// Keeps credentials in memory, for as long as it lives. Clones share what is kept.
+/// A store that forgets everything with the process. Clones share their records.
 #[derive(Clone, Debug, Default)]
-pub struct MemoryStore(Arc<Mutex<BTreeMap<Key, Credential>>>);
+pub struct MemoryStore {
+    records: Arc<Mutex<BTreeMap<Key, Credential>>>,
+}
 
 impl Store for MemoryStore {
     fn load(&self, key: &Key) -> Result<Option<Credential>, String> {
-        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned())
+        Ok(self.records.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned())
     }
 
     fn put(&self, key: &Key, credential: &Credential, replaces: Option<Generation>) -> Saving {
-        let mut records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let there = records.get(key);
-        if there.map(|there| there.generation) != replaces {
-            return Saving::Conflict(there.cloned().map(Box::new));
+        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = records.get(key);
+        if found.map(|found| found.generation) != replaces {
+            return Saving::Conflict(found.cloned().map(Box::new));
         }
         records.insert(key.clone(), credential.clone());
         Saving::Kept

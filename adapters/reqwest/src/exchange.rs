@@ -1,0 +1,218 @@
+//! HTTP, within the limits that the machine sets to each of its exchanges.
+
+use std::error::Error as _;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use mcp_auth::{Reach, SendFailure};
+use reqwest::redirect::Policy;
+use reqwest::{Client, ClientBuilder};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt as _;
+
+use crate::error::{Error, chain};
+use crate::resolve::{AddressRefused, Resolver};
+
+/// How the host wants HTTP clients to be built.
+pub(crate) type Factory = dyn Fn() -> ClientBuilder + Send + Sync;
+
+/// One HTTP client for the caller's requests, and one for each reach of the authorization exchanges.
+pub(crate) struct Http {
+    factory: Arc<Factory>,
+    trust_proxy: bool,
+    own: Client,
+    public: OnceLock<Client>,
+    loopback: OnceLock<Client>,
+    any: OnceLock<Client>,
+}
+
+impl Http {
+    pub(crate) fn new(factory: Option<Arc<Factory>>, trust_proxy: bool) -> Result<Self, Error> {
+        let factory = match factory {
+            Some(factory) => {
+                // Without a provider for the process reqwest panics, unless the host's builder brings its own.
+                if CryptoProvider::get_default().is_none() {
+                    let _ = ring::default_provider().install_default();
+                }
+                factory
+            }
+            None => default_factory()?,
+        };
+        // A redirect would carry the token along to wherever the server says.
+        let own = factory().redirect(Policy::none()).build().map_err(unusable)?;
+        let (public, loopback, any) = Default::default();
+        Ok(Self { factory, trust_proxy, own, public, loopback, any })
+    }
+
+    /// The client for the caller's own requests.
+    pub(crate) fn own(&self) -> &Client {
+        &self.own
+    }
+
+    /// One exchange, from the name to the last byte.
+    pub(crate) async fn exchange(
+        &self,
+        request: http::Request<Vec<u8>>,
+        reach: Reach,
+        max_bytes: usize,
+        within: Duration,
+    ) -> Result<http::Response<Vec<u8>>, SendFailure> {
+        let client = self.client(reach)?;
+        let work = async {
+            check_literal(request.uri(), reach)?;
+            let request = reqwest::Request::try_from(request).map_err(failure)?;
+            let response = client.execute(request).await.map_err(failure)?;
+            read(response, max_bytes).await
+        };
+        tokio::time::timeout(within, work).await.unwrap_or(Err(SendFailure::TimedOut))
+    }
+
+    fn client(&self, reach: Reach) -> Result<&Client, SendFailure> {
+        let kept = match reach {
+            Reach::Public => &self.public,
+            Reach::Loopback => &self.loopback,
+            Reach::Any => &self.any,
+        };
+        if let Some(client) = kept.get() {
+            return Ok(client);
+        }
+        let client = self.limited(reach).build().map_err(|error| SendFailure::NotSent(chain(error)))?;
+        Ok(kept.get_or_init(|| client))
+    }
+
+    fn limited(&self, reach: Reach) -> ClientBuilder {
+        let builder = (self.factory)()
+            .redirect(Policy::none())
+            .dns_resolver(Resolver { reach })
+            // What is sent twice may be a code or a rotating refresh token, which kills the grant. For the same
+            // reason no connection is kept: a request on one that the server is just closing is lost in between.
+            .retry(reqwest::retry::never())
+            .pool_max_idle_per_host(0)
+            // The byte limit is to count what came over the wire, and a verbose connection shows it in the log.
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
+            .connection_verbose(false);
+        if self.trust_proxy { builder } else { builder.no_proxy() }
+    }
+}
+
+/// rustls with ring and the operating system's trust. A system without any root certificate is no reason to fail
+/// here: a server on loopback needs none, and every other one is refused when it shows its certificate.
+fn default_factory() -> Result<Arc<Factory>, Error> {
+    let provider = Arc::new(ring::default_provider());
+    let versions = || {
+        let builder = ClientConfig::builder_with_provider(provider.clone());
+        let builder = builder.with_safe_default_protocol_versions();
+        builder.map_err(|error| Error::configuration("TLS", "TLS 1.2 or 1.3", &error.to_string()))
+    };
+    let trusting = match versions()?.with_platform_verifier() {
+        Ok(builder) => builder,
+        Err(error) => {
+            tracing::warn!(target: "mcp_auth", %error, "no TLS server will be trusted");
+            versions()?.with_root_certificates(RootCertStore::empty())
+        }
+    };
+    let tls = trusting.with_no_client_auth();
+    Ok(Arc::new(move || Client::builder().tls_backend_preconfigured(tls.clone())))
+}
+
+fn unusable(error: reqwest::Error) -> Error {
+    Error::configuration("HTTP client", "a builder that makes one", &chain(error))
+}
+
+/// An address in the URL itself never passes the resolver.
+fn check_literal(uri: &http::Uri, reach: Reach) -> Result<(), SendFailure> {
+    let host = uri.host().unwrap_or_default();
+    let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    match literal {
+        Ok(address) if !reach.allows(address) => {
+            Err(SendFailure::AddressRefused(format!("{address} may not be reached")))
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+async fn read(
+    mut answer: reqwest::Response,
+    max_bytes: usize,
+) -> Result<http::Response<Vec<u8>>, SendFailure> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(failure)? {
+        if chunk.len() > max_bytes.saturating_sub(body.len()) {
+            return Err(SendFailure::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let mut response = http::Response::new(body);
+    *response.status_mut() = answer.status();
+    *response.headers_mut() = std::mem::take(answer.headers_mut());
+    Ok(response)
+}
+
+fn failure(error: reqwest::Error) -> SendFailure {
+    if let Some(refused) = refused_address(&error) {
+        SendFailure::AddressRefused(refused.to_string())
+    } else if error.is_builder() || error.is_connect() {
+        SendFailure::NotSent(chain(error))
+    } else if error.is_timeout() {
+        SendFailure::TimedOut
+    } else {
+        SendFailure::Interrupted(chain(error))
+    }
+}
+
+fn refused_address(error: &reqwest::Error) -> Option<&AddressRefused> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(refused) = error.downcast_ref() {
+            return Some(refused);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn failed(url: &str, reach: Reach) -> SendFailure {
+        let http = Http::new(None, false).unwrap();
+        let request = http::Request::get(url).body(Vec::new()).unwrap();
+        http.exchange(request, reach, 1024, Duration::from_secs(10)).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_name_of_the_machine_itself_is_not_public() {
+        let failure = failed("http://localhost:1/x?code=hush", Reach::Public).await;
+        assert!(matches!(&failure, SendFailure::AddressRefused(_)), "{failure:?}");
+        // The same name is connected to, in vain, where it may be reached.
+        let failure = failed("http://localhost:1/x?code=hush", Reach::Loopback).await;
+        assert!(matches!(&failure, SendFailure::NotSent(text) if !text.contains("hush")), "{failure:?}");
+    }
+
+    #[tokio::test]
+    async fn an_address_in_the_url_is_judged_too() {
+        for url in
+            ["http://127.0.0.1:1/", "http://[::1]:1/", "https://10.0.0.1/", "https://[::ffff:10.0.0.1]/"]
+        {
+            let failure = failed(url, Reach::Public).await;
+            assert!(matches!(&failure, SendFailure::AddressRefused(_)), "{url}: {failure:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_off_may_have_arrived() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/token?code=hush", listener.local_addr().unwrap());
+        let (failure, _) = tokio::join!(failed(&url, Reach::Loopback), async {
+            let (stream, _) = listener.accept().await.unwrap();
+            stream.readable().await.unwrap();
+        });
+        assert!(matches!(&failure, SendFailure::Interrupted(text) if !text.contains("hush")), "{failure:?}");
+    }
+}

@@ -1,0 +1,187 @@
+//! What is never done: a token elsewhere, a redirect followed, a limit passed.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use http::header::{AUTHORIZATION, LOCATION};
+use http_body_util::BodyExt;
+use mcp_auth::{Kind, Policy, Scopes};
+use mcp_auth_reqwest::{Client, Error};
+use serde_json::json;
+use support::{Reply, Town};
+
+fn failure(result: Result<mcp_auth::Authorized, Error>) -> (Kind, String) {
+    match result {
+        Err(Error::Failure(failure)) => (failure.kind(), format!("{failure:#}")),
+        other => panic!("a failure was expected, not {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_request_outside_the_resource_is_not_sent() {
+    let town = Town::new();
+    let elsewhere = Town::new();
+    let client = town.builder().build().unwrap();
+    client.log_in(Scopes::new()).await.unwrap();
+    for request in [town.request("/mcpx?token=q"), town.request("/"), elsewhere.request("/mcp")] {
+        let error = client.send(request).await.unwrap_err();
+        assert!(matches!(error, Error::OutsideResource { .. }), "{error}");
+        assert!(!error.to_string().contains("token=q"), "{error}");
+    }
+    assert_eq!((town.asked("/mcpx?token=q"), town.asked("/"), elsewhere.asked("/mcp")), (0, 0, 0));
+}
+
+#[tokio::test]
+async fn a_redirect_is_given_back() {
+    let elsewhere = Town::new();
+    let target = format!("{}/mcp", elsewhere.origin);
+    let location = target.clone();
+    let town = Town::with(Duration::ZERO, move |asked| {
+        let authorized = asked.path == "/mcp" && asked.fields.contains_key("authorization");
+        authorized.then(|| Reply::new(307, &json!({})).field("location", &location))
+    });
+    let client = town.builder().build().unwrap();
+    let response = client.send(town.request("/mcp")).await.unwrap();
+    assert_eq!(
+        (response.status().as_u16(), response.headers()[LOCATION].to_str().unwrap()),
+        (307, target.as_str())
+    );
+    assert_eq!(elsewhere.asked("/mcp"), 0);
+}
+
+#[tokio::test]
+async fn an_authorization_exchange_follows_no_redirect() {
+    let town = Town::with(Duration::ZERO, |asked| {
+        (asked.path == "/token").then(|| Reply::new(307, &json!({})).field("location", "/elsewhere"))
+    });
+    let client = town.builder().build().unwrap();
+    let (kind, _) = failure(client.log_in(Scopes::new()).await);
+    assert_eq!((kind, town.asked("/elsewhere")), (Kind::Redirected, 0));
+}
+
+#[tokio::test]
+async fn a_header_of_the_callers_own_is_left_alone() {
+    let town = Town::new();
+    let client = town.builder().build().unwrap();
+    client.log_in(Scopes::new()).await.unwrap();
+    let mut request = town.request("/mcp");
+    request.headers_mut().insert(AUTHORIZATION, "Bearer the-callers-own".parse().unwrap());
+    assert_eq!(client.send(request).await.unwrap().status(), 401);
+    let records = town.records.lock().unwrap();
+    let sent: Vec<_> =
+        records.asked.iter().filter_map(|asked| asked.fields.get("authorization")).cloned().collect();
+    assert_eq!((sent, records.logins), (vec!["Bearer the-callers-own".to_owned()], 1));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_is_not_read() {
+    let town = Town::with(Duration::ZERO, |asked| {
+        let metadata = asked.path.starts_with("/.well-known/oauth-authorization-server");
+        metadata.then(|| Reply::new(200, &json!({"filler": "x".repeat(4 << 20)})))
+    });
+    let client = town.builder().build().unwrap();
+    let (kind, text) = failure(client.log_in(Scopes::new()).await);
+    assert_eq!(kind, Kind::TooLarge, "{text}");
+}
+
+#[tokio::test]
+async fn an_answer_at_the_limit_is_read() {
+    // The limit is set to the length of the real document, and then to one byte less.
+    for (spare, expected) in [(0, None), (1, Some(Kind::TooLarge))] {
+        let town = Town::new();
+        let document = reqwest_text(&format!("{}/.well-known/oauth-authorization-server", town.origin)).await;
+        let policy = Policy { metadata_bytes: document.len() - spare, ..Policy::default() };
+        let client = town.builder_with(town.config().policy(policy), support::Person::new(&town)).build();
+        let result = client.unwrap().log_in(Scopes::new()).await;
+        assert_eq!(result.err().map(|error| failure(Err(error)).0), expected);
+    }
+}
+
+async fn reqwest_text(url: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let url: url::Url = url.parse().unwrap();
+    let mut stream =
+        tokio::net::TcpStream::connect((url.host_str().unwrap(), url.port().unwrap())).await.unwrap();
+    stream.write_all(format!("GET {} HTTP/1.1\r\n\r\n", url.path()).as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    text.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+#[tokio::test]
+async fn an_exchange_that_hangs_is_given_up_at_its_deadline() {
+    let town = Town::with(Duration::ZERO, |asked| {
+        (asked.path == "/token")
+            .then(|| Reply { delay: Duration::from_secs(3600), ..Reply::new(200, &json!({})) })
+    });
+    let policy = Policy { exchange_time: Duration::from_secs(1), ..Policy::default() };
+    let client =
+        town.builder_with(town.config().policy(policy), support::Person::new(&town)).build().unwrap();
+    let begun = Instant::now();
+    let (kind, text) = failure(client.log_in(Scopes::new()).await);
+    assert_eq!(kind, Kind::TimedOut, "{text}");
+    assert!(begun.elapsed() < Duration::from_secs(20));
+}
+
+#[tokio::test]
+async fn a_port_where_nobody_listens_is_unreachable() {
+    let town = Town::with(Duration::ZERO, |asked| {
+        let document = json!({"resource": format!("http://{}/mcp", asked.fields["host"]),
+            "authorization_servers": ["http://127.0.0.1:1"]});
+        asked.path.starts_with("/.well-known/oauth-protected").then(|| Reply::new(200, &document))
+    });
+    let client = town.builder().build().unwrap();
+    let (kind, text) = failure(client.log_in(Scopes::new()).await);
+    assert_eq!(kind, Kind::Unreachable, "{text}");
+}
+
+#[tokio::test]
+async fn the_callers_own_request_fails_without_its_query() {
+    let client =
+        Client::builder(mcp_auth::Config::new("http://127.0.0.1:1/mcp", "Visitor", support::REDIRECT));
+    let url = "http://127.0.0.1:1/mcp?key=hush".parse().unwrap();
+    let error =
+        client.build().unwrap().send(reqwest::Request::new(http::Method::GET, url)).await.unwrap_err();
+    assert!(matches!(error, Error::Transport(_)));
+    assert!(!format!("{error} {error:?}").contains("hush"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_builder_of_the_hosts_own_is_used_but_not_its_redirects() {
+    let town = Town::with(Duration::ZERO, |asked| {
+        (asked.path == "/mcp/away").then(|| Reply::new(302, &json!({})).field("location", "/mcp"))
+    });
+    let factory = || {
+        let builder = reqwest::Client::builder().user_agent("the-hosts-own");
+        builder.redirect(reqwest::redirect::Policy::limited(5))
+    };
+    let client = town.builder().http(factory).build().unwrap();
+    client.log_in(Scopes::new()).await.unwrap();
+    assert_eq!(client.send(town.request("/mcp/away")).await.unwrap().status(), 302);
+    let records = town.records.lock().unwrap();
+    assert!(records.asked.iter().all(|asked| asked.fields["user-agent"] == "the-hosts-own"));
+}
+
+#[test]
+fn a_configuration_that_cannot_be_used_is_refused() {
+    let config = mcp_auth::Config::new("ftp://mcp.example", "Visitor", support::REDIRECT);
+    assert!(matches!(Client::builder(config).build(), Err(Error::Configuration(_))));
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_cloned_is_sent_once() {
+    let town = Town::new();
+    let client = town.builder().build().unwrap();
+    let once = || {
+        let mut request = town.request("/mcp");
+        let body = reqwest::Body::from("whole").boxed();
+        *request.body_mut() = Some(reqwest::Body::wrap(body));
+        request
+    };
+    assert_eq!(client.send(once()).await.unwrap().status(), 401);
+    assert_eq!((town.asked("/mcp"), town.logins()), (1, 0));
+    client.log_in(Scopes::new()).await.unwrap();
+    assert_eq!(client.send(once()).await.unwrap().status(), 200);
+}
