@@ -219,6 +219,13 @@ impl Authorizer {
             }
         }
         self.world.trail = Trail::default();
+        self.world.seen = false;
+        if challenge.demand.dpop && !challenge.demand.bearer {
+            // A Bearer token instead of a bound one would be a weaker one than the server wants.
+            let expected = "a challenge that offers Bearer";
+            self.fail(Breach::new(Kind::Unsupported, "RFC 9449 §7.1", expected, "DPoP alone"));
+            return;
+        }
         if challenge.step_up { self.step_up(challenge) } else { self.unauthorized(challenge) }
     }
 
@@ -320,7 +327,9 @@ impl Authorizer {
         match Grant::new(credential, source, self.grant.take(), &self.world) {
             Ok(grant) => {
                 self.restored = true;
-                self.quiet = None;
+                if grant.source == TokenSource::LoggedIn {
+                    self.quiet = None;
+                }
                 self.grant = Some(grant);
                 self.finish(Ok(Outcome::Authorized(outcome)));
             }

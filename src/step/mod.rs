@@ -63,8 +63,6 @@ pub(crate) struct Aim {
     pub(crate) renewed: bool,
     /// The token that the resource refused.
     pub(crate) refused: Option<Generation>,
-    /// The authorization server no longer knows the client of the credential at hand.
-    pub(crate) client_rejected: bool,
     /// Why no person is to be asked just now.
     pub(crate) quiet: Option<Breach>,
     /// The credential at hand, if it is of this configuration.

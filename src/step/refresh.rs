@@ -51,7 +51,9 @@ impl Refreshing {
             // pass by itself is a failure, and the refresh token is kept.
             Err(breach) if matches!(breach.kind, Kind::GrantRejected | Kind::ClientRejected) => {
                 world.spent = Some(held.generation);
-                aim.client_rejected = breach.kind == Kind::ClientRejected;
+                if breach.kind == Kind::ClientRejected {
+                    world.disowned = Some(held.generation);
+                }
                 aim.held = Some(held);
                 return restore::discover(world, aim);
             }

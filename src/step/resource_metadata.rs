@@ -93,6 +93,15 @@ impl FindingResource {
 fn read(world: &World, body: &[u8]) -> Result<ResourceMetadata, Breach> {
     let metadata = ResourceMetadata::read(body)?;
     check_resource(&metadata.resource, world.server.url())?;
+    if metadata.dpop_bound_access_tokens_required {
+        let got = "a demand for tokens bound by DPoP";
+        return Err(Breach::new(
+            Kind::Unsupported,
+            "RFC 9728 §2",
+            "a resource that takes Bearer tokens",
+            got,
+        ));
+    }
     Ok(metadata)
 }
 

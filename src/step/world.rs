@@ -36,6 +36,8 @@ pub(crate) struct World {
     pub(crate) seen: bool,
     /// The grant whose refresh token the authorization server refused: it is not sent again.
     pub(crate) spent: Option<Generation>,
+    /// The grant whose client the authorization server no longer knows: the client is not used again.
+    pub(crate) disowned: Option<Generation>,
     ids: u64,
 }
 
@@ -63,6 +65,7 @@ impl World {
             out: VecDeque::new(),
             seen: false,
             spent: None,
+            disowned: None,
             ids: 0,
         })
     }

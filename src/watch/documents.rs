@@ -76,7 +76,7 @@ impl Documents {
         }
     }
 
-    fn aliases_of(&self, issuer: &str) -> Vec<String> {
+    pub(super) fn aliases_of(&self, issuer: &str) -> Vec<String> {
         let same = |known: &str| known.trim_end_matches('/') == issuer.trim_end_matches('/');
         self.aliases
             .iter()

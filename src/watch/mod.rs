@@ -30,6 +30,7 @@ use crate::config::Config;
 use crate::credential::Credential;
 use crate::event::{Answer, Event, Reply, RequestId, Response};
 use crate::outcome::{Outcome, TokenSource};
+use crate::snapshot::Snapshot;
 use documents::{Documents, members, parameter, parameters};
 use secrets::{Home, Secrets, Sort};
 
@@ -103,6 +104,29 @@ impl Watch {
             redirect: None,
             breaches: Vec::new(),
         }
+    }
+
+    /// Watches a run that takes up a login from where another left it.
+    pub fn resume(config: &Config, snapshot: &Snapshot) -> Self {
+        let mut watch = Self::new(config);
+        let terms = &snapshot.consent.terms;
+        watch.documents.remember(&terms.server);
+        watch.secrets.learn(Sort::State, snapshot.state(), Home::Anywhere);
+        if let Some(secret) = &terms.client.secret {
+            let home = Home::Endpoint(terms.server.token_endpoint.clone());
+            watch.secrets.learn(Sort::ClientSecret, secret.expose(), home);
+        }
+        watch.running = true;
+        watch.asked = Some(Asked {
+            state: snapshot.state().to_owned(),
+            token_endpoint: Some(terms.server.token_endpoint.clone()),
+            issuer: Some(terms.server.issuer.clone()),
+            iss_required: terms.server.iss_parameter_supported,
+            aliases: watch.documents.aliases_of(&terms.server.named),
+            answered: false,
+            code: None,
+        });
+        watch
     }
 
     /// What must never happen and did, in words.

@@ -83,8 +83,9 @@ impl Callback {
         let text = self.0.expose();
         let text = text.split('#').next().unwrap_or_default().trim();
         match text.split_once('?') {
-            Some((_, query)) => query,
-            None if text.contains("://") => "",
+            Some((before, query)) if before.is_empty() || is_url(before) => query,
+            Some(_) => text,
+            None if is_url(text) => "",
             None => text,
         }
     }
@@ -104,6 +105,12 @@ impl Callback {
             Some(_) => Err(foreign("the `state` that was sent", "another one")),
         }
     }
+}
+
+/// Whether the text begins as a URL does, with a scheme.
+fn is_url(text: &str) -> bool {
+    let is_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    text.split_once(':').is_some_and(|(scheme, _)| !scheme.is_empty() && scheme.bytes().all(is_scheme))
 }
 
 /// The four rows of MCP's table: present is compared, as a string, whatever the metadata says; absent is refused

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use http::{Request, Response, StatusCode, header};
 use mcp_auth::watch::Watch;
 use mcp_auth::{
-    Access, Action, Authorized, Authorizer, Callback, Challenge, Config, Credential, Event, Failure, Generation, Key,
-    Outcome, Saving, Scopes, Secret, Seed, SendFailure, Snapshot, Timestamp,
+    Access, Action, Authorized, Authorizer, Callback, Challenge, Config, Credential, Event, Failure,
+    Generation, Key, Outcome, Saving, Scopes, Secret, Seed, SendFailure, Snapshot, Timestamp,
 };
 use mcp_auth_testbed::{Browsed, Dials, Origins, Purpose, World};
 use url::Url;
@@ -85,10 +85,19 @@ impl Rig {
         self.auth = Authorizer::new(config, Seed::new([self.seed; 32])).unwrap();
     }
 
+    /// The same, with answers coming back elsewhere.
+    pub(crate) fn restart_at(&mut self, redirect_uri: &str) {
+        let config = Config::new(self.world.server_url(), "Rig", redirect_uri);
+        self.seed += 1;
+        self.watch = Watch::new(&config);
+        self.auth = Authorizer::new(config, Seed::new([self.seed; 32])).unwrap();
+    }
+
     /// A new process takes up a login that waits.
     pub(crate) fn resume(&mut self, configure: impl FnOnce(Config) -> Config, snapshot: Snapshot) {
         let config = configure(Config::new(self.world.server_url(), "Rig", REDIRECT));
         self.seed += 1;
+        self.watch = Watch::resume(&config, &snapshot);
         self.auth = Authorizer::resume(config, Seed::new([self.seed; 32]), snapshot).unwrap();
     }
 
@@ -140,15 +149,14 @@ impl Rig {
                 StoreMood::FailsToRead => load.fail("the disk is gone"),
                 StoreMood::Works | StoreMood::FailsToWrite => load.reply(self.store.get(load.key()).cloned()),
             }),
-            Action::Store(save) => Some(save.reply(self.save(save.key(), save.credential(), save.replaces()))),
+            Action::Store(save) => {
+                Some(save.reply(self.save(save.key(), save.credential(), save.replaces())))
+            }
             Action::Send(send) => {
-                let response = self.world.handle(self.now, send.request());
-                Some(if mcp_auth_testbed::is_dropped(&response) {
-                    send.fail(SendFailure::Interrupted("the connection was closed".to_owned()))
-                } else if response.body().len() > send.max_bytes() {
-                    send.fail(SendFailure::TooLarge)
-                } else {
-                    send.reply(response)
+                Some(match self.world.answer(self.now, send.request()) {
+                    None => send.fail(SendFailure::Interrupted("the connection was closed".to_owned())),
+                    Some(large) if large.body().len() > send.max_bytes() => send.fail(SendFailure::TooLarge),
+                    Some(response) => send.reply(response),
                 })
             }
             Action::Open(open) => {
@@ -183,7 +191,7 @@ impl Rig {
                 let url = self.opened.last().expect("there is a wait, so a browser is open").clone();
                 match self.world.browse(self.now, url.as_str()) {
                     Browsed::Callback(callback) => Event::Called(Callback::new(callback)),
-                    Browsed::Page { .. } => {
+                    _ => {
                         self.now = until.as_secs();
                         Event::Tick
                     }
@@ -204,7 +212,11 @@ impl Rig {
 
     /// What an adapter does with a request of its caller: attaches what there is, and mends a refusal, within
     /// bounds.
-    pub(crate) fn call(&mut self, method: &str, name: Option<&str>) -> Result<Response<Vec<u8>>, Box<Failure>> {
+    pub(crate) fn call(
+        &mut self,
+        method: &str,
+        name: Option<&str>,
+    ) -> Result<Response<Vec<u8>>, Box<Failure>> {
         let url = Url::parse(&self.world.server_url()).unwrap();
         let operation = name.map_or(method.to_owned(), |name| format!("{method}:{name}"));
         let mut retries = 0;
@@ -226,7 +238,9 @@ impl Rig {
                 request.headers_mut().insert(header::AUTHORIZATION, value);
             }
             let response = self.world.handle(self.now, request);
-            let Some(challenge) = Challenge::of(response.status(), response.headers()) else { return Ok(response) };
+            let Some(challenge) = Challenge::of(response.status(), response.headers()) else {
+                return Ok(response);
+            };
             let challenge = challenge.refused(generation).operation(&operation).retries(retries);
             if response.status() == StatusCode::UNAUTHORIZED {
                 retries += 1;

@@ -1,9 +1,13 @@
 //! Runs every table in `vectors/`. A table is found by itself; what it is about names the function that runs it.
 
+mod authorization;
+mod challenge;
+mod client;
 mod guard;
 mod resource_metadata;
 mod scope_selection;
 mod server_metadata;
+mod token;
 mod well_known;
 
 use std::collections::BTreeMap;
@@ -36,14 +40,26 @@ type Run = fn(&Value) -> Value;
 
 /// A table's file name without `.json`, and what runs its cases.
 const TABLES: &[(&str, Run)] = &[
+    ("authorization_request", authorization::request),
+    ("callback", authorization::callback),
+    ("challenge", challenge::run),
+    ("client_metadata", client::metadata),
     ("guard", guard::run),
     ("scope_selection", scope_selection::run),
     ("issuer", server_metadata::run_issuer),
+    ("registration_answer", client::registration),
     ("resource_match", resource_metadata::run_match),
     ("resource_metadata", resource_metadata::run),
     ("server_metadata", server_metadata::run),
+    ("token_answer", token::answer),
+    ("token_request", token::request),
     ("well_known", well_known::run),
 ];
+
+/// The kind of a breach by its stable name.
+pub(crate) fn kind(breach: &mcp_auth::Breach) -> Value {
+    serde_json::to_value(breach.kind).unwrap()
+}
 
 /// The body of an answer: `document` as JSON, or `body` as it stands.
 pub(crate) fn body(input: &Value) -> Vec<u8> {

@@ -1,0 +1,163 @@
+//! An authorization server: what it remembers, and which of its parts answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::Method;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use crate::client::Client;
+use crate::documents::Site;
+use crate::message::{self, Answer, Asked};
+
+/// One authorization server.
+#[derive(Clone, Debug)]
+pub(crate) struct AuthorizationServer {
+    pub(crate) index: usize,
+    drawn: u64,
+    /// Clients that registered themselves, by `client_id`.
+    pub(crate) clients: BTreeMap<String, Client>,
+    /// Authorization requests that wait for a person, by the ticket in the consent form.
+    pub(crate) pending: BTreeMap<String, Request>,
+    pub(crate) codes: BTreeMap<String, Code>,
+    pub(crate) access: BTreeMap<String, AccessToken>,
+    pub(crate) refresh: BTreeMap<String, RefreshToken>,
+    /// Grants that were revoked with everything that came of them.
+    pub(crate) revoked: BTreeSet<u64>,
+}
+
+/// An authorization request that is in order.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) client_id: String,
+    pub(crate) client_name: String,
+    pub(crate) redirect_uri: String,
+    pub(crate) state: Option<String>,
+    pub(crate) challenge: String,
+    pub(crate) plain: bool,
+    /// The audience of the tokens to come.
+    pub(crate) resource: String,
+    /// The `resource` parameter, as it was sent.
+    pub(crate) asked_resource: Option<String>,
+    pub(crate) scopes: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Code {
+    pub(crate) request: Request,
+    pub(crate) expires: u64,
+    /// The grant that came of it, once it was spent; a failed attempt spends it too.
+    pub(crate) spent: Option<u64>,
+}
+
+/// What a token stands for.
+#[derive(Clone, Debug)]
+pub(crate) struct Grant {
+    /// All tokens that came of one consent share it.
+    pub(crate) family: u64,
+    pub(crate) client_id: String,
+    pub(crate) resource: String,
+    pub(crate) asked_resource: Option<String>,
+    pub(crate) scopes: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct AccessToken {
+    pub(crate) grant: Grant,
+    pub(crate) expires: u64,
+}
+
+/// Where a refresh token stands in the line of its grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Current,
+    /// The one before the current one.
+    Previous,
+    Spent,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct RefreshToken {
+    pub(crate) grant: Grant,
+    pub(crate) expires: Option<u64>,
+    pub(crate) standing: Standing,
+}
+
+impl AuthorizationServer {
+    pub(crate) fn new(index: usize) -> Self {
+        Self {
+            index,
+            drawn: 0,
+            clients: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            codes: BTreeMap::new(),
+            access: BTreeMap::new(),
+            refresh: BTreeMap::new(),
+            revoked: BTreeSet::new(),
+        }
+    }
+
+    /// A number never given before.
+    pub(crate) fn count(&mut self) -> u64 {
+        self.drawn = self.drawn.saturating_add(1);
+        self.drawn
+    }
+
+    /// A value never given before. It looks like a random one and is not: the world must give the same again.
+    pub(crate) fn draw(&mut self, kind: &str) -> String {
+        let count = self.count();
+        let digest = Sha256::digest(format!("{kind} {count} of authorization server {}", self.index));
+        format!("{kind}_{}", URL_SAFE_NO_PAD.encode(digest))
+    }
+
+    /// Answers what goes to an endpoint; `None` where there is none.
+    pub(crate) fn answer(&mut self, site: Site<'_>, now: u64, url: &str, request: &Asked) -> Option<Answer> {
+        let names = ["authorize", "token", "register", "revoke", "consent", "jwks"];
+        let name = names.into_iter().find(|name| site.endpoint(self.index, name) == url)?;
+        let method = request.method();
+        match name {
+            "authorize" if method == Method::GET || method == Method::POST => {
+                Some(self.authorize(site, now, request))
+            }
+            "jwks" if method == Method::GET => Some(message::json(200, &json!({ "keys": [] }))),
+            "consent" if method == Method::POST => Some(self.consent(site, now, request)),
+            "token" if method == Method::POST => Some(self.token(site, now, request)),
+            "register" if method == Method::POST => self.register(site, now, request),
+            "revoke" if !site.dials.revocation => None,
+            "revoke" if method == Method::POST => Some(self.revoke(site, now, request)),
+            _ => Some(message::text(405, "This endpoint does not take this method.")),
+        }
+    }
+
+    /// Ends everything that came of one consent.
+    pub(crate) fn end_family(&mut self, family: u64) {
+        self.revoked.insert(family);
+        self.access.retain(|_, token| token.grant.family != family);
+    }
+
+    /// What an access token stands for, if it is one and has not expired.
+    pub(crate) fn access(&self, token: &str, now: u64) -> Option<&Grant> {
+        self.access.get(token).filter(|token| now < token.expires).map(|token| &token.grant)
+    }
+
+    pub(crate) fn expire_access_tokens(&mut self) {
+        self.access.values_mut().for_each(|token| token.expires = 0);
+    }
+
+    pub(crate) fn revoke_everything(&mut self) {
+        self.revoked.extend(self.refresh.values().map(|token| token.grant.family));
+        self.access.clear();
+        self.codes.clear();
+        self.pending.clear();
+    }
+
+    pub(crate) fn purge_clients(&mut self) {
+        self.clients.clear();
+    }
+
+    pub(crate) fn expire_client_secrets(&mut self) {
+        self.clients.values_mut().for_each(|client| client.secret_expires = Some(0));
+    }
+}

@@ -1,0 +1,443 @@
+//! The world: who lives at which origin, what was asked of whom, and the events in its life.
+
+use std::collections::BTreeMap;
+
+use http::{Request, Response, Uri};
+
+use crate::authorization_server::AuthorizationServer;
+use crate::dials::{Dials, MetadataRedirect, Person, UnknownPath};
+use crate::documents::{MOVED, Site, WELL_KNOWN_OAUTH, WELL_KNOWN_OPENID, WELL_KNOWN_RESOURCE, proxy};
+use crate::fault::Purpose;
+use crate::mcp;
+use crate::message::{self, Answer, Asked, Parameters};
+
+/// The origins of the world: scheme and authority, with no path and no slash at the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origins {
+    /// The MCP server.
+    pub server: String,
+    /// The authorization servers.
+    pub authorization_servers: Vec<String>,
+    /// An origin that stands for others: endpoints and metadata that live elsewhere.
+    pub elsewhere: String,
+    /// An origin where every connection is closed without an answer.
+    pub dead: String,
+}
+
+impl Default for Origins {
+    fn default() -> Self {
+        Self {
+            server: "https://mcp.example".to_owned(),
+            authorization_servers: vec!["https://as.example".to_owned(), "https://as2.example".to_owned()],
+            elsewhere: "https://elsewhere.example".to_owned(),
+            dead: "https://dead.example".to_owned(),
+        }
+    }
+}
+
+/// Who was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// The MCP server.
+    McpServer,
+    /// An authorization server, counted from 0.
+    AuthorizationServer(usize),
+    /// An origin where nobody lives. A client that is led there shows it here.
+    Nobody,
+}
+
+/// One request, and how it was answered.
+///
+/// It holds what was sent as it was sent, secrets too: it is for tests to look at.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// Who was asked.
+    pub role: Role,
+    /// What for.
+    pub purpose: Purpose,
+    /// The method.
+    pub method: String,
+    /// The origin, in lower case.
+    pub origin: String,
+    /// The path, without the query.
+    pub path: String,
+    /// The parameters of the query and of a form body, in order.
+    pub parameters: Vec<(String, String)>,
+    /// The `Authorization` header, if it was sent.
+    pub authorization: Option<String>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// The status of the answer; 0 if the connection was closed without one.
+    pub status: u16,
+}
+
+impl Exchange {
+    /// The first parameter of this name, in the query or the form.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// What the person with the browser ended up with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Browsed {
+    /// The browser was sent to this callback URL.
+    Callback(String),
+    /// A page was shown and no redirect followed: an error in the browser, or a consent page that was left.
+    Page {
+        /// The status of the page; 0 if the connection was closed without an answer.
+        status: u16,
+        /// The page.
+        text: String,
+    },
+}
+
+/// Set on the answer of [`World::handle`] that stands for a connection closed without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dropped;
+
+/// The servers, what they remember, and what was asked of them.
+///
+/// Everything follows from the dials, the requests and their times: the same again gives the same answers byte for
+/// byte.
+#[derive(Clone, Debug)]
+pub struct World {
+    dials: Dials,
+    origins: Origins,
+    servers: Vec<AuthorizationServer>,
+    exchanges: Vec<Exchange>,
+    counts: BTreeMap<Purpose, u32>,
+}
+
+impl World {
+    /// A world in which nothing has happened yet.
+    pub fn new(dials: Dials, origins: Origins) -> Self {
+        let servers = (0..origins.authorization_servers.len()).map(AuthorizationServer::new).collect();
+        Self { dials, origins, servers, exchanges: Vec::new(), counts: BTreeMap::new() }
+    }
+
+    /// The URL of the MCP server: the origin and the path by the dial.
+    pub fn server_url(&self) -> String {
+        self.site().server_url()
+    }
+
+    /// The resource identifier that the MCP server goes by.
+    pub fn resource(&self) -> String {
+        self.site().resource()
+    }
+
+    /// The issuer of an authorization server, as the resource metadata lists it.
+    pub fn issuer(&self, server: usize) -> String {
+        self.site().issuer(server)
+    }
+
+    /// The origins.
+    pub fn origins(&self) -> &Origins {
+        &self.origins
+    }
+
+    /// The dials.
+    pub fn dials(&self) -> &Dials {
+        &self.dials
+    }
+
+    /// The dials, to turn one in the middle.
+    pub fn dials_mut(&mut self) -> &mut Dials {
+        &mut self.dials
+    }
+
+    /// What was asked, in order.
+    pub fn exchanges(&self) -> &[Exchange] {
+        &self.exchanges
+    }
+
+    /// How many requests of a purpose there were.
+    pub fn count(&self, purpose: Purpose) -> usize {
+        self.exchanges.iter().filter(|exchange| exchange.purpose == purpose).count()
+    }
+
+    /// Forgets what was asked. The counts that faults go by stay.
+    pub fn clear_exchanges(&mut self) {
+        self.exchanges.clear();
+    }
+
+    /// Ends every access token, as time would.
+    pub fn expire_access_tokens(&mut self) {
+        self.servers.iter_mut().for_each(AuthorizationServer::expire_access_tokens);
+    }
+
+    /// Ends every grant: access tokens, refresh tokens and codes.
+    pub fn revoke_everything(&mut self) {
+        self.servers.iter_mut().for_each(AuthorizationServer::revoke_everything);
+    }
+
+    /// Forgets every client that registered itself. Their access tokens live on until they expire.
+    pub fn purge_clients(&mut self) {
+        self.servers.iter_mut().for_each(AuthorizationServer::purge_clients);
+    }
+
+    /// Ends the secrets of the clients that registered themselves.
+    pub fn expire_client_secrets(&mut self) {
+        self.servers.iter_mut().for_each(AuthorizationServer::expire_client_secrets);
+    }
+
+    /// Answers a request at a time, in seconds. The URI is absolute and its origin says who is asked.
+    ///
+    /// A connection closed without an answer is a 502 that carries [`Dropped`] in its extensions.
+    pub fn handle(&mut self, now: u64, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
+        self.answer(now, request).unwrap_or_else(|| {
+            let mut answer = message::text(502, "");
+            answer.extensions_mut().insert(Dropped);
+            answer
+        })
+    }
+
+    /// Answers a request like [`World::handle`]; `None` closes the connection without an answer.
+    pub fn answer(&mut self, now: u64, request: Request<Vec<u8>>) -> Option<Response<Vec<u8>>> {
+        let place = self.place(request.uri());
+        let mut exchange = recorded(&place, &request);
+        let count = self.counts.entry(place.purpose).or_default();
+        *count = count.saturating_add(1);
+        let fault = self
+            .dials
+            .faults
+            .iter()
+            .find(|fault| fault.purpose == place.purpose && (fault.nth == 0 || fault.nth == *count));
+        let trouble = fault.map(|fault| fault.what.clone());
+        let answer = match trouble {
+            None => self.respond(now, &place, &request),
+            Some(trouble) => {
+                let answer = trouble.takes_effect().then(|| self.respond(now, &place, &request)).flatten();
+                trouble.spoil(answer)
+            }
+        };
+        exchange.status = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
+        self.exchanges.push(exchange);
+        answer
+    }
+
+    /// The scripted person opens an authorization URL, and does what [`Dials::person`] says.
+    pub fn browse(&mut self, now: u64, authorization_url: &str) -> Browsed {
+        let mut url = authorization_url.to_owned();
+        let mut form: Option<String> = None;
+        // A browser follows redirects; ours gives up after a few.
+        for _ in 0..8 {
+            let Some(request) = navigation(&url, form.take()) else {
+                return Browsed::Page { status: 0, text: "This is no URL that a browser opens.".to_owned() };
+            };
+            let Some(answer) = self.answer(now, request) else {
+                return Browsed::Page { status: 0, text: "The connection was closed.".to_owned() };
+            };
+            let location = answer.headers().get("location").and_then(|value| value.to_str().ok());
+            if let (true, Some(location)) = (answer.status().is_redirection(), location) {
+                url = location.to_owned();
+                let role = url.parse().map_or(Role::Nobody, |uri| self.place(&uri).role);
+                if role == Role::Nobody {
+                    return Browsed::Callback(url);
+                }
+                continue;
+            }
+            let status = answer.status().as_u16();
+            let text = String::from_utf8_lossy(answer.body()).into_owned();
+            let decision = match self.dials.person {
+                Person::Allows => "allow",
+                Person::Denies => "deny",
+                Person::Leaves => return Browsed::Page { status, text },
+            };
+            let Some((action, ticket)) = crate::consent::read(&text) else {
+                return Browsed::Page { status, text };
+            };
+            url = action;
+            form = Some(format!("request={ticket}&decision={decision}"));
+        }
+        Browsed::Page { status: 0, text: "There were too many redirects.".to_owned() }
+    }
+
+    fn site(&self) -> Site<'_> {
+        Site { dials: &self.dials, origins: &self.origins }
+    }
+
+    fn place(&self, uri: &Uri) -> Place {
+        let origin = origin(uri);
+        let path = uri.path().to_owned();
+        let site = self.site();
+        let by_origin = || self.origins.authorization_servers.iter().position(|own| *own == origin);
+        let role = if origin == self.origins.server {
+            let mcp = site.is_mcp_path(&path) || path.contains(WELL_KNOWN_RESOURCE);
+            if site.is_own_authorization_server() && !mcp {
+                Role::AuthorizationServer(0)
+            } else {
+                Role::McpServer
+            }
+        } else if let Some(server) = by_origin() {
+            Role::AuthorizationServer(server)
+        } else if origin == self.origins.elsewhere {
+            match path.trim_start_matches('/').split('/').next() {
+                Some("server") => Role::McpServer,
+                Some(name) => (0..self.servers.len())
+                    .find(|server| proxy(*server) == name)
+                    .map_or(Role::Nobody, Role::AuthorizationServer),
+                None => Role::Nobody,
+            }
+        } else {
+            Role::Nobody
+        };
+        let purpose = purpose(&site, role, &origin, &path);
+        Place { role, purpose, origin, path }
+    }
+
+    fn respond(&mut self, now: u64, place: &Place, request: &Asked) -> Option<Answer> {
+        let site = Site { dials: &self.dials, origins: &self.origins };
+        let known = match place.role {
+            Role::Nobody => {
+                // Only the origins of this world have somebody who could answer 404.
+                return (place.origin == self.origins.elsewhere).then(|| nothing_here(&site));
+            }
+            Role::McpServer => match place.purpose {
+                Purpose::Mcp => Some(mcp::answer(site, &mut self.servers, now, request)),
+                _ => resource_metadata(&site, place, request),
+            },
+            Role::AuthorizationServer(server) => match place.purpose {
+                Purpose::ServerMetadata => server_metadata(&site, server, place, request),
+                _ => {
+                    let own = self.servers.get_mut(server)?;
+                    own.answer(site, now, &place.url(), request)
+                }
+            },
+        };
+        Some(known.unwrap_or_else(|| nothing_here(&site)))
+    }
+}
+
+/// Where a request goes.
+struct Place {
+    role: Role,
+    purpose: Purpose,
+    origin: String,
+    path: String,
+}
+
+impl Place {
+    fn url(&self) -> String {
+        format!("{}{}", self.origin, self.path)
+    }
+}
+
+/// Scheme and authority in lower case, without a default port. User information makes it another origin.
+fn origin(uri: &Uri) -> String {
+    let scheme = uri.scheme_str().unwrap_or_default().to_ascii_lowercase();
+    let authority =
+        uri.authority().map(|authority| authority.as_str().to_ascii_lowercase()).unwrap_or_default();
+    let port = match scheme.as_str() {
+        "https" => ":443",
+        _ => ":80",
+    };
+    let authority = authority.strip_suffix(port).unwrap_or(&authority);
+    format!("{scheme}://{authority}")
+}
+
+fn purpose(site: &Site<'_>, role: Role, origin: &str, path: &str) -> Purpose {
+    match role {
+        Role::Nobody => Purpose::Other,
+        Role::McpServer => {
+            let unmoved = path.split_once(MOVED).map_or(path, |(_, path)| path);
+            let listed = site.resource_metadata_paths().iter().any(|own| own == unmoved);
+            if origin == site.origins.server && site.is_mcp_path(path) {
+                Purpose::Mcp
+            } else if listed || path.contains(WELL_KNOWN_RESOURCE) {
+                Purpose::ResourceMetadata
+            } else {
+                Purpose::Other
+            }
+        }
+        Role::AuthorizationServer(server) => {
+            if path.contains(WELL_KNOWN_OAUTH) || path.contains(WELL_KNOWN_OPENID) {
+                return Purpose::ServerMetadata;
+            }
+            let url = format!("{origin}{path}");
+            let known = [
+                ("register", Purpose::Registration),
+                ("authorize", Purpose::Authorize),
+                ("token", Purpose::Token),
+                ("revoke", Purpose::Revoke),
+            ];
+            let found = known.into_iter().find(|(name, _)| site.endpoint(server, name) == url);
+            found.map_or(Purpose::Other, |(_, purpose)| purpose)
+        }
+    }
+}
+
+fn resource_metadata(site: &Site<'_>, place: &Place, request: &Asked) -> Option<Answer> {
+    let redirect = site.dials.resource_metadata_redirect;
+    let here =
+        site.resource_metadata_paths().into_iter().map(|path| format!("{}{path}", site.origins.server));
+    document(site, here, redirect, "server", place, request, |site| site.resource_metadata())
+}
+
+fn server_metadata(site: &Site<'_>, server: usize, place: &Place, request: &Asked) -> Option<Answer> {
+    let redirect = site.dials.server_metadata_redirect;
+    let here = site.server_metadata_urls(server).into_iter();
+    document(site, here, redirect, &proxy(server), place, request, |site| site.server_metadata(server))
+}
+
+/// A metadata document, or the way to where it has moved.
+fn document(
+    site: &Site<'_>,
+    mut locations: impl Iterator<Item = String>,
+    redirect: MetadataRedirect,
+    proxy: &str,
+    place: &Place,
+    request: &Asked,
+    content: impl Fn(&Site<'_>) -> serde_json::Value,
+) -> Option<Answer> {
+    let url = place.url();
+    let answer = locations.find_map(|location| match site.moved(redirect, &location, proxy) {
+        None => (location == url).then(|| message::json(200, &content(site))),
+        Some(moved) if moved == url => Some(message::json(200, &content(site))),
+        Some(moved) => (location == url).then(|| message::redirect(308, &moved)),
+    })?;
+    if request.method() != http::Method::GET {
+        return Some(message::text(405, "Metadata is read with GET."));
+    }
+    Some(answer)
+}
+
+fn nothing_here(site: &Site<'_>) -> Answer {
+    match site.dials.unknown_path {
+        UnknownPath::NotFound => message::text(404, "There is nothing here."),
+        UnknownPath::Page => {
+            message::html(200, "<!DOCTYPE html><title>Welcome</title><p>Welcome.".to_owned())
+        }
+        UnknownPath::Status(status) => message::text(status, "There is nothing here for you."),
+    }
+}
+
+fn recorded(place: &Place, request: &Asked) -> Exchange {
+    let mut parameters = Parameters::of_query(request).0;
+    parameters.extend(Parameters::of_form(request).unwrap_or_default().0);
+    let authorization = request.headers().get("authorization");
+    Exchange {
+        role: place.role,
+        purpose: place.purpose,
+        method: request.method().to_string(),
+        origin: place.origin.clone(),
+        path: place.path.clone(),
+        parameters,
+        authorization: authorization.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+        body: request.body().clone(),
+        status: 0,
+    }
+}
+
+fn navigation(url: &str, form: Option<String>) -> Option<Asked> {
+    let url = url.split('#').next().unwrap_or_default();
+    let request = Request::builder().uri(url).header("accept", "text/html");
+    match form {
+        None => request.method("GET").body(Vec::new()).ok(),
+        Some(form) => request
+            .method("POST")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form.into_bytes())
+            .ok(),
+    }
+}

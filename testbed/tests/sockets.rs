@@ -1,0 +1,122 @@
+//! The same login over sockets.
+
+mod login;
+
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpStream;
+
+use http::{Request, Response};
+use login::{Answer, Servers, call_tool, get};
+use mcp_auth_testbed::{Browsed, Consent, Dials, Fault, LoopbackHost, Purpose, Trouble, serve};
+
+/// One connection for each request.
+struct Sockets;
+
+impl Sockets {
+    fn exchange(request: &Request<Vec<u8>>, host: Option<&str>) -> io::Result<Option<Answer>> {
+        let uri = request.uri();
+        let authority = uri.authority().unwrap().as_str();
+        let mut stream = TcpStream::connect(authority)?;
+        let path = uri.path_and_query().unwrap();
+        let host = host.unwrap_or(authority);
+        let mut head =
+            format!("{} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n", request.method());
+        for (name, value) in request.headers() {
+            head.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
+        }
+        head.push_str(&format!("content-length: {}\r\n\r\n", request.body().len()));
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(request.body())?;
+        let mut answer = Vec::new();
+        // A connection closed under the request may be reset.
+        let _ = stream.read_to_end(&mut answer);
+        if answer.is_empty() {
+            return Ok(None);
+        }
+        let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+        let head = String::from_utf8(answer[..end].to_vec()).unwrap();
+        let mut lines = head.lines();
+        let status: u16 = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let mut response = Response::builder().status(status);
+        for line in lines {
+            let (name, value) = line.split_once(':').unwrap();
+            response = response.header(name, value.trim());
+        }
+        Ok(Some(response.body(answer[end + 4..].to_vec()).unwrap()))
+    }
+}
+
+impl Servers for Sockets {
+    fn send(&mut self, request: Request<Vec<u8>>) -> Answer {
+        Self::exchange(&request, None).unwrap().expect("an answer")
+    }
+
+    /// A person who presses Allow.
+    fn browse(&mut self, url: &str) -> Browsed {
+        let page = get(self, url);
+        let text = String::from_utf8(page.body().clone()).unwrap();
+        let part = |before: &str| text.split_once(before).unwrap().1.split_once('"').unwrap().0.to_owned();
+        let ticket = part("name=\"request\" value=\"");
+        let form = Request::post(part("<form method=\"post\" action=\""))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(format!("request={ticket}&decision=allow").into_bytes());
+        let answer = self.send(form.unwrap());
+        assert_eq!(answer.status(), 303);
+        Browsed::Callback(answer.headers()["location"].to_str().unwrap().to_owned())
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_login_over_sockets_by_each_host_name() {
+    for host in [LoopbackHost::Address, LoopbackHost::Name] {
+        let served = serve(Dials { host, consent: Consent::Page, ..Dials::default() }).await.unwrap();
+        let url = served.server_url();
+        let status = blocking(move || {
+            let (_, _, tokens) = login::login(&mut Sockets, &url, "files:read");
+            call_tool(&mut Sockets, &url, "echo", tokens["access_token"].as_str().unwrap()).status()
+        });
+        assert_eq!(status.await, 200);
+        assert_eq!(served.world().count(Purpose::Token), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_request_and_a_dead_origin_close_the_connection() {
+    let fault = Fault { purpose: Purpose::Mcp, nth: 1, what: Trouble::Drop };
+    let served = serve(Dials { faults: vec![fault], ..Dials::default() }).await.unwrap();
+    let (url, dead) = (served.server_url(), served.origins().dead);
+    blocking(move || {
+        let ask = |url: &str| Sockets::exchange(&Request::get(url).body(Vec::new()).unwrap(), None).unwrap();
+        assert!(ask(&url).is_none());
+        assert_eq!(ask(&url).unwrap().status(), 401);
+        assert!(ask(&format!("{dead}/")).is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_host_name_is_refused() {
+    let served = serve(Dials::default()).await.unwrap();
+    let url = served.server_url();
+    blocking(move || {
+        let request = Request::get(&url).body(Vec::new()).unwrap();
+        let answer = Sockets::exchange(&request, Some("rebound.example:80")).unwrap().unwrap();
+        assert_eq!(answer.status(), 421);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_answers_after_the_drop() {
+    let served = serve(Dials::default()).await.unwrap();
+    let url = served.server_url();
+    drop(served);
+    // The tasks end when the runtime comes round to them.
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    let request = Request::get(&url).body(Vec::new()).unwrap();
+    assert!(blocking(move || Sockets::exchange(&request, None)).await.is_err());
+}

@@ -1,0 +1,55 @@
+//! `token_answer.json` and `token_request.json`.
+
+use mcp_auth::wire::client::{AuthMethod, Client, Origin};
+use mcp_auth::wire::token::{Grant, TokenAnswer, TokenRequest, TokenShape};
+use mcp_auth::{Scopes, Secret, Timestamp};
+use serde_json::{Value, json};
+
+use crate::{body, kind};
+
+/// `{status?, content_type?, document | body, shape?}` to what is read, or to the kind of breach.
+pub(crate) fn answer(input: &Value) -> Value {
+    let now = Timestamp::from_secs(1_000_000);
+    let status = input["status"].as_u64().unwrap_or(200).try_into().unwrap();
+    let content_type = input["content_type"].as_str().or(Some("application/json"));
+    let shape = input.get("shape").cloned().unwrap_or_else(|| json!({}));
+    let shape: TokenShape = serde_json::from_value(shape).unwrap();
+    match TokenAnswer::read(status, content_type, &body(input), now, shape) {
+        Err(breach) => kind(&breach),
+        Ok(answer) => json!({
+            "access_token": answer.access_token.expose(),
+            "refresh_token": answer.refresh_token.as_ref().map(Secret::expose),
+            "expires_in": answer.expires_at.map(|at| at.since(now).as_secs()),
+            "granted": answer.granted.map(|granted| granted.to_string()),
+        }),
+    }
+}
+
+/// `{code, redirect_uri, code_verifier | refresh_token, scopes?, client, resource?}` to `{authorization, body}`.
+pub(crate) fn request(input: &Value) -> Value {
+    let text = |name: &str| input.get(name).and_then(Value::as_str);
+    let secret = |name: &str| Secret::new(text(name).unwrap_or_default());
+    let (code, code_verifier, refresh_token) =
+        (secret("code"), secret("code_verifier"), secret("refresh_token"));
+    let scopes = text("scopes").map(|scopes| Scopes::parse(scopes).unwrap());
+    let grant = match text("redirect_uri") {
+        Some(redirect_uri) => {
+            Grant::AuthorizationCode { code: &code, redirect_uri, code_verifier: &code_verifier }
+        }
+        None => Grant::RefreshToken { refresh_token: &refresh_token, scopes: scopes.as_ref() },
+    };
+    let client = Client {
+        id: input["client"]["id"].as_str().unwrap().to_owned(),
+        secret: input["client"]["secret"].as_str().map(Secret::from),
+        method: AuthMethod::parse(input["client"]["method"].as_str().unwrap()).unwrap(),
+        secret_expires_at: None,
+        redirect_uris: Vec::new(),
+        registered_at: None,
+        origin: Origin::Preregistered,
+    };
+    let message = TokenRequest { grant, client: &client, resource: text("resource") }.build();
+    json!({
+        "authorization": message.authorization.as_ref().map(Secret::expose),
+        "body": message.body.expose(),
+    })
+}
