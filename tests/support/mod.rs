@@ -111,14 +111,14 @@ impl Rig {
         self.auth.handle(Timestamp::from_secs(self.now), event);
         self.watch.text("the machine", &format!("{:?}", self.auth));
         self.watch.text("the trail", &self.auth.trail().to_string());
-        assert_eq!(self.watch.breaches(), [String::new(); 0], "{}", self.auth.trail());
+        assert_eq!(self.watch.breaches(), [""; 0], "{}", self.auth.trail());
     }
 
     /// Asks the machine, under the watch.
     pub(crate) fn poll(&mut self) -> Action {
         let action = self.auth.poll();
         self.watch.action(&action);
-        assert_eq!(self.watch.breaches(), [String::new(); 0], "{}", self.auth.trail());
+        assert_eq!(self.watch.breaches(), [""; 0], "{}", self.auth.trail());
         action
     }
 
@@ -152,13 +152,11 @@ impl Rig {
             Action::Store(save) => {
                 Some(save.reply(self.save(save.key(), save.credential(), save.replaces())))
             }
-            Action::Send(send) => {
-                Some(match self.world.answer(self.now, send.request()) {
-                    None => send.fail(SendFailure::Interrupted("the connection was closed".to_owned())),
-                    Some(large) if large.body().len() > send.max_bytes() => send.fail(SendFailure::TooLarge),
-                    Some(response) => send.reply(response),
-                })
-            }
+            Action::Send(send) => Some(match self.world.answer(self.now, send.request()) {
+                None => send.fail(SendFailure::Interrupted("the connection was closed".to_owned())),
+                Some(large) if large.body().len() > send.max_bytes() => send.fail(SendFailure::TooLarge),
+                Some(response) => send.reply(response),
+            }),
             Action::Open(open) => {
                 self.opened.push(open.url().clone());
                 None

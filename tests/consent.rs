@@ -1,0 +1,222 @@
+//! The person and the authorization response.
+
+mod support;
+
+use mcp_auth::{Callback, Event, IssuerPolicy, Kind, Policy, ResourceIndicator, Retry, ScopeRule, Scopes};
+use mcp_auth_testbed::{Dials, Iss, Person as Scripted, Purpose, ResourceParameter, StateEcho};
+use std::time::Duration;
+use support::{Person, Rig};
+
+fn kind(dials: Dials) -> Kind {
+    let mut rig = Rig::new(dials);
+    let failure = rig.call("tools/list", None).unwrap_err();
+    assert_eq!(rig.count(Purpose::Token), 0, "{failure:#}");
+    failure.kind()
+}
+
+#[test]
+fn the_four_rows_of_iss() {
+    for iss in [Iss::AdvertisedAndSent, Iss::SentOnly, Iss::Absent] {
+        Rig::new(Dials { iss, ..Dials::default() }).call("tools/list", None).unwrap();
+    }
+    for (iss, expected) in [
+        (Iss::AdvertisedButMissing, Kind::IssuerMissing),
+        (Iss::Wrong, Kind::IssuerMismatch),
+        (Iss::WrongUnadvertised, Kind::IssuerMismatch),
+        (Iss::TrailingSlash, Kind::IssuerMismatch),
+        (Iss::Twice, Kind::CallbackMalformed),
+    ] {
+        assert_eq!(kind(Dials { iss, ..Dials::default() }), expected, "{iss:?}");
+    }
+}
+
+#[test]
+fn an_error_is_told_only_when_it_is_trusted() {
+    let denied = Dials { person: Scripted::Denies, ..Dials::default() };
+    assert_eq!(kind(denied.clone()), Kind::AccessDenied);
+    // The same with a wrong issuer: nothing of the error is shown.
+    let mut rig = Rig::new(Dials { iss: Iss::Wrong, ..denied });
+    let failure = rig.call("tools/list", None).unwrap_err();
+    assert_eq!(failure.kind(), Kind::IssuerMismatch);
+    assert!(!format!("{failure:#}").contains("access_denied"));
+}
+
+#[test]
+fn foreign_answers_change_nothing() {
+    let mut rig = Rig::new(Dials::default());
+    rig.person = Person::Preceded(vec![
+        String::new(),
+        "?code=attackers-code&state=guess".to_owned(),
+        "?error=access_denied&state=guess".to_owned(),
+        "?error=access_denied".to_owned(),
+        "https://evil.example/?code=attackers-code".to_owned(),
+        "?state=&code=x".to_owned(),
+    ]);
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    assert_eq!(rig.count(Purpose::Token), 1);
+}
+
+#[test]
+fn without_the_right_state_nothing_ever_comes() {
+    for state in [StateEcho::Dropped, StateEcho::Changed] {
+        let mut rig = Rig::new(Dials { state, ..Dials::default() });
+        // The wrong answer comes, then nothing any more.
+        rig.tell(Event::LogIn { scopes: Scopes::new() });
+        let failure = loop {
+            let action = rig.poll();
+            if let mcp_auth::Action::Finish(outcome) = action {
+                break outcome.unwrap_err();
+            }
+            if matches!(action, mcp_auth::Action::Wait(_)) {
+                rig.person =
+                    if rig.count(Purpose::Authorize) == 0 { Person::Consents } else { Person::Ignores };
+            }
+            if let Some(event) = rig.answer(action) {
+                rig.tell(event);
+            }
+        };
+        assert_eq!((failure.kind(), rig.count(Purpose::Token)), (Kind::ConsentTimedOut, 0));
+    }
+}
+
+#[test]
+fn a_person_who_does_not_answer_is_not_waited_for_for_ever() {
+    let policy = Policy { consent_time: Duration::from_secs(30), ..Policy::default() };
+    let mut rig = Rig::with(Dials::default(), |config| config.policy(policy));
+    rig.person = Person::Ignores;
+    let began = rig.now;
+    let failure = rig.call("tools/list", None).unwrap_err();
+    assert_eq!((failure.kind(), failure.retry(), rig.now - began), (Kind::ConsentTimedOut, Retry::LogIn, 30));
+}
+
+#[test]
+fn a_person_who_said_no_is_left_alone_for_a_while() {
+    let mut rig = Rig::new(Dials { person: Scripted::Denies, ..Dials::default() });
+    for _ in 0..5 {
+        assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::AccessDenied);
+    }
+    assert_eq!(rig.opened.len(), 1);
+    // Saying so lifts it, and so does time.
+    rig.log_in().unwrap_err();
+    assert_eq!(rig.opened.len(), 2);
+    rig.now += 60;
+    rig.call("tools/list", None).unwrap_err();
+    assert_eq!(rig.opened.len(), 3);
+    rig.world.dials_mut().person = Scripted::Allows;
+    rig.log_in().unwrap();
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+}
+
+#[test]
+fn calling_it_off_ends_it_at_once() {
+    let mut rig = Rig::new(Dials::default());
+    rig.tell(Event::LogIn { scopes: Scopes::new() });
+    rig.person = Person::Ignores;
+    while rig.opened.is_empty() {
+        let action = rig.poll();
+        if let Some(event) = rig.answer(action) {
+            rig.tell(event);
+        }
+    }
+    rig.tell(Event::Cancelled);
+    let mcp_auth::Action::Finish(Err(failure)) = rig.poll() else { panic!("it is over") };
+    assert_eq!(failure.kind(), Kind::Cancelled);
+    // An answer that comes afterwards is nobody's.
+    let url = rig.opened[0].to_string();
+    let mcp_auth_testbed::Browsed::Callback(callback) = rig.world.browse(rig.now, &url) else { panic!() };
+    rig.tell(Event::Called(Callback::new(callback)));
+    assert!(matches!(rig.poll(), mcp_auth::Action::Wait(None)));
+    rig.person = Person::Consents;
+    rig.log_in().unwrap();
+}
+
+#[test]
+fn a_login_is_finished_by_another_process() {
+    let mut rig = Rig::new(Dials::default());
+    rig.tell(Event::LogIn { scopes: Scopes::new() });
+    assert!(rig.auth.snapshot().is_none());
+    while rig.opened.is_empty() {
+        let action = rig.poll();
+        if let Some(event) = rig.answer(action) {
+            rig.tell(event);
+        }
+    }
+    let snapshot = rig.auth.snapshot().unwrap();
+    let written = serde_json::to_string(&snapshot).unwrap();
+    let url = rig.opened[0].to_string();
+    let mcp_auth_testbed::Browsed::Callback(callback) = rig.world.browse(rig.now, &url) else { panic!() };
+    let callback = Callback::new(callback);
+
+    // The callback arrives elsewhere; its `state` says which login it belongs to.
+    let snapshot: mcp_auth::Snapshot = serde_json::from_str(&written).unwrap();
+    assert_eq!(callback.state().as_deref(), Some(snapshot.state()));
+    rig.resume(|config| config, snapshot);
+    rig.now += 30;
+    rig.tell(Event::Called(callback));
+    let done = support::authorized(rig.drive().unwrap());
+    assert_eq!(done.source, mcp_auth::TokenSource::LoggedIn);
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+}
+
+#[test]
+fn a_snapshot_is_of_one_configuration() {
+    let mut rig = Rig::new(Dials::default());
+    rig.tell(Event::LogIn { scopes: Scopes::new() });
+    while rig.opened.is_empty() {
+        let action = rig.poll();
+        if let Some(event) = rig.answer(action) {
+            rig.tell(event);
+        }
+    }
+    let snapshot = rig.auth.snapshot().unwrap();
+    let other = mcp_auth::Config::new("https://other.example/mcp", "Rig", support::REDIRECT);
+    let refused = mcp_auth::Authorizer::resume(other, mcp_auth::Seed::new([1; 32]), snapshot).unwrap_err();
+    assert_eq!(refused.kind, Kind::Configuration);
+}
+
+#[test]
+fn the_resource_is_sent_as_policy_says() {
+    let with = |dials: Dials, resource| {
+        let policy = IssuerPolicy { resource, ..IssuerPolicy::default() };
+        let mut rig = Rig::with(dials, |config| config.issuer("https://as.example", policy));
+        rig.call("tools/list", None).map(|_| rig.asked("resource"))
+    };
+    let only = ResourceParameter::Only("api://app".to_owned());
+    let dials = Dials { resource_parameter: only, ..Dials::default() };
+    assert!(with(dials.clone(), ResourceIndicator::Send).is_err());
+    let sent = with(dials, ResourceIndicator::Override("api://app".to_owned())).unwrap();
+    assert_eq!(sent.as_deref(), Some("api://app"));
+    let dials = Dials { resource_parameter: ResourceParameter::Refused, ..Dials::default() };
+    assert_eq!(with(dials, ResourceIndicator::Omit).unwrap(), None);
+}
+
+#[test]
+fn extra_parameters_are_added_and_a_query_is_kept() {
+    let dials = Dials {
+        authorization_query: "p=b2c_1_signin".to_owned(),
+        required_parameter: Some(("audience".to_owned(), "https://api.example".to_owned())),
+        ..Dials::default()
+    };
+    assert_eq!(
+        Rig::new(dials.clone()).call("tools/list", None).unwrap_err().kind(),
+        Kind::AuthorizationFailed
+    );
+    let extra = vec![("audience".to_owned(), "https://api.example".to_owned())];
+    let policy = IssuerPolicy { extra, ..IssuerPolicy::default() };
+    let mut rig = Rig::with(dials, |config| config.issuer("https://as.example", policy));
+    rig.call("tools/list", None).unwrap();
+    assert_eq!(rig.asked("p").as_deref(), Some("b2c_1_signin"));
+}
+
+#[test]
+fn the_caller_chooses_scopes() {
+    let only =
+        ScopeRule { only: Some(Scopes::parse("files:read files:write").unwrap()), ..ScopeRule::default() };
+    let mut rig = Rig::with(Dials::default(), |config| config.scopes(only));
+    rig.call("tools/list", None).unwrap();
+    assert_eq!(rig.asked("scope").as_deref(), Some("files:read files:write"));
+    let stay = ScopeRule { stay_logged_in: true, ..ScopeRule::default() };
+    let mut rig = Rig::with(Dials::default(), |config| config.scopes(stay));
+    rig.call("tools/list", None).unwrap();
+    assert_eq!(rig.asked("scope").as_deref(), Some("files:read offline_access"));
+}

@@ -1,0 +1,253 @@
+//! From the refusal to the authorization server: where metadata may be, what is passed over, and what ends it.
+
+mod support;
+
+use mcp_auth::wire::server_metadata::{IssuerMatch, Pkce};
+use mcp_auth::{IssuerPolicy, Kind, Legacy, Policy, Reach, ServerChoice, Verdict};
+use mcp_auth_testbed::{
+    AuthorizationServers, Challenge, ChallengeMethods, Dials, Fault, IssuerValue, MetadataRedirect, Purpose,
+    ResourceMetadata, ResourceValue, ServerMetadata, Trouble, UnknownPath,
+};
+use support::Rig;
+
+fn works(dials: Dials) -> Rig {
+    let mut rig = Rig::new(dials);
+    let answered = rig.call("tools/list", None).unwrap_or_else(|failure| panic!("{failure:#}"));
+    assert_eq!(answered.status(), 200);
+    rig
+}
+
+fn fails(dials: Dials) -> Kind {
+    let mut rig = Rig::new(dials);
+    let failure = rig.call("tools/list", None).unwrap_err();
+    // Nothing was put before a person, and the machine is as usable after as before.
+    assert!(rig.opened.is_empty(), "{failure:#}");
+    assert!(rig.call("tools/list", None).is_err());
+    assert!(!failure.trail.entries().is_empty());
+    failure.kind()
+}
+
+#[test]
+fn every_place_of_resource_metadata() {
+    for resource_metadata in [
+        ResourceMetadata::Path,
+        ResourceMetadata::Root,
+        ResourceMetadata::PathAndRoot,
+        ResourceMetadata::Custom("/elsewhere/document.json".to_owned()),
+    ] {
+        let advertised = [true, false];
+        let custom = matches!(resource_metadata, ResourceMetadata::Custom(_));
+        for advertise_metadata in advertised.into_iter().filter(|advertised| *advertised || !custom) {
+            let root = resource_metadata == ResourceMetadata::Root;
+            let resource = if root { ResourceValue::Root } else { ResourceValue::Exact };
+            let resource_metadata = resource_metadata.clone();
+            let rig = works(Dials { resource_metadata, advertise_metadata, resource, ..Dials::default() });
+            // What the document says goes out byte for byte.
+            let expected = if root { "https://mcp.example" } else { "https://mcp.example/mcp" };
+            assert_eq!(rig.asked("resource").as_deref(), Some(expected));
+        }
+    }
+}
+
+#[test]
+fn every_shape_of_challenge() {
+    for challenge in [
+        Challenge::Bearer,
+        Challenge::None,
+        Challenge::Bare,
+        Challenge::Several,
+        Challenge::Joined,
+        Challenge::DuplicatedMetadata,
+        Challenge::BareThenBearer,
+    ] {
+        works(Dials { challenge, ..Dials::default() });
+    }
+}
+
+#[test]
+fn every_form_of_server_metadata() {
+    for issuer_path in ["", "/tenant1"] {
+        for server_metadata in [
+            ServerMetadata::Oauth,
+            ServerMetadata::OpenidInserted,
+            ServerMetadata::OpenidAppended,
+            ServerMetadata::Everywhere,
+        ] {
+            works(Dials { server_metadata, issuer_path: issuer_path.to_owned(), ..Dials::default() });
+        }
+    }
+}
+
+#[test]
+fn authorization_servers_are_tried_in_turn() {
+    let rig = works(Dials { authorization_servers: AuthorizationServers::DeadThenFirst, ..Dials::default() });
+    assert_eq!(rig.auth.authorized().unwrap().issuer, "https://as.example");
+    works(Dials { authorization_servers: AuthorizationServers::Both, ..Dials::default() });
+    works(Dials { authorization_servers: AuthorizationServers::SecondOnly, ..Dials::default() });
+}
+
+#[test]
+fn policy_picks_the_authorization_server() {
+    let pin = |issuer: &str| {
+        let policy =
+            Policy { authorization_server: ServerChoice::Pinned(issuer.to_owned()), ..Policy::default() };
+        Rig::with(Dials { authorization_servers: AuthorizationServers::Both, ..Dials::default() }, |config| {
+            config.policy(policy)
+        })
+    };
+    let mut rig = pin("https://as2.example");
+    rig.call("tools/list", None).unwrap();
+    assert_eq!(rig.auth.authorized().unwrap().issuer, "https://as2.example");
+    let mut rig = pin("https://as3.example");
+    assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::IssuerMismatch);
+}
+
+#[test]
+fn metadata_of_another_resource_is_refused() {
+    for resource in
+        [ResourceValue::OtherOrigin, ResourceValue::SiblingPrefix, ResourceValue::Raw("mcp".to_owned())]
+    {
+        assert_eq!(fails(Dials { resource, ..Dials::default() }), Kind::ResourceMismatch);
+    }
+}
+
+#[test]
+fn metadata_without_an_authorization_server_is_refused() {
+    for authorization_servers in [AuthorizationServers::Empty, AuthorizationServers::Absent] {
+        assert_eq!(fails(Dials { authorization_servers, ..Dials::default() }), Kind::NoAuthorizationServer);
+    }
+}
+
+#[test]
+fn another_issuer_is_refused_and_a_slash_needs_a_policy() {
+    assert_eq!(fails(Dials { issuer: IssuerValue::Other, ..Dials::default() }), Kind::IssuerMismatch);
+    let dials = Dials { issuer: IssuerValue::TrailingSlash, ..Dials::default() };
+    assert_eq!(fails(dials.clone()), Kind::IssuerMismatch);
+    let lenient = IssuerPolicy { issuer_match: IssuerMatch::IgnoreLoneSlash, ..IssuerPolicy::default() };
+    let mut rig = Rig::with(dials, |config| config.issuer("https://as.example", lenient));
+    rig.call("tools/list", None).unwrap();
+    assert_eq!(rig.auth.authorized().unwrap().issuer, "https://as.example/");
+    let deviated = |rig: &Rig| rig.auth.trail().entries().iter().any(|it| it.verdict == Verdict::Deviation);
+    assert!(deviated(&rig));
+}
+
+#[test]
+fn s256_must_be_advertised() {
+    for challenge_methods in [ChallengeMethods::PlainOnly, ChallengeMethods::Empty, ChallengeMethods::Absent]
+    {
+        assert_eq!(fails(Dials { challenge_methods, ..Dials::default() }), Kind::PkceUnsupported);
+    }
+    works(Dials { challenge_methods: ChallengeMethods::PlainAndS256, ..Dials::default() });
+    let assumed = |challenge_methods| {
+        let policy = IssuerPolicy { pkce: Pkce::AssumeS256, ..IssuerPolicy::default() };
+        let dials = Dials { challenge_methods, ..Dials::default() };
+        Rig::with(dials, |config| config.issuer("https://as.example", policy)).call("tools/list", None)
+    };
+    assert!(assumed(ChallengeMethods::Absent).is_ok());
+    assert_eq!(assumed(ChallengeMethods::PlainOnly).unwrap_err().kind(), Kind::PkceUnsupported);
+}
+
+#[test]
+fn metadata_may_move_within_its_origin_only() {
+    let same = MetadataRedirect::SameOrigin;
+    works(Dials { resource_metadata_redirect: same, server_metadata_redirect: same, ..Dials::default() });
+    let other = MetadataRedirect::OtherOrigin;
+    assert_eq!(fails(Dials { resource_metadata_redirect: other, ..Dials::default() }), Kind::Redirected);
+    assert_eq!(fails(Dials { server_metadata_redirect: other, ..Dials::default() }), Kind::Redirected);
+}
+
+#[test]
+fn endpoints_may_be_on_another_origin() {
+    works(Dials { endpoints_elsewhere: true, ..Dials::default() });
+}
+
+fn old_server() -> Dials {
+    Dials {
+        resource_metadata: ResourceMetadata::Nowhere,
+        advertise_metadata: false,
+        challenge: Challenge::Bare,
+        server_metadata: ServerMetadata::Nowhere,
+        ..Dials::default()
+    }
+}
+
+#[test]
+fn a_server_without_any_metadata_falls_back_to_its_own_origin() {
+    for unknown_path in
+        [UnknownPath::NotFound, UnknownPath::Page, UnknownPath::Status(401), UnknownPath::Status(403)]
+    {
+        let rig = works(Dials { unknown_path, ..old_server() });
+        let authorized = rig.auth.authorized().unwrap();
+        assert!(authorized.legacy);
+        assert_eq!(authorized.issuer, "https://mcp.example");
+        assert_eq!(rig.asked("resource").as_deref(), Some("https://mcp.example/mcp"));
+    }
+}
+
+#[test]
+fn nothing_but_a_clean_miss_opens_the_fallback() {
+    for unknown_path in [UnknownPath::Status(500), UnknownPath::Status(503), UnknownPath::Status(429)] {
+        assert_eq!(fails(Dials { unknown_path, ..old_server() }), Kind::UnexpectedStatus);
+    }
+    for what in [Trouble::Status(500), Trouble::Drop, Trouble::RedirectTo("https://evil.example/".to_owned())]
+    {
+        let faults = vec![Fault { purpose: Purpose::ResourceMetadata, nth: 0, what }];
+        let kind = fails(Dials { faults, ..old_server() });
+        assert_ne!(kind, Kind::NotFound);
+    }
+    // A document for another resource, or one that breaks its format, is no clean miss either.
+    for body in
+        [r#"{"resource":"https://evil.example/","authorization_servers":["https://as.example"]}"#, "{"]
+    {
+        let what = Trouble::Answer(200, "application/json", body.as_bytes().to_vec());
+        let faults = vec![Fault { purpose: Purpose::ResourceMetadata, nth: 0, what }];
+        assert!(matches!(fails(Dials { faults, ..old_server() }), Kind::ResourceMismatch | Kind::Malformed));
+    }
+    // What the server itself advertises must be there.
+    let challenge = Challenge::Raw("Bearer resource_metadata=\"https://mcp.example/gone\"".to_owned());
+    assert_eq!(fails(Dials { challenge, ..old_server() }), Kind::NotFound);
+}
+
+#[test]
+fn the_fallback_can_be_refused_and_never_takes_a_secret() {
+    let policy = Policy { legacy: Legacy::Refused, ..Policy::default() };
+    let mut rig = Rig::with(old_server(), |config| config.policy(policy));
+    assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::FallbackRefused);
+    let client = mcp_auth::Preregistered::new("https://mcp.example", "by-hand").secret("configured-secret");
+    let mut rig = Rig::with(old_server(), |config| config.preregistered(client));
+    assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::FallbackRefused);
+}
+
+#[test]
+fn a_named_authorization_server_gets_no_fallback() {
+    let dials = Dials { server_metadata: ServerMetadata::Nowhere, ..Dials::default() };
+    assert_eq!(fails(dials), Kind::NotFound);
+}
+
+#[test]
+fn private_addresses_are_for_those_who_say_so() {
+    let servers = AuthorizationServers::Raw(vec!["https://10.1.2.3".to_owned()]);
+    let dials = Dials { authorization_servers: servers, ..Dials::default() };
+    assert_eq!(fails(dials.clone()), Kind::UrlRefused);
+    let policy = Policy { reach: Some(Reach::Any), ..Policy::default() };
+    let mut rig = Rig::with(dials, |config| config.policy(policy));
+    // It is asked now; nobody is there.
+    assert_ne!(rig.call("tools/list", None).unwrap_err().kind(), Kind::UrlRefused);
+}
+
+#[test]
+fn an_oversized_or_broken_document_is_a_typed_failure() {
+    for (what, kind) in [
+        (Trouble::Oversized(300 << 10), Kind::TooLarge),
+        (Trouble::Truncated, Kind::Malformed),
+        (Trouble::Html, Kind::NotADocument),
+        (Trouble::Empty, Kind::NotADocument),
+        (Trouble::Status(500), Kind::UnexpectedStatus),
+        (Trouble::Drop, Kind::Unreachable),
+    ] {
+        for purpose in [Purpose::ResourceMetadata, Purpose::ServerMetadata] {
+            let faults = vec![Fault { purpose, nth: 0, what: what.clone() }];
+            assert_eq!(fails(Dials { faults, ..Dials::default() }), kind, "{what:?} {purpose:?}");
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Who the client is: the order of the ways, what a registration is worth, and to whom a client belongs.
+
+mod support;
+
+use mcp_auth::wire::client::AuthMethod;
+use mcp_auth::{ClientMetadata, Kind, Policy, Preregistered, Secret};
+use mcp_auth_testbed::{
+    AuthorizationServers, Dials, PreRegistered, Purpose, RegisteredRedirects, Registration, SecretDespiteNone,
+};
+use support::{REDIRECT, Rig};
+
+const DOCUMENT: &str = "https://app.example/client.json";
+
+fn with_document() -> Dials {
+    let document = ClientMetadata::new("Rig", REDIRECT).document(DOCUMENT, None).unwrap();
+    Dials { client_documents: [(DOCUMENT.to_owned(), document)].into(), ..Dials::default() }
+}
+
+fn works(dials: Dials) -> Rig {
+    let mut rig = Rig::new(dials);
+    let answered = rig.call("tools/list", None).unwrap_or_else(|failure| panic!("{failure:#}"));
+    assert_eq!(answered.status(), 200);
+    rig
+}
+
+fn fails(dials: Dials) -> Kind {
+    let mut rig = Rig::new(dials);
+    rig.call("tools/list", None).unwrap_err().kind()
+}
+
+fn methods(names: &[&str]) -> Option<Vec<String>> {
+    Some(names.iter().map(|name| (*name).to_owned()).collect())
+}
+
+#[test]
+fn a_configured_client_comes_before_all_else() {
+    let dials = Dials { clients: vec![PreRegistered::public("by-hand", REDIRECT)], ..with_document() };
+    let mut rig = Rig::with(dials, |config| {
+        config.metadata_document(DOCUMENT).preregistered(Preregistered::new("https://as.example", "by-hand"))
+    });
+    rig.call("tools/list", None).unwrap();
+    assert_eq!(rig.asked("client_id").as_deref(), Some("by-hand"));
+    assert_eq!(rig.count(Purpose::Registration), 0);
+}
+
+#[test]
+fn a_metadata_document_comes_before_registration() {
+    let mut rig = Rig::with(with_document(), |config| config.metadata_document(DOCUMENT));
+    rig.call("tools/list", None).unwrap();
+    assert_eq!((rig.asked("client_id").as_deref(), rig.count(Purpose::Registration)), (Some(DOCUMENT), 0));
+    // Where the server does not say that it supports one, the client registers.
+    let dials = Dials { client_id_metadata_documents: false, ..with_document() };
+    let mut rig = Rig::with(dials, |config| config.metadata_document(DOCUMENT));
+    rig.call("tools/list", None).unwrap();
+    assert_eq!(rig.count(Purpose::Registration), 1);
+}
+
+#[test]
+fn the_person_is_asked_last() {
+    let dials = Dials {
+        registration: Registration::Absent,
+        clients: vec![PreRegistered::public("typed-in", REDIRECT)],
+        ..Dials::default()
+    };
+    assert_eq!(fails(dials.clone()), Kind::NoClient);
+    let policy = Policy { ask_for_client: true, ..Policy::default() };
+    let mut rig = Rig::with(dials, |config| config.policy(policy));
+    rig.told = Some((" typed-in ".to_owned(), None));
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    assert_eq!(rig.asked("client_id").as_deref(), Some("typed-in"));
+}
+
+#[test]
+fn a_person_without_a_client_ends_it() {
+    let policy = Policy { ask_for_client: true, ..Policy::default() };
+    let dials = Dials { registration: Registration::Forbidden, ..Dials::default() };
+    let mut rig = Rig::with(dials, |config| config.policy(policy));
+    assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::NoClient);
+}
+
+#[test]
+fn a_refused_registration_says_what_the_server_said() {
+    let mut rig = Rig::new(Dials { registration: Registration::Forbidden, ..Dials::default() });
+    let failure = rig.call("tools/list", None).unwrap_err();
+    assert_eq!(failure.kind(), Kind::RegistrationRejected);
+    assert!(failure.to_string().contains("403 Forbidden"), "{failure}");
+}
+
+#[test]
+fn an_initial_access_token_goes_to_its_issuer() {
+    let dials =
+        Dials { registration: Registration::InitialAccessToken("initial-1".to_owned()), ..Dials::default() };
+    assert_eq!(fails(dials.clone()), Kind::RegistrationRejected);
+    let mut rig =
+        Rig::with(dials.clone(), |config| config.initial_access_token("https://as.example", "initial-1"));
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    let mut rig =
+        Rig::with(dials, |config| config.initial_access_token("https://other.example", "initial-1"));
+    assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::RegistrationRejected);
+}
+
+#[test]
+fn every_method_that_is_offered_is_spoken() {
+    for names in [
+        &["none"][..],
+        &["client_secret_basic"],
+        &["client_secret_post"],
+        &["private_key_jwt", "client_secret_post"],
+        &["client_secret_basic", "client_secret_post"],
+    ] {
+        works(Dials { auth_methods: methods(names), refuse_client_id_with_basic: true, ..Dials::default() });
+    }
+    works(Dials { auth_methods: None, refuse_client_id_with_basic: true, ..Dials::default() });
+    assert_eq!(
+        fails(Dials { auth_methods: methods(&["private_key_jwt"]), ..Dials::default() }),
+        Kind::Unsupported
+    );
+}
+
+#[test]
+fn what_the_server_registers_counts() {
+    for method in ["client_secret_basic", "client_secret_post"] {
+        works(Dials { registered_method: Some(method.to_owned()), ..Dials::default() });
+    }
+    let method = Some("private_key_jwt".to_owned());
+    assert_eq!(fails(Dials { registered_method: method, ..Dials::default() }), Kind::RegistrationUnusable);
+}
+
+#[test]
+fn sloppy_answers_are_read() {
+    works(Dials { registration_empties: true, ..Dials::default() });
+    works(Dials { registration_status: 200, ..Dials::default() });
+    works(Dials { registered_redirects: RegisteredRedirects::Omitted, ..Dials::default() });
+    works(Dials { secret_despite_none: SecretDespiteNone::Decorative, ..Dials::default() });
+}
+
+#[test]
+fn a_rewritten_redirect_uri_is_not_adopted() {
+    for registered_redirects in [RegisteredRedirects::Rewritten, RegisteredRedirects::RewrittenInTheAnswer] {
+        assert_eq!(fails(Dials { registered_redirects, ..Dials::default() }), Kind::RegistrationUnusable);
+    }
+}
+
+#[test]
+fn secrets_with_special_characters_survive_basic() {
+    for method in ["client_secret_basic", "client_secret_post"] {
+        let known = PreRegistered::confidential("id:with%odd+chars", "s3cret:+/%&= ä", method, REDIRECT);
+        let dials = Dials { clients: vec![known], auth_methods: methods(&[method]), ..Dials::default() };
+        let mut rig = Rig::with(dials, |config| {
+            let client = Preregistered::new("https://as.example", "id:with%odd+chars");
+            config.preregistered(client.secret("s3cret:+/%&= ä"))
+        });
+        assert_eq!(rig.call("tools/list", None).unwrap().status(), 200, "{method}");
+    }
+}
+
+#[test]
+fn a_wrong_secret_is_a_typed_failure() {
+    for method in ["client_secret_basic", "client_secret_post"] {
+        let known = PreRegistered::confidential("by-hand", "the-right-one", method, REDIRECT);
+        let dials = Dials { clients: vec![known], auth_methods: methods(&[method]), ..Dials::default() };
+        let mut rig = Rig::with(dials, |config| {
+            config.preregistered(Preregistered::new("https://as.example", "by-hand").secret("the-wrong-one"))
+        });
+        assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::ClientRejected);
+    }
+}
+
+#[test]
+fn the_callers_method_overrides_the_list() {
+    let known = PreRegistered::confidential("by-hand", "the-secret", "client_secret_post", REDIRECT);
+    let dials =
+        Dials { clients: vec![known], auth_methods: methods(&["client_secret_basic"]), ..Dials::default() };
+    let mut rig = Rig::with(dials, |config| {
+        config.preregistered(Preregistered {
+            issuer: None,
+            client_id: "by-hand".to_owned(),
+            client_secret: Some(Secret::new("the-secret")),
+            method: Some(AuthMethod::ClientSecretPost),
+        })
+    });
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+}
+
+#[test]
+fn a_resource_that_moves_gets_a_new_client() {
+    let mut rig = works(Dials::default());
+    let first = rig.auth.authorized().unwrap();
+    rig.world.dials_mut().authorization_servers = AuthorizationServers::SecondOnly;
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    let second = rig.auth.authorized().unwrap();
+    assert_eq!(second.issuer, "https://as2.example");
+    assert_ne!(second.client_id, first.client_id);
+    assert_eq!(rig.count(Purpose::Registration), 2);
+}
+
+#[test]
+fn a_configured_client_does_not_move() {
+    let dials = Dials { clients: vec![PreRegistered::public("by-hand", REDIRECT)], ..Dials::default() };
+    for issuer in [Some("https://as.example".to_owned()), None] {
+        let client =
+            Preregistered { issuer, client_id: "by-hand".to_owned(), client_secret: None, method: None };
+        let mut rig = Rig::with(dials.clone(), |config| config.preregistered(client));
+        rig.call("tools/list", None).unwrap();
+        rig.world.dials_mut().authorization_servers = AuthorizationServers::SecondOnly;
+        let failure = rig.call("tools/list", None).unwrap_err();
+        assert_eq!(failure.kind(), Kind::ClientBoundElsewhere, "{failure:#}");
+        assert_eq!((rig.opened.len(), rig.count(Purpose::Registration)), (1, 0));
+    }
+}
+
+#[test]
+fn a_client_with_an_issuer_is_offered_to_no_other() {
+    let dials = Dials { registration: Registration::Absent, ..Dials::default() };
+    let mut rig = Rig::with(dials, |config| {
+        config.preregistered(Preregistered::new("https://elsewhere.example", "by-hand").secret("the-secret"))
+    });
+    assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::ClientBoundElsewhere);
+}
+
+#[test]
+fn a_registered_client_is_used_again_until_its_secret_expires() {
+    let dials = Dials {
+        auth_methods: methods(&["client_secret_basic"]),
+        secret_lifetime: Some(7200),
+        access_lifetime: 600,
+        refresh_tokens: mcp_auth_testbed::RefreshTokens::Never,
+        ..Dials::default()
+    };
+    let mut rig = works(dials);
+    rig.now += 700;
+    rig.call("tools/list", None).unwrap();
+    assert_eq!((rig.count(Purpose::Registration), rig.opened.len()), (1, 2));
+    rig.now += 7200;
+    rig.call("tools/list", None).unwrap();
+    assert_eq!((rig.count(Purpose::Registration), rig.opened.len()), (2, 3));
+}
+
+#[test]
+fn another_redirect_uri_means_another_registration() {
+    let mut rig = works(Dials { refresh_tokens: mcp_auth_testbed::RefreshTokens::Never, ..Dials::default() });
+    rig.now += 3600;
+    rig.restart_at("http://127.0.0.1:4000/callback");
+    rig.call("tools/list", None).unwrap();
+    assert_eq!(rig.count(Purpose::Registration), 2);
+}

@@ -1,0 +1,215 @@
+//! Token answers, renewal, and what is kept.
+
+mod support;
+
+use mcp_auth::wire::token::TokenShape;
+use mcp_auth::{Event, IssuerPolicy, Kind, Outcome, Retry, Secret, TokenSource};
+use mcp_auth_testbed::{
+    Dials, ExpiresIn, Fault, Purpose, RefreshTokens, Rotation, ScopeAnswer, TokenBody, TokenType, Trouble,
+};
+use support::{Rig, StoreMood};
+
+fn works(dials: Dials) -> Rig {
+    let mut rig = Rig::new(dials);
+    let answered = rig.call("tools/list", None).unwrap_or_else(|failure| panic!("{failure:#}"));
+    assert_eq!(answered.status(), 200);
+    rig
+}
+
+#[test]
+fn every_shape_of_answer_is_read() {
+    for token_body in [TokenBody::Json, TokenBody::Form, TokenBody::FormUnlessAccepted] {
+        works(Dials { token_body, ..Dials::default() });
+    }
+    works(Dials { token_status: 201, ..Dials::default() });
+    works(Dials { token_type: TokenType::LowerCase, ..Dials::default() });
+    for expires_in in [ExpiresIn::Text, ExpiresIn::Float] {
+        let rig = works(Dials { expires_in, ..Dials::default() });
+        assert_eq!(rig.auth.authorized().unwrap().expires_at.unwrap().as_secs(), rig.now + 3600);
+    }
+    for expires_in in [ExpiresIn::Null, ExpiresIn::Zero, ExpiresIn::Negative, ExpiresIn::Absent] {
+        let rig = works(Dials { expires_in, ..Dials::default() });
+        assert_eq!(rig.auth.authorized().unwrap().expires_at, None);
+    }
+    for scope_answer in [ScopeAnswer::Absent, ScopeAnswer::Empty] {
+        let rig = works(Dials { scope_answer, ..Dials::default() });
+        assert_eq!(rig.auth.authorized().unwrap().granted.to_string(), "files:read");
+    }
+}
+
+#[test]
+fn a_token_of_another_type_is_refused() {
+    for token_type in
+        [TokenType::Absent, TokenType::Other("mac".to_owned()), TokenType::Other("N_A".to_owned())]
+    {
+        let mut rig = Rig::new(Dials { token_type, ..Dials::default() });
+        assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::TokenType);
+    }
+    let shape = TokenShape { missing_type_is_bearer: true, ..TokenShape::default() };
+    let policy = IssuerPolicy { token_shape: shape, ..IssuerPolicy::default() };
+    let dials = Dials { token_type: TokenType::Absent, ..Dials::default() };
+    let mut rig = Rig::with(dials, |config| config.issuer("https://as.example", policy));
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+}
+
+#[test]
+fn an_error_in_a_good_status_is_an_error() {
+    let dials = Dials { errors_with_200: true, ..Dials::default() };
+    let mut rig = works(dials);
+    rig.world.revoke_everything();
+    rig.now += 3600;
+    // The refresh token is refused with status 200; a new login follows.
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    assert_eq!(rig.opened.len(), 2);
+}
+
+#[test]
+fn a_failed_exchange_is_a_typed_failure() {
+    for (what, kind) in [
+        (Trouble::Status(503), Kind::UnexpectedStatus),
+        (Trouble::Html, Kind::NotADocument),
+        (Trouble::Empty, Kind::NotADocument),
+        (Trouble::Truncated, Kind::Malformed),
+        (Trouble::Drop, Kind::Unreachable),
+        (Trouble::Oversized(1 << 20), Kind::TooLarge),
+        (Trouble::RedirectTo("https://evil.example/token".to_owned()), Kind::Redirected),
+    ] {
+        let faults = vec![Fault { purpose: Purpose::Token, nth: 1, what: what.clone() }];
+        let mut rig = Rig::new(Dials { faults, ..Dials::default() });
+        assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), kind, "{what:?}");
+        rig.log_in().unwrap();
+    }
+}
+
+#[test]
+fn renewal_needs_nobody() {
+    for rotation in [Rotation::None, Rotation::Repeated, Rotation::Strict, Rotation::Grace] {
+        let mut rig = works(Dials { rotation, refresh_ends_access: true, ..Dials::default() });
+        for _ in 0..5 {
+            rig.now += 3600;
+            assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+            assert_eq!(rig.auth.authorized().unwrap().source, TokenSource::Refreshed);
+        }
+        assert_eq!((rig.opened.len(), rig.count(Purpose::Token)), (1, 6), "{rotation:?}");
+    }
+}
+
+#[test]
+fn a_token_is_renewed_before_the_server_is_shown_an_expired_one() {
+    let mut rig = works(Dials { expired_token_ends_grant: true, ..Dials::default() });
+    rig.now += 3600;
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    assert_eq!(rig.opened.len(), 1);
+}
+
+#[test]
+fn a_refused_token_is_renewed_once_and_then_a_person_is_asked() {
+    let mut rig = works(Dials::default());
+    rig.world.expire_access_tokens();
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    assert_eq!((rig.opened.len(), rig.count(Purpose::Token)), (1, 2));
+    rig.world.revoke_everything();
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    assert_eq!((rig.opened.len(), rig.count(Purpose::Token)), (2, 4));
+}
+
+#[test]
+fn a_dead_refresh_token_is_sent_once() {
+    let mut rig = works(Dials::default());
+    rig.world.revoke_everything();
+    rig.now += 3600;
+    assert_eq!(rig.run(Event::Restore).unwrap(), Outcome::Anonymous);
+    let before = rig.count(Purpose::Token);
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    // The code's exchange, and nothing for the dead token.
+    assert_eq!((rig.count(Purpose::Token), rig.opened.len()), (before + 1, 2));
+}
+
+#[test]
+fn what_passes_by_itself_opens_no_browser() {
+    for what in [Trouble::Status(503), Trouble::Drop, Trouble::Status(429), Trouble::Html] {
+        let faults = vec![Fault { purpose: Purpose::Token, nth: 2, what: what.clone() }];
+        let mut rig = works(Dials { faults, ..Dials::default() });
+        rig.now += 3600;
+        let failure = rig.call("tools/list", None).unwrap_err();
+        assert_eq!(rig.opened.len(), 1, "{what:?}");
+        if matches!(what, Trouble::Status(503) | Trouble::Drop) {
+            assert_eq!(failure.retry(), Retry::Later);
+        }
+        // The refresh token is still there, and serves.
+        assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+        assert_eq!(rig.opened.len(), 1, "{what:?}");
+    }
+}
+
+#[test]
+fn a_client_that_the_server_forgot_registers_anew() {
+    let mut rig = works(Dials::default());
+    rig.world.purge_clients();
+    rig.now += 3600;
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    assert_eq!((rig.count(Purpose::Registration), rig.opened.len()), (2, 2));
+}
+
+#[test]
+fn without_a_refresh_token_a_person_is_asked_again() {
+    let mut rig = works(Dials { refresh_tokens: RefreshTokens::Never, ..Dials::default() });
+    rig.now += 3600;
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    assert_eq!((rig.opened.len(), rig.count(Purpose::Registration)), (2, 1));
+}
+
+#[test]
+fn a_store_that_cannot_write_is_reported_and_takes_nothing_away() {
+    let mut rig = Rig::new(Dials::default());
+    rig.mood = StoreMood::FailsToWrite;
+    let done = rig.log_in().unwrap();
+    assert_eq!(done.unsaved.as_deref(), Some("the disk is full"));
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    rig.now += 3600;
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    assert_eq!(rig.opened.len(), 1);
+}
+
+#[test]
+fn a_store_that_cannot_read_is_a_typed_failure() {
+    let mut rig = Rig::new(Dials::default());
+    rig.mood = StoreMood::FailsToRead;
+    let failure = rig.call("tools/list", None).unwrap_err();
+    assert_eq!((failure.kind(), failure.retry()), (Kind::StoreFailed, Retry::Later));
+    rig.mood = StoreMood::Works;
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+}
+
+#[test]
+fn what_another_process_obtained_is_adopted() {
+    let mut rig = works(Dials::default());
+    let stale = rig.store.clone();
+    rig.now += 3600;
+    rig.call("tools/list", None).unwrap();
+    let winner = rig.store.clone();
+    // A process that slept through it comes back with what it had, and reads the store before it spends anything.
+    rig.store = stale;
+    rig.restart(|config| config);
+    rig.now -= 3600;
+    rig.run(Event::Restore).unwrap();
+    rig.store = winner;
+    rig.now += 3600;
+    let before = rig.count(Purpose::Token);
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    assert_eq!((rig.count(Purpose::Token), rig.opened.len()), (before, 1));
+}
+
+#[test]
+fn a_record_of_another_server_is_not_used() {
+    let mut rig = works(Dials::default());
+    for record in rig.store.values_mut() {
+        record.authorization_server.token_endpoint = "http://evil.example/token".to_owned();
+        record.access_token = Secret::new("planted-token");
+    }
+    rig.now += 3600;
+    rig.restart(|config| config);
+    // The endpoint does not pass the guard, so the refresh token stays where it is.
+    let failure = rig.run(Event::Restore).unwrap_err();
+    assert_eq!(failure.kind(), Kind::UrlRefused);
+}
