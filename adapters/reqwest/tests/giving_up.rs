@@ -72,9 +72,12 @@ async fn a_login_goes_on_when_nobody_waits_for_it() {
         let client = client.clone();
         async move { client.log_in(Scopes::new()).await }
     });
-    while town.records.lock().unwrap().asked.is_empty() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    soon(async {
+        while town.records.lock().unwrap().asked.is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
     waiting.abort();
     assert!(waiting.await.unwrap_err().is_cancelled());
     soon(async {
@@ -120,9 +123,12 @@ async fn calling_off_does_not_break_off_an_exchange_of_tokens() {
         let client = client.clone();
         async move { client.log_in(Scopes::new()).await }
     });
-    while town.asked("/token") == 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    soon(async {
+        while town.asked("/token") == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
     client.cancel();
     soon(waiting).await.unwrap().unwrap();
     assert_eq!((town.logins(), client.authorized().is_some()), (1, true));
@@ -153,7 +159,9 @@ fn a_login_that_died_with_its_runtime_is_begun_anew() {
     };
     first.spawn(send(client.clone()));
     let opened = |count| {
+        let begun = std::time::Instant::now();
         while person.opened.load(Ordering::SeqCst) < count {
+            assert!(begun.elapsed() < Duration::from_secs(10), "the browser is not opened");
             std::thread::sleep(Duration::from_millis(1));
         }
     };

@@ -125,16 +125,18 @@ async fn logins_with_different_wishes_are_all_granted() {
 
 #[tokio::test]
 async fn a_server_that_refuses_for_ever_ends_in_a_failure() {
-    let town = Town::with(Duration::ZERO, |asked| {
-        (asked.path == "/mcp").then(|| Reply::new(401, &serde_json::json!({})))
-    });
-    town.renews.store(false, Ordering::SeqCst);
-    let client = town.builder().build().unwrap();
-    assert_eq!(kind(client.send(town.request("/mcp")).await), Kind::TokenRejected);
-    assert!((2..=4).contains(&town.asked("/mcp")), "{}", town.asked("/mcp"));
-    // And another request does not bring the browser up again.
-    assert_eq!(kind(client.send(town.request("/mcp")).await), Kind::TokenRejected);
-    assert_eq!(town.logins(), 1);
+    for renews in [true, false] {
+        let town = Town::with(Duration::ZERO, |asked| {
+            (asked.path == "/mcp").then(|| Reply::new(401, &serde_json::json!({})))
+        });
+        town.renews.store(renews, Ordering::SeqCst);
+        let client = town.builder().build().unwrap();
+        assert_eq!(kind(client.send(town.request("/mcp")).await), Kind::TokenRejected);
+        assert!((2..=4).contains(&town.asked("/mcp")), "{}", town.asked("/mcp"));
+        // And another request does not bring the browser up again.
+        assert_eq!(kind(client.send(town.request("/mcp")).await), Kind::TokenRejected);
+        assert_eq!(town.logins(), 1);
+    }
 }
 
 #[tokio::test]

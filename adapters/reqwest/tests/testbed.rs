@@ -1,0 +1,78 @@
+//! The same, against the testbed's servers: they check what a client must send.
+
+use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use mcp_auth::{Callback, Config, Scopes, Timestamp, TokenSource};
+use mcp_auth_reqwest::{Answers, BoxFuture, Client, Consent};
+use mcp_auth_testbed::call::{self, Wire};
+use mcp_auth_testbed::{Browsed, Dials, Purpose, Served, World, serve};
+use url::Url;
+
+#[derive(Clone)]
+struct Person(Arc<Mutex<World>>);
+
+impl Consent for Person {
+    fn open(&self, url: Url, _: Timestamp) -> Box<dyn Answers> {
+        Box::new(Visit { person: self.clone(), url })
+    }
+}
+
+struct Visit {
+    person: Person,
+    url: Url,
+}
+
+impl Answers for Visit {
+    fn next(&mut self) -> BoxFuture<'_, Result<Callback, String>> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let browsed = self.person.0.lock().unwrap().browse(now, self.url.as_str());
+        Box::pin(std::future::ready(match browsed {
+            Browsed::Callback(url) => Ok(Callback::new(url)),
+            Browsed::Page { text, .. } => Err(text),
+        }))
+    }
+}
+
+fn client(served: &Served) -> Client {
+    let config = Config::new(served.server_url(), "Testbed visitor", "http://127.0.0.1:3000/callback");
+    Client::builder(config).consent(Person(served.world.clone())).build().unwrap()
+}
+
+/// Calls a tool, and gives what it says.
+async fn tool(client: &Client, served: &Served, name: &str) -> Option<String> {
+    let request = call::tool(&served.server_url(), Wire::Stateless, name, "a text").unwrap();
+    let request = reqwest::Request::try_from(request).unwrap();
+    let response = client.send_as(&format!("tools/call:{name}"), request).await.unwrap();
+    let answer = http::Response::from(response);
+    let (parts, body) = answer.into_parts();
+    let body = http_body_util::BodyExt::collect(body).await.unwrap().to_bytes();
+    call::tool_text(&http::Response::from_parts(parts, body))
+}
+
+#[tokio::test]
+async fn a_login_a_step_up_and_a_renewal() {
+    let served = serve(Dials::default()).await.unwrap();
+    let client = client(&served);
+    assert_eq!(tool(&client, &served, "echo").await.as_deref(), Some("a text"));
+    assert_eq!(client.authorized().unwrap().source, TokenSource::LoggedIn);
+    let granted = client.authorized().unwrap().granted;
+
+    assert!(tool(&client, &served, "write_file").await.is_some());
+    let stepped_up = client.authorized().unwrap().granted;
+    assert!(granted.is_subset(&stepped_up) && granted != stepped_up, "{granted}, then {stepped_up}");
+    assert_eq!(served.world().count(Purpose::Registration), 1);
+
+    served.world().expire_access_tokens();
+    assert!(tool(&client, &served, "echo").await.is_some());
+    assert_eq!(client.authorized().unwrap().granted, stepped_up);
+}
+
+#[tokio::test]
+async fn a_person_who_says_no_is_heard() {
+    let served = serve(Dials { person: mcp_auth_testbed::Person::Denies, ..Dials::default() }).await.unwrap();
+    let error = client(&served).log_in(Scopes::new()).await.unwrap_err();
+    assert!(
+        matches!(error, mcp_auth_reqwest::Error::Failure(failure) if failure.kind() == mcp_auth::Kind::AccessDenied)
+    );
+}
