@@ -120,7 +120,7 @@ fn the_resource_parameter_by_its_dial() {
 
 #[test]
 fn an_audience_of_its_own() {
-    // A token for the second server's resource does not open the first: the audience is part of the token.
+    // The same origin, another resource: the audience is part of the token.
     let mut memory = world(Dials::default());
     let url = memory.world.server_url();
     let (_, _, tokens) = login(&mut memory, &url, "");
