@@ -209,7 +209,7 @@ fn code_challenge(site: Site<'_>, asked: &Parameters) -> Result<(String, bool), 
 
 /// The audience that a request asks tokens for (RFC 8707 §2).
 pub(crate) fn audience(site: Site<'_>, asked: &Parameters) -> Result<String, String> {
-    let values: Vec<&str> = asked.all("resource").collect();
+    let values: Vec<&str> = asked.all("resource").filter(|value| !value.is_empty()).collect();
     let known = site.resources();
     let one = match values.as_slice() {
         [] => None,

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-pub use crate::dial_values::*;
 use crate::fault::Fault;
+pub use crate::resource_dials::*;
+pub use crate::server_dials::*;
 
 /// How the MCP server and the authorization servers behave.
 ///

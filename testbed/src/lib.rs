@@ -30,21 +30,24 @@ mod authorize;
 pub mod call;
 mod client;
 mod consent;
-mod dial_values;
 pub mod dials;
 mod documents;
 mod fault;
 mod mcp;
 mod message;
+mod place;
 mod registration;
+mod resource_dials;
 mod rpc;
 #[cfg(feature = "serve")]
 mod serve;
+mod server_dials;
 mod token;
 mod world;
 
 pub use dials::*;
 pub use fault::{Fault, Purpose, Trouble};
+pub use place::Role;
 #[cfg(feature = "serve")]
 pub use serve::{Served, serve};
-pub use world::{Browsed, Dropped, Exchange, Origins, Role, World};
+pub use world::{Browsed, Dropped, Exchange, Origins, World};

@@ -6,10 +6,11 @@ use http::{Request, Response, Uri};
 
 use crate::authorization_server::AuthorizationServer;
 use crate::dials::{Dials, MetadataRedirect, Person, UnknownPath};
-use crate::documents::{MOVED, Site, WELL_KNOWN_OAUTH, WELL_KNOWN_OPENID, WELL_KNOWN_RESOURCE, proxy};
+use crate::documents::{Site, proxy};
 use crate::fault::Purpose;
 use crate::mcp;
 use crate::message::{self, Answer, Asked, Parameters};
+use crate::place::{Place, Role};
 
 /// The origins of the world: scheme and authority, with no path and no slash at the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,17 +34,6 @@ impl Default for Origins {
             dead: "https://dead.example".to_owned(),
         }
     }
-}
-
-/// Who was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
-    /// The MCP server.
-    McpServer,
-    /// An authorization server, counted from 0.
-    AuthorizationServer(usize),
-    /// An origin where nobody lives. A client that is led there shows it here.
-    Nobody,
 }
 
 /// One request, and how it was answered.
@@ -258,32 +248,7 @@ impl World {
     }
 
     fn place(&self, uri: &Uri) -> Place {
-        let origin = origin(uri);
-        let path = uri.path().to_owned();
-        let site = self.site();
-        let by_origin = || self.origins.authorization_servers.iter().position(|own| *own == origin);
-        let role = if origin == self.origins.server {
-            let mcp = site.is_mcp_path(&path) || path.contains(WELL_KNOWN_RESOURCE);
-            if site.is_own_authorization_server() && !mcp {
-                Role::AuthorizationServer(0)
-            } else {
-                Role::McpServer
-            }
-        } else if let Some(server) = by_origin() {
-            Role::AuthorizationServer(server)
-        } else if origin == self.origins.elsewhere {
-            match path.trim_start_matches('/').split('/').next() {
-                Some("server") => Role::McpServer,
-                Some(name) => (0..self.servers.len())
-                    .find(|server| proxy(*server) == name)
-                    .map_or(Role::Nobody, Role::AuthorizationServer),
-                None => Role::Nobody,
-            }
-        } else {
-            Role::Nobody
-        };
-        let purpose = purpose(&site, role, &origin, &path);
-        Place { role, purpose, origin, path }
+        Place::of(&self.site(), uri)
     }
 
     fn respond(&mut self, now: u64, place: &Place, request: &Asked) -> Option<Answer> {
@@ -306,64 +271,6 @@ impl World {
             },
         };
         Some(known.unwrap_or_else(|| nothing_here(&site)))
-    }
-}
-
-/// Where a request goes.
-struct Place {
-    role: Role,
-    purpose: Purpose,
-    origin: String,
-    path: String,
-}
-
-impl Place {
-    fn url(&self) -> String {
-        format!("{}{}", self.origin, self.path)
-    }
-}
-
-/// Scheme and authority in lower case, without a default port. User information makes it another origin.
-fn origin(uri: &Uri) -> String {
-    let scheme = uri.scheme_str().unwrap_or_default().to_ascii_lowercase();
-    let authority =
-        uri.authority().map(|authority| authority.as_str().to_ascii_lowercase()).unwrap_or_default();
-    let port = match scheme.as_str() {
-        "https" => ":443",
-        _ => ":80",
-    };
-    let authority = authority.strip_suffix(port).unwrap_or(&authority);
-    format!("{scheme}://{authority}")
-}
-
-fn purpose(site: &Site<'_>, role: Role, origin: &str, path: &str) -> Purpose {
-    match role {
-        Role::Nobody => Purpose::Other,
-        Role::McpServer => {
-            let unmoved = path.split_once(MOVED).map_or(path, |(_, path)| path);
-            let listed = site.resource_metadata_paths().iter().any(|own| own == unmoved);
-            if origin == site.origins.server && site.is_mcp_path(path) {
-                Purpose::Mcp
-            } else if listed || path.contains(WELL_KNOWN_RESOURCE) {
-                Purpose::ResourceMetadata
-            } else {
-                Purpose::Other
-            }
-        }
-        Role::AuthorizationServer(server) => {
-            if path.contains(WELL_KNOWN_OAUTH) || path.contains(WELL_KNOWN_OPENID) {
-                return Purpose::ServerMetadata;
-            }
-            let url = format!("{origin}{path}");
-            let known = [
-                ("register", Purpose::Registration),
-                ("authorize", Purpose::Authorize),
-                ("token", Purpose::Token),
-                ("revoke", Purpose::Revoke),
-            ];
-            let found = known.into_iter().find(|(name, _)| site.endpoint(server, name) == url);
-            found.map_or(Purpose::Other, |(_, purpose)| purpose)
-        }
     }
 }
 

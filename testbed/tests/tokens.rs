@@ -384,3 +384,29 @@ fn a_world_without_authorization_servers_does_not_panic() {
     assert_eq!(world.handle(NOW, request).status(), 401);
     assert!(matches!(world.browse(NOW, "not a url"), Browsed::Page { status: 0, .. }));
 }
+
+#[test]
+fn requests_cut_off_anywhere_are_answered() {
+    let (memory, _, _, tokens) = logged_in(Dials { consent: Consent::Page, ..Dials::default() });
+    let bearer = format!("Bearer {}", text(&tokens, "access_token"));
+    for exchange in memory.world.exchanges() {
+        let content_type = if exchange.body.starts_with(b"{") {
+            "application/json"
+        } else {
+            "application/x-www-form-urlencoded"
+        };
+        for length in 0..=exchange.body.len() {
+            for mark in [b"".as_slice(), b"\xff", b"%", b"[[["] {
+                let mut world = memory.world.clone();
+                let request = http::Request::builder()
+                    .method(exchange.method.as_str())
+                    .uri(format!("{}{}", exchange.origin, exchange.path))
+                    .header("content-type", content_type)
+                    .header("authorization", &bearer)
+                    .body([&exchange.body[..length], mark].concat());
+                let status = world.handle(NOW, request.unwrap()).status().as_u16();
+                assert!((200..500).contains(&status), "{status} {exchange:?}");
+            }
+        }
+    }
+}
