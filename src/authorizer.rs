@@ -19,6 +19,7 @@ use crate::outcome::{Access, Authorization, Authorized, Outcome, TokenSource};
 use crate::snapshot::Snapshot;
 use crate::step::{self, Aim, Consenting, Step, Turn, World};
 use crate::trail::{Trail, Verdict};
+use crate::wire::challenge::Demand;
 use crate::wire::resource_metadata::covers;
 
 /// The most operations whose step-ups are counted apart; further ones share one count.
@@ -302,11 +303,26 @@ impl Authorizer {
     fn begin_refused(&mut self, aim: Aim, refused: Option<Generation>) {
         self.world.trail = Trail::default();
         self.world.seen = false;
+        self.note_demand(&aim);
         let held = self.grant.as_ref().map(|grant| grant.credential.clone());
         let standing = self.quiet.as_ref().filter(|(until, _)| self.world.now < *until);
         let quiet = standing.map(|(_, breach)| breach.clone());
         let turn = step::begin(&mut self.world, Aim { refused, held, quiet, ..aim });
         self.turn(turn);
+    }
+
+    /// What the refusal said begins the trail of what it led to.
+    fn note_demand(&mut self, aim: &Aim) {
+        let demand = &aim.demand;
+        if *demand == Demand::default() {
+            return;
+        }
+        let error = demand.error.as_deref().unwrap_or("no token");
+        let scope = demand.scope.as_ref().map_or(String::new(), |scope| format!(", scope {scope}"));
+        let place = if demand.resource_metadata.is_empty() { "" } else { ", and where its metadata is" };
+        let note = format!("the server's challenge: {error}{scope}{place}");
+        let clause = if aim.step_up { "RFC 6750 §3.1" } else { "RFC 9728 §5.1" };
+        self.world.note(Verdict::Taken, note, clause);
     }
 
     fn turn(&mut self, turn: Turn) {

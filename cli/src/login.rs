@@ -17,7 +17,6 @@ const NOBODY: &str = "http://127.0.0.1:3334/callback";
 pub(crate) async fn run(args: Box<Login>) -> Result<(), String> {
     let (way, redirect_uri) = way(&args).await?;
     let config = configuration(&args, redirect_uri)?;
-    let url = Url::parse(&args.url).map_err(|error| format!("{:?} is no URL: {error}", args.url))?;
     let show = Show::stdout();
     let mut builder = Client::builder(config).consent(Person::new(way));
     if args.verbose {
@@ -25,6 +24,7 @@ pub(crate) async fn run(args: Box<Login>) -> Result<(), String> {
         builder = builder.observe(move |observed| show.see(observed));
     }
     let client = builder.build().map_err(|error| error.to_string())?;
+    let url = Url::parse(&args.url).map_err(|error| format!("{:?} is no URL: {error}", args.url))?;
     let tools = tools(&client, &url).await;
     if let Some(done) = client.authorized() {
         show.say("\nLogged in.");

@@ -187,7 +187,10 @@ mod tests {
     #[test]
     fn a_login_reads_as_a_story() {
         let page = Page::default();
-        let show = Show::new(Box::new(anstream::StripStream::new(Box::new(page.clone()) as Box<dyn Write + Send>)), false);
+        let show = Show::new(
+            Box::new(anstream::StripStream::new(Box::new(page.clone()) as Box<dyn Write + Send>)),
+            false,
+        );
         let took = Duration::from_millis(3);
         let entry = Entry {
             at: mcp_auth::Timestamp::from_secs(1),

@@ -100,7 +100,8 @@ impl Consenting {
         match judged {
             Ok(code) => {
                 world.note(Verdict::Checked, "`state` is the one that was sent", "RFC 6749 §10.12");
-                world.note(Verdict::Checked, format!("`iss` speaks for {}", server.issuer), "RFC 9207 §2.4");
+                let note = format!("`iss` is as the metadata of {} has it", server.issuer);
+                world.note(Verdict::Checked, note, "RFC 9207 §2.4");
                 let Consent { terms, code_verifier, .. } = self.consent;
                 exchange::begin(world, terms, &code, &code_verifier)
             }
