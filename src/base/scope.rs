@@ -19,14 +19,23 @@ pub const MAX_SCOPES: usize = 256;
 pub struct Scopes(Vec<String>);
 
 /// A scope value holds something that is no scope token.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{found:?} is no scope token: one or more of the characters ! # to [ and ] to ~ were expected, \
-     and at most 256 tokens (RFC 6749 §3.3)"
-)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidScope {
     found: String,
 }
+
+impl fmt::Display for InvalidScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:?} is no scope token: one or more of the characters ! # to [ and ] to ~ were expected, and at most \
+             256 tokens (RFC 6749 §3.3)",
+            self.found
+        )
+    }
+}
+
+impl std::error::Error for InvalidScope {}
 
 impl Scopes {
     /// No scopes at all.

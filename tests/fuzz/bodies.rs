@@ -294,7 +294,7 @@ impl<'a> Flow<'a> {
                 self.opened = Some(open.url().clone());
                 return None;
             }
-            Action::Ask(ask) if choice % 2 == 0 => ask.reply("typed-in", None),
+            Action::Ask(ask) if choice.is_multiple_of(2) => ask.reply("typed-in", None),
             Action::Ask(ask) => ask.decline(),
             Action::Wait(until) => {
                 let opened = self.opened.take().filter(|_| choice < 240);
@@ -312,7 +312,7 @@ impl<'a> Flow<'a> {
 
     fn garbage(&mut self) -> Response<Vec<u8>> {
         let mut body: Vec<u8> = (0..self.byte()).map(|_| self.data.next().copied().unwrap_or(b' ')).collect();
-        if body.len() % 2 == 0 {
+        if body.len().is_multiple_of(2) {
             body = format!(
                 "{{\"resource\":\"https://mcp.example/mcp\",\"authorization_servers\":[\"https://as2.example\"],\
                  \"issuer\":\"https://evil.example\",\"token_endpoint\":\"https://evil.example/t\",\"client_id\":\"x\",\
