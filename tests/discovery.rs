@@ -8,14 +8,7 @@ use mcp_auth_testbed::{
     AuthorizationServers, Challenge, ChallengeMethods, Dials, Fault, IssuerValue, MetadataRedirect, Purpose,
     ResourceMetadata, ResourceValue, ServerMetadata, Trouble, UnknownPath,
 };
-use support::Rig;
-
-fn works(dials: Dials) -> Rig {
-    let mut rig = Rig::new(dials);
-    let answered = rig.call("tools/list", None).unwrap_or_else(|failure| panic!("{failure:#}"));
-    assert_eq!(answered.status(), 200);
-    rig
-}
+use support::{Rig, works};
 
 fn fails(dials: Dials) -> Kind {
     let mut rig = Rig::new(dials);

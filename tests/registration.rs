@@ -7,20 +7,13 @@ use mcp_auth::{ClientMetadata, Kind, Policy, Preregistered, Secret};
 use mcp_auth_testbed::{
     AuthorizationServers, Dials, PreRegistered, Purpose, RegisteredRedirects, Registration, SecretDespiteNone,
 };
-use support::{REDIRECT, Rig};
+use support::{REDIRECT, Rig, works};
 
 const DOCUMENT: &str = "https://app.example/client.json";
 
 fn with_document() -> Dials {
     let document = ClientMetadata::new("Rig", REDIRECT).document(DOCUMENT, None).unwrap();
     Dials { client_documents: [(DOCUMENT.to_owned(), document)].into(), ..Dials::default() }
-}
-
-fn works(dials: Dials) -> Rig {
-    let mut rig = Rig::new(dials);
-    let answered = rig.call("tools/list", None).unwrap_or_else(|failure| panic!("{failure:#}"));
-    assert_eq!(answered.status(), 200);
-    rig
 }
 
 fn fails(dials: Dials) -> Kind {

@@ -7,14 +7,7 @@ use mcp_auth::{Event, IssuerPolicy, Kind, Outcome, Retry, Secret, TokenSource};
 use mcp_auth_testbed::{
     Dials, ExpiresIn, Fault, Purpose, RefreshTokens, Rotation, ScopeAnswer, TokenBody, TokenType, Trouble,
 };
-use support::{Rig, StoreMood};
-
-fn works(dials: Dials) -> Rig {
-    let mut rig = Rig::new(dials);
-    let answered = rig.call("tools/list", None).unwrap_or_else(|failure| panic!("{failure:#}"));
-    assert_eq!(answered.status(), 200);
-    rig
-}
+use support::{Rig, StoreMood, works};
 
 #[test]
 fn every_shape_of_answer_is_read() {

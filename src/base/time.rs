@@ -24,10 +24,11 @@ impl Timestamp {
         self.0
     }
 
-    /// This moment and `span` more. Parts of a second are dropped.
+    /// This moment and `span` more. A part of a second counts as a whole one, so that a deadline never comes early.
     #[must_use]
     pub const fn after(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(span.as_secs()))
+        let part = if span.subsec_nanos() > 0 { 1 } else { 0 };
+        Self(self.0.saturating_add(span.as_secs()).saturating_add(part))
     }
 
     /// This moment less `span`. Parts of a second are dropped.
@@ -55,6 +56,7 @@ mod tests {
     #[test]
     fn arithmetic_saturates() {
         assert_eq!(Timestamp::MAX.after(Duration::from_secs(9)), Timestamp::MAX);
+        assert_eq!(Timestamp::from_secs(3).after(Duration::from_millis(1)), Timestamp::from_secs(4));
         assert_eq!(Timestamp::from_secs(3).before(Duration::from_secs(9)), Timestamp::from_secs(0));
         assert_eq!(Timestamp::from_secs(3).since(Timestamp::from_secs(9)), Duration::ZERO);
     }

@@ -264,6 +264,14 @@ impl Rig {
     }
 }
 
+/// A request to servers with these dials is answered in the end.
+pub(crate) fn works(dials: Dials) -> Rig {
+    let mut rig = Rig::new(dials);
+    let answered = rig.call("tools/list", None).unwrap_or_else(|failure| panic!("{failure:#}"));
+    assert_eq!(answered.status(), StatusCode::OK);
+    rig
+}
+
 pub(crate) fn authorized(outcome: Outcome) -> Authorized {
     match outcome {
         Outcome::Authorized(authorized) => *authorized,
