@@ -20,7 +20,9 @@ impl Bytes {
     /// flow means that it does right.
     fn case(&mut self) -> Vec<u8> {
         let length = usize::from(self.next()) + usize::from(self.next()) % 150;
-        (0..length).map(|_| if self.next() % 4 == 0 { self.next() } else { self.next() % 100 }).collect()
+        (0..length)
+            .map(|_| if self.next().is_multiple_of(4) { self.next() } else { self.next() % 100 })
+            .collect()
     }
 }
 
