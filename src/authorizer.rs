@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::action::Action;
 use crate::base::breach::{Breach, Kind};
-use crate::base::guard::same_origin;
+use crate::base::guard::{same_origin, without_query};
 use crate::base::scope::Scopes;
 use crate::base::seed::Seed;
 use crate::base::time::Timestamp;
@@ -84,8 +84,9 @@ impl Authorizer {
         let Snapshot { server, redirect_uri, taken_at, deadline, consent } = snapshot;
         let own = (machine.world.config.server_url(), machine.world.config.redirect_url());
         if own != (server.as_str(), redirect_uri.as_str()) {
+            let (server, own_server) = (without_query(&server), without_query(own.0));
             let expected = format!("the configuration of a login to {server} with answers at {redirect_uri}");
-            let got = format!("one for {} with answers at {}", own.0, own.1);
+            let got = format!("one for {own_server} with answers at {}", own.1);
             return Err(Breach::new(Kind::Configuration, "RFC 6749 §4.1.3", expected, got));
         }
         machine.world.now = taken_at;
@@ -408,7 +409,7 @@ fn contains(resource: &Url, url: &Url) -> bool {
 impl fmt::Debug for Authorizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authorizer")
-            .field("server", &self.world.config.server_url())
+            .field("server", &without_query(self.world.config.server_url()))
             .field("now", &self.world.now)
             .field("step", &self.step)
             .field("generation", &self.grant.as_ref().map(|grant| grant.credential.generation))

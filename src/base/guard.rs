@@ -17,6 +17,9 @@ pub const MAX_URL: usize = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reach {
+    /// The machine itself only. Every `http` URL has this reach, because a name below `localhost` may resolve to
+    /// anything.
+    Machine,
     /// Globally reachable addresses only (the registries of RFC 6890).
     Public,
     /// Globally reachable addresses and the machine itself.
@@ -30,6 +33,7 @@ impl Reach {
     pub fn allows(self, address: IpAddr) -> bool {
         match self {
             Self::Any => true,
+            Self::Machine => is_loopback(address),
             Self::Loopback => is_loopback(address) || is_public(address),
             Self::Public => is_public(address),
         }
@@ -146,6 +150,7 @@ impl Guard {
         if !reaches(reach, &url) {
             return Err(refuse(Fault::Address));
         }
+        let reach = if url.scheme() == "http" { Reach::Machine } else { reach };
         Ok(Endpoint { text: given.to_owned(), url, reach })
     }
 }
@@ -238,7 +243,11 @@ fn reaches(reach: Reach, url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => reach.allows(address.into()),
         Some(Host::Ipv6(address)) => reach.allows(address.into()),
-        Some(Host::Domain(_)) => reach != Reach::Public || !is_loopback_host(url),
+        Some(Host::Domain(_)) => match reach {
+            Reach::Public => !is_loopback_host(url),
+            Reach::Machine => is_loopback_host(url),
+            Reach::Loopback | Reach::Any => true,
+        },
         None => false,
     }
 }
@@ -389,6 +398,8 @@ mod tests {
         assert!(Reach::Loopback.allows("127.0.0.1".parse().unwrap()));
         assert!(!Reach::Loopback.allows("10.0.0.1".parse().unwrap()));
         assert!(Reach::Any.allows("10.0.0.1".parse().unwrap()));
+        assert!(Reach::Machine.allows("::1".parse().unwrap()));
+        assert!(!Reach::Machine.allows("1.1.1.1".parse().unwrap()));
     }
 
     #[test]
@@ -402,7 +413,7 @@ mod tests {
         let local = Guard::new(Reach::Any).check("http://127.0.0.1:1/mcp").unwrap();
         assert_eq!(
             Guard::for_server(&local, None).check("http://localhost:2/x").unwrap().reach(),
-            Reach::Loopback
+            Reach::Machine
         );
     }
 

@@ -88,11 +88,12 @@ impl Scopes {
         self.iter().all(|token| other.contains(token))
     }
 
-    /// This set, and after it what only `other` names.
+    /// This set, and after it what only `other` names, up to [`MAX_SCOPES`].
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         let mut set = self.0.clone();
-        set.extend(other.iter().filter(|token| !self.contains(token)).map(str::to_owned));
+        let room = MAX_SCOPES.saturating_sub(set.len());
+        set.extend(other.iter().filter(|token| !self.contains(token)).map(str::to_owned).take(room));
         Self(set)
     }
 

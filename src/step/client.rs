@@ -4,6 +4,7 @@
 use super::server_metadata::Found;
 use super::{Terms, Turn, World, ask, consent, registration};
 use crate::base::breach::{Breach, Kind};
+use crate::base::guard::without_query;
 use crate::config::Preregistered;
 use crate::credential::AuthorizationServer;
 use crate::trail::Verdict;
@@ -125,7 +126,11 @@ fn moved(world: &World, found: &Found) -> Result<(), Breach> {
         Some(held) => {
             let expected =
                 format!("{}, for which the client is configured", held.authorization_server.issuer);
-            let got = format!("{}, which {} names now", found.server.issuer, world.config.server_url());
+            let got = format!(
+                "{}, which {} names now",
+                found.server.issuer,
+                without_query(world.config.server_url())
+            );
             Err(Breach::new(Kind::ClientBoundElsewhere, BINDING, expected, got))
         }
     }

@@ -6,6 +6,7 @@ use super::fetch::{Fetch, Fetched};
 use super::{Aim, Step, Turn, World, server_metadata};
 use crate::action::Purpose;
 use crate::base::breach::{Breach, Kind};
+use crate::base::guard::without_query;
 use crate::base::scope::Scopes;
 use crate::config::Preregistered;
 use crate::event::Answer;
@@ -17,6 +18,8 @@ use crate::wire::resource_metadata::{
 use crate::wire::server_metadata::origin;
 
 const CLAUSE: &str = "RFC 9728 §3";
+/// How many of the named authorization servers are tried.
+const MAX_SERVERS_TRIED: usize = 4;
 const LEGACY: &str = "MCP 2025-03-26, server metadata discovery";
 
 #[derive(Debug)]
@@ -43,9 +46,9 @@ pub(crate) struct Resource {
     pub(crate) scopes: Option<Scopes>,
 }
 
-/// Begins discovery. At most eight advertised URLs are tried.
+/// Begins discovery. At most four advertised URLs are tried.
 pub(crate) fn begin(world: &mut World, aim: Aim) -> Turn {
-    let advertised: Vec<_> = aim.demand.resource_metadata.iter().take(8).cloned().collect();
+    let advertised: Vec<_> = aim.demand.resource_metadata.iter().take(4).cloned().collect();
     let left = candidates(world.server.url(), &advertised).into();
     next(world, aim, Search { left, clean: true, worst: None })
 }
@@ -108,11 +111,8 @@ fn read(world: &World, body: &[u8]) -> Result<ResourceMetadata, Breach> {
 fn found(world: &mut World, aim: Aim, url: &str, metadata: ResourceMetadata) -> Turn {
     let issuers = metadata.authorization_servers;
     world.taken(url, 200, format!("it names {}", issuers.join(" and ")), CLAUSE);
-    world.note(
-        Verdict::Checked,
-        format!("the resource {} covers the server's URL", metadata.resource),
-        "RFC 9728 §3.3",
-    );
+    let shown = without_query(&metadata.resource);
+    world.note(Verdict::Checked, format!("the resource {shown} covers the server's URL"), "RFC 9728 §3.3");
     let resource = Resource { identifier: metadata.resource, scopes: metadata.scopes_supported };
     match choose(world, issuers) {
         Ok(issuers) => server_metadata::begin(world, aim, resource, issuers),
@@ -135,6 +135,8 @@ fn choose(world: &mut World, named: Vec<String>) -> Result<Vec<String>, Breach> 
     };
     let (mut first, rest): (Vec<_>, Vec<_>) = named.into_iter().partition(known);
     first.extend(rest);
+    // Each may take several exchanges of several seconds, and the list is the server's.
+    first.truncate(MAX_SERVERS_TRIED);
     Ok(first)
 }
 

@@ -23,6 +23,7 @@ pub(crate) struct Http {
     factory: Arc<Factory>,
     trust_proxy: bool,
     own: Client,
+    machine: OnceLock<Client>,
     public: OnceLock<Client>,
     loopback: OnceLock<Client>,
     any: OnceLock<Client>,
@@ -42,8 +43,8 @@ impl Http {
         };
         // A redirect would carry the token along to wherever the server says.
         let own = factory().redirect(Policy::none()).build().map_err(unusable)?;
-        let (public, loopback, any) = Default::default();
-        Ok(Self { factory, trust_proxy, own, public, loopback, any })
+        let (machine, public, loopback, any) = Default::default();
+        Ok(Self { factory, trust_proxy, own, machine, public, loopback, any })
     }
 
     /// The client for the caller's own requests.
@@ -71,6 +72,7 @@ impl Http {
 
     fn client(&self, reach: Reach) -> Result<&Client, SendFailure> {
         let kept = match reach {
+            Reach::Machine => &self.machine,
             Reach::Public => &self.public,
             Reach::Loopback => &self.loopback,
             Reach::Any => &self.any,
