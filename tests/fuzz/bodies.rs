@@ -12,8 +12,8 @@ use mcp_auth::wire::resource_metadata::{ResourceMetadata, covers};
 use mcp_auth::wire::server_metadata::{IssuerMatch, Pkce, ServerMetadata};
 use mcp_auth::wire::token::{TokenAnswer, TokenShape};
 use mcp_auth::{
-    Access, Action, AuthMethod, Authorizer, Callback, Challenge, Config, Credential, Event, Guard, Reach,
-    Saving, Scopes, Secret, Seed, SendFailure, Timestamp,
+    Access, Action, AuthMethod, Authorizer, Callback, Challenge, Config, Credential, Event, Guard, Outcome,
+    Reach, Saving, Scopes, Secret, Seed, SendFailure, Timestamp,
 };
 use mcp_auth_testbed::{
     Browsed, Challenge as Shape, Dials, Iss, Origins, Refusal, ResourceMetadata as Place, World,
@@ -120,7 +120,12 @@ pub(crate) fn guard(data: &[u8]) {
 
 /// A whole run: a driver that does right most of the time, servers with dials, and a watch.
 pub(crate) fn flow(data: &[u8]) {
-    Flow::new(data).run();
+    grants(data);
+}
+
+/// The same; says how many of its attempts ended with a token.
+pub(crate) fn grants(data: &[u8]) -> usize {
+    Flow::new(data).run()
 }
 
 struct Flow<'a> {
@@ -149,13 +154,15 @@ impl<'a> Flow<'a> {
         self.data.next().copied().unwrap_or_default()
     }
 
-    fn run(mut self) {
+    fn run(mut self) -> usize {
+        let mut grants = 0;
         for _ in 0..4 {
             self.begin();
             for _ in 0..80 {
                 let action = self.auth.poll();
                 self.watch.action(&action);
                 self.check();
+                grants += usize::from(matches!(action, Action::Finish(Ok(Outcome::Authorized(_)))));
                 if matches!(action, Action::Finish(_) | Action::Wait(None)) {
                     break;
                 }
@@ -174,6 +181,7 @@ impl<'a> Flow<'a> {
             assert!(!self.auth.is_running());
             self.check();
         }
+        grants
     }
 
     fn check(&mut self) {
