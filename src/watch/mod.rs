@@ -437,3 +437,6 @@ impl Watch {
 fn same_url(a: &str, b: &str) -> bool {
     a == b || Url::parse(a).ok().zip(Url::parse(b).ok()).is_some_and(|(a, b)| a == b)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! Every invariant is broken once, and the watch must see it.
+
+use http::{HeaderMap, HeaderValue, Method, Uri};
+
+use super::*;
+use crate::action::Load;
+use crate::base::secret::Secret;
+use crate::config::Preregistered;
+use crate::event::{Answer, Reply, SendFailure};
+use crate::wire::callback::Callback;
+
+const NOW: Timestamp = Timestamp::from_secs(1_000);
+
+/// A watch over a run that has begun and has seen the metadata of an authorization server.
+fn watch() -> Watch {
+    let config = Config::new("https://mcp.example/mcp", "Test", "http://127.0.0.1:3000/cb")
+        .preregistered(Preregistered::new("https://as.example", "by-hand").secret("configured-secret"))
+        .initial_access_token("https://as.example", "initial-access-token");
+    let mut watch = Watch::new(&config);
+    watch.event(NOW, &Event::Restore);
+    let metadata =
+        send(1, Purpose::ServerMetadata, "https://as.example/.well-known/oauth-authorization-server");
+    watch.action(&Action::Send(metadata));
+    let document = r#"{"issuer":"https://as.example","authorization_endpoint":"https://as.example/authorize",
+        "token_endpoint":"https://as.example/token","registration_endpoint":"https://as.example/register",
+        "authorization_response_iss_parameter_supported":true}"#;
+    answer(&mut watch, 1, 200, document);
+    assert_eq!(watch.breaches(), [""; 0]);
+    watch
+}
+
+fn send(id: u64, purpose: Purpose, url: &str) -> Send {
+    let bodiless = matches!(purpose, Purpose::ServerMetadata | Purpose::ResourceMetadata);
+    Send {
+        id: RequestId(id),
+        purpose,
+        method: if bodiless { Method::GET } else { Method::POST },
+        uri: Uri::try_from(url).unwrap(),
+        fields: HeaderMap::new(),
+        body: None,
+        max_bytes: 1024,
+        deadline: Timestamp::from_secs(1_010),
+        reach: Reach::Public,
+    }
+}
+
+fn token(id: u64, url: &str, body: &str) -> Action {
+    Action::Send(Send { body: Some(Secret::new(body)), ..send(id, Purpose::Token, url) })
+}
+
+fn answer(watch: &mut Watch, id: u64, status: u16, body: &str) {
+    let fields =
+        HeaderMap::from_iter([(header::LOCATION, HeaderValue::from_static("https://as.example/moved"))]);
+    let response = Response { status: StatusCode::from_u16(status).unwrap(), fields, body: body.into() };
+    let reply = Reply { id: RequestId(id), answer: Answer::Response(Box::new(response)) };
+    watch.event(NOW, &Event::Replied(reply));
+}
+
+fn open(watch: &mut Watch, query: &str) {
+    let url = Url::parse(&format!("https://as.example/authorize?{query}")).unwrap();
+    watch.action(&Action::Open(Open { url, until: Timestamp::from_secs(1_600) }));
+}
+
+const ASKED: &str = "client_id=by-hand&redirect_uri=http%3A%2F%2F127.0.0.1%3A3000%2Fcb&state=state-of-this-run\
+                     &code_challenge=the-challenge&code_challenge_method=S256";
+
+fn called(watch: &mut Watch, callback: &str) {
+    watch.event(NOW, &Event::Called(Callback::new(callback)));
+}
+
+fn seen(watch: &Watch, expected: &str) {
+    let found = watch.breaches().iter().any(|breach| breach.contains(expected));
+    assert!(found, "{expected:?} is not among {:?}", watch.breaches());
+}
+
+#[test]
+fn a_good_run_is_good() {
+    let mut watch = watch();
+    open(&mut watch, ASKED);
+    called(&mut watch, "?code=a-good-code&state=state-of-this-run&iss=https%3A%2F%2Fas.example");
+    watch.action(&token(2, "https://as.example/token", "grant_type=authorization_code&code=a-good-code"));
+    assert_eq!(watch.breaches(), [""; 0]);
+}
+
+#[test]
+fn secrets_in_wrong_places() {
+    for (body, url) in [
+        ("client_secret=configured-secret", "https://evil.example/token"),
+        ("x=initial-access-token", "https://as.example/token"),
+    ] {
+        let mut watch = watch();
+        watch.action(&token(2, url, body));
+        seen(&watch, "carries a secret");
+    }
+    let mut watch = watch();
+    let registration = send(2, Purpose::Registration, "https://as.example/register");
+    watch.action(&Action::Send(Send { body: Some(Secret::new("configured-secret")), ..registration }));
+    seen(&watch, "carries a secret");
+}
+
+#[test]
+fn a_secret_in_a_metadata_request() {
+    let mut watch = watch();
+    let mut metadata = send(2, Purpose::ServerMetadata, "https://as.example/x?y=configured-secret");
+    metadata
+        .fields
+        .insert(header::AUTHORIZATION, HeaderValue::from_static("Basic eDpjb25maWd1cmVkLXNlY3JldA=="));
+    watch.action(&Action::Send(metadata));
+    seen(&watch, "URL shows a secret");
+    seen(&watch, "for metadata has a body or an Authorization field");
+    seen(&watch, "carries a secret");
+}
+
+#[test]
+fn tokens_and_refresh_tokens_stay_at_home() {
+    let mut watch = watch();
+    watch.action(&token(2, "https://as.example/token", "x=y"));
+    answer(&mut watch, 2, 200, r#"{"access_token":"the-access-token","refresh_token":"the-refresh-token"}"#);
+    watch.action(&token(3, "https://as.example/token", "refresh_token=the-refresh-token"));
+    assert_eq!(watch.breaches(), [""; 0]);
+    watch.event(
+        NOW,
+        &Event::Replied(Reply { id: RequestId(3), answer: Answer::SendFailed(SendFailure::TimedOut) }),
+    );
+    watch.action(&token(4, "https://other.example/token", "refresh_token=the-refresh-token"));
+    seen(&watch, "carries a secret (RefreshToken)");
+    watch.text("a log", "token the-access-token");
+    seen(&watch, "a log shows a secret (AccessToken)");
+}
+
+#[test]
+fn codes_without_state_or_issuer() {
+    for callback in [
+        "?code=a-stolen-code&state=another-state&iss=https%3A%2F%2Fas.example",
+        "?code=a-stolen-code&state=state-of-this-run&iss=https%3A%2F%2Fevil.example",
+        "?code=a-stolen-code&state=state-of-this-run",
+    ] {
+        let mut watch = watch();
+        open(&mut watch, ASKED);
+        called(&mut watch, callback);
+        watch.action(&token(
+            2,
+            "https://as.example/token",
+            "grant_type=authorization_code&code=a-stolen-code",
+        ));
+        seen(&watch, "without the right state and issuer");
+    }
+}
+
+#[test]
+fn a_code_twice_or_elsewhere() {
+    let good = "?code=a-good-code&state=state-of-this-run&iss=https%3A%2F%2Fas.example";
+    let form = "grant_type=authorization_code&code=a-good-code";
+    let mut watch = watch();
+    open(&mut watch, ASKED);
+    called(&mut watch, good);
+    watch.action(&token(2, "https://evil.example/token", form));
+    seen(&watch, "another token endpoint");
+    answer(&mut watch, 2, 500, "");
+    watch.action(&token(3, "https://as.example/token", form));
+    seen(&watch, "or twice");
+}
+
+#[test]
+fn bad_urls() {
+    for (url, expected) in [
+        ("http://as.example/token", "not https"),
+        ("https://user@as.example/token", "user info"),
+        ("https://10.0.0.1/token", "outside its reach"),
+    ] {
+        let mut watch = watch();
+        watch.action(&token(2, url, ""));
+        seen(&watch, expected);
+    }
+}
+
+#[test]
+fn requests_without_bounds_or_with_old_numbers() {
+    let mut watch = watch();
+    let url = "https://as.example/x";
+    let bad = Send { max_bytes: 0, deadline: NOW, ..send(1, Purpose::ServerMetadata, url) };
+    watch.action(&Action::Send(bad));
+    seen(&watch, "no sensible limit");
+    seen(&watch, "no sensible deadline");
+    seen(&watch, "a number that was used before");
+}
+
+#[test]
+fn two_waits_two_browsers_and_actions_out_of_place() {
+    let mut watch = watch();
+    watch.action(&Action::Send(send(2, Purpose::ServerMetadata, "https://as.example/x")));
+    watch.action(&Action::Send(send(3, Purpose::ServerMetadata, "https://as.example/y")));
+    seen(&watch, "two things are awaited");
+    open(&mut watch, ASKED);
+    open(&mut watch, ASKED);
+    seen(&watch, "two browsers");
+    open(&mut watch, "code_challenge_method=plain");
+    seen(&watch, "without S256");
+    seen(&watch, "lacks state");
+    watch.action(&Action::Finish(Ok(Outcome::Anonymous)));
+    watch.action(&Action::Finish(Ok(Outcome::Anonymous)));
+    seen(&watch, "ends that did not begin");
+    let key = crate::credential::Key { server: String::new(), account: None };
+    watch.action(&Action::Load(Load { id: RequestId(9), key }));
+    seen(&watch, "while no attempt runs");
+}
+
+#[test]
+fn redirects_that_are_followed() {
+    let mut watch = watch();
+    watch.action(&token(2, "https://as.example/token", ""));
+    answer(&mut watch, 2, 307, "");
+    watch.action(&token(3, "https://as.example/moved", ""));
+    seen(&watch, "a redirect is followed");
+    let mut watch = self::watch();
+    watch.action(&Action::Send(send(2, Purpose::ServerMetadata, "https://other.example/x")));
+    answer(&mut watch, 2, 302, "");
+    watch.action(&Action::Send(send(3, Purpose::ServerMetadata, "https://as.example/moved")));
+    seen(&watch, "a redirect is followed");
+}
+
+#[test]
+fn success_before_it_is_stored() {
+    let mut watch = watch();
+    let done = crate::outcome::Authorized {
+        generation: crate::credential::Generation::default(),
+        source: TokenSource::LoggedIn,
+        issuer: String::new(),
+        resource: String::new(),
+        client_id: String::new(),
+        asked: crate::Scopes::new(),
+        granted: crate::Scopes::new(),
+        expires_at: None,
+        legacy: false,
+        unsaved: None,
+    };
+    watch.action(&Action::Finish(Ok(Outcome::Authorized(Box::new(done)))));
+    seen(&watch, "before the new tokens are stored");
+    let elsewhere = Url::parse("https://evil.example/mcp").unwrap();
+    watch.attached(&elsewhere, "https://mcp.example/mcp");
+    seen(&watch, "another origin than its resource");
+}
+
+#[test]
+fn a_document_that_speaks_for_another_issuer_is_not_believed() {
+    let mut watch = watch();
+    watch.action(&Action::Send(send(
+        2,
+        Purpose::ServerMetadata,
+        "https://evil.example/.well-known/openid-configuration",
+    )));
+    let document = r#"{"issuer":"https://as.example","authorization_endpoint":"https://evil.example/a",
+        "token_endpoint":"https://evil.example/token"}"#;
+    answer(&mut watch, 2, 200, document);
+    watch.action(&token(3, "https://evil.example/token", "client_secret=configured-secret"));
+    seen(&watch, "carries a secret (ClientSecret)");
+}
