@@ -1,35 +1,34 @@
-//! `challenge.json`: what is read of `WWW-Authenticate`, and what it asks for.
+//! `challenge.json`: what `WWW-Authenticate` asks for.
 
 use mcp_auth::wire::challenge::{self, Challenge, Demand};
 use serde_json::{Value, json};
 
-/// `{fields}` to `{challenges, demand}`.
+/// `{fields}` to `{challenges, demand}`. What is absent, empty or false is left out.
 pub(crate) fn run(input: &Value) -> Value {
-    let fields: Vec<_> = input["fields"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
-    let challenges = challenge::read(fields.iter().map(|field| field.as_bytes()));
-    let demand = Demand::of(&challenges);
-    let mut shown = json!({
-        "resource_metadata": demand.resource_metadata,
-        "bearer": demand.bearer,
-        "dpop": demand.dpop,
-    });
-    for (name, value) in [
-        ("scope", demand.scope.map(|scope| scope.to_string())),
-        ("error", demand.error),
-        ("error_description", demand.error_description),
-    ] {
-        if let Some(value) = value {
-            shown[name] = value.into();
+    let fields: Vec<_> = input["fields"].as_array().unwrap().iter().map(bytes).collect();
+    let challenges = challenge::read(fields.iter().map(Vec::as_slice));
+    let shown: Vec<_> = challenges.iter().map(show).collect();
+    json!({"challenges": shown, "demand": Demand::of(&challenges)})
+}
+
+/// A text is sent as UTF-8; a text under `latin1` has one byte for each of its characters.
+fn bytes(field: &Value) -> Vec<u8> {
+    match field.get("latin1") {
+        None => field.as_str().unwrap().as_bytes().to_vec(),
+        Some(text) => {
+            text.as_str().unwrap().chars().map(|letter| u8::try_from(u32::from(letter)).unwrap()).collect()
         }
     }
-    json!({"challenges": challenges.iter().map(show).collect::<Vec<_>>(), "demand": shown})
 }
 
 fn show(challenge: &Challenge) -> Value {
-    let params: Vec<_> = challenge.all_params().map(|(name, value)| json!([name, value])).collect();
-    let mut shown = json!({"scheme": challenge.scheme(), "params": params});
+    let mut shown = json!({"scheme": challenge.scheme()});
     if let Some(token68) = challenge.token68() {
-        shown["token68"] = token68.into();
+        shown["token68"] = json!(token68);
+    }
+    let params: Vec<_> = challenge.all_params().collect();
+    if !params.is_empty() {
+        shown["params"] = json!(params);
     }
     shown
 }

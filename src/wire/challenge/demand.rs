@@ -1,4 +1,4 @@
-//! What the challenges of one response ask for.
+//! What a response asks for, taken from the challenges that this crate can answer.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,28 +6,41 @@ use super::Challenge;
 use crate::base::scope::Scopes;
 use crate::base::text;
 
-/// What the Bearer and DPoP challenges of one response ask for, taken together. Challenges of other schemes have no
-/// part in it.
+/// The longest `error` that is kept, in characters.
+const MAX_ERROR: usize = 64;
+/// The longest `error_description` that is kept, in characters.
+const MAX_DESCRIPTION: usize = 300;
+
+/// What the challenges of one response ask for, taken together from the Bearer (RFC 6750 §3) and DPoP
+/// (RFC 9449 §7.1) challenges only. Empty values count as absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Demand {
-    /// Every distinct `resource_metadata`, in order (RFC 9728 §5.1).
+    /// Where the resource metadata is said to be (RFC 9728 §5.1): every distinct value, in order, unchecked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub resource_metadata: Vec<String>,
-    /// The first `scope` that is well-formed and not empty (RFC 6750 §3).
+    /// The challenged scope: the first well-formed `scope`. One that breaks RFC 6749 §3.3 is left out whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scopes>,
-    /// The first `error` within the characters of RFC 6750 §3, at most 64 of them.
+    /// The first `error` that RFC 6750 §3 allows and that has at most 64 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The first `error_description`, cleaned and cut to 300 characters.
+    /// The description that goes with the error, fit to be shown, of at most 300 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error_description: Option<String>,
-    /// Whether Bearer is offered.
+    /// Whether a Bearer challenge was among them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub bearer: bool,
-    /// Whether DPoP is offered (RFC 9449 §7.1).
+    /// Whether a DPoP challenge was among them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub dpop: bool,
 }
 
 impl Demand {
-    /// Takes the challenges together.
+    /// Takes the challenges of one response together.
     pub fn of(challenges: &[Challenge]) -> Self {
         let mut demand = Self::default();
+        let mut described = None;
         for challenge in challenges {
             let (bearer, dpop) = (challenge.is("Bearer"), challenge.is("DPoP"));
             if !bearer && !dpop {
@@ -35,28 +48,35 @@ impl Demand {
             }
             demand.bearer |= bearer;
             demand.dpop |= dpop;
-            for url in challenge.params("resource_metadata").filter(|url| !url.is_empty()) {
-                if !demand.resource_metadata.iter().any(|known| known == url) {
-                    demand.resource_metadata.push(url.to_owned());
+            for place in challenge.params("resource_metadata").filter(|place| !place.is_empty()) {
+                if !demand.resource_metadata.iter().any(|known| known == place) {
+                    demand.resource_metadata.push(place.to_owned());
                 }
             }
-            let scope = challenge.params("scope").filter_map(|value| Scopes::parse(value).ok());
-            demand.scope = demand.scope.or_else(|| scope.into_iter().find(|scope| !scope.is_empty()));
-            let error = challenge.params("error").find(|error| is_error(error)).map(str::to_owned);
-            demand.error = demand.error.or(error);
-            let described = challenge.param("error_description").map(|described| text::clean(described, 300));
-            demand.error_description = demand.error_description.or(described);
+            demand.scope = demand.scope.or_else(|| scope(challenge));
+            let description = challenge.params("error_description").find(|text| !text.is_empty());
+            if demand.error.is_none() {
+                demand.error = challenge.params("error").find(|code| is_error(code)).map(str::to_owned);
+                // Words from another challenge would explain another error.
+                described = if demand.error.is_some() { description } else { described.or(description) };
+            }
         }
+        demand.error_description = described.map(|words| text::clean(words, MAX_DESCRIPTION));
         demand
     }
 
-    /// Whether more scope is what is asked for (RFC 6750 §3.1).
+    /// Whether the token is good but its scope too small (RFC 6750 §3.1).
     pub fn insufficient_scope(&self) -> bool {
         self.error.as_deref() == Some("insufficient_scope")
     }
 }
 
-fn is_error(error: &str) -> bool {
-    let allowed = |byte| matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-    (1..=64).contains(&error.len()) && error.bytes().all(allowed)
+fn scope(challenge: &Challenge) -> Option<Scopes> {
+    challenge.params("scope").filter_map(|value| Scopes::parse(value).ok()).find(|scopes| !scopes.is_empty())
+}
+
+/// The characters that RFC 6750 §3 allows in an error code.
+fn is_error(code: &str) -> bool {
+    (1..=MAX_ERROR).contains(&code.len())
+        && code.bytes().all(|byte| matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }

@@ -1,157 +1,200 @@
-//! Cuts one field into schemes and parameters, reading each byte a bounded number of times.
+//! Cuts one field value into words and `name=value` pairs.
+//!
+//! A failed reading of a quoted string is the only place where bytes are looked at again. A string that fails ends
+//! at the next quote that could open another, so that failed strings never overlap and the work stays linear.
 
-/// What a field consists of.
+/// One piece of a field value.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Piece {
-    Scheme { name: String, token68: Option<String> },
-    Parameter { name: String, value: String },
+pub(super) enum Item<'a> {
+    /// A run of bytes that has no value: a scheme, a token68 or garbage. `led` says that its list member begins
+    /// with it, `ends` that it ends with it.
+    Word { text: &'a [u8], led: bool, ends: bool },
+    /// A name and its value, without quotes and escapes. There is no value where it cannot be read.
+    Pair { name: &'a [u8], value: Option<Vec<u8>> },
 }
 
+/// The items of one field value.
 pub(super) struct Lexer<'a> {
     rest: &'a [u8],
-    /// How many bytes stand after the last `"`, and after the last `'`: tells at once whether a quote is closed.
-    after_last: [usize; 2],
+    led: bool,
+    cut: bool,
 }
 
 impl<'a> Lexer<'a> {
-    pub(super) fn new(field: &'a [u8]) -> Self {
-        let after = |quote| {
-            let place = field.iter().rposition(|byte| *byte == quote);
-            place.map_or(usize::MAX, |place| field.len().saturating_sub(place).saturating_sub(1))
-        };
-        Self { rest: field, after_last: [after(b'"'), after(b'\'')] }
+    /// Reads a whole field value.
+    pub(super) fn of(field: &'a [u8]) -> Self {
+        Self { rest: field, led: true, cut: false }
     }
 
-    /// Takes the bytes for which `keep` holds.
-    fn take(&mut self, keep: impl Fn(u8) -> bool) -> &'a [u8] {
-        let end = self.rest.iter().position(|byte| !keep(*byte)).unwrap_or(self.rest.len());
-        let (taken, rest) = self.rest.split_at_checked(end).unwrap_or((self.rest, &[]));
+    /// Reads the start of a field value whose rest is not known. The word or value that was cut is left out.
+    pub(super) fn of_cut(start: &'a [u8]) -> Self {
+        let whole = start.iter().rposition(|&byte| is_blank(byte) || byte == b',').unwrap_or(0);
+        let rest = start.split_at_checked(whole).map_or(start, |(whole, _)| whole);
+        Self { rest, led: true, cut: true }
+    }
+
+    /// Takes what stands before the first byte that `ends`.
+    fn take(&mut self, ends: impl Fn(u8) -> bool) -> &'a [u8] {
+        let place = self.rest.iter().position(|&byte| ends(byte)).unwrap_or(self.rest.len());
+        let (taken, rest) = self.rest.split_at_checked(place).unwrap_or((self.rest, &[]));
         self.rest = rest;
         taken
     }
 
-    fn next_is(&self, wanted: u8) -> bool {
-        self.rest.first() == Some(&wanted)
+    fn skip_blanks(&mut self) {
+        self.take(|byte| !is_blank(byte));
     }
 
-    fn skip_one(&mut self) {
-        self.rest = self.rest.split_first().map_or(&[], |(_, rest)| rest);
+    fn at_member_end(&self) -> bool {
+        matches!(self.rest.first(), None | Some(b','))
     }
 
-    /// Passes over something that cannot be read, up to the next comma or blank. A quoted string in it is passed
-    /// over whole, so that nothing inside it is taken for a challenge.
-    fn skip_garbage(&mut self) {
-        match self.rest.first() {
-            Some(b'"') if self.is_closed(b'"') => drop(self.quoted(b'"')),
-            Some(_) => {
-                self.skip_one();
-                self.take(|byte| !is_blank(byte) && byte != b',' && byte != b'"');
-            }
-            None => {}
+    /// A value, from its first byte on.
+    fn value(&mut self) -> Option<Vec<u8>> {
+        match self.rest.split_first() {
+            Some((b'"', inside)) => self.double_quoted(inside),
+            Some((b'\'', inside)) => self.single_quoted(inside),
+            _ => Some(self.bare_value()),
         }
     }
 
-    /// Whether the quote that stands next has another one after it. One that has not is an ordinary character, so
-    /// that it does not swallow the challenges behind it.
-    fn is_closed(&self, quote: u8) -> bool {
-        let [double, single] = self.after_last;
-        let after = if quote == b'"' { double } else { single };
-        after < self.rest.len().saturating_sub(1)
+    /// A token, or what servers write in place of one: a URL without quotes.
+    fn bare_value(&mut self) -> Vec<u8> {
+        self.take(|byte| is_blank(byte) || byte == b',').to_vec()
     }
 
-    /// A quoted string, its escapes undone (RFC 9110 §5.6.4).
-    fn quoted(&mut self, quote: u8) -> String {
-        let mut bytes = Vec::new();
-        self.skip_one();
-        while let Some((first, rest)) = self.rest.split_first() {
-            self.rest = rest;
-            if *first == quote {
+    fn double_quoted(&mut self, inside: &'a [u8]) -> Option<Vec<u8>> {
+        let string = Quoted::read(inside, b'"');
+        match string.after {
+            Some(after) if !(string.ends_in_equals && string.comma.is_some() && !is_divided(after)) => {
+                self.rest = after;
+                return Some(string.text);
+            }
+            // The closing quote opens the next value, so this one never closed.
+            Some(_) => self.rest = string.comma.unwrap_or(&[]),
+            // What is known of a string that was cut may be text to its end: nothing in it is read.
+            None if self.cut => self.rest = &[],
+            None => self.rest = string.comma.unwrap_or(&[]),
+        }
+        None
+    }
+
+    /// The grammar knows no single quotes and has them as token characters. A string in them counts as quoted if it
+    /// is well divided from what follows, and if it cannot hide a parameter that the grammar would see.
+    fn single_quoted(&mut self, inside: &'a [u8]) -> Option<Vec<u8>> {
+        let string = Quoted::read(inside, b'\'');
+        match string.after {
+            Some(after) if is_divided(after) && !string.equals_after_comma => {
+                self.rest = after;
+                Some(string.text)
+            }
+            None if self.cut => {
+                self.rest = &[];
+                None
+            }
+            _ => Some(self.bare_value()),
+        }
+    }
+}
+
+impl<'a> Iterator for Lexer<'a> {
+    type Item = Item<'a>;
+
+    fn next(&mut self) -> Option<Item<'a>> {
+        // Bytes that can begin nothing are passed over one by one: an open quote among them must not swallow
+        // what follows.
+        while let Some((&byte, tail)) = self.rest.split_first().filter(|(byte, _)| !begins_word(**byte)) {
+            self.led |= byte == b',';
+            self.rest = tail;
+        }
+        let start = Some(self.rest).filter(|rest| !rest.is_empty())?;
+        let led = std::mem::replace(&mut self.led, false);
+        let text = self.take(|byte| is_blank(byte) || matches!(byte, b',' | b'='));
+        let touches = self.rest.first() == Some(&b'=');
+        self.skip_blanks();
+        let Some(tail) = self.rest.strip_prefix(b"=") else {
+            return Some(Item::Word { text, led, ends: self.at_member_end() });
+        };
+        if touches && tail.first() == Some(&b'=') {
+            self.rest = start;
+            let text = self.take(|byte| is_blank(byte) || byte == b',');
+            self.skip_blanks();
+            return Some(Item::Word { text, led, ends: self.at_member_end() });
+        }
+        self.rest = tail;
+        self.skip_blanks();
+        if !self.at_member_end() {
+            return Some(Item::Pair { name: text, value: self.value() });
+        }
+        // By the grammar `name=` without a value is a token68 with one pad.
+        let padded = start.get(..text.len().saturating_add(1)).filter(|_| touches);
+        Some(match padded {
+            Some(text) => Item::Word { text, led, ends: true },
+            None => Item::Pair { name: text, value: None },
+        })
+    }
+}
+
+/// What was found when reading on from an opening quote.
+struct Quoted<'a> {
+    /// The text, without escapes.
+    text: Vec<u8>,
+    /// What follows the closing quote, if there is one.
+    after: Option<&'a [u8]>,
+    /// What begins with the first comma inside.
+    comma: Option<&'a [u8]>,
+    /// Whether `=` stands anywhere after that comma.
+    equals_after_comma: bool,
+    /// Whether the last byte inside, blanks apart, is `=`.
+    ends_in_equals: bool,
+}
+
+impl<'a> Quoted<'a> {
+    fn read(inside: &'a [u8], quote: u8) -> Self {
+        let mut string = Self {
+            text: Vec::new(),
+            after: None,
+            comma: None,
+            equals_after_comma: false,
+            ends_in_equals: false,
+        };
+        let mut escaped = false;
+        let mut rest = inside;
+        while let Some((&byte, tail)) = rest.split_first() {
+            if byte == quote && !escaped {
+                string.after = Some(tail);
                 break;
             }
-            if *first == b'\\'
-                && let Some((escaped, rest)) = rest.split_first()
-            {
-                self.rest = rest;
-                bytes.push(*escaped);
-            } else {
-                bytes.push(*first);
+            if byte == b',' && string.comma.is_none() {
+                string.comma = Some(rest);
             }
+            string.equals_after_comma |= byte == b'=' && string.comma.is_some();
+            escaped = byte == b'\\' && !escaped;
+            if !escaped {
+                string.text.push(byte);
+                string.ends_in_equals = byte == b'=' || (string.ends_in_equals && is_blank(byte));
+            }
+            rest = tail;
         }
-        lossy(&bytes)
-    }
-
-    /// What follows `=`. A value that is neither a token nor quoted, such as a bare URL, reaches to the next comma
-    /// or blank.
-    fn value(&mut self) -> String {
-        match self.rest.first() {
-            Some(quote @ (b'"' | b'\'')) if self.is_closed(*quote) => self.quoted(*quote),
-            _ => lossy(self.take(|byte| !is_blank(byte) && byte != b',')),
-        }
-    }
-
-    /// Whether what follows is the token68 of a scheme: characters of its alphabet, `=` only at their end, and then
-    /// the end of the challenge. A name before `=` and a value is a parameter instead.
-    fn token68(&mut self) -> Option<String> {
-        let body = self.rest.iter().position(|byte| !is_token68(*byte)).unwrap_or(self.rest.len());
-        let padding = self.rest.iter().skip(body).take_while(|byte| **byte == b'=').count();
-        let end = body.saturating_add(padding);
-        let (candidate, after) = self.rest.split_at_checked(end)?;
-        let blanks = after.iter().take_while(|byte| is_blank(**byte)).count();
-        let ends = after.get(blanks).is_none_or(|byte| *byte == b',');
-        if body == 0 || !ends {
-            return None;
-        }
-        self.rest = after;
-        Some(lossy(candidate))
+        string
     }
 }
 
-impl Iterator for Lexer<'_> {
-    type Item = Piece;
-
-    fn next(&mut self) -> Option<Piece> {
-        loop {
-            self.take(|byte| is_blank(byte) || byte == b',');
-            self.rest.first()?;
-            let name = self.take(is_token);
-            if name.is_empty() {
-                self.skip_garbage();
-                continue;
-            }
-            let before = self.rest;
-            let blanks = self.take(is_blank);
-            if self.next_is(b'=') {
-                self.skip_one();
-                self.take(is_blank);
-                return Some(Piece::Parameter { name: lossy(name), value: self.value() });
-            }
-            let ends = self.rest.first().is_none_or(|byte| *byte == b',');
-            if blanks.is_empty() && !ends {
-                // A name that runs into something else is no name.
-                self.rest = before;
-                self.skip_garbage();
-                continue;
-            }
-            let token68 = if ends { None } else { self.token68() };
-            return Some(Piece::Scheme { name: lossy(name), token68 });
-        }
-    }
+/// Whether what follows a closing quote leaves no doubt that it closes.
+fn is_divided(after: &[u8]) -> bool {
+    after.first().is_none_or(|&byte| is_blank(byte) || matches!(byte, b',' | b';'))
 }
 
-fn lossy(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t')
-}
-
-/// RFC 9110 §5.6.2.
-fn is_token(byte: u8) -> bool {
+/// `tchar` of RFC 9110 §5.6.2.
+pub(super) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// RFC 9110 §11.2.
-fn is_token68(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte)
+/// A word is a token or a token68, which may start with a slash.
+fn begins_word(byte: u8) -> bool {
+    is_token_byte(byte) || byte == b'/'
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }

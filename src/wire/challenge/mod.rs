@@ -1,101 +1,169 @@
-//! `WWW-Authenticate` (RFC 9110 §11.6.1): every challenge of every field, and what they ask for together.
+//! `WWW-Authenticate` (RFC 9110 §11.6.1): what a server asks for before it answers.
 //!
-//! ```text
-//! fields      = #challenge
-//! challenge   = scheme [ 1*SP ( token68 / #parameter ) ]
-//! parameter   = token BWS "=" BWS ( token / quoted-string )
-//! ```
-//!
-//! The grammar is ambiguous where a comma may part two parameters or two challenges; a token followed by `=` is a
-//! parameter, any other begins a challenge. Servers break the grammar in known ways (unquoted URLs, single quotes,
-//! parameters without commas), and what they mean is clear, so it is read. What cannot be read is passed over up
-//! to the next comma: one bad challenge never hides a good one.
+//! Reading never fails. What breaks the grammar is passed over, and reading goes on with what follows, so that
+//! no bad challenge hides a good one. Where real servers stray from the grammar the plain meaning is taken:
+//! parameters divided by blanks alone, URLs without quotes, values in single quotes. Every byte is looked at
+//! a fixed number of times at most.
 
 mod demand;
 mod lexer;
 
 pub use demand::Demand;
 
-use lexer::{Lexer, Piece};
+use lexer::{Item, Lexer};
 
-/// The most bytes that are read of all fields together.
+/// The most bytes of all fields together that are read (8 KiB). What is beyond is ignored, and so is a value
+/// that this limit cuts in two.
 pub const MAX_BYTES: usize = 8192;
-/// The most challenges that are read.
-pub const MAX_CHALLENGES: usize = 32;
-/// The most parameters of one challenge that are read.
-pub const MAX_PARAMETERS: usize = 32;
 
-/// One challenge.
+/// The most challenges that are kept.
+pub const MAX_CHALLENGES: usize = 32;
+/// The most parameters of one challenge that are kept.
+const MAX_PARAMS: usize = 32;
+
+/// One challenge: a scheme, with a token68 or parameters (RFC 9110 §11.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Challenge {
     scheme: String,
     token68: Option<String>,
-    parameters: Vec<(String, String)>,
+    params: Vec<(String, String)>,
 }
 
 impl Challenge {
-    /// The scheme as given.
+    fn new(scheme: &[u8]) -> Self {
+        Self { scheme: lossy(scheme), token68: None, params: Vec::new() }
+    }
+
+    /// The scheme, as given.
     pub fn scheme(&self) -> &str {
         &self.scheme
     }
 
-    /// Whether it is of this scheme; case does not matter.
+    /// Whether this is a challenge of `scheme`. Case does not matter (RFC 9110 §11.1).
     pub fn is(&self, scheme: &str) -> bool {
         self.scheme.eq_ignore_ascii_case(scheme)
     }
 
-    /// The token68, of schemes that have one instead of parameters.
+    /// The token68 (RFC 9110 §11.2), if there is one.
     pub fn token68(&self) -> Option<&str> {
         self.token68.as_deref()
     }
 
-    /// The first value of a parameter; case of the name does not matter.
+    /// The first parameter called `name`. Case does not matter in names.
     pub fn param(&self, name: &str) -> Option<&str> {
         self.all_params().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// All values of a parameter, in order.
+    /// All parameters called `name`, in order. A name may be given once only (RFC 9110 §11.2); some servers
+    /// give one twice.
     pub fn params<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
         self.all_params().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// All parameters in order, names in lower case.
+    /// All parameters in order: the name in lower case, and the value without its quotes and escapes.
     pub fn all_params(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.params.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    fn add(&mut self, name: &[u8], value: &[u8]) {
+        if self.params.len() < MAX_PARAMS {
+            self.params.push((lossy(name).to_ascii_lowercase(), lossy(value)));
+        }
     }
 }
 
-/// Reads the values of all `WWW-Authenticate` fields of one response, in order. Never fails; what is beyond
-/// [`MAX_BYTES`] is not read.
+/// Reads the values of all `WWW-Authenticate` fields of one response, in order. Never fails: what cannot be
+/// read is left out. Bytes beyond ASCII are taken for UTF-8, and replaced by U+FFFD where they are not.
+///
+/// At most [`MAX_BYTES`] bytes are read, and at most 32 challenges with 32 parameters each are kept.
 pub fn read<'a>(fields: impl IntoIterator<Item = &'a [u8]>) -> Vec<Challenge> {
     let mut challenges = Vec::new();
     let mut left = MAX_BYTES;
     for field in fields {
-        let field = field.get(..left).unwrap_or(field);
-        left = left.saturating_sub(field.len());
-        // A field stands by itself: an open quote at its end does not reach into the next.
-        read_field(field, &mut challenges);
+        match field.split_at_checked(left) {
+            Some((start, rest)) if !rest.is_empty() => {
+                gather(Lexer::of_cut(start), &mut challenges);
+                break;
+            }
+            _ => gather(Lexer::of(field), &mut challenges),
+        }
+        // The comma that would stand between the fields counts, so that empty fields come to an end too.
+        left = left.saturating_sub(field.len().saturating_add(1));
+        if left == 0 {
+            break;
+        }
     }
     challenges
 }
 
-fn read_field(field: &[u8], challenges: &mut Vec<Challenge>) {
-    // Whether the challenge read last may take parameters still.
-    let mut open = false;
-    for piece in Lexer::new(field) {
-        match piece {
-            Piece::Scheme { name, token68 } => {
-                open = challenges.len() < MAX_CHALLENGES;
-                if open {
-                    challenges.push(Challenge { scheme: name, token68, parameters: Vec::new() });
+/// Sorts the items of one field into challenges. Fields are as good as joined by a comma (RFC 9110 §5.3): what
+/// begins with a parameter goes on with the last challenge of the field before.
+fn gather(items: Lexer<'_>, challenges: &mut Vec<Challenge>) {
+    let mut items = items.peekable();
+    let mut first = true;
+    let mut fresh = false;
+    while let Some(item) = items.next() {
+        let begins = begins_challenge(&item, items.peek(), first);
+        let after_scheme = std::mem::replace(&mut fresh, false);
+        first = false;
+        match item {
+            Item::Word { text, led: false, ends: true } if after_scheme && is_token68(text) => {
+                if let Some(challenge) = challenges.last_mut() {
+                    challenge.token68 = Some(lossy(text));
                 }
             }
-            Piece::Parameter { name, value } => {
-                let last = challenges.last_mut().filter(|_| open);
-                if let Some(last) = last.filter(|last| last.parameters.len() < MAX_PARAMETERS) {
-                    last.parameters.push((name.to_ascii_lowercase(), value));
+            Item::Word { text, .. } if begins => {
+                if challenges.len() >= MAX_CHALLENGES {
+                    return;
+                }
+                challenges.push(Challenge::new(text));
+                fresh = true;
+            }
+            Item::Pair { name, value: Some(value) } if is_token(name) => {
+                if let Some(challenge) = challenges.last_mut() {
+                    challenge.add(name, &value);
                 }
             }
+            Item::Word { .. } | Item::Pair { .. } => {}
         }
     }
 }
+
+/// Whether a word is a scheme. A list member that starts with a token starts a challenge if a good challenge
+/// follows from it; where the rest is garbage, only if nothing else can own the parameters that come after, or if
+/// the scheme is one that this crate speaks. Such a scheme needs no comma before it.
+fn begins_challenge(item: &Item<'_>, next: Option<&Item<'_>>, first: bool) -> bool {
+    let &Item::Word { text, led, ends } = item else { return false };
+    let parameter_follows = matches!(next, Some(Item::Pair { .. }));
+    let ours = text.eq_ignore_ascii_case(b"Bearer") || text.eq_ignore_ascii_case(b"DPoP");
+    let begins = if led {
+        let token68_follows =
+            matches!(next, Some(&Item::Word { text, led: false, ends: true }) if is_token68(text));
+        first || ours || ends || parameter_follows || token68_follows
+    } else {
+        ours && parameter_follows
+    };
+    begins && is_token(text)
+}
+
+/// `token` of RFC 9110 §5.6.2.
+fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().copied().all(lexer::is_token_byte)
+}
+
+/// `token68` of RFC 9110 §11.2.
+fn is_token68(text: &[u8]) -> bool {
+    let pads = text.iter().rev().take_while(|&&byte| byte == b'=').count();
+    let body = text.split_at_checked(text.len().saturating_sub(pads)).map_or(text, |(body, _)| body);
+    !body.is_empty()
+        && body.iter().all(|&byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+        })
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests;
