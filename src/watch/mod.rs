@@ -38,6 +38,8 @@ use secrets::{Home, Secrets, Sort};
 #[derive(Debug)]
 pub struct Watch {
     now: Timestamp,
+    /// How long the store may take.
+    patience: std::time::Duration,
     running: bool,
     stored: bool,
     awaited: Option<Awaited>,
@@ -94,6 +96,7 @@ impl Watch {
         }
         Self {
             now: Timestamp::default(),
+            patience: config.policies().exchange_time,
             running: false,
             stored: false,
             awaited: None,
@@ -154,15 +157,15 @@ impl Watch {
                     self.breach("an attempt waits without end");
                 }
             }
-            Action::Load(load) => self.asks(load.id, None, None),
+            Action::Load(load) => self.asks(load.id, self.now.after(self.patience), None),
             Action::Store(save) => {
                 self.stored = true;
-                self.asks(save.id, None, None);
+                self.asks(save.id, self.now.after(self.patience), None);
                 self.credential(save.credential());
             }
             Action::Send(send) => self.sends(send),
             Action::Open(open) => self.opens(open),
-            Action::Ask(ask) => self.asks(ask.id, Some(ask.until), None),
+            Action::Ask(ask) => self.asks(ask.id, ask.until, None),
             Action::Finish(outcome) => {
                 if !self.running {
                     self.breach("an attempt ends that did not begin");
@@ -285,7 +288,7 @@ impl Watch {
         }
     }
 
-    fn asks(&mut self, id: RequestId, until: Option<Timestamp>, sent: Option<(Purpose, Method, String)>) {
+    fn asks(&mut self, id: RequestId, deadline: Timestamp, sent: Option<(Purpose, Method, String)>) {
         if !self.running {
             self.breach("something is asked for while no attempt runs");
         }
@@ -296,12 +299,12 @@ impl Watch {
             self.breach("a request has a number that was used before");
         }
         self.last_id = id.0;
-        self.awaited = Some(Awaited { id, deadline: until.unwrap_or(Timestamp::MAX), sent });
+        self.awaited = Some(Awaited { id, deadline, sent });
     }
 
     fn sends(&mut self, send: &Send) {
         let url = send.uri().to_string();
-        self.asks(send.id, Some(send.deadline()), Some((send.purpose(), send.method().clone(), url.clone())));
+        self.asks(send.id, send.deadline(), Some((send.purpose(), send.method().clone(), url.clone())));
         if send.max_bytes() == 0 || send.max_bytes() > 16 << 20 {
             self.breach("a request has no sensible limit");
         }
