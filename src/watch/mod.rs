@@ -116,7 +116,7 @@ impl Watch {
         watch.documents.remember(&terms.server);
         watch.secrets.learn(Sort::State, snapshot.state(), Home::Anywhere);
         if let Some(secret) = &terms.client.secret {
-            let home = Home::Endpoint(terms.server.token_endpoint.clone());
+            let home = Home::Issuer(terms.server.issuer.clone());
             watch.secrets.learn(Sort::ClientSecret, secret.expose(), home);
         }
         watch.running = true;
@@ -234,7 +234,7 @@ impl Watch {
                 self.documents.read(url, &response.body)
             }
             Purpose::Registration => {
-                let home = self.documents.registered_at(url).map_or(Home::Anywhere, Home::Endpoint);
+                let home = self.documents.registered_at(url).map_or(Home::Anywhere, Home::Issuer);
                 for secret in members(&response.body, "client_secret") {
                     self.secrets.learn(Sort::ClientSecret, &secret, home.clone());
                 }
@@ -258,9 +258,11 @@ impl Watch {
         let home = Home::Endpoint(credential.authorization_server.token_endpoint.clone());
         self.secrets.learn(Sort::AccessToken, credential.access_token.expose(), home.clone());
         if let Some(token) = &credential.refresh_token {
-            self.secrets.learn(Sort::RefreshToken, token.expose(), home.clone());
+            self.secrets.learn(Sort::RefreshToken, token.expose(), home);
         }
         if let Some(secret) = &credential.client.secret {
+            // The issuer may move its token endpoint; the client stays its own.
+            let home = Home::Issuer(credential.authorization_server.issuer.clone());
             self.secrets.learn(Sort::ClientSecret, secret.expose(), home);
         }
         self.documents.remember(&credential.authorization_server);
