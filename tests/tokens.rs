@@ -145,6 +145,29 @@ fn a_client_that_the_server_forgot_registers_anew() {
 }
 
 #[test]
+fn a_client_that_only_the_authorization_page_disowns_registers_anew_next_time() {
+    let mut rig = works(Dials { refresh_tokens: RefreshTokens::Never, ..Dials::default() });
+    rig.world.purge_clients();
+    rig.now += 3600;
+    // The person sees an error page, and nothing comes back.
+    assert_eq!(rig.log_in().unwrap_err().kind(), Kind::ConsentTimedOut);
+    rig.log_in().unwrap();
+    assert_eq!((rig.count(Purpose::Registration), rig.opened.len()), (2, 3));
+}
+
+#[test]
+fn a_token_endpoint_that_is_gone_is_looked_for_anew() {
+    for status in [404, 410] {
+        let mut rig = works(Dials::default());
+        rig.world.dials_mut().faults =
+            vec![Fault { purpose: Purpose::Token, nth: 2, what: Trouble::Status(status) }];
+        rig.now += 3600;
+        assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+        assert_eq!(rig.opened.len(), 2);
+    }
+}
+
+#[test]
 fn without_a_refresh_token_a_person_is_asked_again() {
     let mut rig = works(Dials { refresh_tokens: RefreshTokens::Never, ..Dials::default() });
     rig.now += 3600;

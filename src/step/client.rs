@@ -143,7 +143,7 @@ fn by_document(world: &World, found: &Found) -> Option<String> {
 
 /// The client that this authorization server registered, if it can be used still.
 fn known(world: &World, found: &Found) -> Option<Client> {
-    let held = found.aim.held.as_ref().filter(|held| world.disowned != Some(held.generation))?;
+    let held = found.aim.held.as_ref().filter(|held| world.knows(held))?;
     let same = held.authorization_server.issuer == found.server.issuer;
     let kept = matches!(held.client.origin, Origin::Dynamic | Origin::Prompted);
     let usable = held.client.usable(world.now, world.config.redirect_url());

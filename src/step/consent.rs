@@ -12,6 +12,7 @@ use crate::policy::ResourceIndicator;
 use crate::trail::Verdict;
 use crate::wire::authorization::{AuthorizationRequest, code_challenge};
 use crate::wire::callback::{Callback, Expected, Refused};
+use crate::wire::client::Origin;
 
 const REQUEST: &str = "RFC 6749 §4.1.1";
 
@@ -114,7 +115,14 @@ impl Consenting {
         }
     }
 
-    pub(crate) fn expired(&self) -> Turn {
+    /// An authorization server that no longer knows the client shows the person an error and sends nobody back
+    /// (RFC 6749 §4.1.2.1), which looks like a person who walked away. So a client that registered itself does it
+    /// anew next time.
+    pub(crate) fn expired(&self, world: &mut World) -> Turn {
+        let terms = &self.consent.terms;
+        if terms.client.origin == Origin::Dynamic {
+            world.disown(&terms.server.issuer, &terms.client);
+        }
         let expected = "an authorization response in time";
         Breach::new(Kind::ConsentTimedOut, "RFC 6749 §4.1.2", expected, "none").into()
     }

@@ -6,7 +6,7 @@ use super::save;
 use super::world::Order;
 use super::{Pending, Step, Terms, Turn, World};
 use crate::action::Purpose;
-use crate::base::breach::Breach;
+use crate::base::breach::{Breach, Kind};
 use crate::base::secret::Secret;
 use crate::credential::{Credential, VERSION};
 use crate::event::Answer;
@@ -81,7 +81,12 @@ impl Exchanging {
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
         let token = match read(world, &self.terms, answer, CLAUSE) {
             Ok(token) => token,
-            Err(breach) => return breach.into(),
+            Err(breach) => {
+                if breach.kind == Kind::ClientRejected {
+                    world.disown(&self.terms.server.issuer, &self.terms.client);
+                }
+                return breach.into();
+            }
         };
         let Terms { server, client, resource, asked, replaces, generation } = self.terms;
         let credential = Box::new(Credential {

@@ -185,7 +185,7 @@ impl Step {
                 step.on(world, Answer::Saved(crate::event::Saving::Failed(LATE.to_owned())))
             }
             Self::Asking(step) => step.on(world, Answer::Told(None)),
-            Self::Consenting(step) => step.expired(),
+            Self::Consenting(step) => step.expired(world),
             other @ (Self::Refreshing(_)
             | Self::FindingResource(_)
             | Self::FindingServer(_)

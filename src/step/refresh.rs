@@ -1,5 +1,7 @@
 //! Awaits the token answer to a refresh token (RFC 6749 §6).
 
+use http::StatusCode;
+
 use super::{Aim, Pending, Step, Terms, Turn, World, exchange, restore, save};
 use crate::base::breach::Kind;
 use crate::credential::Credential;
@@ -45,14 +47,15 @@ impl Refreshing {
 
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
         let Self { mut aim, held, terms, .. } = self;
+        let gone = matches!(&answer, Answer::Response(it) if matches!(it.status, StatusCode::NOT_FOUND | StatusCode::GONE));
         let token = match exchange::read(world, &terms, answer, CLAUSE) {
             Ok(token) => token,
-            // Only the server's own word that the grant or the client is dead leads to a person. Whatever may
-            // pass by itself is a failure, and the refresh token is kept.
-            Err(breach) if matches!(breach.kind, Kind::GrantRejected | Kind::ClientRejected) => {
+            // Only the server's own word that the grant, the client or the endpoint is no more leads to a person.
+            // Whatever may pass by itself is a failure, and the refresh token is kept.
+            Err(breach) if gone || matches!(breach.kind, Kind::GrantRejected | Kind::ClientRejected) => {
                 world.spent = Some(held.generation);
                 if breach.kind == Kind::ClientRejected {
-                    world.disowned = Some(held.generation);
+                    world.disown(&held.authorization_server.issuer, &held.client);
                 }
                 aim.held = Some(held);
                 return restore::discover(world, aim);

@@ -88,7 +88,7 @@ pub(crate) fn discover(world: &mut World, aim: Aim) -> Turn {
 
 /// A step-up to known scopes needs no discovery: the record names the server, the endpoints and the client.
 fn known_terms(world: &World, aim: &Aim) -> Option<Terms> {
-    let held = aim.held.as_ref().filter(|held| aim.step_up && world.disowned != Some(held.generation))?;
+    let held = aim.held.as_ref().filter(|held| aim.step_up && world.knows(held))?;
     let challenged = aim.demand.scope.as_ref();
     if challenged.is_none() && aim.wanted.is_empty() {
         return None;

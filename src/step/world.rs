@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::credential::{Credential, Generation};
 use crate::event::RequestId;
 use crate::trail::{Entry, Trail, Verdict};
+use crate::wire::client::Client;
 
 /// The one thing a step waits for: the request it made, and when it stops waiting.
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +37,8 @@ pub(crate) struct World {
     pub(crate) seen: bool,
     /// The grant whose refresh token the authorization server refused: it is not sent again.
     pub(crate) spent: Option<Generation>,
-    /// The grant whose client the authorization server no longer knows: the client is not used again.
-    pub(crate) disowned: Option<Generation>,
+    /// The client that its authorization server no longer knows, by issuer and identifier: it is not used again.
+    disowned: Option<(String, String)>,
     ids: u64,
 }
 
@@ -96,6 +97,17 @@ impl World {
     pub(crate) fn passed_over(&mut self, url: &str, status: Option<u16>, breach: &Breach) {
         let url = Some(guard::without_query(url));
         self.trail.breach(self.now, Verdict::PassedOver, url, status, breach);
+    }
+
+    /// The authorization server does not know this client any more.
+    pub(crate) fn disown(&mut self, issuer: &str, client: &Client) {
+        self.disowned = Some((issuer.to_owned(), client.id.clone()));
+    }
+
+    /// Whether the client of this credential may be used still.
+    pub(crate) fn knows(&self, credential: &Credential) -> bool {
+        let client = (credential.authorization_server.issuer.as_str(), credential.client.id.as_str());
+        self.disowned.as_ref().is_none_or(|(issuer, id)| client != (issuer.as_str(), id.as_str()))
     }
 
     fn pending(&mut self, span: std::time::Duration) -> Pending {

@@ -92,12 +92,12 @@ impl Documents {
         })
     }
 
-    /// The token endpoint of the server that registers clients at `url`.
+    /// The issuer that registers clients at `url`.
     pub(super) fn registered_at(&self, url: &str) -> Option<String> {
         let at = |server: &&Server| {
             server.registration_endpoint.as_deref().is_some_and(|it| super::same_url(it, url))
         };
-        self.servers.iter().find(at).map(|server| server.token_endpoint.clone())
+        self.servers.iter().find(at).map(|server| server.issuer.clone())
     }
 
     pub(super) fn is_token_endpoint_of(&self, issuer: &str, url: &str) -> bool {

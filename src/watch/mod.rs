@@ -38,6 +38,8 @@ use secrets::{Home, Secrets, Sort};
 #[derive(Debug)]
 pub struct Watch {
     now: Timestamp,
+    /// How long the store may take.
+    patience: std::time::Duration,
     running: bool,
     stored: bool,
     awaited: Option<Awaited>,
@@ -94,6 +96,7 @@ impl Watch {
         }
         Self {
             now: Timestamp::default(),
+            patience: config.policies().exchange_time,
             running: false,
             stored: false,
             awaited: None,
@@ -113,7 +116,7 @@ impl Watch {
         watch.documents.remember(&terms.server);
         watch.secrets.learn(Sort::State, snapshot.state(), Home::Anywhere);
         if let Some(secret) = &terms.client.secret {
-            let home = Home::Endpoint(terms.server.token_endpoint.clone());
+            let home = Home::Issuer(terms.server.issuer.clone());
             watch.secrets.learn(Sort::ClientSecret, secret.expose(), home);
         }
         watch.running = true;
@@ -154,15 +157,15 @@ impl Watch {
                     self.breach("an attempt waits without end");
                 }
             }
-            Action::Load(load) => self.asks(load.id, None, None),
+            Action::Load(load) => self.asks(load.id, self.now.after(self.patience), None),
             Action::Store(save) => {
                 self.stored = true;
-                self.asks(save.id, None, None);
+                self.asks(save.id, self.now.after(self.patience), None);
                 self.credential(save.credential());
             }
             Action::Send(send) => self.sends(send),
             Action::Open(open) => self.opens(open),
-            Action::Ask(ask) => self.asks(ask.id, Some(ask.until), None),
+            Action::Ask(ask) => self.asks(ask.id, ask.until, None),
             Action::Finish(outcome) => {
                 if !self.running {
                     self.breach("an attempt ends that did not begin");
@@ -231,7 +234,7 @@ impl Watch {
                 self.documents.read(url, &response.body)
             }
             Purpose::Registration => {
-                let home = self.documents.registered_at(url).map_or(Home::Anywhere, Home::Endpoint);
+                let home = self.documents.registered_at(url).map_or(Home::Anywhere, Home::Issuer);
                 for secret in members(&response.body, "client_secret") {
                     self.secrets.learn(Sort::ClientSecret, &secret, home.clone());
                 }
@@ -255,9 +258,11 @@ impl Watch {
         let home = Home::Endpoint(credential.authorization_server.token_endpoint.clone());
         self.secrets.learn(Sort::AccessToken, credential.access_token.expose(), home.clone());
         if let Some(token) = &credential.refresh_token {
-            self.secrets.learn(Sort::RefreshToken, token.expose(), home.clone());
+            self.secrets.learn(Sort::RefreshToken, token.expose(), home);
         }
         if let Some(secret) = &credential.client.secret {
+            // The issuer may move its token endpoint; the client stays its own.
+            let home = Home::Issuer(credential.authorization_server.issuer.clone());
             self.secrets.learn(Sort::ClientSecret, secret.expose(), home);
         }
         self.documents.remember(&credential.authorization_server);
@@ -285,7 +290,7 @@ impl Watch {
         }
     }
 
-    fn asks(&mut self, id: RequestId, until: Option<Timestamp>, sent: Option<(Purpose, Method, String)>) {
+    fn asks(&mut self, id: RequestId, deadline: Timestamp, sent: Option<(Purpose, Method, String)>) {
         if !self.running {
             self.breach("something is asked for while no attempt runs");
         }
@@ -296,12 +301,12 @@ impl Watch {
             self.breach("a request has a number that was used before");
         }
         self.last_id = id.0;
-        self.awaited = Some(Awaited { id, deadline: until.unwrap_or(Timestamp::MAX), sent });
+        self.awaited = Some(Awaited { id, deadline, sent });
     }
 
     fn sends(&mut self, send: &Send) {
         let url = send.uri().to_string();
-        self.asks(send.id, Some(send.deadline()), Some((send.purpose(), send.method().clone(), url.clone())));
+        self.asks(send.id, send.deadline(), Some((send.purpose(), send.method().clone(), url.clone())));
         if send.max_bytes() == 0 || send.max_bytes() > 16 << 20 {
             self.breach("a request has no sensible limit");
         }

@@ -1,9 +1,10 @@
 //! What the fuzzer does with its bytes. Each body takes any bytes, and panics only if something is broken.
 
-use std::time::Duration;
+#[path = "flow.rs"]
+mod flow;
 
-use http::{HeaderMap, Response, StatusCode, header};
-use mcp_auth::watch::Watch;
+use std::net::IpAddr;
+
 use mcp_auth::wire::callback::Expected;
 use mcp_auth::wire::challenge::{self, Demand};
 use mcp_auth::wire::json::Object;
@@ -11,14 +12,10 @@ use mcp_auth::wire::registration::Registration;
 use mcp_auth::wire::resource_metadata::{ResourceMetadata, covers};
 use mcp_auth::wire::server_metadata::{IssuerMatch, Pkce, ServerMetadata};
 use mcp_auth::wire::token::{TokenAnswer, TokenShape};
-use mcp_auth::{
-    Access, Action, AuthMethod, Authorizer, Callback, Challenge, Config, Credential, Event, Guard, Outcome,
-    Reach, Saving, Scopes, Secret, Seed, SendFailure, Timestamp,
-};
-use mcp_auth_testbed::{
-    Browsed, Challenge as Shape, Dials, Iss, Origins, Refusal, ResourceMetadata as Place, World,
-};
+use mcp_auth::{AuthMethod, Callback, Guard, Reach, Secret, Timestamp};
 use url::Url;
+
+use flow::Flow;
 
 /// A body, by the name of its target.
 pub(crate) type Body = fn(&[u8]);
@@ -105,20 +102,33 @@ pub(crate) fn callback(data: &[u8]) {
     }
 }
 
-/// URLs: what passes is https or loopback, has no user info and no fragment, and means the same to another parser.
+/// URLs: what passes is https or loopback, bare, within reach, and names the host that stands there to the eye.
 pub(crate) fn guard(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    if let Ok(endpoint) = Guard::new(Reach::Loopback).check(&text) {
-        let uri = http::Uri::try_from(endpoint.url().as_str()).unwrap();
-        assert_eq!(uri.host(), endpoint.url().host_str());
-        let loopback = ["localhost", "127.", "[::1]"].iter().any(|host| uri.host().unwrap().contains(host));
-        assert!(uri.scheme_str() == Some("https") || loopback);
-        assert!(!text.contains('@') || text.find('@') > text.find("://").map(|at| at + 3));
-        assert!(endpoint.url().fragment().is_none() && endpoint.url().username().is_empty());
-    }
+    let Ok(endpoint) = Guard::new(Reach::Loopback).check(&text) else { return };
+    let uri = http::Uri::try_from(endpoint.url().as_str()).unwrap();
+    let host = uri.host().unwrap();
+    let authority = text.split_once("://").unwrap().1.split(['/', '?']).next().unwrap().to_ascii_lowercase();
+    assert!(authority == host || authority.strip_prefix(host).unwrap().starts_with(':'));
+    assert!(!uri.authority().unwrap().as_str().contains('@'));
+    assert!(!text.contains(['#', '\\', ' ', '"', '\'', '`', '<', '>', '\n']));
+    let loopback = match host.trim_matches(['[', ']']).parse() {
+        Ok(IpAddr::V4(address)) => {
+            assert!(!address.is_private() && !address.is_link_local() && !address.is_unspecified());
+            address.is_loopback()
+        }
+        Ok(IpAddr::V6(address)) => {
+            assert!(
+                !address.is_unique_local() && !address.is_unicast_link_local() && !address.is_unspecified()
+            );
+            address.to_canonical().is_loopback()
+        }
+        Err(_) => host == "localhost" || host.ends_with(".localhost"),
+    };
+    assert!(uri.scheme_str() == Some("https") || loopback);
 }
 
-/// A whole run: a driver that does right most of the time, servers with dials, and a watch.
+/// A whole run under the watch.
 pub(crate) fn flow(data: &[u8]) {
     grants(data);
 }
@@ -126,236 +136,4 @@ pub(crate) fn flow(data: &[u8]) {
 /// The same; says how many of its attempts ended with a token.
 pub(crate) fn grants(data: &[u8]) -> usize {
     Flow::new(data).run()
-}
-
-struct Flow<'a> {
-    data: std::slice::Iter<'a, u8>,
-    world: World,
-    auth: Authorizer,
-    watch: Watch,
-    stored: Option<Credential>,
-    opened: Option<Url>,
-    now: u64,
-}
-
-impl<'a> Flow<'a> {
-    fn new(data: &'a [u8]) -> Self {
-        let mut data = data.iter();
-        let dials = dials(data.next().copied().unwrap_or_default());
-        let world = World::new(dials, Origins::default());
-        let config = Config::new(world.server_url(), "Fuzz", "http://127.0.0.1:3000/callback");
-        let watch = Watch::new(&config);
-        let auth = Authorizer::new(config, Seed::new([7; 32])).unwrap();
-        Self { data, world, auth, watch, stored: None, opened: None, now: 1_800_000_000 }
-    }
-
-    /// The next byte; 0, which is always right, when there are no more.
-    fn byte(&mut self) -> u8 {
-        self.data.next().copied().unwrap_or_default()
-    }
-
-    fn run(mut self) -> usize {
-        let mut grants = 0;
-        for _ in 0..4 {
-            self.begin();
-            for _ in 0..80 {
-                let action = self.auth.poll();
-                self.watch.action(&action);
-                self.check();
-                grants += usize::from(matches!(action, Action::Finish(Ok(Outcome::Authorized(_)))));
-                if matches!(action, Action::Finish(_) | Action::Wait(None)) {
-                    break;
-                }
-                self.answer(action);
-            }
-            // Whatever happened, the machine comes to rest.
-            self.tell(Event::Cancelled);
-            for _ in 0..8 {
-                let action = self.auth.poll();
-                self.watch.action(&action);
-                if let Action::Wait(until) = action {
-                    assert_eq!(until, None);
-                    break;
-                }
-            }
-            assert!(!self.auth.is_running());
-            self.check();
-        }
-        grants
-    }
-
-    fn check(&mut self) {
-        self.watch.text("the machine", &format!("{:?}", self.auth));
-        self.watch.text("the trail", &self.auth.trail().to_string());
-        assert!(self.watch.breaches().is_empty(), "{:?}\n{}", self.watch.breaches(), self.auth.trail());
-    }
-
-    fn tell(&mut self, event: Event) {
-        self.watch.event(Timestamp::from_secs(self.now), &event);
-        self.auth.handle(Timestamp::from_secs(self.now), event);
-        self.check();
-    }
-
-    fn begin(&mut self) {
-        let url = Url::parse(&self.world.server_url()).unwrap();
-        let now = Timestamp::from_secs(self.now);
-        let held = match self.auth.access(&url, now) {
-            Access::Ready(authorization) => Some(authorization.generation()),
-            Access::Anonymous | Access::Wait | Access::Refused => None,
-        };
-        let event = match self.byte() % 8 {
-            0..=3 => {
-                let request = mcp_auth_testbed::call::request(
-                    &self.world.server_url(),
-                    mcp_auth_testbed::call::Wire::Stateless,
-                    "tools/list",
-                    serde_json::json!({}),
-                );
-                let response = self.world.handle(self.now, request.unwrap());
-                self.challenged(response.status(), response.headers(), held)
-            }
-            4 => Event::LogIn { scopes: Scopes::parse("files:write").unwrap() },
-            5 => Event::Restore,
-            6 => {
-                let mut fields = HeaderMap::new();
-                let field = "Bearer error=insufficient_scope, scope=\"files:write\"";
-                fields.insert(header::WWW_AUTHENTICATE, field.parse().unwrap());
-                self.challenged(StatusCode::FORBIDDEN, &fields, held)
-            }
-            _ => Event::LogIn { scopes: Scopes::new() },
-        };
-        self.tell(event);
-    }
-
-    fn challenged(
-        &mut self,
-        status: StatusCode,
-        fields: &HeaderMap,
-        held: Option<mcp_auth::Generation>,
-    ) -> Event {
-        let retries = self.byte() % 4;
-        match Challenge::of(status, fields) {
-            Some(challenge) => Event::Challenged(challenge.refused(held).retries(retries)),
-            None => Event::Restore,
-        }
-    }
-
-    fn answer(&mut self, action: Action) {
-        let choice = self.byte();
-        if choice >= 250 {
-            // Something that has nothing to do with what was asked.
-            let stray = match choice {
-                250 => Event::Tick,
-                251 => Event::Called(Callback::new("?code=stray-code-1&state=stray-state")),
-                252 => Event::LogIn { scopes: Scopes::new() },
-                253 => Event::Restore,
-                254 => Event::Cancelled,
-                _ => {
-                    self.now += 3600;
-                    Event::Tick
-                }
-            };
-            self.tell(stray);
-        }
-        let Some(event) = self.event(action, choice) else { return };
-        self.now += u64::from(choice % 3);
-        self.tell(event.clone());
-        if choice % 16 == 15 {
-            // The same answer once more.
-            self.tell(event);
-        }
-    }
-
-    fn event(&mut self, action: Action, choice: u8) -> Option<Event> {
-        Some(match action {
-            Action::Load(load) if choice == 200 => load.fail("the disk is gone"),
-            Action::Load(load) if choice == 201 => load.reply(None),
-            Action::Load(load) => load.reply(self.stored.clone()),
-            Action::Store(save) if choice == 200 => save.reply(Saving::Failed("the disk is full".to_owned())),
-            Action::Store(save) if choice == 201 => {
-                save.reply(Saving::Conflict(self.stored.clone().map(Box::new)))
-            }
-            Action::Store(save) => {
-                self.stored = Some(save.credential().clone());
-                save.reply(Saving::Kept)
-            }
-            Action::Send(send) => match choice {
-                200 => send.fail(SendFailure::TimedOut),
-                201 => send.fail(SendFailure::Interrupted("cut off".to_owned())),
-                202..=209 => send.reply(self.garbage()),
-                210 => {
-                    self.now += Duration::from_secs(60).as_secs();
-                    Event::Tick
-                }
-                _ => match self.world.answer(self.now, send.request()) {
-                    Some(mut response) => {
-                        if (211..=219).contains(&choice) {
-                            let end = response.body().len() * usize::from(choice - 211) / 9;
-                            response.body_mut().truncate(end);
-                        }
-                        send.reply(response)
-                    }
-                    None => send.fail(SendFailure::NotSent("closed".to_owned())),
-                },
-            },
-            Action::Open(open) => {
-                self.opened = Some(open.url().clone());
-                return None;
-            }
-            Action::Ask(ask) if choice.is_multiple_of(2) => ask.reply("typed-in", None),
-            Action::Ask(ask) => ask.decline(),
-            Action::Wait(until) => {
-                let opened = self.opened.take().filter(|_| choice < 240);
-                match opened.map(|url| self.world.browse(self.now, url.as_str())) {
-                    Some(Browsed::Callback(callback)) => Event::Called(Callback::new(callback)),
-                    _ => {
-                        self.now = until.map_or(self.now, Timestamp::as_secs);
-                        Event::Tick
-                    }
-                }
-            }
-            Action::Finish(_) => return None,
-        })
-    }
-
-    fn garbage(&mut self) -> Response<Vec<u8>> {
-        let mut body: Vec<u8> = (0..self.byte()).map(|_| self.data.next().copied().unwrap_or(b' ')).collect();
-        if body.len().is_multiple_of(2) {
-            body = format!(
-                "{{\"resource\":\"https://mcp.example/mcp\",\"authorization_servers\":[\"https://as2.example\"],\
-                 \"issuer\":\"https://evil.example\",\"token_endpoint\":\"https://evil.example/t\",\"client_id\":\"x\",\
-                 \"access_token\":\"from-garbage-{}\",\"token_type\":\"Bearer\"}}",
-                body.len()
-            )
-            .into_bytes();
-        }
-        let status = [200, 201, 204, 302, 307, 400, 401, 404, 500, 503][usize::from(self.byte() % 10)];
-        Response::builder()
-            .status(status)
-            .header(header::LOCATION, "https://evil.example/elsewhere")
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(body)
-            .unwrap()
-    }
-}
-
-/// A few of the servers that there are.
-fn dials(choice: u8) -> Dials {
-    let base = Dials { access_lifetime: 5, ..Dials::default() };
-    match choice % 8 {
-        0 => Dials::default(),
-        1 => base,
-        2 => Dials { iss: Iss::Wrong, ..base },
-        3 => Dials { iss: Iss::Absent, auth_methods: Some(vec!["client_secret_basic".to_owned()]), ..base },
-        4 => Dials { refusal: Refusal::Unauthorized, ..base },
-        5 => Dials {
-            resource_metadata: Place::Nowhere,
-            advertise_metadata: false,
-            challenge: Shape::Bare,
-            server_metadata: mcp_auth_testbed::ServerMetadata::Nowhere,
-            ..base
-        },
-        6 => Dials { auth_methods: Some(vec!["client_secret_post".to_owned()]), ..base },
-        _ => Dials { refusal: Refusal::InsufficientScope, ..base },
-    }
 }
