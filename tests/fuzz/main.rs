@@ -31,10 +31,10 @@ fn every_body_holds_on_bytes_from_nowhere() {
     for (name, body) in bodies::BODIES {
         let mut bytes = Bytes(0x9e37_79b9_7f4a_7c15);
         body(&[]);
-        for _ in 0..1500 {
+        for _ in 0..300 {
             body(&bytes.case());
         }
-        println!("{name}: 1501 cases");
+        println!("{name}: 301 cases");
     }
 }
 
