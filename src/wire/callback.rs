@@ -15,7 +15,8 @@ const ISSUER: &str = "RFC 9207 §2.4";
 /// The longest response that is read, in bytes.
 pub const MAX_RESPONSE: usize = 64 << 10;
 
-/// An authorization response as it reached the redirect URI: the whole URL, or its query with or without `?`.
+/// An authorization response as it reached the redirect URI: the whole URL, its path and query, or its query with or
+/// without `?`.
 ///
 /// The URL need not be the redirect URI to the letter, because a proxy may have rewritten it: that the answer is
 /// ours is shown by `state`, and that the code is ours by the verifier.
@@ -83,7 +84,7 @@ impl Callback {
         let text = self.0.expose();
         let text = text.split('#').next().unwrap_or_default().trim();
         match text.split_once('?') {
-            Some((before, query)) if before.is_empty() || is_url(before) => query,
+            Some((before, query)) if before.is_empty() || before.starts_with('/') || is_url(before) => query,
             Some(_) => text,
             None if is_url(text) => "",
             None => text,
