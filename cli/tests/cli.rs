@@ -95,6 +95,36 @@ async fn a_login_by_pasting() {
     }
 }
 
+/// The way that a browser goes: its GET reaches the loopback listener.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_by_the_loopback_listener() {
+    let served = serve(Dials::default()).await.unwrap();
+    let shown = tokio::task::block_in_place(|| {
+        let mut child = program()
+            .args(["login", "--no-browser", &served.server_url()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut errors = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.trim_start().starts_with("http://") {
+            line.clear();
+            assert!(errors.read_line(&mut line).unwrap() > 0, "no URL was printed");
+        }
+        let browsed = served.world().browse(now(), line.trim());
+        let Browsed::Callback(callback) = browsed else { panic!("{browsed:?}") };
+        let (host, target) = callback.strip_prefix("http://").unwrap().split_once('/').unwrap();
+        let mut browser = std::net::TcpStream::connect(host).unwrap();
+        write!(browser, "GET /{target} HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+        text(&output)
+    });
+    assert!(shown.contains("Logged in.") && shown.contains("files:read"), "{shown}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_is_one_clear_line_and_the_way_there() {
     let served = serve(Dials { person: Person::Denies, ..Dials::default() }).await.unwrap();
