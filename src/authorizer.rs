@@ -24,6 +24,9 @@ use crate::wire::resource_metadata::covers;
 
 /// The most operations whose step-ups are counted apart; further ones share one count.
 const MAX_OPERATIONS: usize = 64;
+/// How often one request may be refused with 401 and still lead to another attempt: renewed, logged in, and once more
+/// for a token that another process replaced meanwhile.
+const MAX_RETRIES: u8 = 2;
 
 /// The client side of MCP authorization for one MCP server: a value that consumes [`Event`]s and emits
 /// [`Action`]s.
@@ -49,8 +52,10 @@ pub struct Authorizer {
     restored: bool,
     /// The last token that the resource refused.
     refused: Option<Generation>,
-    /// Step-ups that each operation has led to.
+    /// Step-ups that each operation has led to in vain.
     step_ups: Vec<(String, u8)>,
+    /// The operation whose step-up is under way, and what it was challenged for.
+    stepping_up: Option<(String, Scopes)>,
     /// A failure that a person saw, and until when it stands: no further person is asked before.
     quiet: Option<(Timestamp, Breach)>,
 }
@@ -73,6 +78,7 @@ impl Authorizer {
             restored: false,
             refused: None,
             step_ups: Vec::new(),
+            stepping_up: None,
             quiet: None,
         })
     }
@@ -200,6 +206,8 @@ impl Authorizer {
     fn log_in(&mut self, scopes: Scopes) {
         if self.step.is_none() {
             self.quiet = None;
+            // The person wants to; what was in vain before may not be any more.
+            self.step_ups.clear();
             self.begin(Aim { wanted: scopes, interactive: true, ..Aim::default() });
         }
     }
@@ -210,7 +218,8 @@ impl Authorizer {
             self.world.note(Verdict::Decided, note, "RFC 6750 §3");
             return;
         }
-        if let Some(grant) = &self.grant {
+        let worn_out = !challenge.step_up && challenge.retries > MAX_RETRIES;
+        if let Some(grant) = self.grant.as_ref().filter(|_| !worn_out) {
             let current = grant.credential.generation;
             if challenge.refused != Some(current) && self.serves(grant, self.world.now) {
                 // The request was sent before this grant was there; it can simply be sent again.
@@ -233,11 +242,12 @@ impl Authorizer {
 
     /// 401. A token that was issued by a login for this very request, and is refused all the same, is the end.
     fn unauthorized(&mut self, challenge: Challenge) {
-        self.refused = challenge.refused.or(self.refused);
+        // A refusal may be late; what a newer one said stands.
+        self.refused = self.refused.max(challenge.refused);
         let refused =
             self.grant.as_ref().filter(|grant| Some(grant.credential.generation) == challenge.refused);
         let source = refused.map(|grant| grant.source).filter(|_| challenge.retries > 0);
-        if source == Some(TokenSource::LoggedIn) || challenge.retries > 2 {
+        if source == Some(TokenSource::LoggedIn) || challenge.retries > MAX_RETRIES {
             let error = challenge.demand.error.as_deref().unwrap_or("no error code");
             let got = format!("status 401 ({error}) for a new token");
             let breach = Breach::new(Kind::TokenRejected, "RFC 6750 §3.1", "the token to be accepted", got);
@@ -256,14 +266,16 @@ impl Authorizer {
     /// 403 with `insufficient_scope`. Asking a person again for what was granted already, or time and again for
     /// one operation, is no way to get it.
     fn step_up(&mut self, challenge: Challenge) {
-        let granted = self.grant.as_ref().map(|grant| grant.credential.granted.clone());
+        let grant = self.grant.as_ref().map(|grant| &grant.credential);
+        let granted = grant.map(|credential| credential.granted.clone());
+        let current = grant.is_some_and(|credential| challenge.refused == Some(credential.generation));
         let challenged = challenge.demand.scope.as_ref().filter(|scope| !scope.is_empty());
         let in_vain = challenged
             .zip(granted.as_ref())
-            .is_some_and(|(challenged, granted)| challenged.is_subset(granted));
+            .is_some_and(|(challenged, granted)| current && challenged.is_subset(granted));
         let limit = self.world.config.policies().step_ups;
         let operation = challenge.operation.chars().take(128).collect::<String>();
-        if in_vain || self.count_step_up(operation) > limit {
+        if in_vain || self.count_step_up(&operation) > limit {
             let wanted = challenged.map_or("no scope that it names".to_owned(), Scopes::to_string);
             let has = granted.as_ref().map_or("none".to_owned(), Scopes::to_string);
             let expected = format!("the granted scopes ({has}) to suffice after at most {limit} step-ups");
@@ -273,6 +285,7 @@ impl Authorizer {
             self.finish_failed(breach);
             return;
         }
+        self.stepping_up = challenged.map(|challenged| (operation, challenged.clone()));
         let refused = challenge.refused;
         self.begin_refused(
             Aim { demand: challenge.demand, interactive: true, step_up: true, ..Aim::default() },
@@ -280,12 +293,12 @@ impl Authorizer {
         );
     }
 
-    fn count_step_up(&mut self, operation: String) -> u8 {
+    fn count_step_up(&mut self, operation: &str) -> u8 {
         let full = self.step_ups.len() >= MAX_OPERATIONS;
-        if !full && !self.step_ups.iter().any(|(known, _)| *known == operation) {
-            self.step_ups.push((operation.clone(), 0));
+        if !full && !self.step_ups.iter().any(|(known, _)| known == operation) {
+            self.step_ups.push((operation.to_owned(), 0));
         }
-        let known = self.step_ups.iter().position(|(known, _)| *known == operation);
+        let known = self.step_ups.iter().position(|(known, _)| known == operation);
         let entry = match known {
             Some(place) => self.step_ups.get_mut(place),
             None => self.step_ups.last_mut(),
@@ -347,6 +360,11 @@ impl Authorizer {
                 if grant.source == TokenSource::LoggedIn {
                     self.quiet = None;
                 }
+                let granted = &grant.credential.granted;
+                let helped = self.stepping_up.take().filter(|(_, wanted)| wanted.is_subset(granted));
+                if let Some((operation, _)) = helped {
+                    self.step_ups.retain(|(known, _)| *known != operation);
+                }
                 self.grant = Some(grant);
                 self.finish(Ok(Outcome::Authorized(outcome)));
             }
@@ -371,6 +389,7 @@ impl Authorizer {
 
     /// Nothing that the attempt still wanted is done after its end.
     fn finish(&mut self, outcome: Result<Outcome, Box<Failure>>) {
+        self.stepping_up = None;
         self.world.out.clear();
         self.world.out.push_back(Action::Finish(outcome));
     }

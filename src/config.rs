@@ -186,8 +186,11 @@ impl Config {
         self.dynamic_registration
     }
 
-    pub(crate) fn registration_token(&self, issuer: &str) -> Option<&Secret> {
-        self.initial_access_tokens.iter().find(|(known, _)| known == issuer).map(|(_, token)| token)
+    pub(crate) fn registration_token(&self, named: &str) -> Option<&Secret> {
+        self.initial_access_tokens
+            .iter()
+            .find(|(known, _)| self.is_issuer(known, named))
+            .map(|(_, token)| token)
     }
 
     pub(crate) fn registration_tokens(&self) -> &[(String, Secret)] {
@@ -212,6 +215,11 @@ impl Config {
             .find(|(known, _)| known == issuer)
             .map(|(_, policy)| policy.clone())
             .unwrap_or_default()
+    }
+
+    /// Whether `issuer`, which the caller wrote, is the one that is named `named`, by the policy for the latter.
+    pub(crate) fn is_issuer(&self, issuer: &str, named: &str) -> bool {
+        self.issuer_policy(named).issuer_match.same(issuer, named)
     }
 
     pub(crate) fn revision(&self) -> &str {

@@ -49,7 +49,17 @@ impl Challenge {
     /// Reads a response. `None` when it is no refusal that authorization can mend: another status than 401, or a
     /// 403 without `insufficient_scope` (RFC 6750 §3.1). Only status and header fields count; a 401 without any
     /// `WWW-Authenticate` is a challenge too.
-    pub fn of(status: StatusCode, fields: &HeaderMap) -> Option<Self> {
+    ///
+    /// `refused` is the token that the request carried
+    /// ([`Authorization::generation`](crate::Authorization::generation)), if it carried one. `retries` is how often
+    /// this very request was refused with 401 before: 0 the first time. Both bound what a refusal leads to: without
+    /// them a server that refuses every token is asked for ever.
+    pub fn of(
+        status: StatusCode,
+        fields: &HeaderMap,
+        refused: Option<Generation>,
+        retries: u8,
+    ) -> Option<Self> {
         if status != StatusCode::UNAUTHORIZED && status != StatusCode::FORBIDDEN {
             return None;
         }
@@ -59,31 +69,17 @@ impl Challenge {
         (status == StatusCode::UNAUTHORIZED || step_up).then(|| Self {
             demand,
             step_up: step_up && status == StatusCode::FORBIDDEN,
-            refused: None,
+            refused,
             operation: String::new(),
-            retries: 0,
+            retries,
         })
     }
 
-    /// Which token the refused request carried: [`Authorization::generation`](crate::Authorization::generation).
-    /// Leave it out if the request carried none.
-    #[must_use]
-    pub fn refused(mut self, generation: Option<Generation>) -> Self {
-        self.refused = generation;
-        self
-    }
-
-    /// The caller's name for what was refused, such as `tools/call:write_file`. Step-ups are counted for each.
+    /// The caller's name for what was refused, such as `tools/call:write_file`. Step-ups in vain are counted for each;
+    /// requests without a name share one count.
     #[must_use]
     pub fn operation(mut self, operation: impl Into<String>) -> Self {
         self.operation = operation.into();
-        self
-    }
-
-    /// How often this very request was refused with 401 before: 0 the first time.
-    #[must_use]
-    pub fn retries(mut self, retries: u8) -> Self {
-        self.retries = retries;
         self
     }
 

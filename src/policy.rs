@@ -123,7 +123,7 @@ pub enum ResourceIndicator {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ScopeRule {
-    /// Exactly these, whatever the server says. A later challenge is still added to them.
+    /// Exactly these, whatever the server says. A step-up adds what it is challenged for, and what was asked before.
     pub only: Option<Scopes>,
     /// These besides what the server says.
     pub also: Scopes,
@@ -157,20 +157,25 @@ pub struct ScopeSources<'a> {
     pub server: Option<&'a Scopes>,
     /// What was asked for before, from the same authorization server.
     pub asked: Option<&'a Scopes>,
+    /// What the caller wants this time besides.
+    pub wanted: Option<&'a Scopes>,
+    /// Whether this is a step-up: the challenge came for a grant that lacks what it names.
+    pub step_up: bool,
 }
 
 impl ScopeRule {
     /// The scopes to ask for: the challenge's, else the resource metadata's, else the fallback, each with what was
-    /// asked before (MCP 2026-07-28, scope selection strategy and step-up authorization flow).
+    /// asked before (MCP 2026-07-28, scope selection strategy and step-up authorization flow), and what the caller
+    /// wants besides.
     pub fn select(&self, sources: ScopeSources<'_>) -> Scopes {
-        let asked = sources.asked.cloned().unwrap_or_default();
+        let none = Scopes::new();
+        let (asked, wanted) = (sources.asked.unwrap_or(&none), sources.wanted.unwrap_or(&none));
         let chosen = match &self.only {
-            // What the caller fixed is the start; what a challenge demanded since then has come on top.
-            Some(only) if sources.asked.is_none() => only.clone(),
-            Some(only) => only.union(&asked).union(sources.challenged.unwrap_or(&Scopes::new())),
+            Some(only) if sources.step_up => only.union(asked).union(sources.challenged.unwrap_or(&none)),
+            Some(only) => only.clone(),
             None => asked.union(&self.named(sources)).union(&self.also).union(&self.offline(sources)),
         };
-        chosen.without(&self.never)
+        chosen.union(wanted).without(&self.never)
     }
 
     fn named(&self, sources: ScopeSources<'_>) -> Scopes {

@@ -209,6 +209,10 @@ fn the_fallback_can_be_refused_and_never_takes_a_secret() {
     let client = mcp_auth::Preregistered::new("https://mcp.example", "by-hand").secret("configured-secret");
     let mut rig = Rig::with(old_server(), |config| config.preregistered(client));
     assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::FallbackRefused);
+    let mut rig =
+        Rig::with(old_server(), |config| config.initial_access_token("https://mcp.example", "hand-out-1"));
+    assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::FallbackRefused);
+    assert_eq!(rig.count(Purpose::Registration), 0);
 }
 
 #[test]

@@ -3,9 +3,11 @@
 mod support;
 
 use mcp_auth::wire::client::AuthMethod;
-use mcp_auth::{ClientMetadata, Kind, Policy, Preregistered, Secret};
+use mcp_auth::wire::server_metadata::IssuerMatch;
+use mcp_auth::{ClientMetadata, Config, IssuerPolicy, Kind, Policy, Preregistered, Secret, ServerChoice};
 use mcp_auth_testbed::{
-    AuthorizationServers, Dials, PreRegistered, Purpose, RegisteredRedirects, Registration, SecretDespiteNone,
+    AuthorizationServers, Dials, IssuerValue, Person as Scripted, PreRegistered, Purpose,
+    RegisteredRedirects, Registration, SecretDespiteNone,
 };
 use support::{REDIRECT, Rig, works};
 
@@ -236,4 +238,58 @@ fn another_redirect_uri_means_another_registration() {
     rig.restart_at("http://127.0.0.1:4000/callback");
     rig.call("tools/list", None).unwrap();
     assert_eq!(rig.count(Purpose::Registration), 2);
+}
+
+#[test]
+fn a_login_that_fails_does_not_undo_its_registration() {
+    let mut rig = Rig::new(Dials { person: Scripted::Denies, ..Dials::default() });
+    for _ in 0..4 {
+        assert_eq!(rig.log_in().unwrap_err().kind(), Kind::AccessDenied);
+    }
+    assert_eq!((rig.opened.len(), rig.count(Purpose::Registration)), (4, 1));
+    rig.world.dials_mut().person = Scripted::Allows;
+    rig.log_in().unwrap();
+    assert_eq!(rig.count(Purpose::Registration), 1);
+}
+
+#[test]
+fn a_resource_that_comes_back_finds_its_registration() {
+    let mut rig = works(Dials::default());
+    let first = rig.auth.authorized().unwrap().client_id;
+    for servers in [AuthorizationServers::SecondOnly, AuthorizationServers::One] {
+        rig.world.dials_mut().authorization_servers = servers;
+        assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    }
+    assert_eq!(rig.auth.authorized().unwrap().client_id, first);
+    assert_eq!(rig.count(Purpose::Registration), 2);
+}
+
+/// The issuer is written with a slash in the configuration, without one in the resource metadata, and with one in
+/// the server's own: by this policy they are one, before a restart and after it.
+#[test]
+fn a_configured_client_is_known_by_its_issuer_after_a_restart() {
+    let dials = Dials {
+        clients: vec![PreRegistered::public("by-hand", REDIRECT)],
+        issuer: IssuerValue::TrailingSlash,
+        ..Dials::default()
+    };
+    for written in ["https://as.example", "https://as.example/"] {
+        for pinned in [false, true] {
+            let configure = |config: Config| {
+                let lenient =
+                    IssuerPolicy { issuer_match: IssuerMatch::IgnoreLoneSlash, ..IssuerPolicy::default() };
+                let choice =
+                    if pinned { ServerChoice::Pinned(written.to_owned()) } else { ServerChoice::InOrder };
+                config
+                    .preregistered(Preregistered::new(written, "by-hand"))
+                    .issuer("https://as.example", lenient)
+                    .policy(Policy { authorization_server: choice, ..Policy::default() })
+            };
+            let mut rig = Rig::with(dials.clone(), configure);
+            rig.call("tools/list", None).unwrap();
+            rig.restart(configure);
+            rig.call("tools/list", None).unwrap();
+            assert_eq!((rig.opened.len(), rig.asked("client_id").as_deref()), (1, Some("by-hand")));
+        }
+    }
 }

@@ -2,7 +2,10 @@
 
 mod support;
 
-use mcp_auth::{Event, Kind, Policy, Scopes};
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode, header};
+use mcp_auth::{Challenge, Event, Generation, Kind, Policy, Scopes, TokenSource};
 use mcp_auth_testbed::{Dials, Person as Scripted, Purpose, Refusal, ScopeUnknown, StepUp};
 use support::{Rig, authorized};
 
@@ -80,13 +83,68 @@ fn a_declined_step_up_leaves_everything_as_it_was() {
     assert_eq!(rig.opened.len(), 2);
 }
 
+fn needs(rig: &mut Rig, scopes: &[&str]) {
+    rig.world.dials_mut().required_scopes = scopes.iter().map(ToString::to_string).collect();
+}
+
 #[test]
-fn step_ups_are_counted_for_each_operation() {
-    let policy = Policy { step_ups: 0, ..Policy::default() };
+fn step_ups_in_vain_are_counted_for_each_operation() {
+    let policy = Policy { step_ups: 1, quiet_time: Duration::ZERO, ..Policy::default() };
     let mut rig = Rig::with(Dials::default(), |config| config.policy(policy));
     rig.call("tools/list", None).unwrap();
-    let failure = rig.call("tools/call", Some("write_file")).unwrap_err();
-    assert_eq!((failure.kind(), rig.opened.len()), (Kind::InsufficientScope, 1));
+    needs(&mut rig, &["files:read", "files:write"]);
+    rig.world.dials_mut().person = Scripted::Denies;
+    for (name, expected, opened) in [
+        ("echo", Kind::AccessDenied, 2),
+        ("echo", Kind::InsufficientScope, 2),
+        ("read_file", Kind::AccessDenied, 3),
+        ("echo", Kind::InsufficientScope, 3),
+    ] {
+        let failure = rig.call("tools/call", Some(name)).unwrap_err();
+        assert_eq!((failure.kind(), rig.opened.len()), (expected, opened), "{name}");
+    }
+    // A person who logs in has changed their mind.
+    rig.world.dials_mut().person = Scripted::Allows;
+    rig.log_in().unwrap();
+    assert_eq!(rig.call("tools/call", Some("echo")).unwrap().status(), 200);
+}
+
+#[test]
+fn step_ups_that_helped_do_not_count() {
+    let scopes = ["files:read", "a", "b", "c"];
+    let dials =
+        Dials { server_scopes: Some(scopes.iter().map(ToString::to_string).collect()), ..Dials::default() };
+    let policy = Policy { step_ups: 1, ..Policy::default() };
+    let mut rig = Rig::with(dials, |config| config.policy(policy));
+    for count in 1..=scopes.len() {
+        needs(&mut rig, &scopes[..count]);
+        assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+        assert_eq!(rig.opened.len(), count);
+    }
+}
+
+/// A 403 that names a scope, for a request that carried this token.
+fn lacking(scope: &str, refused: Option<Generation>) -> Event {
+    let mut fields = HeaderMap::new();
+    let value = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
+    fields.insert(header::WWW_AUTHENTICATE, value.parse().unwrap());
+    Event::Challenged(Challenge::of(StatusCode::FORBIDDEN, &fields, refused, 0).unwrap())
+}
+
+/// The token that the request carried may have been narrower than the one at hand.
+#[test]
+fn a_late_refusal_of_a_narrower_token_is_not_in_vain() {
+    let mut rig = Rig::new(Dials { access_lifetime: 100, ..Dials::default() });
+    rig.call("tools/list", None).unwrap();
+    let narrow = rig.auth.authorized().unwrap().generation;
+    rig.call("tools/call", Some("write_file")).unwrap();
+    let wide = rig.auth.authorized().unwrap().generation;
+    rig.now += 1000;
+    let renewed = authorized(rig.run(lacking("files:write", Some(narrow))).unwrap());
+    assert!(renewed.generation > wide && renewed.source == TokenSource::Refreshed);
+    // The one at hand is refused for what it has.
+    let failure = rig.run(lacking("files:write", Some(renewed.generation))).unwrap_err();
+    assert_eq!(failure.kind(), Kind::InsufficientScope);
 }
 
 #[test]

@@ -2,12 +2,16 @@
 
 mod support;
 
+use http::{HeaderMap, StatusCode};
 use mcp_auth::wire::token::TokenShape;
-use mcp_auth::{Event, IssuerPolicy, Kind, Outcome, Retry, Secret, TokenSource};
+use mcp_auth::{
+    Access, Action, Challenge, Event, Generation, IssuerPolicy, Kind, Outcome, Retry, Secret, TokenSource,
+};
 use mcp_auth_testbed::{
     Dials, ExpiresIn, Fault, Purpose, RefreshTokens, Rotation, ScopeAnswer, TokenBody, TokenType, Trouble,
 };
-use support::{Rig, StoreMood, works};
+use support::{Person, Rig, StoreMood, authorized, works};
+use url::Url;
 
 #[test]
 fn every_shape_of_answer_is_read() {
@@ -228,4 +232,49 @@ fn a_record_of_another_server_is_not_used() {
     // The endpoint does not pass the guard, so the refresh token stays where it is.
     let failure = rig.run(Event::Restore).unwrap_err();
     assert_eq!(failure.kind(), Kind::UrlRefused);
+}
+
+fn refusal(refused: Option<Generation>, retries: u8) -> Event {
+    Event::Challenged(Challenge::of(StatusCode::UNAUTHORIZED, &HeaderMap::new(), refused, retries).unwrap())
+}
+
+/// A driver that does not know which token was refused is told of an end all the same.
+#[test]
+fn a_request_is_not_retried_for_ever_whatever_token_it_carried() {
+    let mut rig = Rig::new(Dials::default());
+    rig.log_in().unwrap();
+    for retries in 0..3 {
+        assert_eq!(authorized(rig.run(refusal(None, retries)).unwrap()).source, TokenSource::Kept);
+    }
+    assert_eq!(rig.run(refusal(None, 3)).unwrap_err().kind(), Kind::TokenRejected);
+}
+
+#[test]
+fn a_late_refusal_of_an_older_token_does_not_bring_the_refused_one_back() {
+    let mut rig = Rig::new(Dials { refresh_tokens: RefreshTokens::Never, ..Dials::default() });
+    let old = rig.log_in().unwrap().generation;
+    rig.world.revoke_everything();
+    let new = authorized(rig.run(refusal(Some(old), 0)).unwrap()).generation;
+    // The new one is refused, and nobody consents to another.
+    rig.person = Person::Ignores;
+    rig.run(refusal(Some(new), 0)).unwrap_err();
+    rig.run(refusal(Some(old), 0)).unwrap_err();
+    let url = Url::parse(&rig.world.server_url()).unwrap();
+    assert!(matches!(rig.auth.access(&url, rig.now()), Access::Wait), "the refused token is used again");
+}
+
+/// Two processes read the same record; the other was faster, and its successor stands in the store.
+#[test]
+fn a_refresh_that_lost_the_race_takes_the_winners_token() {
+    let mut rig = works(Dials::default());
+    let old = rig.store.clone();
+    rig.now += 3600;
+    let winner = authorized(rig.run(Event::Restore).unwrap());
+    rig.restart(|config| config);
+    rig.tell(Event::Restore);
+    let Action::Load(load) = rig.poll() else { panic!("the store is read first") };
+    rig.tell(load.reply(old.get(load.key()).cloned()));
+    let outcome = authorized(rig.drive().unwrap());
+    assert_eq!((outcome.generation, outcome.source), (winner.generation, TokenSource::Kept));
+    assert_eq!((rig.opened.len(), rig.count(Purpose::Token)), (1, 3));
 }

@@ -78,7 +78,7 @@ fn from_the_refusal_to_the_token_and_its_renewal() {
     let challenge = "Bearer resource_metadata=\"https://mcp.example/.well-known/oauth-protected-resource/mcp\", \
                      scope=\"files:read\"";
     fields.insert(header::WWW_AUTHENTICATE, challenge.parse().unwrap());
-    walk.tell(Event::Challenged(Challenge::of(StatusCode::UNAUTHORIZED, &fields).unwrap()));
+    walk.tell(Event::Challenged(Challenge::of(StatusCode::UNAUTHORIZED, &fields, None, 0).unwrap()));
     let Action::Load(load) = walk.poll() else { panic!("another process may have logged in meanwhile") };
     walk.tell(load.reply(None));
 
@@ -156,8 +156,8 @@ fn from_the_refusal_to_the_token_and_its_renewal() {
     let generation = authorization.generation();
     let later = NOW.after(std::time::Duration::from_secs(600));
     assert!(matches!(walk.auth.access(&url, later), Access::Wait));
-    let refusal = Challenge::of(StatusCode::UNAUTHORIZED, &HeaderMap::new()).unwrap();
-    walk.tell(Event::Challenged(refusal.refused(Some(generation))));
+    let refusal = Challenge::of(StatusCode::UNAUTHORIZED, &HeaderMap::new(), Some(generation), 0).unwrap();
+    walk.tell(Event::Challenged(refusal));
     let Action::Load(load) = walk.poll() else { panic!("another process may have renewed it") };
     walk.tell(load.reply(Some(kept)));
     let send = walk.sends(Purpose::Token, Method::POST, "https://as.example/token");

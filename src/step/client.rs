@@ -9,7 +9,7 @@ use crate::config::Preregistered;
 use crate::credential::AuthorizationServer;
 use crate::trail::Verdict;
 use crate::wire::client::{AuthMethod, Client, Origin};
-use crate::wire::server_metadata::{IssuerMatch, ServerMetadata};
+use crate::wire::server_metadata::ServerMetadata;
 
 const ORDER: &str = "MCP, client registration";
 const BINDING: &str = "MCP, authorization server binding";
@@ -82,8 +82,10 @@ pub(crate) fn offered(
 
 fn configured(world: &World, found: &Found) -> Result<Option<Client>, Breach> {
     let server = &found.server;
-    let rule = world.config.issuer_policy(&server.named).issuer_match;
-    let Some(known) = world.config.known_clients().iter().find(|known| is_for(known, server, rule)) else {
+    let is_for = |known: &&Preregistered| {
+        known.issuer.as_ref().is_none_or(|issuer| world.config.is_issuer(issuer, &server.named))
+    };
+    let Some(known) = world.config.known_clients().iter().find(is_for) else {
         return moved(world, found).map(|()| None);
     };
     // A client bound to no issuer is bound by its first grant.
@@ -108,13 +110,6 @@ fn configured(world: &World, found: &Found) -> Result<Option<Client>, Breach> {
         registered_at: None,
         origin: Origin::Preregistered,
     }))
-}
-
-fn is_for(known: &Preregistered, server: &AuthorizationServer, rule: IssuerMatch) -> bool {
-    match &known.issuer {
-        Some(issuer) => rule.same(issuer, &server.issuer),
-        None => true,
-    }
 }
 
 /// A configured client that served this resource at another authorization server is not offered to this one, and
@@ -143,9 +138,10 @@ fn by_document(world: &World, found: &Found) -> Option<String> {
 
 /// The client that this authorization server registered, if it can be used still.
 fn known(world: &World, found: &Found) -> Option<Client> {
-    let held = found.aim.held.as_ref().filter(|held| world.knows(held))?;
-    let same = held.authorization_server.issuer == found.server.issuer;
-    let kept = matches!(held.client.origin, Origin::Dynamic | Origin::Prompted);
-    let usable = held.client.usable(world.now, world.config.redirect_url());
-    (same && kept && usable).then(|| held.client.clone())
+    let held = found.aim.held.as_ref().filter(|held| {
+        let same = held.authorization_server.issuer == found.server.issuer;
+        same && world.knows(held) && matches!(held.client.origin, Origin::Dynamic | Origin::Prompted)
+    });
+    let known = [held.map(|held| &held.client), world.registered(&found.server.issuer)];
+    known.into_iter().flatten().find(|it| it.usable(world.now, world.config.redirect_url())).cloned()
 }

@@ -63,6 +63,8 @@ pub(crate) struct Aim {
     pub(crate) renewed: bool,
     /// The token that the resource refused.
     pub(crate) refused: Option<Generation>,
+    /// The store was read once more, after a refresh token had been refused.
+    pub(crate) reread: bool,
     /// Why no person is to be asked just now.
     pub(crate) quiet: Option<Breach>,
     /// The credential at hand, if it is of this configuration.

@@ -58,7 +58,11 @@ impl Refreshing {
                     world.disown(&held.authorization_server.issuer, &held.client);
                 }
                 aim.held = Some(held);
-                return restore::discover(world, aim);
+                if std::mem::replace(&mut aim.reread, true) {
+                    return restore::discover(world, aim);
+                }
+                // It may have been refused because another process has used it meanwhile, and stored its successor.
+                return restore::begin(world, aim);
             }
             Err(breach) => return breach.into(),
         };

@@ -36,7 +36,7 @@ fn request(world: &mut World, found: &Found) -> Result<(Pending, AuthMethod), Br
     let body = world.config.client().registration_body(method, &found.asked);
     let text = String::from_utf8(body).unwrap_or_default();
     let server = &found.server;
-    let bearer = world.config.registration_token(&server.issuer);
+    let bearer = world.config.registration_token(&server.named);
     let authorization = bearer.map(|token| Secret::new(format!("Bearer {}", token.expose())));
     world.note(Verdict::Decided, format!("register, to authenticate with {}", method.as_str()), CLAUSE);
     let pending = world.send(Order {
@@ -65,6 +65,7 @@ impl Registering {
         match read {
             Ok(client) => {
                 world.taken(&url, status.unwrap_or_default(), format!("registered as {}", client.id), CLAUSE);
+                world.register(&self.found.server.issuer, &client);
                 client::agreed(world, self.found, client, "the client as it is registered now")
             }
             Err(breach) => {

@@ -124,14 +124,17 @@ fn found(world: &mut World, aim: Aim, url: &str, metadata: ResourceMetadata) -> 
 /// first, because no other can be used as well.
 fn choose(world: &mut World, named: Vec<String>) -> Result<Vec<String>, Breach> {
     if let ServerChoice::Pinned(pinned) = &world.config.policies().authorization_server {
-        if named.contains(pinned) {
-            return Ok(vec![pinned.clone()]);
+        let pinned_one = named.iter().find(|named| world.config.is_issuer(pinned, named));
+        if let Some(issuer) = pinned_one {
+            return Ok(vec![issuer.clone()]);
         }
         return Err(Breach::new(Kind::IssuerMismatch, "RFC 9728 §7.6", pinned, named.join(" ")));
     }
-    let known = |issuer: &String| {
-        let has = |client: &Preregistered| client.issuer.as_ref() == Some(issuer);
-        world.config.known_clients().iter().any(has)
+    let known = |named: &String| {
+        let is_for = |client: &Preregistered| {
+            client.issuer.as_ref().is_some_and(|issuer| world.config.is_issuer(issuer, named))
+        };
+        world.config.known_clients().iter().any(is_for)
     };
     let (mut first, rest): (Vec<_>, Vec<_>) = named.into_iter().partition(known);
     first.extend(rest);
@@ -184,6 +187,9 @@ fn without_metadata(world: &mut World, aim: Aim, search: Search) -> Result<Turn,
         return Err(refuse("none, and a configured client secret is not sent to a guessed endpoint"));
     }
     let issuer = origin(world.server.url());
+    if world.config.registration_token(&issuer).is_some() {
+        return Err(refuse("none, and an initial access token is not sent to a guessed endpoint"));
+    }
     world.note(Verdict::Decided, "no resource metadata anywhere: the server's own origin is tried", LEGACY);
     Ok(server_metadata::begin_legacy(world, aim, resource, issuer))
 }

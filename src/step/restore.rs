@@ -99,14 +99,15 @@ fn known_terms(world: &World, aim: &Aim) -> Option<Terms> {
     let sources = ScopeSources {
         challenged: Some(challenged.unwrap_or(&aim.wanted)),
         asked: Some(&held.asked),
+        wanted: Some(&aim.wanted),
+        step_up: true,
         ..ScopeSources::default()
     };
-    let rule = world.config.scope_rule();
     Some(Terms {
         server: held.authorization_server.clone(),
         client: held.client.clone(),
         resource: held.resource.clone(),
-        asked: rule.select(sources).union(&aim.wanted).without(&rule.never),
+        asked: world.config.scope_rule().select(sources),
         replaces: aim.replaces,
         generation: aim.next_generation(),
     })
@@ -140,7 +141,7 @@ fn adopt(world: &mut World, found: Credential) -> Option<Credential> {
 fn is_chosen(world: &World, found: &Credential) -> bool {
     match &world.config.policies().authorization_server {
         ServerChoice::InOrder => true,
-        ServerChoice::Pinned(issuer) => *issuer == found.authorization_server.named,
+        ServerChoice::Pinned(issuer) => world.config.is_issuer(issuer, &found.authorization_server.named),
     }
 }
 
@@ -148,9 +149,8 @@ fn is_chosen(world: &World, found: &Credential) -> bool {
 /// since, so it is taken from the configuration.
 fn current_client(world: &World, found: &Credential) -> Option<Client> {
     let server = &found.authorization_server;
-    let is_for = |issuer: &str| issuer == server.issuer || issuer == server.named;
     let configured = world.config.known_clients().iter().find(|known| match &known.issuer {
-        Some(issuer) => is_for(issuer),
+        Some(issuer) => world.config.is_issuer(issuer, &server.named),
         None => known.client_id == found.client.id,
     });
     match (configured, found.client.origin) {

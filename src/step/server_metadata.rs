@@ -164,9 +164,10 @@ fn found(world: &mut World, search: Search, metadata: ServerMetadata) -> Turn {
         resource: resource.scopes.as_ref(),
         server: metadata.scopes_supported.as_ref(),
         asked: aim.asked_of(&issuer),
+        wanted: Some(&aim.wanted),
+        step_up: aim.step_up,
     };
-    let rule = world.config.scope_rule();
-    let asked = rule.select(sources).union(&aim.wanted).without(&rule.never);
+    let asked = world.config.scope_rule().select(sources);
     let shown =
         if asked.is_empty() { "no scope is asked for".to_owned() } else { format!("scopes: {asked}") };
     world.note(Verdict::Decided, shown, "MCP, scope selection strategy");

@@ -17,6 +17,9 @@ use crate::event::RequestId;
 use crate::trail::{Entry, Trail, Verdict};
 use crate::wire::client::Client;
 
+/// How many authorization servers' registrations are kept at a time.
+const MAX_REGISTERED: usize = 4;
+
 /// The one thing a step waits for: the request it made, and when it stops waiting.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pending {
@@ -39,6 +42,8 @@ pub(crate) struct World {
     pub(crate) spent: Option<Generation>,
     /// The client that its authorization server no longer knows, by issuer and identifier: it is not used again.
     disowned: Option<(String, String)>,
+    /// Clients that were registered in this run, by issuer. A login that fails does not undo its registration.
+    registered: Vec<(String, Client)>,
     ids: u64,
 }
 
@@ -67,6 +72,7 @@ impl World {
             seen: false,
             spent: None,
             disowned: None,
+            registered: Vec::new(),
             ids: 0,
         })
     }
@@ -102,6 +108,19 @@ impl World {
     /// The authorization server does not know this client any more.
     pub(crate) fn disown(&mut self, issuer: &str, client: &Client) {
         self.disowned = Some((issuer.to_owned(), client.id.clone()));
+        self.registered.retain(|(known, _)| known != issuer);
+    }
+
+    /// The authorization server has registered this client.
+    pub(crate) fn register(&mut self, issuer: &str, client: &Client) {
+        self.registered.retain(|(known, _)| known != issuer);
+        self.registered.truncate(MAX_REGISTERED.saturating_sub(1));
+        self.registered.insert(0, (issuer.to_owned(), client.clone()));
+    }
+
+    /// The client that this authorization server has registered in this run.
+    pub(crate) fn registered(&self, issuer: &str) -> Option<&Client> {
+        self.registered.iter().find(|(known, _)| known == issuer).map(|(_, client)| client)
     }
 
     /// Whether the client of this credential may be used still.

@@ -244,8 +244,8 @@ impl<'a> Flow<'a> {
 
     fn challenged(&mut self, status: StatusCode, fields: &HeaderMap, held: Option<Generation>) -> Event {
         let retries = self.byte() % 4;
-        match Challenge::of(status, fields) {
-            Some(challenge) => Event::Challenged(challenge.refused(held).retries(retries)),
+        match Challenge::of(status, fields, held, retries) {
+            Some(challenge) => Event::Challenged(challenge),
             None => Event::Restore,
         }
     }

@@ -236,10 +236,11 @@ impl Rig {
                 request.headers_mut().insert(header::AUTHORIZATION, value);
             }
             let response = self.world.handle(self.now, request);
-            let Some(challenge) = Challenge::of(response.status(), response.headers()) else {
+            let Some(challenge) = Challenge::of(response.status(), response.headers(), generation, retries)
+            else {
                 return Ok(response);
             };
-            let challenge = challenge.refused(generation).operation(&operation).retries(retries);
+            let challenge = challenge.operation(&operation);
             if response.status() == StatusCode::UNAUTHORIZED {
                 retries += 1;
             }

@@ -4,11 +4,11 @@ use mcp_auth::policy::ScopeSources;
 use mcp_auth::{ScopeRule, Scopes};
 use serde_json::{Value, json};
 
-/// `{challenged?, resource?, server?, asked?, rule?}` to the scopes, joined by spaces.
+/// `{challenged?, resource?, server?, asked?, wanted?, step_up?, rule?}` to the scopes, joined by spaces.
 pub(crate) fn run(input: &Value) -> Value {
     let scopes = |name: &str| input.get(name).map(|value| Scopes::parse(value.as_str().unwrap()).unwrap());
-    let (challenged, resource, server, asked) =
-        (scopes("challenged"), scopes("resource"), scopes("server"), scopes("asked"));
+    let (challenged, resource, server) = (scopes("challenged"), scopes("resource"), scopes("server"));
+    let (asked, wanted) = (scopes("asked"), scopes("wanted"));
     let rule = input.get("rule").cloned().unwrap_or_else(|| json!({}));
     let rule: ScopeRule = serde_json::from_value(rule).unwrap();
     let sources = ScopeSources {
@@ -16,6 +16,8 @@ pub(crate) fn run(input: &Value) -> Value {
         resource: resource.as_ref(),
         server: server.as_ref(),
         asked: asked.as_ref(),
+        wanted: wanted.as_ref(),
+        step_up: input.get("step_up").is_some_and(|it| *it == json!(true)),
     };
     json!(rule.select(sources).to_string())
 }

@@ -63,11 +63,12 @@ impl Client {
             let spare = request.try_clone();
             let response = self.execute(operation, request, token.map(|(value, _)| value)).await?;
             sends += 1;
-            let Some(challenge) = Challenge::of(response.status(), response.headers()) else {
+            let challenge = Challenge::of(response.status(), response.headers(), generation, retries);
+            let Some(challenge) = challenge else {
                 return Ok(response);
             };
             let Some(again) = spare.filter(|_| sends < SENDS) else { return Ok(response) };
-            let challenge = challenge.refused(generation).operation(operation).retries(retries);
+            let challenge = challenge.operation(operation);
             retries += u8::from(response.status() == StatusCode::UNAUTHORIZED);
             // The connection is not to be held while a person thinks.
             drop(response);
