@@ -20,7 +20,7 @@ use crate::snapshot::Snapshot;
 use crate::step::{self, Aim, Consenting, Step, Turn, World};
 use crate::trail::{Trail, Verdict};
 use crate::wire::challenge::Demand;
-use crate::wire::resource_metadata::covers;
+use crate::wire::resource_metadata::{covers, within};
 
 /// The most operations whose step-ups are counted apart; further ones share one count.
 const MAX_OPERATIONS: usize = 64;
@@ -144,10 +144,11 @@ impl Authorizer {
 
     /// What a request to `url` may carry at `now`. Neither I/O nor lock nor allocation.
     ///
-    /// A token goes to its resource only: same origin, and a path that is the resource's or below it.
+    /// A token goes to its resource only: same origin, a path that is the resource's or below it, and the resource's
+    /// query, if it has one.
     pub fn access(&self, url: &Url, now: Timestamp) -> Access<'_> {
         let near = match &self.grant {
-            Some(grant) => contains(&grant.resource, url),
+            Some(grant) => within(&grant.resource, url),
             None => same_origin(self.world.server.url(), url),
         };
         if !near || !url.username().is_empty() || url.password().is_some() {
@@ -417,12 +418,6 @@ impl Grant {
             resource.ok_or_else(|| unfit("RFC 9728 §3.3", "a resource that covers the server's URL"))?;
         Ok(Self { credential, value, resource, source })
     }
-}
-
-/// Whether `url` is the resource or below it, on a segment boundary. The rule is that of [`covers`], on parsed URLs.
-fn contains(resource: &Url, url: &Url) -> bool {
-    let below = |rest: &str| rest.is_empty() || rest.starts_with('/') || resource.path().ends_with('/');
-    same_origin(resource, url) && url.path().strip_prefix(resource.path()).is_some_and(below)
 }
 
 impl fmt::Debug for Authorizer {

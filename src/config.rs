@@ -1,9 +1,11 @@
 //! What a machine is made with.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::breach::{Breach, Kind};
-use crate::base::guard::{self, Endpoint, Guard, Reach};
+use crate::base::guard::{self, Endpoint, Guard, Reach, Shown};
 use crate::base::secret::Secret;
 use crate::credential::Key;
 use crate::policy::{IssuerPolicy, Policy, ScopeRule};
@@ -11,7 +13,7 @@ use crate::wire::authorization;
 use crate::wire::client::{AuthMethod, ClientMetadata, check_client_id_url};
 
 /// Everything one machine is told at its birth: which MCP server, who the client is, and what it may do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
     server: String,
     account: Option<String>,
@@ -25,6 +27,25 @@ pub struct Config {
     policy: Policy,
     issuers: Vec<(String, IssuerPolicy)>,
     protocol_version: String,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("server", &Shown(&self.server))
+            .field("account", &self.account)
+            .field("redirect_uri", &self.redirect_uri)
+            .field("client", &self.client)
+            .field("preregistered", &self.preregistered)
+            .field("metadata_document", &self.metadata_document)
+            .field("dynamic_registration", &self.dynamic_registration)
+            .field("initial_access_tokens", &self.initial_access_tokens)
+            .field("scopes", &self.scopes)
+            .field("policy", &self.policy)
+            .field("issuers", &self.issuers)
+            .field("protocol_version", &self.protocol_version)
+            .finish()
+    }
 }
 
 /// A client that was registered with an authorization server by other means.
@@ -54,6 +75,34 @@ impl Preregistered {
         self.client_secret = Some(secret.into());
         self
     }
+}
+
+impl Preregistered {
+    fn check(&self) -> Result<(), Breach> {
+        self.issuer.as_deref().map_or(Ok(()), check_issuer)?;
+        if !is_client_id(&self.client_id) {
+            let expected = "a client identifier of printable ASCII characters";
+            return Err(Breach::new(
+                Kind::Configuration,
+                "RFC 6749 appendix A.1",
+                expected,
+                "something else",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Whether the text can be a client identifier (RFC 6749 appendix A.1).
+pub(crate) fn is_client_id(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
+}
+
+fn check_issuer(issuer: &str) -> Result<(), Breach> {
+    let judged = Guard::new(Reach::Any).check(issuer);
+    judged.map(|_| ()).map_err(|refused| {
+        Breach::new(Kind::Configuration, "RFC 8414 §2", "an issuer, which is a URL", refused.to_string())
+    })
 }
 
 impl Config {
@@ -237,6 +286,18 @@ impl Config {
             let expected = "a redirect URI that is https, or http on a loopback host";
             refuse("MCP, communication security", expected, refused.to_string())
         })?;
+        let spans = [self.policy.exchange_time, self.policy.consent_time];
+        let sizes = [self.policy.metadata_bytes, self.policy.answer_bytes];
+        if spans.iter().any(std::time::Duration::is_zero) || sizes.contains(&0) {
+            let expected = "an exchange time, a consent time and byte limits above zero";
+            return Err(refuse("policy", expected, "zero".to_owned()));
+        }
+        for uri in &self.client.redirect_uris {
+            guard::redirect_uri(uri).map_err(|refused| {
+                let expected = "redirect URIs that are https, or http on a loopback host";
+                refuse("RFC 7591 §2", expected, refused.to_string())
+            })?;
+        }
         if !self.client.redirect_uris.contains(&self.redirect_uri) {
             let expected = format!("client metadata that lists the redirect URI {}", self.redirect_uri);
             return Err(refuse("RFC 7591 §2", &expected, self.client.redirect_uris.join(" ")));
@@ -244,8 +305,21 @@ impl Config {
         if let Some(url) = &self.metadata_document {
             check_client_id_url(url)?;
         }
-        for (_, policy) in &self.issuers {
+        for (issuer, policy) in &self.issuers {
+            check_issuer(issuer)?;
             authorization::check_extra(&policy.extra)?;
+        }
+        self.initial_access_tokens.iter().try_for_each(|(issuer, _)| check_issuer(issuer))?;
+        for (place, client) in self.preregistered.iter().enumerate() {
+            client.check()?;
+            if self.preregistered.iter().take(place).any(|before| before.issuer == client.issuer) {
+                let issuer = client.issuer.as_deref().unwrap_or("no issuer");
+                return Err(refuse(
+                    "RFC 6749 §2.2",
+                    "one client for each issuer",
+                    format!("two for {issuer}"),
+                ));
+            }
         }
         if http::HeaderValue::from_str(&self.protocol_version).is_err() {
             return Err(refuse(

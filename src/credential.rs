@@ -1,9 +1,11 @@
 //! What a store keeps: one record for one MCP server and account, enough to go on without any discovery.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::guard::Shown;
 use crate::base::scope::Scopes;
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
@@ -15,12 +17,18 @@ pub const VERSION: u32 = 1;
 /// What a record is kept under: the MCP server as the caller names it, and the caller's name for the account. The
 /// authorization server and the client are not known before discovery; the record names both, and is never used
 /// with others.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Key {
     /// The MCP server's URL as given.
     pub server: String,
     /// The caller's name for the account.
     pub account: Option<String>,
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key").field("server", &Shown(&self.server)).field("account", &self.account).finish()
+    }
 }
 
 /// Which state of a record this is. Every write raises it by one, so it also names one access token.
@@ -60,7 +68,7 @@ pub struct AuthorizationServer {
 }
 
 /// A grant: tokens, whose they are, where they came from and what they are for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
     /// The version of this record's form, [`VERSION`].
     pub version: u32,
@@ -86,6 +94,25 @@ pub struct Credential {
     pub obtained_at: Timestamp,
     /// When the access token expires, where the server said so.
     pub expires_at: Option<Timestamp>,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential")
+            .field("version", &self.version)
+            .field("generation", &self.generation)
+            .field("server", &Shown(&self.server))
+            .field("resource", &Shown(&self.resource))
+            .field("authorization_server", &self.authorization_server)
+            .field("client", &self.client)
+            .field("asked", &self.asked)
+            .field("granted", &self.granted)
+            .field("access_token", &self.access_token)
+            .field("refresh_token", &self.refresh_token)
+            .field("obtained_at", &self.obtained_at)
+            .field("expires_at", &self.expires_at)
+            .finish()
+    }
 }
 
 impl Credential {

@@ -1,8 +1,11 @@
 //! How an attempt ends when it does not fail, and what requests may carry afterwards.
 
+use std::fmt;
+
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
+use crate::base::guard::Shown;
 use crate::base::scope::Scopes;
 use crate::base::time::Timestamp;
 use crate::credential::{Credential, Generation};
@@ -18,7 +21,7 @@ pub enum Outcome {
 }
 
 /// The grant that serves now. It holds no secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Authorized {
     /// Which token.
     pub generation: Generation,
@@ -40,6 +43,23 @@ pub struct Authorized {
     pub legacy: bool,
     /// Why the store did not keep it. The token serves all the same, in this machine alone.
     pub unsaved: Option<String>,
+}
+
+impl fmt::Debug for Authorized {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authorized")
+            .field("generation", &self.generation)
+            .field("source", &self.source)
+            .field("issuer", &self.issuer)
+            .field("resource", &Shown(&self.resource))
+            .field("client_id", &self.client_id)
+            .field("asked", &self.asked)
+            .field("granted", &self.granted)
+            .field("expires_at", &self.expires_at)
+            .field("legacy", &self.legacy)
+            .field("unsaved", &self.unsaved)
+            .finish()
+    }
 }
 
 /// How a token was come by.

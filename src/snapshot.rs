@@ -1,19 +1,34 @@
 //! A login that waits for its callback, written down so that another process can take it up.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
+use crate::base::guard::Shown;
 use crate::base::time::Timestamp;
 use crate::step::Consent;
 
 /// A login that waits for its callback. It holds the code verifier and, for a confidential client, its secret: keep
 /// it as you keep credentials, under the [`state`](Self::state) it waits for, and use it once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     pub(crate) server: String,
     pub(crate) redirect_uri: String,
     pub(crate) taken_at: Timestamp,
     pub(crate) deadline: Timestamp,
     pub(crate) consent: Consent,
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("server", &Shown(&self.server))
+            .field("redirect_uri", &self.redirect_uri)
+            .field("taken_at", &self.taken_at)
+            .field("deadline", &self.deadline)
+            .field("consent", &self.consent)
+            .finish()
+    }
 }
 
 impl Snapshot {

@@ -74,7 +74,7 @@ impl fmt::Display for Entry {
     }
 }
 
-/// The entries of one attempt, oldest first, at most 200.
+/// The entries of one attempt, oldest first, at most 200. What was too much is left out, but not how it ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Trail(Vec<Entry>);
@@ -85,9 +85,15 @@ impl Trail {
         &self.0
     }
 
+    /// What happens again at once is not written again, and how it ended is always there.
     pub(crate) fn push(&mut self, entry: Entry) {
+        if self.0.last().is_some_and(|last| Entry { at: last.at, ..entry.clone() } == *last) {
+            return;
+        }
         if self.0.len() < MAX_ENTRIES {
             self.0.push(entry);
+        } else if let Some(last) = self.0.last_mut().filter(|_| entry.verdict == Verdict::Failed) {
+            *last = entry;
         }
     }
 
@@ -124,5 +130,35 @@ impl fmt::Display for Trail {
             writeln!(f, "  {entry}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(note: &str, verdict: Verdict) -> Entry {
+        let at = Timestamp::default();
+        Entry { at, verdict, url: None, status: None, note: note.to_owned().into(), clause: None }
+    }
+
+    #[test]
+    fn a_full_trail_still_says_how_it_ended() {
+        let mut trail = Trail::default();
+        for count in 0..300 {
+            trail.push(entry(&count.to_string(), Verdict::PassedOver));
+        }
+        trail.push(entry("the end", Verdict::Failed));
+        assert_eq!(trail.entries().len(), MAX_ENTRIES);
+        assert_eq!(trail.entries().last().unwrap().note, "the end");
+    }
+
+    #[test]
+    fn what_happens_again_at_once_is_there_once() {
+        let mut trail = Trail::default();
+        for note in ["a", "a", "b", "a"] {
+            trail.push(entry(note, Verdict::Decided));
+        }
+        assert_eq!(trail.entries().len(), 3);
     }
 }

@@ -45,6 +45,10 @@ fn credential(resource: &str) -> Credential {
 /// A machine that has found this record in its store.
 fn restored(record: Credential) -> Authorizer {
     let config = Config::new("https://mcp.example/api/mcp", "Test", "http://127.0.0.1:3000/callback");
+    restored_by(config, record)
+}
+
+fn restored_by(config: Config, record: Credential) -> Authorizer {
     let mut auth = Authorizer::new(config, Seed::new([7; 32])).unwrap();
     auth.handle(NOW, Event::Restore);
     let Action::Load(load) = auth.poll() else { panic!("the store is read first") };
@@ -86,10 +90,18 @@ fn a_token_goes_to_its_resource_only() {
         "https://mcp.example/api/",
         "https://mcp.example/api/mcp",
         "https://MCP.example:443/api/mcp?x=y#z",
+        "https://mcp.example/api/https%3A%2F%2Fupstream.example%2Fa..b",
+        "https://mcp.example/api/...",
     ] {
         assert_eq!(carries(&auth, url, NOW.as_secs()), "ready", "{url}");
     }
     for url in [
+        "https://mcp.example/api/..%2fother",
+        "https://mcp.example/api/%2E.%2Fother",
+        "https://mcp.example/api/x/..%5c..%5cother",
+        "https://mcp.example/api/..;x/other",
+        "https://mcp.example/api/..%3Bx/other",
+        "https://mcp.example/api/x%2f..",
         "https://mcp.example/",
         "https://mcp.example/api123",
         "https://mcp.example/API",
@@ -103,6 +115,22 @@ fn a_token_goes_to_its_resource_only() {
         "https://as.example/api",
     ] {
         assert_eq!(carries(&auth, url, NOW.as_secs()), "refused", "{url}");
+    }
+}
+
+#[test]
+fn a_resource_with_a_query_is_that_query_only() {
+    let mut record = credential("https://mcp.example/api/mcp?tenant=a");
+    record.server = "https://mcp.example/api/mcp?tenant=a".to_owned();
+    let config = Config::new(record.server.clone(), "Test", "http://127.0.0.1:3000/callback");
+    let auth = restored_by(config, record);
+    for (url, expected) in [
+        ("https://mcp.example/api/mcp?tenant=a", "ready"),
+        ("https://mcp.example/api/mcp?tenant=b", "refused"),
+        ("https://mcp.example/api/mcp?tenant=a&tenant=b", "refused"),
+        ("https://mcp.example/api/mcp", "refused"),
+    ] {
+        assert_eq!(carries(&auth, url, NOW.as_secs()), expected, "{url}");
     }
 }
 

@@ -157,7 +157,9 @@ fn a_wrong_secret_is_a_typed_failure() {
         let mut rig = Rig::with(dials, |config| {
             config.preregistered(Preregistered::new("https://as.example", "by-hand").secret("the-wrong-one"))
         });
-        assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::ClientRejected);
+        let failure = rig.call("tools/list", None).unwrap_err();
+        assert_eq!(failure.kind(), Kind::Configuration, "{failure}");
+        assert!(failure.to_string().contains("to know the configured client by-hand"), "{failure}");
     }
 }
 

@@ -197,6 +197,15 @@ pub fn without_query(given: &str) -> String {
     text::clean(&shown, 200)
 }
 
+/// A URL within the `Debug` of something: without its query, which may hold a key.
+pub(crate) struct Shown<'a>(pub(crate) &'a str);
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", without_query(self.0))
+    }
+}
+
 fn parse(given: &str) -> Result<Url, Fault> {
     if given.len() > MAX_URL {
         return Err(Fault::NotAbsolute);

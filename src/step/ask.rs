@@ -3,6 +3,7 @@
 use super::server_metadata::Found;
 use super::{Pending, Step, Turn, World, client};
 use crate::base::breach::{Breach, Kind};
+use crate::config::is_client_id;
 use crate::event::{Answer, Told};
 use crate::wire::client::{Client, Origin};
 
@@ -34,7 +35,7 @@ impl Asking {
 
 fn read(world: &World, found: &Found, told: Told) -> Result<Client, Breach> {
     let id = told.client_id.trim().to_owned();
-    if id.is_empty() || !id.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
+    if !is_client_id(&id) {
         let expected = "printable ASCII characters";
         return Err(Breach::new(Kind::NoClient, "RFC 6749 appendix A.1", expected, "something else"));
     }

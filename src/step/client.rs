@@ -58,6 +58,17 @@ pub(crate) fn without_client(world: &mut World, found: Found) -> Turn {
 /// The client is settled: go on to the person.
 pub(crate) fn agreed(world: &mut World, found: Found, client: Client, how: &'static str) -> Turn {
     world.note(Verdict::Decided, how, ORDER);
+    if let Some(method) = world.config.issuer_policy(&found.server.named).auth_method {
+        let note = format!("the client authenticates with {} by `auth_method`", method.as_str());
+        world.note(Verdict::Deviation, note, "RFC 8414 §2");
+    }
+    if found.aim.held.is_none() && client.origin != Origin::Preregistered {
+        let elsewhere = world.config.known_clients().iter().find_map(|known| known.issuer.as_ref());
+        if let Some(elsewhere) = elsewhere {
+            let note = format!("a client is configured for {elsewhere}, but not for {}", found.server.issuer);
+            world.note(Verdict::Decided, note, BINDING);
+        }
+    }
     let terms = Terms {
         generation: found.aim.next_generation(),
         server: found.server,

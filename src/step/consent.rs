@@ -11,7 +11,7 @@ use crate::event::RequestId;
 use crate::policy::ResourceIndicator;
 use crate::trail::Verdict;
 use crate::wire::authorization::{AuthorizationRequest, code_challenge};
-use crate::wire::callback::{Callback, Expected, Refused};
+use crate::wire::callback::{Answered, Callback, Expected, Iss, Refused};
 use crate::wire::client::Origin;
 
 const REQUEST: &str = "RFC 6749 §4.1.1";
@@ -60,9 +60,16 @@ fn request(world: &mut World, consent: &Consent) -> Result<Pending, Breach> {
     .url()?;
     match &policy.resource {
         ResourceIndicator::Send => {}
-        ResourceIndicator::Override(_) | ResourceIndicator::Omit => {
-            world.note(Verdict::Deviation, "`resource` is sent as policy says", "RFC 8707 §2");
+        ResourceIndicator::Override(_) => {
+            world.note(Verdict::Deviation, "`resource` is another by `resource: override`", "RFC 8707 §2");
         }
+        ResourceIndicator::Omit => {
+            world.note(Verdict::Deviation, "`resource` is left out by `resource: omit`", "RFC 8707 §2");
+        }
+    }
+    if !policy.extra.is_empty() {
+        let names: Vec<_> = policy.extra.iter().map(|(name, _)| name.as_str()).collect();
+        world.note(Verdict::Deviation, format!("`extra` adds {}", names.join(" and ")), REQUEST);
     }
     world.note(Verdict::Decided, format!("ask for consent at {}", terms.server.issuer), REQUEST);
     Ok(world.open(url))
@@ -99,10 +106,17 @@ impl Consenting {
             issuer_aliases: &policy.issuer_aliases,
         });
         match judged {
-            Ok(code) => {
+            Ok(Answered { code, iss }) => {
                 world.note(Verdict::Checked, "`state` is the one that was sent", "RFC 6749 §10.12");
-                let note = format!("`iss` is as the metadata of {} has it", server.issuer);
-                world.note(Verdict::Checked, note, "RFC 9207 §2.4");
+                let issuer = &server.issuer;
+                let (verdict, note) = match iss {
+                    Iss::Same => (Verdict::Checked, format!("`iss` is {issuer}")),
+                    Iss::Alias => {
+                        (Verdict::Deviation, format!("`iss` is taken for {issuer} by `issuer_aliases`"))
+                    }
+                    Iss::Absent => (Verdict::Decided, "there is no `iss`, and none is promised".to_owned()),
+                };
+                world.note(verdict, note, "RFC 9207 §2.4");
                 let Consent { terms, code_verifier, .. } = self.consent;
                 exchange::begin(world, terms, &code, &code_verifier)
             }

@@ -11,7 +11,9 @@ use crate::base::secret::Secret;
 use crate::credential::{Credential, VERSION};
 use crate::event::Answer;
 use crate::outcome::TokenSource;
-use crate::wire::token::{Grant, TokenAnswer, TokenRequest};
+use crate::trail::Verdict;
+use crate::wire::client::Origin;
+use crate::wire::token::{Grant, TokenAnswer, TokenRequest, TokenShape};
 
 const CLAUSE: &str = "RFC 6749 §4.1.3";
 
@@ -66,15 +68,29 @@ pub(crate) fn read(
     let shape = world.config.issuer_policy(&terms.server.named).token_shape;
     match TokenAnswer::read(status, content_type, &response.body, world.now, shape) {
         Ok(token) => {
+            if shape != TokenShape::default() {
+                let note = "the answer is read by `token_shape`";
+                world.note(Verdict::Deviation, note, "RFC 6749 §5.1");
+            }
             let renewable = if token.refresh_token.is_some() { "with" } else { "without" };
             world.taken(url, status, format!("a Bearer token, {renewable} a refresh token"), "RFC 6749 §5.1");
             Ok(token)
         }
         Err(breach) => {
+            let breach = configured(terms, breach);
             world.passed_over(url, Some(status), &breach);
             Err(breach)
         }
     }
+}
+
+/// A client that the caller configured is not mended by registering or logging in again, but by the caller.
+fn configured(terms: &Terms, breach: Breach) -> Breach {
+    if breach.kind != Kind::ClientRejected || terms.client.origin != Origin::Preregistered {
+        return breach;
+    }
+    let expected = format!("{} to know the configured client {}", terms.server.issuer, terms.client.id);
+    Breach::new(Kind::Configuration, "RFC 6749 §5.2", expected, breach.got)
 }
 
 impl Exchanging {

@@ -28,7 +28,10 @@ mod save;
 mod server_metadata;
 mod world;
 
+use std::fmt;
+
 use crate::base::breach::Breach;
+use crate::base::guard::Shown;
 use crate::base::scope::Scopes;
 use crate::credential::{AuthorizationServer, Credential, Generation};
 use crate::event::{Answer, Response, SendFailure};
@@ -88,7 +91,7 @@ impl Aim {
 }
 
 /// With whom, for what, and as whom a grant is made.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Terms {
     pub(crate) server: AuthorizationServer,
     pub(crate) client: Client,
@@ -96,6 +99,19 @@ pub(crate) struct Terms {
     pub(crate) asked: Scopes,
     pub(crate) replaces: Option<Generation>,
     pub(crate) generation: Generation,
+}
+
+impl fmt::Debug for Terms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Terms")
+            .field("server", &self.server)
+            .field("client", &self.client)
+            .field("resource", &Shown(&self.resource))
+            .field("asked", &self.asked)
+            .field("replaces", &self.replaces)
+            .field("generation", &self.generation)
+            .finish()
+    }
 }
 
 /// What a step turns into.

@@ -1,12 +1,13 @@
 //! Awaits protected resource metadata (RFC 9728): each candidate in turn, until one describes this resource.
 
 use std::collections::VecDeque;
+use std::fmt;
 
 use super::fetch::{Fetch, Fetched};
 use super::{Aim, Step, Turn, World, server_metadata};
 use crate::action::Purpose;
 use crate::base::breach::{Breach, Kind};
-use crate::base::guard::without_query;
+use crate::base::guard::{Shown, without_query};
 use crate::base::scope::Scopes;
 use crate::config::Preregistered;
 use crate::event::Answer;
@@ -40,10 +41,19 @@ struct Search {
 }
 
 /// The resource as far as its metadata, or the lack of any, describes it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Resource {
     pub(crate) identifier: String,
     pub(crate) scopes: Option<Scopes>,
+}
+
+impl fmt::Debug for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resource")
+            .field("identifier", &Shown(&self.identifier))
+            .field("scopes", &self.scopes)
+            .finish()
+    }
 }
 
 /// Begins discovery. At most four advertised URLs are tried.

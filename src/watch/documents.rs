@@ -77,10 +77,9 @@ impl Documents {
     }
 
     pub(super) fn aliases_of(&self, issuer: &str) -> Vec<String> {
-        let same = |known: &str| known.trim_end_matches('/') == issuer.trim_end_matches('/');
         self.aliases
             .iter()
-            .filter(|(known, _)| same(known))
+            .filter(|(known, _)| same_issuer(known, issuer))
             .flat_map(|(_, aliases)| aliases.clone())
             .collect()
     }
@@ -100,10 +99,22 @@ impl Documents {
         self.servers.iter().find(at).map(|server| server.issuer.clone())
     }
 
-    pub(super) fn is_token_endpoint_of(&self, issuer: &str, url: &str) -> bool {
-        let same = |server: &&Server| server.issuer.trim_end_matches('/') == issuer.trim_end_matches('/');
-        self.servers.iter().filter(same).any(|server| super::same_url(&server.token_endpoint, url))
+    /// Whether the issuer registers clients at `url`.
+    pub(super) fn registers_for(&self, issuer: &str, url: &str) -> bool {
+        let here = |server: &Server| {
+            server.registration_endpoint.as_deref().is_some_and(|it| super::same_url(it, url))
+        };
+        self.servers.iter().any(|server| same_issuer(&server.issuer, issuer) && here(server))
     }
+
+    pub(super) fn is_token_endpoint_of(&self, issuer: &str, url: &str) -> bool {
+        let here = |server: &Server| super::same_url(&server.token_endpoint, url);
+        self.servers.iter().any(|server| same_issuer(&server.issuer, issuer) && here(server))
+    }
+}
+
+fn same_issuer(a: &str, b: &str) -> bool {
+    a.trim_end_matches('/') == b.trim_end_matches('/')
 }
 
 /// Whether a document at `url` can be the issuer's own: at its origin, and where the URL is a well-known one, at its

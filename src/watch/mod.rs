@@ -17,13 +17,14 @@
 //! - new tokens are stored before success is told;
 //! - no `Debug` and no `Display` of any event, action or failure shows a secret.
 
+mod consent;
 mod documents;
 mod secrets;
 
 use http::{Method, StatusCode, header};
 use url::{Host, Url};
 
-use crate::action::{Action, Open, Purpose, Send};
+use crate::action::{Action, Purpose, Send};
 use crate::base::guard::{Reach, is_loopback_host, same_origin};
 use crate::base::time::Timestamp;
 use crate::config::Config;
@@ -31,7 +32,8 @@ use crate::credential::Credential;
 use crate::event::{Answer, Event, Reply, RequestId, Response};
 use crate::outcome::{Outcome, TokenSource};
 use crate::snapshot::Snapshot;
-use documents::{Documents, members, parameter, parameters};
+use consent::Asked;
+use documents::{Documents, members, parameters};
 use secrets::{Home, Secrets, Sort};
 
 /// A watcher of one run.
@@ -46,6 +48,8 @@ pub struct Watch {
     last_id: u64,
     documents: Documents,
     secrets: Secrets,
+    /// The query of the MCP server's URL, which may be a key. It is sent to that server alone, and never shown.
+    query: Option<String>,
     asked: Option<Asked>,
     redirect: Option<Redirect>,
     breaches: Vec<String>,
@@ -57,20 +61,6 @@ struct Awaited {
     id: RequestId,
     deadline: Timestamp,
     sent: Option<(Purpose, Method, String)>,
-}
-
-/// The authorization request that is before the person.
-#[derive(Debug)]
-struct Asked {
-    state: String,
-    token_endpoint: Option<String>,
-    issuer: Option<String>,
-    iss_required: bool,
-    aliases: Vec<String>,
-    /// Whether the right response has come.
-    answered: bool,
-    /// The code that may be exchanged, until it is.
-    code: Option<String>,
 }
 
 /// A redirect that was just answered.
@@ -91,8 +81,8 @@ impl Watch {
                 secrets.learn(Sort::ClientSecret, secret.expose(), home);
             }
         }
-        for (_, token) in config.registration_tokens() {
-            secrets.learn(Sort::InitialAccessToken, token.expose(), Home::Anywhere);
+        for (issuer, token) in config.registration_tokens() {
+            secrets.learn(Sort::InitialAccessToken, token.expose(), Home::Issuer(issuer.clone()));
         }
         Self {
             now: Timestamp::default(),
@@ -103,6 +93,7 @@ impl Watch {
             last_id: 0,
             documents: Documents::of(config),
             secrets,
+            query: query(config.server_url()),
             asked: None,
             redirect: None,
             breaches: Vec::new(),
@@ -146,7 +137,7 @@ impl Watch {
             Event::Replied(reply) => self.replied(reply),
             Event::Tick | Event::Cancelled => {}
         }
-        self.text("an event", &format!("{event:?}"));
+        self.shown("an event", &format!("{event:?}"));
     }
 
     /// The machine just asked for this.
@@ -177,12 +168,12 @@ impl Watch {
                     }
                 }
                 if let Err(failure) = outcome {
-                    self.text("a failure", &format!("{failure:#}"));
+                    self.shown("a failure", &format!("{failure:#}"));
                 }
                 (self.running, self.stored, self.awaited, self.asked) = (false, false, None, None);
             }
         }
-        self.text("an action", &format!("{action:?}"));
+        self.shown("an action", &format!("{action:?}"));
     }
 
     /// Any other text that came of the run: no secret may stand in it.
@@ -193,11 +184,30 @@ impl Watch {
         }
     }
 
+    /// The same for text that is made for showing, where the query of the server's URL has no place either.
+    pub fn shown(&mut self, what: &str, text: &str) {
+        if self.query.as_ref().is_some_and(|query| text.contains(query.as_str())) {
+            self.breach(format!("{what} shows the query of the server's URL"));
+        }
+        self.text(what, text);
+    }
+
     /// A token was attached to a request to `url`, for a resource.
     pub fn attached(&mut self, url: &Url, resource: &str) {
-        let near = Url::parse(resource).is_ok_and(|resource| same_origin(&resource, url));
-        if !near {
+        let Ok(resource) = Url::parse(resource) else { return self.breach("a resource is no URL") };
+        if !same_origin(&resource, url) {
             self.breach("a token goes to another origin than its resource");
+        }
+        // As a server may read it: decoded, and then taken apart again.
+        let dividers = ["%2f", "%2F", "%5c", "%5C", ";", "%3b", "%3B"];
+        let path = dividers.iter().fold(url.path().to_owned(), |path, divider| path.replace(divider, "/"));
+        let read = url.join(&path).map_or(String::new(), |url| url.path().to_owned());
+        let below = read
+            .strip_prefix(resource.path().trim_end_matches('/'))
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let same_query = resource.query().is_none_or(|query| url.query() == Some(query));
+        if !below || !same_query {
+            self.breach("a token goes to another path or query than its resource's");
         }
     }
 
@@ -268,28 +278,6 @@ impl Watch {
         self.documents.remember(&credential.authorization_server);
     }
 
-    /// A response reached the redirect URI. Whether its code may be exchanged is decided here by the watcher's own
-    /// reading.
-    fn called(&mut self, callback: &str) {
-        let given = parameters(callback);
-        for code in given.iter().filter(|(name, _)| name == "code").map(|(_, code)| code) {
-            let home = self.asked.as_ref().and_then(|asked| asked.token_endpoint.clone());
-            self.secrets.learn(Sort::Code, code, home.map_or(Home::Anywhere, Home::Endpoint));
-        }
-        let Some(asked) = &mut self.asked else { return };
-        let good_state = parameter(&given, "state") == Some(asked.state.as_str());
-        let good_issuer = match (parameter(&given, "iss"), &asked.issuer) {
-            (None, _) => !asked.iss_required,
-            (Some(iss), Some(issuer)) => iss == issuer || asked.aliases.iter().any(|alias| alias == iss),
-            // The watcher has seen no document of this server.
-            (Some(_), None) => true,
-        };
-        if good_state && good_issuer && !asked.answered {
-            asked.answered = true;
-            asked.code = parameter(&given, "code").map(str::to_owned);
-        }
-    }
-
     fn asks(&mut self, id: RequestId, deadline: Timestamp, sent: Option<(Purpose, Method, String)>) {
         if !self.running {
             self.breach("something is asked for while no attempt runs");
@@ -347,6 +335,9 @@ impl Watch {
             };
             let at_home = homes.iter().any(|home| match home {
                 Home::Endpoint(endpoint) => same_url(endpoint, url),
+                Home::Issuer(issuer) if sort == Sort::InitialAccessToken => {
+                    self.documents.registers_for(issuer, url)
+                }
                 Home::Issuer(issuer) => self.documents.is_token_endpoint_of(issuer, url),
                 Home::Anywhere => true,
             });
@@ -359,60 +350,6 @@ impl Watch {
             wrong.push("a request for metadata has a body or an Authorization field".to_owned());
         }
         self.breaches.extend(wrong);
-    }
-
-    fn exchanged(&mut self, form: &[(String, String)], url: &str) {
-        if let Some(verifier) = parameter(form, "code_verifier") {
-            self.secrets.learn(Sort::CodeVerifier, verifier, Home::Endpoint(url.to_owned()));
-        }
-        if parameter(form, "grant_type") != Some("authorization_code") {
-            return;
-        }
-        let code = parameter(form, "code").unwrap_or_default().to_owned();
-        let (endpoint, good) = match &mut self.asked {
-            // A code that is taken out is gone: there is no second exchange.
-            Some(asked) => (asked.token_endpoint.clone(), asked.code.take()),
-            None => (None, None),
-        };
-        if good.as_ref() != Some(&code) {
-            self.breach("a code is exchanged without the right state and issuer, or twice");
-        }
-        if endpoint.is_some_and(|endpoint| !same_url(&endpoint, url)) {
-            self.breach("a code goes to another token endpoint than its server's");
-        }
-    }
-
-    fn opens(&mut self, open: &Open) {
-        if !self.running {
-            self.breach("a browser opens while no attempt runs");
-        }
-        if self.asked.is_some() {
-            self.breach("two browsers open in one attempt");
-        }
-        self.judge(open.url(), None);
-        self.text("the URL that is opened", open.url().as_str());
-        let query = parameters(open.url().as_str());
-        let server = self.documents.authorizing_at(open.url()).cloned();
-        let state = parameter(&query, "state").unwrap_or_default().to_owned();
-        for name in ["state", "code_challenge", "code_challenge_method", "redirect_uri", "client_id"] {
-            if parameter(&query, name).is_none_or(str::is_empty) {
-                self.breach(format!("an authorization request lacks {name}, or has it twice"));
-            }
-        }
-        if parameter(&query, "code_challenge_method") != Some("S256") {
-            self.breach("an authorization request is without S256");
-        }
-        self.secrets.learn(Sort::State, &state, Home::Anywhere);
-        self.asked = Some(Asked {
-            state,
-            token_endpoint: server.as_ref().map(|server| server.token_endpoint.clone()),
-            issuer: server.as_ref().map(|server| server.issuer.clone()),
-            iss_required: server.as_ref().is_some_and(|server| server.iss_required),
-            aliases: server.map(|server| server.aliases).unwrap_or_default(),
-            answered: false,
-            code: None,
-        });
-        self.awaited = None;
     }
 
     fn judge(&mut self, url: &Url, reach: Option<Reach>) {
@@ -437,6 +374,12 @@ impl Watch {
             self.breach("a redirect is followed with a body, or to another origin");
         }
     }
+}
+
+/// The query of a URL, if it is long enough not to stand anywhere by chance.
+fn query(url: &str) -> Option<String> {
+    let (_, query) = url.split_once('?')?;
+    Some(query.split('#').next().unwrap_or_default().to_owned()).filter(|query| query.len() >= 8)
 }
 
 fn same_url(a: &str, b: &str) -> bool {

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue, Method, Uri};
 
 use super::*;
-use crate::action::Load;
+use crate::action::{Load, Open};
 use crate::base::secret::Secret;
 use crate::config::Preregistered;
 use crate::event::{Answer, Reply, SendFailure};
@@ -87,10 +87,22 @@ fn secrets_in_wrong_places() {
     for (body, url) in [
         ("client_secret=configured-secret", "https://evil.example/token"),
         ("x=initial-access-token", "https://as.example/token"),
+        // The verifier of a code belongs to the server that the person was sent to.
+        ("code_verifier=verifier-of-this-run", "https://evil.example/token"),
     ] {
         let mut watch = watch();
+        open(&mut watch, ASKED);
         watch.action(&token(2, url, body));
         seen(&watch, "carries a secret");
+    }
+    for (url, known) in [("https://as.example/register", true), ("https://evil.example/register", false)] {
+        let mut watch = watch();
+        let mut registration = send(2, Purpose::Registration, url);
+        let mut value = HeaderValue::from_static("Bearer initial-access-token");
+        value.set_sensitive(true);
+        registration.fields.insert(header::AUTHORIZATION, value);
+        watch.action(&Action::Send(registration));
+        assert_eq!(watch.breaches().is_empty(), known, "{url}");
     }
     let mut watch = watch();
     let registration = send(2, Purpose::Registration, "https://as.example/register");
@@ -236,9 +248,25 @@ fn success_before_it_is_stored() {
     };
     watch.action(&Action::Finish(Ok(Outcome::Authorized(Box::new(done)))));
     seen(&watch, "before the new tokens are stored");
-    let elsewhere = Url::parse("https://evil.example/mcp").unwrap();
-    watch.attached(&elsewhere, "https://mcp.example/mcp");
-    seen(&watch, "another origin than its resource");
+}
+
+#[test]
+fn a_token_beside_its_resource() {
+    let attached = |url: &str, resource: &str| {
+        let mut watch = watch();
+        watch.attached(&Url::parse(url).unwrap(), resource);
+        watch
+    };
+    let resource = "https://mcp.example/mcp";
+    seen(&attached("https://evil.example/mcp", resource), "another origin than its resource");
+    for url in ["/mcp2", "/MCP", "/", "/mcp/..%2fadmin", "/mcp/%2e%2e%5Cadmin", "/mcp/..;/admin"] {
+        seen(&attached(&format!("https://mcp.example{url}"), resource), "another path or query");
+    }
+    seen(&attached("https://mcp.example/mcp?t=b", "https://mcp.example/mcp?t=a"), "another path or query");
+    for url in ["/mcp", "/mcp/", "/mcp/x?y=z"] {
+        let watch = attached(&format!("https://mcp.example{url}"), resource);
+        assert_eq!(watch.breaches(), [""; 0], "{url}");
+    }
 }
 
 #[test]
@@ -254,4 +282,19 @@ fn a_document_that_speaks_for_another_issuer_is_not_believed() {
     answer(&mut watch, 2, 200, document);
     watch.action(&token(3, "https://evil.example/token", "client_secret=configured-secret"));
     seen(&watch, "carries a secret (ClientSecret)");
+}
+
+#[test]
+fn the_query_of_the_servers_url() {
+    let config =
+        Config::new("https://mcp.example/mcp?key=k3y-of-a-person", "Test", "http://127.0.0.1:3000/cb");
+    let mut watch = Watch::new(&config);
+    watch.event(NOW, &Event::Restore);
+    watch.action(&Action::Load(Load { id: RequestId(1), key: config.key() }));
+    watch.text("the configuration", &format!("{config:?}"));
+    assert_eq!(watch.breaches(), [""; 0]);
+    let fail = Event::Replied(Reply { id: RequestId(1), answer: Answer::LoadFailed(String::new()) });
+    watch.event(NOW, &fail);
+    watch.shown("a failure", config.server_url());
+    seen(&watch, "shows the query of the server's URL");
 }

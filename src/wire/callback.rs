@@ -43,6 +43,27 @@ pub struct Expected<'a> {
     pub issuer_aliases: &'a [String],
 }
 
+/// What a good response gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The code.
+    pub code: Secret,
+    /// How its issuer is known.
+    pub iss: Iss,
+}
+
+/// How the issuer of a response is known (RFC 9207 §2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Iss {
+    /// `iss` is the issuer that was recorded.
+    Same,
+    /// `iss` is a value that policy takes for it.
+    Alias,
+    /// There is none, and none was promised.
+    Absent,
+}
+
 /// Why a response gives no code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
@@ -69,10 +90,11 @@ impl Callback {
     ///
     /// Nothing of `error` is used or shown before `state` and `iss` speak for the response. Parameters that are not
     /// known are passed over.
-    pub fn judge(&self, expected: &Expected<'_>) -> Result<Secret, Refused> {
+    pub fn judge(&self, expected: &Expected<'_>) -> Result<Answered, Refused> {
         let parameters = self.parameters(expected).map_err(Refused::Foreign)?;
-        issuer(&parameters, expected).map_err(Refused::Fatal)?;
-        code(&parameters).map_err(Refused::Fatal)
+        let iss = issuer(&parameters, expected).map_err(Refused::Fatal)?;
+        let code = code(&parameters).map_err(Refused::Fatal)?;
+        Ok(Answered { code, iss })
     }
 
     pub(crate) fn expose(&self) -> &str {
@@ -116,15 +138,15 @@ fn is_url(text: &str) -> bool {
 
 /// The four rows of MCP's table: present is compared, as a string, whatever the metadata says; absent is refused
 /// where it is promised.
-fn issuer(parameters: &[(String, String)], expected: &Expected<'_>) -> Result<(), Breach> {
+fn issuer(parameters: &[(String, String)], expected: &Expected<'_>) -> Result<Iss, Breach> {
     match single(parameters, "iss")? {
-        Some(iss) if iss == expected.issuer => Ok(()),
-        Some(iss) if expected.issuer_aliases.iter().any(|alias| alias == iss) => Ok(()),
+        Some(iss) if iss == expected.issuer => Ok(Iss::Same),
+        Some(iss) if expected.issuer_aliases.iter().any(|alias| alias == iss) => Ok(Iss::Alias),
         Some(iss) => Err(Breach::new(Kind::IssuerMismatch, ISSUER, expected.issuer, iss)),
         None if expected.iss_required => {
             Err(Breach::new(Kind::IssuerMissing, ISSUER, format!("iss={}", expected.issuer), "none"))
         }
-        None => Ok(()),
+        None => Ok(Iss::Absent),
     }
 }
 

@@ -119,7 +119,7 @@ impl ResourceMetadata {
 }
 
 /// Whether the resource identifier covers the URL of the MCP server: the same scheme, host and port, a path that is
-/// equal or a parent by whole segments, and a query that is absent or equal.
+/// equal or a parent by whole segments, and a query that is absent or equal ([`within`]).
 ///
 /// RFC 9728 §3.3 asks for equality with the URL of the request or with what the well-known URL was built from;
 /// a document found in root form speaks for the origin, and a server's endpoint may be one of many below its
@@ -155,18 +155,50 @@ fn fit(resource: &str, server: &Url) -> Result<(), String> {
     if folded.contains("%2e") || folded.contains("%5c") {
         return Err(format!("{shown}, with an escaped dot or backslash in its path"));
     }
-    if !guard::same_origin(named, server) || !is_within(server.path(), named.path()) {
-        return Err(shown);
+    if within(named, server) {
+        Ok(())
+    } else if named.query().is_some() && named.query() != server.query() {
+        Err(format!("{shown}, with another query"))
+    } else {
+        Err(shown)
     }
-    if named.query().is_some() && named.query() != server.query() {
-        return Err(format!("{shown}, with another query"));
-    }
-    Ok(())
 }
 
-fn is_within(path: &str, parent: &str) -> bool {
-    path.strip_prefix(parent)
-        .is_some_and(|rest| rest.is_empty() || parent.ends_with('/') || rest.starts_with('/'))
+/// Whether `url` is the resource or lies below it, and so may carry its token: the same scheme, host and port, a path
+/// that is equal or below by whole segments, and the resource's query, if it has one.
+///
+/// A path that climbs out of the resource once a server decodes it (`/mcp/..%2fadmin`, `/mcp/..;/admin`) is not
+/// within. Allocates nothing.
+pub fn within(resource: &Url, url: &Url) -> bool {
+    let parent = resource.path();
+    let below =
+        |rest: &str| (rest.is_empty() || parent.ends_with('/') || rest.starts_with('/')) && !climbs(rest);
+    guard::same_origin(resource, url)
+        && url.path().strip_prefix(parent).is_some_and(below)
+        && resource.query().is_none_or(|query| url.query() == Some(query))
+}
+
+/// Whether a segment is `..`, for a server that decodes what stands for dots and dividers, or that cuts path
+/// parameters off (RFC 3986 §3.3).
+fn climbs(path: &str) -> bool {
+    let mut rest = path.as_bytes();
+    let mut dots = Some(0_u8);
+    loop {
+        let (letter, left) = match rest {
+            [b'%', b'2', b'e' | b'E', left @ ..] => (b'.', left),
+            [b'%', b'2', b'f' | b'F', left @ ..] | [b'%', b'5', b'c' | b'C', left @ ..] => (b'/', left),
+            [b'%', b'3', b'b' | b'B', left @ ..] => (b';', left),
+            [letter, left @ ..] => (*letter, left),
+            [] => return dots == Some(2),
+        };
+        dots = match letter {
+            b'/' | b'\\' | b';' if dots == Some(2) => return true,
+            b'/' | b'\\' => Some(0),
+            b'.' => dots.and_then(|dots| dots.checked_add(1)),
+            _ => None,
+        };
+        rest = left;
+    }
 }
 
 /// The canonical URI of a server for which no metadata speaks (MCP 2026-07-28, canonical server URI): its URL as

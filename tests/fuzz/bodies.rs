@@ -98,7 +98,7 @@ pub(crate) fn callback(data: &[u8]) {
         text.replace(['&', '#', '?'], "")
     );
     if let Ok(code) = Callback::new(good).judge(&expected) {
-        assert_eq!(code.expose(), "good");
+        assert_eq!(code.code.expose(), "good");
     }
 }
 

@@ -79,15 +79,16 @@ impl Rig {
 
     /// The same world and store, but a new process: another machine that has nothing in memory.
     pub(crate) fn restart(&mut self, configure: impl FnOnce(Config) -> Config) {
-        let config = configure(Config::new(self.world.server_url(), "Rig", REDIRECT));
-        self.seed += 1;
-        self.watch = Watch::new(&config);
-        self.auth = Authorizer::new(config, Seed::new([self.seed; 32])).unwrap();
+        self.restart_with(configure(Config::new(self.world.server_url(), "Rig", REDIRECT)));
     }
 
     /// The same, with answers coming back elsewhere.
     pub(crate) fn restart_at(&mut self, redirect_uri: &str) {
-        let config = Config::new(self.world.server_url(), "Rig", redirect_uri);
+        self.restart_with(Config::new(self.world.server_url(), "Rig", redirect_uri));
+    }
+
+    /// The same, with this configuration.
+    pub(crate) fn restart_with(&mut self, config: Config) {
         self.seed += 1;
         self.watch = Watch::new(&config);
         self.auth = Authorizer::new(config, Seed::new([self.seed; 32])).unwrap();
@@ -109,8 +110,8 @@ impl Rig {
     pub(crate) fn tell(&mut self, event: Event) {
         self.watch.event(Timestamp::from_secs(self.now), &event);
         self.auth.handle(Timestamp::from_secs(self.now), event);
-        self.watch.text("the machine", &format!("{:?}", self.auth));
-        self.watch.text("the trail", &self.auth.trail().to_string());
+        self.watch.shown("the machine", &format!("{:?}", self.auth));
+        self.watch.shown("the trail", &self.auth.trail().to_string());
         assert_eq!(self.watch.breaches(), [""; 0], "{}", self.auth.trail());
     }
 

@@ -25,7 +25,7 @@ pub(crate) fn request(input: &Value) -> Value {
     request.url().map_or_else(|breach| kind(&breach), |url| json!(url.as_str()))
 }
 
-/// `{callback, iss_required, aliases?}` to the code, or to the kind of breach and what it means.
+/// `{callback, iss_required, aliases?}` to the code and how its issuer is known, or to the kind of breach and what it means.
 pub(crate) fn callback(input: &Value) -> Value {
     let aliases = input.get("aliases").cloned().unwrap_or_else(|| json!([]));
     let aliases: Vec<String> = serde_json::from_value(aliases).unwrap();
@@ -37,7 +37,7 @@ pub(crate) fn callback(input: &Value) -> Value {
     };
     let callback = Callback::new(input["callback"].as_str().unwrap());
     match callback.judge(&expected) {
-        Ok(code) => json!({"code": code.expose()}),
+        Ok(answered) => json!({"code": answered.code.expose(), "iss": answered.iss}),
         Err(Refused::Foreign(breach)) => json!({"foreign": kind(&breach)}),
         Err(Refused::Fatal(breach)) => {
             // An error that nothing vouches for is neither used nor shown.

@@ -1,0 +1,102 @@
+//! What is before the person, and what may come of it: whether a response is the right one is decided here by the
+//! watcher's own reading.
+
+use super::Watch;
+use super::documents::{parameter, parameters};
+use super::same_url;
+use super::secrets::{Home, Sort};
+use crate::action::Open;
+
+/// The authorization request that is before the person.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) state: String,
+    pub(super) token_endpoint: Option<String>,
+    pub(super) issuer: Option<String>,
+    pub(super) iss_required: bool,
+    pub(super) aliases: Vec<String>,
+    /// Whether the right response has come.
+    pub(super) answered: bool,
+    /// The code that may be exchanged, until it is.
+    pub(super) code: Option<String>,
+}
+
+impl Watch {
+    /// A response reached the redirect URI. Whether its code may be exchanged is decided here by the watcher's own
+    /// reading.
+    pub(super) fn called(&mut self, callback: &str) {
+        let given = parameters(callback);
+        for code in given.iter().filter(|(name, _)| name == "code").map(|(_, code)| code) {
+            let home = self.asked.as_ref().and_then(|asked| asked.token_endpoint.clone());
+            self.secrets.learn(Sort::Code, code, home.map_or(Home::Anywhere, Home::Endpoint));
+        }
+        let Some(asked) = &mut self.asked else { return };
+        let good_state = parameter(&given, "state") == Some(asked.state.as_str());
+        let good_issuer = match (parameter(&given, "iss"), &asked.issuer) {
+            (None, _) => !asked.iss_required,
+            (Some(iss), Some(issuer)) => iss == issuer || asked.aliases.iter().any(|alias| alias == iss),
+            // The watcher has seen no document of this server.
+            (Some(_), None) => true,
+        };
+        if good_state && good_issuer && !asked.answered {
+            asked.answered = true;
+            asked.code = parameter(&given, "code").map(str::to_owned);
+        }
+    }
+
+    pub(super) fn exchanged(&mut self, form: &[(String, String)], url: &str) {
+        if let Some(verifier) = parameter(form, "code_verifier") {
+            let home = self.asked.as_ref().and_then(|asked| asked.token_endpoint.clone());
+            let home = home.unwrap_or_else(|| url.to_owned());
+            self.secrets.learn(Sort::CodeVerifier, verifier, Home::Endpoint(home));
+        }
+        if parameter(form, "grant_type") != Some("authorization_code") {
+            return;
+        }
+        let code = parameter(form, "code").unwrap_or_default().to_owned();
+        let (endpoint, good) = match &mut self.asked {
+            // A code that is taken out is gone: there is no second exchange.
+            Some(asked) => (asked.token_endpoint.clone(), asked.code.take()),
+            None => (None, None),
+        };
+        if good.as_ref() != Some(&code) {
+            self.breach("a code is exchanged without the right state and issuer, or twice");
+        }
+        if endpoint.is_some_and(|endpoint| !same_url(&endpoint, url)) {
+            self.breach("a code goes to another token endpoint than its server's");
+        }
+    }
+
+    pub(super) fn opens(&mut self, open: &Open) {
+        if !self.running {
+            self.breach("a browser opens while no attempt runs");
+        }
+        if self.asked.is_some() {
+            self.breach("two browsers open in one attempt");
+        }
+        self.judge(open.url(), None);
+        self.text("the URL that is opened", open.url().as_str());
+        let query = parameters(open.url().as_str());
+        let server = self.documents.authorizing_at(open.url()).cloned();
+        let state = parameter(&query, "state").unwrap_or_default().to_owned();
+        for name in ["state", "code_challenge", "code_challenge_method", "redirect_uri", "client_id"] {
+            if parameter(&query, name).is_none_or(str::is_empty) {
+                self.breach(format!("an authorization request lacks {name}, or has it twice"));
+            }
+        }
+        if parameter(&query, "code_challenge_method") != Some("S256") {
+            self.breach("an authorization request is without S256");
+        }
+        self.secrets.learn(Sort::State, &state, Home::Anywhere);
+        self.asked = Some(Asked {
+            state,
+            token_endpoint: server.as_ref().map(|server| server.token_endpoint.clone()),
+            issuer: server.as_ref().map(|server| server.issuer.clone()),
+            iss_required: server.as_ref().is_some_and(|server| server.iss_required),
+            aliases: server.map(|server| server.aliases).unwrap_or_default(),
+            answered: false,
+            code: None,
+        });
+        self.awaited = None;
+    }
+}
