@@ -23,8 +23,8 @@ pub enum Action {
     Store(Save),
     /// Send an HTTP request.
     Send(Send),
-    /// Open a URL in the person's browser. Wants no answer; the callback comes as
-    /// [`Event::Called`](crate::Event::Called).
+    /// Open a URL in the person's browser. The answer comes from there, as [`Event::Called`]; only what keeps it from
+    /// coming is said with [`Open::fail`].
     Open(Open),
     /// Ask the person for a client identifier.
     Ask(Ask),
@@ -180,10 +180,11 @@ impl Send {
 
 /// Open a URL in the person's browser.
 ///
-/// The URL is `https`, or `http` on a loopback host, and holds nothing that a shell would take apart. Still, hand
-/// it to a browser as an argument, never through a shell. It carries `state` and the code challenge; both may be
+/// The URL is `https`, or `http` on a loopback host. It holds neither quotes nor spaces nor control characters, but
+/// it does hold `&`: hand it to a browser as an argument, never through a shell. It carries `state` and the code challenge; both may be
 /// seen by the person, neither belongs into a log.
 pub struct Open {
+    pub(crate) id: RequestId,
     pub(crate) url: Url,
     pub(crate) until: Timestamp,
 }
@@ -197,6 +198,12 @@ impl Open {
     /// When the machine stops waiting for the callback.
     pub fn until(&self) -> Timestamp {
         self.until
+    }
+
+    /// The person cannot be asked: no browser opens, or nobody listens for the answer. `why` goes into the failure and
+    /// must hold no secret.
+    pub fn fail(&self, why: impl Into<String>) -> Event {
+        Event::Replied(Reply { id: self.id, answer: Answer::Unasked(why.into()) })
     }
 }
 

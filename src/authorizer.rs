@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use http::HeaderValue;
 use url::Url;
 
 use crate::action::Action;
@@ -15,15 +14,14 @@ use crate::config::Config;
 use crate::credential::{Credential, Generation};
 use crate::event::{Challenge, Event, Reply};
 use crate::failure::Failure;
+use crate::grant::Grant;
 use crate::outcome::{Access, Authorization, Authorized, Outcome, TokenSource};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{self, Snapshot};
 use crate::step::{self, Aim, Consenting, Step, Turn, World};
+use crate::step_ups::StepUps;
 use crate::trail::{Trail, Verdict};
 use crate::wire::challenge::Demand;
-use crate::wire::resource_metadata::{covers, within};
 
-/// The most operations whose step-ups are counted apart; further ones share one count.
-const MAX_OPERATIONS: usize = 64;
 /// How often one request may be refused with 401 and still lead to another attempt: renewed, logged in, and once more
 /// for a token that another process replaced meanwhile.
 const MAX_RETRIES: u8 = 2;
@@ -52,20 +50,9 @@ pub struct Authorizer {
     restored: bool,
     /// The last token that the resource refused.
     refused: Option<Generation>,
-    /// Step-ups that each operation has led to in vain.
-    step_ups: Vec<(String, u8)>,
-    /// The operation whose step-up is under way, and what it was challenged for.
-    stepping_up: Option<(String, Scopes)>,
+    step_ups: StepUps,
     /// A failure that a person saw, and until when it stands: no further person is asked before.
     quiet: Option<(Timestamp, Breach)>,
-}
-
-/// The grant in use, ready for requests.
-struct Grant {
-    credential: Box<Credential>,
-    value: HeaderValue,
-    resource: Url,
-    source: TokenSource,
 }
 
 impl Authorizer {
@@ -77,8 +64,7 @@ impl Authorizer {
             grant: None,
             restored: false,
             refused: None,
-            step_ups: Vec::new(),
-            stepping_up: None,
+            step_ups: StepUps::default(),
             quiet: None,
         })
     }
@@ -87,7 +73,16 @@ impl Authorizer {
     /// same; the seed must be a new one.
     pub fn resume(config: Config, seed: Seed, snapshot: Snapshot) -> Result<Self, Breach> {
         let mut machine = Self::new(config, seed)?;
-        let Snapshot { server, redirect_uri, taken_at, deadline, consent } = snapshot;
+        let Snapshot { version, server, redirect_uri, taken_at, deadline, consent } = snapshot;
+        if version != snapshot::VERSION {
+            let expected = format!("a snapshot of version {}", snapshot::VERSION);
+            return Err(Breach::new(
+                Kind::Configuration,
+                "mcp-auth, snapshot",
+                expected,
+                version.to_string(),
+            ));
+        }
         let own = (machine.world.config.server_url(), machine.world.config.redirect_url());
         if own != (server.as_str(), redirect_uri.as_str()) {
             let (server, own_server) = (without_query(&server), without_query(own.0));
@@ -124,9 +119,12 @@ impl Authorizer {
             Event::Tick => {}
             Event::Cancelled => {
                 if self.step.take().is_some() {
-                    let breach =
-                        Breach::new(Kind::Cancelled, "caller", "an attempt to its end", "a cancellation");
-                    self.fail(breach);
+                    self.fail(called_off("a cancellation"));
+                }
+            }
+            Event::Abandoned => {
+                if self.step.take().is_some() {
+                    self.finish_failed(called_off("nobody who drives it"));
                 }
             }
         }
@@ -148,7 +146,7 @@ impl Authorizer {
     /// query, if it has one.
     pub fn access(&self, url: &Url, now: Timestamp) -> Access<'_> {
         let near = match &self.grant {
-            Some(grant) => within(&grant.resource, url),
+            Some(grant) => grant.is_for(url),
             None => same_origin(self.world.server.url(), url),
         };
         if !near || !url.username().is_empty() || url.password().is_some() {
@@ -156,7 +154,7 @@ impl Authorizer {
         }
         match &self.grant {
             Some(grant) if self.serves(grant, now) => {
-                Access::Ready(Authorization { value: &grant.value, generation: grant.credential.generation })
+                Access::Ready(Authorization { value: &grant.value, generation: grant.generation() })
             }
             Some(_) => Access::Wait,
             None if self.step.is_some() || !self.restored => Access::Wait,
@@ -184,6 +182,7 @@ impl Authorizer {
     pub fn snapshot(&self) -> Option<Snapshot> {
         let Some(Step::Consenting(step)) = &self.step else { return None };
         Some(Snapshot {
+            version: snapshot::VERSION,
             server: self.world.config.server_url().to_owned(),
             redirect_uri: self.world.config.redirect_url().to_owned(),
             taken_at: self.world.now,
@@ -194,8 +193,7 @@ impl Authorizer {
 
     fn serves(&self, grant: &Grant, now: Timestamp) -> bool {
         let margin = self.world.config.policies().expiry_margin;
-        self.refused != Some(grant.credential.generation)
-            && grant.credential.is_live(now.max(self.world.now), margin)
+        self.refused != Some(grant.generation()) && grant.credential.is_live(now.max(self.world.now), margin)
     }
 
     fn restore(&mut self) {
@@ -208,7 +206,7 @@ impl Authorizer {
         if self.step.is_none() {
             self.quiet = None;
             // The person wants to; what was in vain before may not be any more.
-            self.step_ups.clear();
+            self.step_ups.forgive();
             self.begin(Aim { wanted: scopes, interactive: true, ..Aim::default() });
         }
     }
@@ -221,7 +219,7 @@ impl Authorizer {
         }
         let worn_out = !challenge.step_up && challenge.retries > MAX_RETRIES;
         if let Some(grant) = self.grant.as_ref().filter(|_| !worn_out) {
-            let current = grant.credential.generation;
+            let current = grant.generation();
             if challenge.refused != Some(current) && self.serves(grant, self.world.now) {
                 // The request was sent before this grant was there; it can simply be sent again.
                 self.world.trail = Trail::default();
@@ -245,8 +243,7 @@ impl Authorizer {
     fn unauthorized(&mut self, challenge: Challenge) {
         // A refusal may be late; what a newer one said stands.
         self.refused = self.refused.max(challenge.refused);
-        let refused =
-            self.grant.as_ref().filter(|grant| Some(grant.credential.generation) == challenge.refused);
+        let refused = self.grant.as_ref().filter(|grant| Some(grant.generation()) == challenge.refused);
         let source = refused.map(|grant| grant.source).filter(|_| challenge.retries > 0);
         if source == Some(TokenSource::LoggedIn) || challenge.retries > MAX_RETRIES {
             let error = challenge.demand.error.as_deref().unwrap_or("no error code");
@@ -275,39 +272,25 @@ impl Authorizer {
             .zip(granted.as_ref())
             .is_some_and(|(challenged, granted)| current && challenged.is_subset(granted));
         let limit = self.world.config.policies().step_ups;
-        let operation = challenge.operation.chars().take(128).collect::<String>();
-        if in_vain || self.count_step_up(&operation) > limit {
+        if in_vain || self.step_ups.begin(&challenge.operation, challenged) > limit {
             let wanted = challenged.map_or("no scope that it names".to_owned(), Scopes::to_string);
             let has = granted.as_ref().map_or("none".to_owned(), Scopes::to_string);
             let expected = format!("the granted scopes ({has}) to suffice after at most {limit} step-ups");
             let got = format!("a demand for {wanted}");
-            let breach =
-                Breach::new(Kind::InsufficientScope, "MCP, step-up authorization flow", expected, got);
+            let breach = Breach::new(
+                Kind::InsufficientScope,
+                "MCP 2026-07-28, step-up authorization flow",
+                expected,
+                got,
+            );
             self.finish_failed(breach);
             return;
         }
-        self.stepping_up = challenged.map(|challenged| (operation, challenged.clone()));
         let refused = challenge.refused;
         self.begin_refused(
             Aim { demand: challenge.demand, interactive: true, step_up: true, ..Aim::default() },
             refused,
         );
-    }
-
-    fn count_step_up(&mut self, operation: &str) -> u8 {
-        let full = self.step_ups.len() >= MAX_OPERATIONS;
-        if !full && !self.step_ups.iter().any(|(known, _)| known == operation) {
-            self.step_ups.push((operation.to_owned(), 0));
-        }
-        let known = self.step_ups.iter().position(|(known, _)| known == operation);
-        let entry = match known {
-            Some(place) => self.step_ups.get_mut(place),
-            None => self.step_ups.last_mut(),
-        };
-        entry.map_or(u8::MAX, |(_, count)| {
-            *count = count.saturating_add(1);
-            *count
-        })
     }
 
     fn begin(&mut self, aim: Aim) {
@@ -355,17 +338,13 @@ impl Authorizer {
 
     fn granted(&mut self, credential: Box<Credential>, source: TokenSource, unsaved: Option<String>) {
         let outcome = Box::new(Authorized::of(&credential, source, unsaved));
-        match Grant::new(credential, source, self.grant.take(), &self.world) {
+        match Grant::new(credential, source, self.grant.take(), self.world.server.url()) {
             Ok(grant) => {
                 self.restored = true;
                 if grant.source == TokenSource::LoggedIn {
                     self.quiet = None;
                 }
-                let granted = &grant.credential.granted;
-                let helped = self.stepping_up.take().filter(|(_, wanted)| wanted.is_subset(granted));
-                if let Some((operation, _)) = helped {
-                    self.step_ups.retain(|(known, _)| *known != operation);
-                }
+                self.step_ups.granted(&grant.credential.granted);
                 self.grant = Some(grant);
                 self.finish(Ok(Outcome::Authorized(outcome)));
             }
@@ -390,34 +369,14 @@ impl Authorizer {
 
     /// Nothing that the attempt still wanted is done after its end.
     fn finish(&mut self, outcome: Result<Outcome, Box<Failure>>) {
-        self.stepping_up = None;
+        self.step_ups.end();
         self.world.out.clear();
         self.world.out.push_back(Action::Finish(outcome));
     }
 }
 
-impl Grant {
-    fn new(
-        credential: Box<Credential>,
-        source: TokenSource,
-        before: Option<Self>,
-        world: &World,
-    ) -> Result<Self, Breach> {
-        let unfit = |clause, what: &str| Breach::new(Kind::Malformed, clause, what, "something else");
-        // The same token found again is as it was come by the first time.
-        let source = match before {
-            Some(before) if before.credential.generation == credential.generation => before.source,
-            _ => source,
-        };
-        let mut value = HeaderValue::try_from(format!("Bearer {}", credential.access_token.expose()))
-            .map_err(|_| unfit("RFC 6750 §2.1", "a token that a header field may carry"))?;
-        value.set_sensitive(true);
-        let resource = Url::parse(&credential.resource).ok();
-        let resource = resource.filter(|_| covers(&credential.resource, world.server.url()));
-        let resource =
-            resource.ok_or_else(|| unfit("RFC 9728 §3.3", "a resource that covers the server's URL"))?;
-        Ok(Self { credential, value, resource, source })
-    }
+fn called_off(got: &str) -> Breach {
+    Breach::new(Kind::Cancelled, "mcp-auth, events", "an attempt that is driven to its end", got)
 }
 
 impl fmt::Debug for Authorizer {
@@ -426,7 +385,7 @@ impl fmt::Debug for Authorizer {
             .field("server", &without_query(self.world.config.server_url()))
             .field("now", &self.world.now)
             .field("step", &self.step)
-            .field("generation", &self.grant.as_ref().map(|grant| grant.credential.generation))
+            .field("generation", &self.grant.as_ref().map(|grant| grant.generation()))
             .finish_non_exhaustive()
     }
 }

@@ -50,10 +50,11 @@ impl fmt::Debug for Config {
 
 /// A client that was registered with an authorization server by other means.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Preregistered {
     /// The issuer it is registered with. `None` binds it to the first authorization server that the MCP server
-    /// names, and from then on to that one alone: say the issuer where it is known, because until then the MCP
-    /// server decides who is shown the secret.
+    /// names, and as long as the store keeps the record of that to no other: say the issuer where it is known,
+    /// because otherwise the MCP server decides who is shown the secret.
     pub issuer: Option<String>,
     /// The client identifier.
     pub client_id: String,
@@ -67,6 +68,18 @@ impl Preregistered {
     /// A public client of the authorization server `issuer`.
     pub fn new(issuer: impl Into<String>, client_id: impl Into<String>) -> Self {
         Self { issuer: Some(issuer.into()), client_id: client_id.into(), client_secret: None, method: None }
+    }
+
+    /// A public client that is bound to the first authorization server that the MCP server names ([`Self::issuer`]).
+    pub fn unbound(client_id: impl Into<String>) -> Self {
+        Self { issuer: None, client_id: client_id.into(), client_secret: None, method: None }
+    }
+
+    /// The same client, which authenticates in this way whatever the server lists.
+    #[must_use]
+    pub fn method(mut self, method: AuthMethod) -> Self {
+        self.method = Some(method);
+        self
     }
 
     /// The same client with a secret.
@@ -280,17 +293,17 @@ impl Config {
         let refuse =
             |clause, expected: &str, got: String| Breach::new(Kind::Configuration, clause, expected, got);
         let server = Guard::new(Reach::Any).check(&self.server).map_err(|refused| {
-            refuse("MCP, canonical server URI", "the URL of an MCP server", refused.to_string())
+            refuse("MCP 2026-07-28, canonical server URI", "the URL of an MCP server", refused.to_string())
         })?;
         guard::redirect_uri(&self.redirect_uri).map_err(|refused| {
             let expected = "a redirect URI that is https, or http on a loopback host";
-            refuse("MCP, communication security", expected, refused.to_string())
+            refuse("MCP 2026-07-28, communication security", expected, refused.to_string())
         })?;
         let spans = [self.policy.exchange_time, self.policy.consent_time];
         let sizes = [self.policy.metadata_bytes, self.policy.answer_bytes];
         if spans.iter().any(std::time::Duration::is_zero) || sizes.contains(&0) {
             let expected = "an exchange time, a consent time and byte limits above zero";
-            return Err(refuse("policy", expected, "zero".to_owned()));
+            return Err(refuse("mcp-auth, policy", expected, "zero".to_owned()));
         }
         for uri in &self.client.redirect_uris {
             guard::redirect_uri(uri).map_err(|refused| {
@@ -323,7 +336,7 @@ impl Config {
         }
         if http::HeaderValue::from_str(&self.protocol_version).is_err() {
             return Err(refuse(
-                "MCP, protocol version header",
+                "MCP 2026-07-28, protocol version header",
                 "a revision such as 2026-07-28",
                 "other text".into(),
             ));

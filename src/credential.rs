@@ -50,6 +50,7 @@ impl Generation {
 
 /// An authorization server as far as a grant needs to know it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct AuthorizationServer {
     /// Its issuer, byte for byte as its metadata gives it.
     pub issuer: String,
@@ -69,6 +70,7 @@ pub struct AuthorizationServer {
 
 /// A grant: tokens, whose they are, where they came from and what they are for.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Credential {
     /// The version of this record's form, [`VERSION`].
     pub version: u32,
@@ -78,6 +80,9 @@ pub struct Credential {
     pub server: String,
     /// The resource identifier (RFC 9728 §2): the token goes there and nowhere else.
     pub resource: String,
+    /// Where the resource's metadata was found; `None` where there was none.
+    #[serde(default)]
+    pub resource_metadata: Option<String>,
     /// The authorization server that issued the tokens.
     pub authorization_server: AuthorizationServer,
     /// The client to which they were issued.
@@ -103,6 +108,7 @@ impl fmt::Debug for Credential {
             .field("generation", &self.generation)
             .field("server", &Shown(&self.server))
             .field("resource", &Shown(&self.resource))
+            .field("resource_metadata", &self.resource_metadata)
             .field("authorization_server", &self.authorization_server)
             .field("client", &self.client)
             .field("asked", &self.asked)

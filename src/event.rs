@@ -31,8 +31,11 @@ pub enum Event {
     Replied(Reply),
     /// Time has passed.
     Tick,
-    /// The host calls the running attempt off.
+    /// The host calls the running attempt off. If a person had been asked, no other is for a while
+    /// ([`Policy::quiet_time`](crate::Policy::quiet_time)).
     Cancelled,
+    /// Whoever drove the running attempt is gone, and nobody has called it off. It ends as if it had never begun.
+    Abandoned,
 }
 
 /// A refusal by the MCP server: 401, or 403 with `insufficient_scope`.
@@ -110,6 +113,7 @@ impl fmt::Debug for Reply {
             Answer::Response(_) => "a response",
             Answer::SendFailed(_) => "no response",
             Answer::Told(_) => "a person's answer",
+            Answer::Unasked(_) => "no person",
         };
         f.debug_struct("Reply").field("id", &self.id.0).field("answer", &what).finish()
     }
@@ -123,6 +127,7 @@ pub(crate) enum Answer {
     Response(Box<Response>),
     SendFailed(SendFailure),
     Told(Option<Told>),
+    Unasked(String),
 }
 
 /// A response as far as the machine reads it.

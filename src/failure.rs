@@ -11,6 +11,7 @@ use crate::trail::Trail;
 ///
 /// `Display` gives one line; `{:#}` adds the trail. Neither holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Failure {
     /// What was broken, with its clause and evidence.
     pub breach: Breach,
@@ -32,6 +33,11 @@ pub enum Retry {
 }
 
 impl Failure {
+    /// A failure with the way that led there.
+    pub fn new(breach: Breach, trail: Trail) -> Self {
+        Self { breach, trail }
+    }
+
     /// What kind of failure this is.
     pub fn kind(&self) -> Kind {
         self.breach.kind
@@ -66,6 +72,7 @@ fn retry(kind: Kind) -> Retry {
         Kind::StateMismatch
         | Kind::AccessDenied
         | Kind::ConsentTimedOut
+        | Kind::Unasked
         | Kind::Cancelled
         | Kind::GrantRejected
         | Kind::ClientRejected
@@ -90,7 +97,7 @@ fn retry(kind: Kind) -> Retry {
         | Kind::RegistrationUnusable
         | Kind::RedirectUri
         | Kind::AuthorizationFailed
-        | Kind::TokenRefused
+        | Kind::TokenEndpointError
         | Kind::TokenType
         | Kind::TokenRejected
         | Kind::InsufficientScope
@@ -142,7 +149,7 @@ fn advice(kind: Kind) -> &'static str {
         Kind::AuthorizationFailed => {
             "The error comes from the authorization server; its words say what it misses."
         }
-        Kind::TokenRefused => "The error comes from the token endpoint; its words say what it misses.",
+        Kind::TokenEndpointError => "The error comes from the token endpoint; its words say what it misses.",
         Kind::GrantRejected => "Log in again.",
         Kind::ClientRejected => {
             "The authorization server no longer knows this client; log in again to register anew."
@@ -153,6 +160,7 @@ fn advice(kind: Kind) -> &'static str {
         }
         Kind::InsufficientScope => "The account may lack the permission; ask whoever grants it.",
         Kind::ConsentTimedOut => "Log in again, and finish in the browser in time.",
+        Kind::Unasked => "Log in where a browser can be opened, and answers can be received.",
         Kind::Cancelled => "Log in again when ready.",
         Kind::Configuration => "Correct the configuration.",
     }

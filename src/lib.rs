@@ -68,6 +68,8 @@
 //! - Keep to each request's byte limit, deadline and reach ([`Send`]). The reach is judged on the address that the
 //!   name resolves to, when connecting.
 //! - Hand a URL to a browser as an argument, never through a shell.
+//! - Say of a refusal which token the request carried, and how often it was refused before ([`Challenge::of`]), and
+//!   send the request again a limited number of times.
 //! - Call `poll` after every `handle` until it gives [`Action::Wait`]; call `handle` with [`Event::Tick`] when the
 //!   wait is over. **Whoever gets `Wait` has done everything.**
 //!
@@ -124,10 +126,12 @@ mod config;
 mod credential;
 mod event;
 mod failure;
+mod grant;
 mod outcome;
 pub mod policy;
 mod snapshot;
 mod step;
+mod step_ups;
 mod trail;
 pub mod watch;
 pub mod wire;

@@ -22,6 +22,7 @@ pub enum Outcome {
 
 /// The grant that serves now. It holds no secret.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Authorized {
     /// Which token.
     pub generation: Generation,

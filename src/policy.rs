@@ -16,6 +16,7 @@ use crate::wire::token::TokenShape;
 /// Choices that hold for the whole machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Policy {
     /// Which addresses other hosts than the MCP server's may be at. `None`: public ones, and the machine itself
     /// where the MCP server runs there.
@@ -45,6 +46,16 @@ pub struct Policy {
     pub ask_for_client: bool,
 }
 
+impl Policy {
+    /// The default, and what `change` makes of it.
+    #[must_use]
+    pub fn with(change: impl FnOnce(&mut Self)) -> Self {
+        let mut it = Self::default();
+        change(&mut it);
+        it
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -68,6 +79,7 @@ impl Default for Policy {
 /// resource metadata was a clean miss, and never with a configured client secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Legacy {
     /// They may be used; the outcome says so.
     Allowed,
@@ -78,6 +90,7 @@ pub enum Legacy {
 /// Which authorization server is used (RFC 9728 §7.6).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ServerChoice {
     /// Each that the resource metadata names, in turn, until one has usable metadata.
     InOrder,
@@ -89,12 +102,13 @@ pub enum ServerChoice {
 /// Deviations that one authorization server needs. The default is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct IssuerPolicy {
     /// How the issuer in the metadata is compared to the one that named it (RFC 8414 §3.3).
     pub issuer_match: IssuerMatch,
     /// Other values of `iss` that are taken for this issuer in an authorization response (RFC 9207 §2.4).
     pub issuer_aliases: Vec<String>,
-    /// Whether PKCE support must be advertised (MCP, authorization code protection).
+    /// Whether PKCE support must be advertised (MCP 2026-07-28, authorization code protection).
     pub pkce: Pkce,
     /// What is sent as `resource` (RFC 8707).
     pub resource: ResourceIndicator,
@@ -106,9 +120,20 @@ pub struct IssuerPolicy {
     pub token_shape: TokenShape,
 }
 
+impl IssuerPolicy {
+    /// The default, and what `change` makes of it.
+    #[must_use]
+    pub fn with(change: impl FnOnce(&mut Self)) -> Self {
+        let mut it = Self::default();
+        change(&mut it);
+        it
+    }
+}
+
 /// What is sent as `resource` in authorization and token requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ResourceIndicator {
     /// The identifier that the resource metadata gives, byte for byte.
     #[default]
@@ -122,6 +147,7 @@ pub enum ResourceIndicator {
 /// Which scopes are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct ScopeRule {
     /// Exactly these, whatever the server says. A step-up adds what it is challenged for, and what was asked before.
     pub only: Option<Scopes>,
@@ -135,11 +161,22 @@ pub struct ScopeRule {
     pub fallback: ScopeFallback,
 }
 
+impl ScopeRule {
+    /// The default, and what `change` makes of it.
+    #[must_use]
+    pub fn with(change: impl FnOnce(&mut Self)) -> Self {
+        let mut it = Self::default();
+        change(&mut it);
+        it
+    }
+}
+
 /// What is asked for when neither the challenge nor the resource metadata names scopes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ScopeFallback {
-    /// Nothing: `scope` is left out (MCP, scope selection strategy).
+    /// Nothing: `scope` is left out (MCP 2026-07-28, scope selection strategy).
     #[default]
     Omit,
     /// The scopes that the authorization server's metadata lists, or else these.
@@ -148,6 +185,7 @@ pub enum ScopeFallback {
 
 /// What is known when scopes are chosen.
 #[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
 pub struct ScopeSources<'a> {
     /// The `scope` of the challenge.
     pub challenged: Option<&'a Scopes>,

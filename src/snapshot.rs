@@ -8,10 +8,14 @@ use crate::base::guard::Shown;
 use crate::base::time::Timestamp;
 use crate::step::Consent;
 
+/// The version of [`Snapshot`] that this crate writes and reads.
+pub(crate) const VERSION: u32 = 1;
+
 /// A login that waits for its callback. It holds the code verifier and, for a confidential client, its secret: keep
 /// it as you keep credentials, under the [`state`](Self::state) it waits for, and use it once.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
+    pub(crate) version: u32,
     pub(crate) server: String,
     pub(crate) redirect_uri: String,
     pub(crate) taken_at: Timestamp,

@@ -1,45 +1,46 @@
 //! The hot path: what a request may carry, without allocation, and where a token may go.
 
-use mcp_auth::wire::client::{AuthMethod, Client, Origin};
-use mcp_auth::{
-    Access, Action, AuthorizationServer, Authorizer, Config, Credential, Event, Generation, Outcome, Scopes,
-    Secret, Seed, Timestamp, VERSION,
-};
+use mcp_auth::wire::client::Origin;
+use mcp_auth::{Access, Action, Authorizer, Config, Credential, Event, Outcome, Secret, Seed, Timestamp};
+use serde_json::json;
 use url::Url;
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
+/// A record as a store gives it back.
 fn credential(resource: &str) -> Credential {
-    Credential {
-        version: VERSION,
-        generation: Generation::default(),
-        server: "https://mcp.example/api/mcp".to_owned(),
-        resource: resource.to_owned(),
-        authorization_server: AuthorizationServer {
-            issuer: "https://as.example".to_owned(),
-            named: "https://as.example".to_owned(),
-            authorization_endpoint: "https://as.example/authorize".to_owned(),
-            token_endpoint: "https://as.example/token".to_owned(),
-            revocation_endpoint: None,
-            iss_parameter_supported: true,
-            legacy: false,
+    let server = "https://as.example";
+    serde_json::from_value(json!({
+        "version": 1,
+        "generation": 0,
+        "server": "https://mcp.example/api/mcp",
+        "resource": resource,
+        "authorization_server": {
+            "issuer": server,
+            "named": server,
+            "authorization_endpoint": format!("{server}/authorize"),
+            "token_endpoint": format!("{server}/token"),
+            "revocation_endpoint": null,
+            "iss_parameter_supported": true,
+            "legacy": false,
         },
-        client: Client {
-            id: "client".to_owned(),
-            secret: None,
-            method: AuthMethod::None,
-            secret_expires_at: None,
-            redirect_uris: Vec::new(),
-            registered_at: None,
-            origin: Origin::Dynamic,
+        "client": {
+            "id": "client",
+            "secret": null,
+            "method": "none",
+            "secret_expires_at": null,
+            "redirect_uris": [],
+            "registered_at": null,
+            "origin": "dynamic",
         },
-        asked: Scopes::new(),
-        granted: Scopes::new(),
-        access_token: Secret::new("access-token-1"),
-        refresh_token: None,
-        obtained_at: NOW,
-        expires_at: Some(Timestamp::from_secs(NOW.as_secs() + 1000)),
-    }
+        "asked": "",
+        "granted": "",
+        "access_token": "access-token-1",
+        "refresh_token": null,
+        "obtained_at": NOW,
+        "expires_at": NOW.as_secs() + 1000,
+    }))
+    .unwrap()
 }
 
 /// A machine that has found this record in its store.

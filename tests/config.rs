@@ -20,7 +20,7 @@ fn what_cannot_be_used_is_refused_at_once() {
         change(&mut policy);
         config().policy(policy)
     };
-    let extra = IssuerPolicy { extra: vec![("state".to_owned(), "mine".to_owned())], ..Default::default() };
+    let extra = IssuerPolicy::with(|it| it.extra = vec![("state".to_owned(), "mine".to_owned())]);
     let mut metadata = ClientMetadata::new("Test", REDIRECT);
     metadata.redirect_uris.push("http://app.example/callback".to_owned());
     for (name, bad) in [

@@ -2,7 +2,9 @@
 
 mod support;
 
-use mcp_auth::{Callback, Event, IssuerPolicy, Kind, Policy, ResourceIndicator, Retry, ScopeRule, Scopes};
+use mcp_auth::{
+    Action, Callback, Event, IssuerPolicy, Kind, Open, Policy, ResourceIndicator, Retry, ScopeRule, Scopes,
+};
 use mcp_auth_testbed::{Dials, Iss, Person as Scripted, Purpose, ResourceParameter, StateEcho};
 use std::time::Duration;
 use support::{Person, Rig};
@@ -81,7 +83,7 @@ fn without_the_right_state_nothing_ever_comes() {
 
 #[test]
 fn a_person_who_does_not_answer_is_not_waited_for_for_ever() {
-    let policy = Policy { consent_time: Duration::from_secs(30), ..Policy::default() };
+    let policy = Policy::with(|it| it.consent_time = Duration::from_secs(30));
     let mut rig = Rig::with(Dials::default(), |config| config.policy(policy));
     rig.person = Person::Ignores;
     let began = rig.now;
@@ -105,6 +107,51 @@ fn a_person_who_said_no_is_left_alone_for_a_while() {
     rig.world.dials_mut().person = Scripted::Allows;
     rig.log_in().unwrap();
     assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+}
+
+/// A login that waits for the person, and the `Open` that began the wait.
+fn waiting(rig: &mut Rig) -> Open {
+    rig.tell(Event::LogIn { scopes: Scopes::new() });
+    loop {
+        match rig.poll() {
+            Action::Open(open) => return open,
+            action => {
+                let event = rig.answer(action).unwrap();
+                rig.tell(event);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_person_who_cannot_be_asked_ends_it_in_words() {
+    let mut rig = Rig::new(Dials::default());
+    let open = waiting(&mut rig);
+    rig.tell(open.fail("no browser is there"));
+    let Action::Finish(Err(failure)) = rig.poll() else { panic!("it is over") };
+    assert_eq!(failure.kind(), Kind::Unasked);
+    assert!(failure.to_string().contains("no browser is there"), "{failure}");
+    // Said late, or twice, it is nobody's.
+    let again = waiting(&mut rig);
+    rig.tell(open.fail("no browser is there"));
+    assert!(matches!(rig.poll(), Action::Wait(Some(_))));
+    rig.tell(again.fail("still none"));
+    assert!(matches!(rig.poll(), Action::Finish(Err(_))));
+}
+
+/// No person has said no, so nobody needs to be left alone.
+#[test]
+fn an_attempt_whose_driver_is_gone_leaves_no_quiet() {
+    for (end, opened) in [(Event::Cancelled, 1), (Event::Abandoned, 2)] {
+        let mut rig = Rig::new(Dials::default());
+        let open = waiting(&mut rig);
+        rig.opened.push(open.url().clone());
+        rig.tell(end);
+        let Action::Finish(Err(failure)) = rig.poll() else { panic!("it is over") };
+        assert_eq!(failure.kind(), Kind::Cancelled);
+        let _ = rig.call("tools/list", None);
+        assert_eq!(rig.opened.len(), opened);
+    }
 }
 
 #[test]
@@ -177,7 +224,7 @@ fn a_snapshot_is_of_one_configuration() {
 #[test]
 fn the_resource_is_sent_as_policy_says() {
     let with = |dials: Dials, resource| {
-        let policy = IssuerPolicy { resource, ..IssuerPolicy::default() };
+        let policy = IssuerPolicy::with(|it| it.resource = resource);
         let mut rig = Rig::with(dials, |config| config.issuer("https://as.example", policy));
         rig.call("tools/list", None).map(|_| rig.asked("resource"))
     };
@@ -202,7 +249,7 @@ fn extra_parameters_are_added_and_a_query_is_kept() {
         Kind::AuthorizationFailed
     );
     let extra = vec![("audience".to_owned(), "https://api.example".to_owned())];
-    let policy = IssuerPolicy { extra, ..IssuerPolicy::default() };
+    let policy = IssuerPolicy::with(|it| it.extra = extra);
     let mut rig = Rig::with(dials, |config| config.issuer("https://as.example", policy));
     rig.call("tools/list", None).unwrap();
     assert_eq!(rig.asked("p").as_deref(), Some("b2c_1_signin"));
@@ -210,12 +257,11 @@ fn extra_parameters_are_added_and_a_query_is_kept() {
 
 #[test]
 fn the_caller_chooses_scopes() {
-    let only =
-        ScopeRule { only: Some(Scopes::parse("files:read files:write").unwrap()), ..ScopeRule::default() };
+    let only = ScopeRule::with(|it| it.only = Some(Scopes::parse("files:read files:write").unwrap()));
     let mut rig = Rig::with(Dials::default(), |config| config.scopes(only));
     rig.call("tools/list", None).unwrap();
     assert_eq!(rig.asked("scope").as_deref(), Some("files:read files:write"));
-    let stay = ScopeRule { stay_logged_in: true, ..ScopeRule::default() };
+    let stay = ScopeRule::with(|it| it.stay_logged_in = true);
     let mut rig = Rig::with(Dials::default(), |config| config.scopes(stay));
     rig.call("tools/list", None).unwrap();
     assert_eq!(rig.asked("scope").as_deref(), Some("files:read offline_access"));

@@ -82,8 +82,7 @@ fn authorization_servers_are_tried_in_turn() {
 #[test]
 fn policy_picks_the_authorization_server() {
     let pin = |issuer: &str| {
-        let policy =
-            Policy { authorization_server: ServerChoice::Pinned(issuer.to_owned()), ..Policy::default() };
+        let policy = Policy::with(|it| it.authorization_server = ServerChoice::Pinned(issuer.to_owned()));
         Rig::with(Dials { authorization_servers: AuthorizationServers::Both, ..Dials::default() }, |config| {
             config.policy(policy)
         })
@@ -116,7 +115,7 @@ fn another_issuer_is_refused_and_a_slash_needs_a_policy() {
     assert_eq!(fails(Dials { issuer: IssuerValue::Other, ..Dials::default() }), Kind::IssuerMismatch);
     let dials = Dials { issuer: IssuerValue::TrailingSlash, ..Dials::default() };
     assert_eq!(fails(dials.clone()), Kind::IssuerMismatch);
-    let lenient = IssuerPolicy { issuer_match: IssuerMatch::IgnoreLoneSlash, ..IssuerPolicy::default() };
+    let lenient = IssuerPolicy::with(|it| it.issuer_match = IssuerMatch::IgnoreLoneSlash);
     let mut rig = Rig::with(dials, |config| config.issuer("https://as.example", lenient));
     rig.call("tools/list", None).unwrap();
     assert_eq!(rig.auth.authorized().unwrap().issuer, "https://as.example/");
@@ -132,7 +131,7 @@ fn s256_must_be_advertised() {
     }
     works(Dials { challenge_methods: ChallengeMethods::PlainAndS256, ..Dials::default() });
     let assumed = |challenge_methods| {
-        let policy = IssuerPolicy { pkce: Pkce::AssumeS256, ..IssuerPolicy::default() };
+        let policy = IssuerPolicy::with(|it| it.pkce = Pkce::AssumeS256);
         let dials = Dials { challenge_methods, ..Dials::default() };
         Rig::with(dials, |config| config.issuer("https://as.example", policy)).call("tools/list", None)
     };
@@ -203,7 +202,7 @@ fn nothing_but_a_clean_miss_opens_the_fallback() {
 
 #[test]
 fn the_fallback_can_be_refused_and_never_takes_a_secret() {
-    let policy = Policy { legacy: Legacy::Refused, ..Policy::default() };
+    let policy = Policy::with(|it| it.legacy = Legacy::Refused);
     let mut rig = Rig::with(old_server(), |config| config.policy(policy));
     assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::FallbackRefused);
     let client = mcp_auth::Preregistered::new("https://mcp.example", "by-hand").secret("configured-secret");
@@ -226,7 +225,7 @@ fn private_addresses_are_for_those_who_say_so() {
     let servers = AuthorizationServers::Raw(vec!["https://10.1.2.3".to_owned()]);
     let dials = Dials { authorization_servers: servers, ..Dials::default() };
     assert_eq!(fails(dials.clone()), Kind::UrlRefused);
-    let policy = Policy { reach: Some(Reach::Any), ..Policy::default() };
+    let policy = Policy::with(|it| it.reach = Some(Reach::Any));
     let mut rig = Rig::with(dials, |config| config.policy(policy));
     // It is asked now; nobody is there.
     assert_ne!(rig.call("tools/list", None).unwrap_err().kind(), Kind::UrlRefused);

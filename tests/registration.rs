@@ -4,7 +4,7 @@ mod support;
 
 use mcp_auth::wire::client::AuthMethod;
 use mcp_auth::wire::server_metadata::IssuerMatch;
-use mcp_auth::{ClientMetadata, Config, IssuerPolicy, Kind, Policy, Preregistered, Secret, ServerChoice};
+use mcp_auth::{ClientMetadata, Config, IssuerPolicy, Kind, Policy, Preregistered, ServerChoice};
 use mcp_auth_testbed::{
     AuthorizationServers, Dials, IssuerValue, Person as Scripted, PreRegistered, Purpose,
     RegisteredRedirects, Registration, SecretDespiteNone,
@@ -58,7 +58,7 @@ fn the_person_is_asked_last() {
         ..Dials::default()
     };
     assert_eq!(fails(dials.clone()), Kind::NoClient);
-    let policy = Policy { ask_for_client: true, ..Policy::default() };
+    let policy = Policy::with(|it| it.ask_for_client = true);
     let mut rig = Rig::with(dials, |config| config.policy(policy));
     rig.told = Some((" typed-in ".to_owned(), None));
     assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
@@ -67,7 +67,7 @@ fn the_person_is_asked_last() {
 
 #[test]
 fn a_person_without_a_client_ends_it() {
-    let policy = Policy { ask_for_client: true, ..Policy::default() };
+    let policy = Policy::with(|it| it.ask_for_client = true);
     let dials = Dials { registration: Registration::Forbidden, ..Dials::default() };
     let mut rig = Rig::with(dials, |config| config.policy(policy));
     assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::NoClient);
@@ -169,12 +169,8 @@ fn the_callers_method_overrides_the_list() {
     let dials =
         Dials { clients: vec![known], auth_methods: methods(&["client_secret_basic"]), ..Dials::default() };
     let mut rig = Rig::with(dials, |config| {
-        config.preregistered(Preregistered {
-            issuer: None,
-            client_id: "by-hand".to_owned(),
-            client_secret: Some(Secret::new("the-secret")),
-            method: Some(AuthMethod::ClientSecretPost),
-        })
+        let client = Preregistered::unbound("by-hand").secret("the-secret");
+        config.preregistered(client.method(AuthMethod::ClientSecretPost))
     });
     assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
 }
@@ -194,9 +190,7 @@ fn a_resource_that_moves_gets_a_new_client() {
 #[test]
 fn a_configured_client_does_not_move() {
     let dials = Dials { clients: vec![PreRegistered::public("by-hand", REDIRECT)], ..Dials::default() };
-    for issuer in [Some("https://as.example".to_owned()), None] {
-        let client =
-            Preregistered { issuer, client_id: "by-hand".to_owned(), client_secret: None, method: None };
+    for client in [Preregistered::new("https://as.example", "by-hand"), Preregistered::unbound("by-hand")] {
         let mut rig = Rig::with(dials.clone(), |config| config.preregistered(client));
         rig.call("tools/list", None).unwrap();
         rig.world.dials_mut().authorization_servers = AuthorizationServers::SecondOnly;
@@ -278,14 +272,13 @@ fn a_configured_client_is_known_by_its_issuer_after_a_restart() {
     for written in ["https://as.example", "https://as.example/"] {
         for pinned in [false, true] {
             let configure = |config: Config| {
-                let lenient =
-                    IssuerPolicy { issuer_match: IssuerMatch::IgnoreLoneSlash, ..IssuerPolicy::default() };
+                let lenient = IssuerPolicy::with(|it| it.issuer_match = IssuerMatch::IgnoreLoneSlash);
                 let choice =
                     if pinned { ServerChoice::Pinned(written.to_owned()) } else { ServerChoice::InOrder };
                 config
                     .preregistered(Preregistered::new(written, "by-hand"))
                     .issuer("https://as.example", lenient)
-                    .policy(Policy { authorization_server: choice, ..Policy::default() })
+                    .policy(Policy::with(|it| it.authorization_server = choice))
             };
             let mut rig = Rig::with(dials.clone(), configure);
             rig.call("tools/list", None).unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
 use mcp_auth::{Challenge, Event, Generation, Kind, Policy, Scopes, TokenSource};
-use mcp_auth_testbed::{Dials, Person as Scripted, Purpose, Refusal, ScopeUnknown, StepUp};
+use mcp_auth_testbed::{Dials, Person as Scripted, Purpose, Refusal, ResourceMetadata, ScopeUnknown, StepUp};
 use support::{Rig, authorized};
 
 #[test]
@@ -89,7 +89,10 @@ fn needs(rig: &mut Rig, scopes: &[&str]) {
 
 #[test]
 fn step_ups_in_vain_are_counted_for_each_operation() {
-    let policy = Policy { step_ups: 1, quiet_time: Duration::ZERO, ..Policy::default() };
+    let policy = Policy::with(|it| {
+        it.step_ups = 1;
+        it.quiet_time = Duration::ZERO;
+    });
     let mut rig = Rig::with(Dials::default(), |config| config.policy(policy));
     rig.call("tools/list", None).unwrap();
     needs(&mut rig, &["files:read", "files:write"]);
@@ -114,7 +117,7 @@ fn step_ups_that_helped_do_not_count() {
     let scopes = ["files:read", "a", "b", "c"];
     let dials =
         Dials { server_scopes: Some(scopes.iter().map(ToString::to_string).collect()), ..Dials::default() };
-    let policy = Policy { step_ups: 1, ..Policy::default() };
+    let policy = Policy::with(|it| it.step_ups = 1);
     let mut rig = Rig::with(dials, |config| config.policy(policy));
     for count in 1..=scopes.len() {
         needs(&mut rig, &scopes[..count]);
@@ -145,6 +148,21 @@ fn a_late_refusal_of_a_narrower_token_is_not_in_vain() {
     // The one at hand is refused for what it has.
     let failure = rig.run(lacking("files:write", Some(renewed.generation))).unwrap_err();
     assert_eq!(failure.kind(), Kind::InsufficientScope);
+}
+
+/// MCP: the metadata that a challenge names is the one to be used, for a 403 as for a 401.
+#[test]
+fn a_step_up_reads_metadata_that_it_has_not_read_yet() {
+    let mut rig = Rig::new(Dials { advertise_metadata: false, ..Dials::default() });
+    rig.call("tools/list", None).unwrap();
+    let before = rig.count(Purpose::ResourceMetadata);
+    rig.call("tools/call", Some("write_file")).unwrap();
+    assert_eq!(rig.count(Purpose::ResourceMetadata), before, "nothing new was named");
+    rig.world.dials_mut().advertise_metadata = true;
+    rig.world.dials_mut().resource_metadata = ResourceMetadata::Custom("/hidden".to_owned());
+    needs(&mut rig, &["files:read", "offline_access"]);
+    rig.call("tools/list", None).unwrap();
+    assert_eq!(rig.count(Purpose::ResourceMetadata), before + 1);
 }
 
 #[test]

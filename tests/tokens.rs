@@ -42,8 +42,8 @@ fn a_token_of_another_type_is_refused() {
         let mut rig = Rig::new(Dials { token_type, ..Dials::default() });
         assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::TokenType);
     }
-    let shape = TokenShape { missing_type_is_bearer: true, ..TokenShape::default() };
-    let policy = IssuerPolicy { token_shape: shape, ..IssuerPolicy::default() };
+    let shape = TokenShape::with(|it| it.missing_type_is_bearer = true);
+    let policy = IssuerPolicy::with(|it| it.token_shape = shape);
     let dials = Dials { token_type: TokenType::Absent, ..Dials::default() };
     let mut rig = Rig::with(dials, |config| config.issuer("https://as.example", policy));
     assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);

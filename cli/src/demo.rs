@@ -79,6 +79,10 @@ impl Tap for Watched {
     fn action(&mut self, action: &Action) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).action(action);
     }
+
+    fn attached(&mut self, url: &Url, resource: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).attached(url, resource);
+    }
 }
 
 /// A person who always consents: the authorization server redirects at once, and the redirect is the answer.

@@ -94,26 +94,25 @@ async fn way(args: &Login) -> Result<(Way, String), String> {
 }
 
 fn configuration(args: &Login, redirect_uri: String) -> Result<Config, String> {
-    let policy = Policy {
-        reach: args.allow_private.then_some(Reach::Any),
-        legacy: if args.no_legacy { Legacy::Refused } else { Legacy::Allowed },
-        ask_for_client: true,
-        ..Policy::default()
-    };
+    let policy = Policy::with(|it| {
+        it.reach = args.allow_private.then_some(Reach::Any);
+        it.legacy = if args.no_legacy { Legacy::Refused } else { Legacy::Allowed };
+        it.ask_for_client = true;
+    });
     let mut config = Config::new(&args.url, &args.client_name, redirect_uri).policy(policy);
     if !args.scopes.is_empty() {
         let only = Scopes::parse(&args.scopes.join(" ")).map_err(|error| error.to_string())?;
-        config = config.scopes(ScopeRule { only: Some(only), ..ScopeRule::default() });
+        config = config.scopes(ScopeRule::with(|it| it.only = Some(only)));
     }
     if let Some(client_id) = &args.client_id {
         // A secret on the command line would be there for every process to read.
         let secret = std::env::var("MCP_CLIENT_SECRET").ok().filter(|secret| !secret.is_empty());
-        config = config.preregistered(Preregistered {
-            issuer: args.issuer.clone(),
-            client_id: client_id.clone(),
-            client_secret: secret.map(Secret::from),
-            method: None,
-        });
+        let mut client = match &args.issuer {
+            Some(issuer) => Preregistered::new(issuer, client_id),
+            None => Preregistered::unbound(client_id),
+        };
+        client.client_secret = secret.map(Secret::from);
+        config = config.preregistered(client);
     }
     if let Some(url) = &args.client_metadata_url {
         config = config.metadata_document(url);

@@ -66,7 +66,7 @@ pub enum Kind {
     /// The authorization server answered the authorization request with an error.
     AuthorizationFailed,
     /// The token endpoint answered with an OAuth error other than those below.
-    TokenRefused,
+    TokenEndpointError,
     /// The token endpoint does not accept the grant (`invalid_grant`): the code or the refresh token is dead.
     GrantRejected,
     /// The token endpoint does not accept the client (`invalid_client`).
@@ -79,6 +79,8 @@ pub enum Kind {
     InsufficientScope,
     /// The person did not answer in time.
     ConsentTimedOut,
+    /// The person could not be asked: no browser, or nobody who listens for the answer.
+    Unasked,
     /// The attempt was called off.
     Cancelled,
     /// The store could not be read or written.
@@ -116,13 +118,14 @@ impl fmt::Display for Kind {
             Self::StateMismatch => "the authorization response answers another request",
             Self::AccessDenied => "access was denied",
             Self::AuthorizationFailed => "the authorization server answered with an error",
-            Self::TokenRefused => "the token endpoint answered with an error",
+            Self::TokenEndpointError => "the token endpoint answered with an error",
             Self::GrantRejected => "the token endpoint does not accept the grant",
             Self::ClientRejected => "the token endpoint does not accept the client",
             Self::TokenType => "the token is of a type that is not spoken",
             Self::TokenRejected => "the resource refuses a token that was just issued for it",
             Self::InsufficientScope => "the resource asks for more scope than it can be given",
             Self::ConsentTimedOut => "the person did not answer in time",
+            Self::Unasked => "the person could not be asked",
             Self::Cancelled => "the attempt was called off",
             Self::StoreFailed => "the credential store failed",
             Self::Configuration => "the configuration cannot be used",
@@ -133,6 +136,7 @@ impl fmt::Display for Kind {
 /// A rule that was broken: which, by what, and the clause that says so. Never holds a secret: what came from
 /// elsewhere is cleaned and cut when the breach is made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Breach {
     /// The kind of rule.
     pub kind: Kind,

@@ -7,7 +7,7 @@ use crate::config::is_client_id;
 use crate::event::{Answer, Told};
 use crate::wire::client::{Client, Origin};
 
-const CLAUSE: &str = "MCP, client registration";
+const CLAUSE: &str = "MCP 2026-07-28, client registration";
 
 #[derive(Debug)]
 pub(crate) struct Asking {
@@ -43,12 +43,10 @@ fn read(world: &World, found: &Found, told: Told) -> Result<Client, Breach> {
     let offered = client::offered(world, &found.server, &found.metadata);
     let method = Client::method_for(secret.is_some(), offered.as_deref())?;
     Ok(Client {
-        id,
         secret,
         method,
-        secret_expires_at: None,
         redirect_uris: vec![world.config.redirect_url().to_owned()],
         registered_at: Some(world.now),
-        origin: Origin::Prompted,
+        ..Client::new(id, Origin::Prompted)
     })
 }

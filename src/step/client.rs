@@ -1,5 +1,5 @@
 //! Who the client is to this authorization server: configured, by its metadata document, registered before,
-//! registered now, or named by the person, in this order (MCP, client registration).
+//! registered now, or named by the person, in this order (MCP 2026-07-28, client registration).
 
 use super::server_metadata::Found;
 use super::{Terms, Turn, World, ask, consent, registration};
@@ -11,8 +11,8 @@ use crate::trail::Verdict;
 use crate::wire::client::{AuthMethod, Client, Origin};
 use crate::wire::server_metadata::ServerMetadata;
 
-const ORDER: &str = "MCP, client registration";
-const BINDING: &str = "MCP, authorization server binding";
+const ORDER: &str = "MCP 2026-07-28, client registration";
+const BINDING: &str = "MCP 2026-07-28, authorization server binding";
 
 pub(crate) fn choose(world: &mut World, found: Found) -> Turn {
     match configured(world, &found) {
@@ -22,13 +22,8 @@ pub(crate) fn choose(world: &mut World, found: Found) -> Turn {
     }
     if let Some(id) = by_document(world, &found) {
         let client = Client {
-            id,
-            secret: None,
-            method: AuthMethod::None,
-            secret_expires_at: None,
             redirect_uris: vec![world.config.redirect_url().to_owned()],
-            registered_at: None,
-            origin: Origin::MetadataDocument,
+            ..Client::new(id, Origin::MetadataDocument)
         };
         return agreed(world, found, client, "the client's metadata document is its identifier");
     }
@@ -74,6 +69,7 @@ pub(crate) fn agreed(world: &mut World, found: Found, client: Client, how: &'sta
         server: found.server,
         client,
         resource: found.resource.identifier,
+        resource_metadata: found.resource.metadata,
         asked: found.asked,
         replaces: found.aim.replaces,
     };
@@ -113,13 +109,9 @@ fn configured(world: &World, found: &Found) -> Result<Option<Client>, Breach> {
         return Err(Breach::new(Kind::Configuration, "RFC 6749 §2.3", expected, "none"));
     }
     Ok(Some(Client {
-        id: known.client_id.clone(),
         secret: known.client_secret.clone(),
         method,
-        secret_expires_at: None,
-        redirect_uris: Vec::new(),
-        registered_at: None,
-        origin: Origin::Preregistered,
+        ..Client::new(&known.client_id, Origin::Preregistered)
     }))
 }
 

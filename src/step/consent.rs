@@ -7,7 +7,7 @@ use crate::base::breach::{Breach, Kind};
 use crate::base::guard;
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
-use crate::event::RequestId;
+use crate::event::{Answer, RequestId};
 use crate::policy::ResourceIndicator;
 use crate::trail::Verdict;
 use crate::wire::authorization::{AuthorizationRequest, code_challenge};
@@ -94,6 +94,20 @@ impl Consenting {
 
     pub(crate) fn consent(&self) -> &Consent {
         &self.consent
+    }
+
+    pub(crate) fn on(self: Box<Self>, answer: Answer) -> Turn {
+        match answer {
+            Answer::Unasked(why) => {
+                Breach::new(Kind::Unasked, REQUEST, "a person who can be asked", why).into()
+            }
+            Answer::Found(_)
+            | Answer::LoadFailed(_)
+            | Answer::Saved(_)
+            | Answer::Response(_)
+            | Answer::SendFailed(_)
+            | Answer::Told(_) => Turn::Await(Step::Consenting(self)),
+        }
     }
 
     pub(crate) fn called(self: Box<Self>, world: &mut World, callback: &Callback) -> Turn {

@@ -104,12 +104,13 @@ impl Exchanging {
                 return breach.into();
             }
         };
-        let Terms { server, client, resource, asked, replaces, generation } = self.terms;
+        let Terms { server, client, resource, resource_metadata, asked, replaces, generation } = self.terms;
         let credential = Box::new(Credential {
             version: VERSION,
             generation,
             server: world.config.server_url().to_owned(),
             resource,
+            resource_metadata,
             authorization_server: server,
             client,
             granted: token.granted.unwrap_or_else(|| asked.clone()),

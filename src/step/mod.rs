@@ -96,6 +96,7 @@ pub(crate) struct Terms {
     pub(crate) server: AuthorizationServer,
     pub(crate) client: Client,
     pub(crate) resource: String,
+    pub(crate) resource_metadata: Option<String>,
     pub(crate) asked: Scopes,
     pub(crate) replaces: Option<Generation>,
     pub(crate) generation: Generation,
@@ -107,6 +108,7 @@ impl fmt::Debug for Terms {
             .field("server", &self.server)
             .field("client", &self.client)
             .field("resource", &Shown(&self.resource))
+            .field("resource_metadata", &self.resource_metadata)
             .field("asked", &self.asked)
             .field("replaces", &self.replaces)
             .field("generation", &self.generation)
@@ -173,7 +175,7 @@ impl Step {
             Self::FindingServer(step) => step.on(world, answer),
             Self::Registering(step) => step.on(world, answer),
             Self::Asking(step) => step.on(world, answer),
-            Self::Consenting(step) => Turn::Await(Self::Consenting(step)),
+            Self::Consenting(step) => step.on(answer),
             Self::Exchanging(step) => step.on(world, answer),
             Self::Saving(step) => step.on(world, answer),
         }
@@ -219,7 +221,7 @@ impl Answer {
         match self {
             Self::Response(response) => Ok(response),
             Self::SendFailed(failure) => Err(failure),
-            Self::Found(_) | Self::LoadFailed(_) | Self::Saved(_) | Self::Told(_) => {
+            Self::Found(_) | Self::LoadFailed(_) | Self::Saved(_) | Self::Told(_) | Self::Unasked(_) => {
                 Err(SendFailure::NotSent("another kind of answer".to_owned()))
             }
         }

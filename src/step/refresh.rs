@@ -27,6 +27,7 @@ impl Refreshing {
             server: held.authorization_server.clone(),
             client: held.client.clone(),
             resource: held.resource.clone(),
+            resource_metadata: held.resource_metadata.clone(),
             asked: held.asked.clone(),
             replaces: aim.replaces,
             generation: generation.max(held.generation.next()),

@@ -21,14 +21,14 @@ use crate::wire::server_metadata::origin;
 const CLAUSE: &str = "RFC 9728 §3";
 /// How many of the named authorization servers are tried.
 const MAX_SERVERS_TRIED: usize = 4;
-const LEGACY: &str = "MCP 2025-03-26, server metadata discovery";
+const LEGACY: &str = "MCP 2025-03-26, authorization base URL";
 
 #[derive(Debug)]
 pub(crate) struct FindingResource {
     pub(crate) fetch: Fetch,
     aim: Aim,
     search: Search,
-    source: Source,
+    candidate: Candidate,
 }
 
 #[derive(Debug)]
@@ -44,6 +44,8 @@ struct Search {
 #[derive(Clone)]
 pub(crate) struct Resource {
     pub(crate) identifier: String,
+    /// Where the metadata was found.
+    pub(crate) metadata: Option<String>,
     pub(crate) scopes: Option<Scopes>,
 }
 
@@ -51,6 +53,7 @@ impl fmt::Debug for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Resource")
             .field("identifier", &Shown(&self.identifier))
+            .field("metadata", &self.metadata)
             .field("scopes", &self.scopes)
             .finish()
     }
@@ -64,17 +67,17 @@ pub(crate) fn begin(world: &mut World, aim: Aim) -> Turn {
 }
 
 fn next(world: &mut World, aim: Aim, mut search: Search) -> Turn {
-    while let Some(Candidate { url, source }) = search.left.pop_front() {
-        match Fetch::begin(world, Purpose::ResourceMetadata, &url, CLAUSE) {
+    while let Some(candidate) = search.left.pop_front() {
+        match Fetch::begin(world, Purpose::ResourceMetadata, &candidate.url, CLAUSE) {
             Ok(fetch) => {
                 return Turn::Await(Step::FindingResource(Box::new(FindingResource {
                     fetch,
                     aim,
                     search,
-                    source,
+                    candidate,
                 })));
             }
-            Err(breach) => search.miss(world, &url, None, breach, false),
+            Err(breach) => search.miss(world, &candidate.url, None, breach, false),
         }
     }
     without_metadata(world, aim, search).into()
@@ -82,19 +85,20 @@ fn next(world: &mut World, aim: Aim, mut search: Search) -> Turn {
 
 impl FindingResource {
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
-        let Self { fetch, aim, mut search, source } = self;
+        let Self { fetch, aim, mut search, candidate } = self;
+        let advertised = candidate.source == Source::Advertised;
         match fetch.on(world, answer) {
             Fetched::Again(fetch) => {
-                return Turn::Await(Step::FindingResource(Box::new(Self { fetch, aim, search, source })));
+                return Turn::Await(Step::FindingResource(Box::new(Self { fetch, aim, search, candidate })));
             }
             Fetched::Missed { url, status, breach, clean } => {
                 // The server said that a document is there. If it is not, something is wrong.
-                search.miss(world, &url, status, breach, clean && source != Source::Advertised);
+                search.miss(world, &url, status, breach, clean && !advertised);
             }
             Fetched::Body { url, body } => match read(world, &body) {
-                Ok(metadata) => return found(world, aim, &url, metadata),
+                Ok(metadata) => return found(world, aim, candidate.url, &url, metadata),
                 Err(breach) => {
-                    let clean = breach.kind == Kind::NotADocument && source != Source::Advertised;
+                    let clean = breach.kind == Kind::NotADocument && !advertised;
                     search.miss(world, &url, Some(200), breach, clean);
                 }
             },
@@ -118,12 +122,13 @@ fn read(world: &World, body: &[u8]) -> Result<ResourceMetadata, Breach> {
     Ok(metadata)
 }
 
-fn found(world: &mut World, aim: Aim, url: &str, metadata: ResourceMetadata) -> Turn {
+fn found(world: &mut World, aim: Aim, place: String, url: &str, metadata: ResourceMetadata) -> Turn {
     let issuers = metadata.authorization_servers;
     world.taken(url, 200, format!("it names {}", issuers.join(" and ")), CLAUSE);
     let shown = without_query(&metadata.resource);
     world.note(Verdict::Checked, format!("the resource {shown} covers the server's URL"), "RFC 9728 §3.3");
-    let resource = Resource { identifier: metadata.resource, scopes: metadata.scopes_supported };
+    let resource =
+        Resource { identifier: metadata.resource, metadata: Some(place), scopes: metadata.scopes_supported };
     match choose(world, issuers) {
         Ok(issuers) => server_metadata::begin(world, aim, resource, issuers),
         Err(breach) => breach.into(),
@@ -182,11 +187,15 @@ fn without_metadata(world: &mut World, aim: Aim, search: Search) -> Result<Turn,
     if !search.clean {
         return Err(worst);
     }
-    let resource = Resource { identifier: canonical(&world.server), scopes: None };
+    let resource = Resource { identifier: canonical(&world.server), metadata: None, scopes: None };
     let policy = world.config.policies();
     if let ServerChoice::Pinned(issuer) = &policy.authorization_server {
         let issuer = issuer.clone();
-        world.note(Verdict::Deviation, "no resource metadata; the pinned issuer is used", "MCP, discovery");
+        world.note(
+            Verdict::Deviation,
+            "no resource metadata; the pinned issuer is used",
+            "MCP 2026-07-28, authorization server location",
+        );
         return Ok(server_metadata::begin(world, aim, resource, vec![issuer]));
     }
     let refuse = |why: &str| Breach::new(Kind::FallbackRefused, LEGACY, "protected resource metadata", why);

@@ -38,13 +38,18 @@ impl Restoring {
                 }
             }
             Answer::LoadFailed(why) => {
-                let breach = Breach::new(Kind::StoreFailed, "credential store", "a record, or none", why);
+                let breach =
+                    Breach::new(Kind::StoreFailed, "mcp-auth, credential store", "a record, or none", why);
                 if aim.held.is_none() {
                     return breach.into();
                 }
                 world.trail.breach(world.now, Verdict::PassedOver, None, None, &breach);
             }
-            Answer::Saved(_) | Answer::Response(_) | Answer::SendFailed(_) | Answer::Told(_) => {}
+            Answer::Saved(_)
+            | Answer::Response(_)
+            | Answer::SendFailed(_)
+            | Answer::Told(_)
+            | Answer::Unasked(_) => {}
         }
         decide(world, aim)
     }
@@ -86,9 +91,14 @@ pub(crate) fn discover(world: &mut World, aim: Aim) -> Turn {
     }
 }
 
-/// A step-up to known scopes needs no discovery: the record names the server, the endpoints and the client.
+/// A step-up to known scopes needs no discovery: the record names the server, the endpoints and the client. Unless
+/// the challenge names metadata elsewhere than where the record's was found; then that is read.
 fn known_terms(world: &World, aim: &Aim) -> Option<Terms> {
     let held = aim.held.as_ref().filter(|held| aim.step_up && world.knows(held))?;
+    let elsewhere = |url: &String| held.resource_metadata.as_ref() != Some(url);
+    if aim.demand.resource_metadata.iter().any(elsewhere) {
+        return None;
+    }
     let challenged = aim.demand.scope.as_ref();
     if challenged.is_none() && aim.wanted.is_empty() {
         return None;
@@ -107,6 +117,7 @@ fn known_terms(world: &World, aim: &Aim) -> Option<Terms> {
         server: held.authorization_server.clone(),
         client: held.client.clone(),
         resource: held.resource.clone(),
+        resource_metadata: held.resource_metadata.clone(),
         asked: world.config.scope_rule().select(sources),
         replaces: aim.replaces,
         generation: aim.next_generation(),
@@ -132,7 +143,11 @@ fn adopt(world: &mut World, found: Credential) -> Option<Credential> {
         (None, Some(client)) => Some(Credential { client, ..found }),
         (reason, _) => {
             let reason = reason.unwrap_or("it is of another client than the one that is configured");
-            world.note(Verdict::PassedOver, format!("the stored credential: {reason}"), "RFC 6749 §2.2");
+            world.note(
+                Verdict::PassedOver,
+                format!("the stored credential: {reason}"),
+                "mcp-auth, credential store",
+            );
             None
         }
     }

@@ -6,7 +6,7 @@ use crate::event::{self, Answer};
 use crate::outcome::TokenSource;
 use crate::trail::Verdict;
 
-const CLAUSE: &str = "credential store";
+const CLAUSE: &str = "mcp-auth, credential store";
 
 #[derive(Debug)]
 pub(crate) struct Saving {
@@ -61,7 +61,10 @@ impl Saving {
             | Answer::LoadFailed(_)
             | Answer::Response(_)
             | Answer::SendFailed(_)
-            | Answer::Told(_) => done(credential, Some("the store gave another kind of answer".to_owned())),
+            | Answer::Told(_)
+            | Answer::Unasked(_) => {
+                done(credential, Some("the store gave another kind of answer".to_owned()))
+            }
         }
     }
 }

@@ -133,11 +133,11 @@ fn read(world: &mut World, issuer: &str, url: &str, body: &[u8]) -> Result<Serve
     match policy.pkce {
         Pkce::AssumeS256 if !advertised => {
             let note = "PKCE with S256 is assumed by `pkce: assume_s256`";
-            world.note(Verdict::Deviation, note, "MCP, authorization code protection");
+            world.note(Verdict::Deviation, note, "MCP 2026-07-28, authorization code protection");
         }
         Pkce::AssumeS256 | Pkce::Required => {
             let note = "PKCE with S256 is advertised";
-            world.note(Verdict::Checked, note, "MCP, authorization code protection");
+            world.note(Verdict::Checked, note, "MCP 2026-07-28, authorization code protection");
         }
     }
     Ok(metadata)
@@ -170,7 +170,7 @@ fn found(world: &mut World, search: Search, metadata: ServerMetadata) -> Turn {
     let asked = world.config.scope_rule().select(sources);
     let shown =
         if asked.is_empty() { "no scope is asked for".to_owned() } else { format!("scopes: {asked}") };
-    world.note(Verdict::Decided, shown, "MCP, scope selection strategy");
+    world.note(Verdict::Decided, shown, "MCP 2026-07-28, scope selection strategy");
     let endpoint = |url: &Option<String>| url.clone().unwrap_or_default();
     let server = AuthorizationServer {
         issuer: metadata.issuer.clone(),

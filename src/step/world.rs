@@ -205,7 +205,7 @@ impl World {
     pub(crate) fn open(&mut self, url: url::Url) -> Pending {
         self.seen = true;
         let pending = self.pending(self.config.policies().consent_time);
-        self.out.push_back(Action::Open(Open { url, until: pending.deadline }));
+        self.out.push_back(Action::Open(Open { id: pending.id, url, until: pending.deadline }));
         pending
     }
 }

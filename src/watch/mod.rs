@@ -135,7 +135,7 @@ impl Watch {
             Event::Restore | Event::LogIn { .. } | Event::Challenged(_) => self.running = true,
             Event::Called(callback) => self.called(callback.expose()),
             Event::Replied(reply) => self.replied(reply),
-            Event::Tick | Event::Cancelled => {}
+            Event::Tick | Event::Cancelled | Event::Abandoned => {}
         }
         self.shown("an event", &format!("{event:?}"));
     }

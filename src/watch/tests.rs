@@ -58,7 +58,7 @@ fn answer(watch: &mut Watch, id: u64, status: u16, body: &str) {
 
 fn open(watch: &mut Watch, query: &str) {
     let url = Url::parse(&format!("https://as.example/authorize?{query}")).unwrap();
-    watch.action(&Action::Open(Open { url, until: Timestamp::from_secs(1_600) }));
+    watch.action(&Action::Open(Open { id: RequestId(0), url, until: Timestamp::from_secs(1_600) }));
 }
 
 const ASKED: &str = "client_id=by-hand&redirect_uri=http%3A%2F%2F127.0.0.1%3A3000%2Fcb&state=state-of-this-run\

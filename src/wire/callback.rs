@@ -176,8 +176,8 @@ fn single<'a>(parameters: &'a [(String, String)], name: &str) -> Result<Option<&
     let mut values = parameters.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
     let first = values.next();
     if values.next().is_some() {
-        let expected = format!("{name:?} once (RFC 6749 §3.1)");
-        return Err(Breach::new(Kind::CallbackMalformed, RESPONSE, expected, "more than one"));
+        let expected = format!("{name:?} once");
+        return Err(Breach::new(Kind::CallbackMalformed, "RFC 6749 §3.1", expected, "more than one"));
     }
     Ok(first.filter(|value| !value.is_empty()))
 }

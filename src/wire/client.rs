@@ -16,6 +16,7 @@ const DOCUMENT: &str = "draft-ietf-oauth-client-id-metadata-document-00 §3";
 /// How a client authenticates at the token endpoint (RFC 7591 §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum AuthMethod {
     /// Not at all: a public client.
     None,
@@ -46,6 +47,7 @@ impl AuthMethod {
 /// How a client identifier was come by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Origin {
     /// Configured by the caller.
     Preregistered,
@@ -59,6 +61,7 @@ pub enum Origin {
 
 /// A client of one authorization server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Client {
     /// The client identifier.
     pub id: String,
@@ -77,6 +80,19 @@ pub struct Client {
 }
 
 impl Client {
+    /// A public client with this identifier, of which nothing else is known.
+    pub fn new(id: impl Into<String>, origin: Origin) -> Self {
+        Self {
+            id: id.into(),
+            secret: None,
+            method: AuthMethod::None,
+            secret_expires_at: None,
+            redirect_uris: Vec::new(),
+            registered_at: None,
+            origin,
+        }
+    }
+
     /// The method of a client for which nobody named one: none without a secret; with one, the first of Basic and
     /// post that the server lists. A server that lists nothing takes Basic (RFC 8414 §2).
     pub fn method_for(secret: bool, offered: Option<&[String]>) -> Result<AuthMethod, Breach> {
@@ -118,6 +134,7 @@ fn first_listed(spoken: &[AuthMethod], offered: &[String]) -> Option<AuthMethod>
 /// Whether a client is an application on the person's machine or a web site (OpenID Connect Registration §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ApplicationType {
     /// On the person's machine.
     Native,
@@ -127,6 +144,7 @@ pub enum ApplicationType {
 
 /// What a client says of itself, when it registers or in its metadata document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ClientMetadata {
     /// Its name, for a person.
     pub client_name: String,

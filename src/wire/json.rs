@@ -97,14 +97,16 @@ impl Object {
 
 /// An error of the parser, told by place. Its own words may quote the body, so only its place is kept.
 fn malformed(error: &serde_json::Error) -> Breach {
-    let rule = match error.classify() {
-        serde_json::error::Category::Data => "no member named twice, and limited depth and size",
+    let (clause, rule) = match error.classify() {
+        serde_json::error::Category::Data => {
+            ("RFC 8259 §4", "no member named twice, and limited depth and size")
+        }
         serde_json::error::Category::Io
         | serde_json::error::Category::Syntax
-        | serde_json::error::Category::Eof => "valid JSON",
+        | serde_json::error::Category::Eof => ("RFC 8259 §2", "valid JSON"),
     };
     let place = format!("something else at line {}, column {}", error.line(), error.column());
-    Breach::new(Kind::Malformed, "RFC 8259 §4", rule, place)
+    Breach::new(Kind::Malformed, clause, rule, place)
 }
 
 fn ill_typed(name: &str, clause: &'static str, expected: &str, got: &Value) -> Breach {

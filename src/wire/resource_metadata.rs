@@ -59,6 +59,7 @@ pub fn candidates(server: &Url, advertised: &[String]) -> Vec<Candidate> {
 
 /// What a protected resource says of itself. The serialised form is this crate's own, not the wire's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ResourceMetadata {
     /// The resource identifier, byte for byte. It is not trusted before [`check_resource`].
     pub resource: String,

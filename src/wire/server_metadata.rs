@@ -67,6 +67,7 @@ pub fn candidates(issuer: &str, guard: &Guard) -> Result<Vec<Candidate>, Breach>
 /// When two issuers are the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum IssuerMatch {
     /// When they are byte for byte the same (RFC 8414 §3.3).
     #[default]
@@ -97,6 +98,7 @@ fn without_lone_slash(issuer: &str) -> &str {
 /// What to make of a server that does not say that it supports PKCE.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Pkce {
     /// It is refused (MCP 2026-07-28, authorization code protection).
     #[default]
@@ -108,6 +110,7 @@ pub enum Pkce {
 
 /// What an authorization server says of itself. The serialised form is this crate's own, not the wire's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ServerMetadata {
     /// The issuer, byte for byte as the document has it: what `iss` is compared with (RFC 9207 §2.4).
     pub issuer: String,

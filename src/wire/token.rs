@@ -105,11 +105,22 @@ fn basic(id: &str, secret: &str) -> Secret {
 /// Named deviations in reading token answers. The default is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct TokenShape {
     /// An answer without `token_type` is taken for Bearer.
     pub missing_type_is_bearer: bool,
     /// Scopes may be joined by commas.
     pub comma_scopes: bool,
+}
+
+impl TokenShape {
+    /// The default, and what `change` makes of it.
+    #[must_use]
+    pub fn with(change: impl FnOnce(&mut Self)) -> Self {
+        let mut it = Self::default();
+        change(&mut it);
+        it
+    }
 }
 
 /// A token answer.
@@ -219,7 +230,7 @@ impl Members {
             "invalid_client" => Kind::ClientRejected,
             "invalid_grant" => Kind::GrantRejected,
             _ if status >= 500 => Kind::UnexpectedStatus,
-            _ => Kind::TokenRefused,
+            _ => Kind::TokenEndpointError,
         };
         let described = self.text("error_description").ok().flatten().unwrap_or_default();
         let got = format!("status {status}: {error} {described}");

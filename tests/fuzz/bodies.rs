@@ -70,7 +70,10 @@ pub(crate) fn answers(data: &[u8]) {
     let status = [200, 201, 400, 401, 403, 500, 302, 204][usize::from(*first % 8)];
     let form = (first & 8 != 0).then_some("application/x-www-form-urlencoded");
     let now = Timestamp::from_secs(u64::MAX - 5);
-    let shape = TokenShape { missing_type_is_bearer: first & 16 != 0, comma_scopes: first & 32 != 0 };
+    let shape = TokenShape::with(|it| {
+        it.missing_type_is_bearer = first & 16 != 0;
+        it.comma_scopes = first & 32 != 0;
+    });
     if let Ok(answer) = TokenAnswer::read(status, form, body, now, shape) {
         let field = format!("Bearer {}", answer.access_token.expose());
         assert!(http::HeaderValue::try_from(field).is_ok());

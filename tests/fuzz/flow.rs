@@ -90,9 +90,14 @@ const CLIENTS: &[fn(Config) -> Config] = &[
     |config| config,
     |config| config.preregistered(Preregistered::new(ISSUER, "by-hand").secret("configured-secret")),
     |config| config.metadata_document(DOCUMENT),
-    |config| config.dynamic_registration(false).policy(Policy { ask_for_client: true, ..Policy::default() }),
-    |config| config.policy(Policy { legacy: Legacy::Refused, step_ups: 0, ..Policy::default() }),
-    |config| config.scopes(ScopeRule { stay_logged_in: true, ..ScopeRule::default() }),
+    |config| config.dynamic_registration(false).policy(Policy::with(|it| it.ask_for_client = true)),
+    |config| {
+        config.policy(Policy::with(|it| {
+            it.legacy = Legacy::Refused;
+            it.step_ups = 0;
+        }))
+    },
+    |config| config.scopes(ScopeRule::with(|it| it.stay_logged_in = true)),
 ];
 
 pub(crate) struct Flow<'a> {
@@ -260,7 +265,8 @@ impl<'a> Flow<'a> {
                 251 => Event::Called(Callback::new("?code=stray-code-1&state=stray-state")),
                 252 => Event::LogIn { scopes: Scopes::new() },
                 253 => Event::Restore,
-                254 => Event::Cancelled,
+                254 if self.moves.is_multiple_of(2) => Event::Cancelled,
+                254 => Event::Abandoned,
                 _ => {
                     self.now += 3600;
                     Event::Tick

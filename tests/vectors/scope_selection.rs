@@ -11,13 +11,12 @@ pub(crate) fn run(input: &Value) -> Value {
     let (asked, wanted) = (scopes("asked"), scopes("wanted"));
     let rule = input.get("rule").cloned().unwrap_or_else(|| json!({}));
     let rule: ScopeRule = serde_json::from_value(rule).unwrap();
-    let sources = ScopeSources {
-        challenged: challenged.as_ref(),
-        resource: resource.as_ref(),
-        server: server.as_ref(),
-        asked: asked.as_ref(),
-        wanted: wanted.as_ref(),
-        step_up: input.get("step_up").is_some_and(|it| *it == json!(true)),
-    };
+    let mut sources = ScopeSources::default();
+    sources.challenged = challenged.as_ref();
+    sources.resource = resource.as_ref();
+    sources.server = server.as_ref();
+    sources.asked = asked.as_ref();
+    sources.wanted = wanted.as_ref();
+    sources.step_up = input.get("step_up").is_some_and(|it| *it == json!(true));
     json!(rule.select(sources).to_string())
 }

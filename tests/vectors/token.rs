@@ -38,15 +38,9 @@ pub(crate) fn request(input: &Value) -> Value {
         }
         None => Grant::RefreshToken { refresh_token: &refresh_token, scopes: scopes.as_ref() },
     };
-    let client = Client {
-        id: input["client"]["id"].as_str().unwrap().to_owned(),
-        secret: input["client"]["secret"].as_str().map(Secret::from),
-        method: AuthMethod::parse(input["client"]["method"].as_str().unwrap()).unwrap(),
-        secret_expires_at: None,
-        redirect_uris: Vec::new(),
-        registered_at: None,
-        origin: Origin::Preregistered,
-    };
+    let mut client = Client::new(input["client"]["id"].as_str().unwrap(), Origin::Preregistered);
+    client.secret = input["client"]["secret"].as_str().map(Secret::from);
+    client.method = AuthMethod::parse(input["client"]["method"].as_str().unwrap()).unwrap();
     let message = TokenRequest { grant, client: &client, resource: text("resource") }.build();
     json!({
         "authorization": message.authorization.as_ref().map(Secret::expose),

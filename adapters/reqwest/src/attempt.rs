@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::HeaderValue;
-use mcp_auth::{Access, Action, Authorizer, Event, Failure, Generation, Kind, Outcome, Scopes, Timestamp};
+use mcp_auth::{Access, Action, Authorizer, Event, Failure, Generation, Kind, Outcome, Timestamp};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use url::Url;
 
+use crate::clock::Clock;
 use crate::consent::Consent;
 use crate::drive::drive;
 use crate::error::Error;
@@ -25,7 +26,7 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) consent: Option<Box<dyn Consent>>,
     pub(crate) observer: Observer,
-    pub(crate) clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
+    pub(crate) clock: Clock,
 }
 
 pub(crate) struct Machine {
@@ -41,12 +42,7 @@ pub(crate) struct Attempt {
 }
 
 /// How an attempt ended, for all that wait for it.
-#[derive(Clone)]
-pub(crate) struct Done {
-    pub(crate) outcome: Arc<Result<Outcome, Box<Failure>>>,
-    /// Whether a caller called it off.
-    pub(crate) called_off: bool,
-}
+pub(crate) type Done = Arc<Result<Outcome, Box<Failure>>>;
 
 /// What a request may carry.
 pub(crate) enum Permit {
@@ -63,7 +59,7 @@ pub(crate) struct Ended {
 
 impl Shared {
     pub(crate) fn now(&self) -> Timestamp {
-        (self.clock)()
+        self.clock.now()
     }
 
     /// Never held across an await, or a call into the host's code other than its tap. The machine is whole after each
@@ -74,8 +70,15 @@ impl Shared {
 
     pub(crate) fn permit(&self, url: &Url) -> Result<Permit, Error> {
         let now = self.now();
-        match self.lock().auth.access(url, now) {
-            Access::Ready(ready) => Ok(Permit::Token(ready.value().clone(), ready.generation())),
+        let mut machine = self.lock();
+        let Machine { auth, tap, .. } = &mut *machine;
+        match auth.access(url, now) {
+            Access::Ready(ready) => {
+                if let Some((tap, grant)) = tap.as_mut().zip(auth.authorized()) {
+                    tap.attached(url, &grant.resource);
+                }
+                Ok(Permit::Token(ready.value().clone(), ready.generation()))
+            }
             Access::Anonymous => Ok(Permit::Bare),
             Access::Wait => Ok(Permit::Wait),
             Access::Refused => Err(Error::outside(url)),
@@ -126,13 +129,10 @@ impl Shared {
         Ok((done, true))
     }
 
-    fn judge(&self, done: &Done) -> Result<Outcome, Error> {
-        match done.outcome.as_ref() {
+    fn judge(&self, done: &Result<Outcome, Box<Failure>>) -> Result<Outcome, Error> {
+        match done.as_ref() {
             Ok(outcome) => Ok(outcome.clone()),
-            // Without anybody to ask, it is the driver that calls off.
-            Err(failure)
-                if failure.kind() == Kind::Cancelled && self.consent.is_none() && !done.called_off =>
-            {
+            Err(failure) if failure.kind() == Kind::Unasked && self.consent.is_none() => {
                 Err(Error::NoConsent)
             }
             Err(failure) => Err(Error::Failure(failure.clone())),
@@ -166,11 +166,7 @@ impl Machine {
     /// Ends an attempt whose task is gone, so that a new one can begin.
     fn abandon(&mut self, now: Timestamp) {
         if self.auth.is_running() {
-            self.tell(now, Event::Cancelled);
-            // If a person had been asked, the machine now stays quiet for a while. But no person has called anything
-            // off here, so that is lifted by a login that is itself called off before anybody sees it.
-            self.tell(now, Event::LogIn { scopes: Scopes::new() });
-            self.tell(now, Event::Cancelled);
+            self.tell(now, Event::Abandoned);
         }
         while !matches!(self.poll(), Action::Wait(_)) {}
     }

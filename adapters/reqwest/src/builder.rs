@@ -8,6 +8,7 @@ use mcp_auth::{Authorizer, Config, Seed, Timestamp};
 
 use crate::attempt::{Machine, Shared};
 use crate::client::Client;
+use crate::clock::Clock;
 use crate::consent::Consent;
 use crate::error::Error;
 use crate::exchange::{Factory, Http};
@@ -93,7 +94,7 @@ impl Builder {
     }
 
     /// What time it is. Default: the system's clock. It is asked when something has happened; waits are measured by
-    /// the runtime's.
+    /// the runtime's. A clock that is set back is not followed: time goes on from where it was.
     pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         self.clock = Box::new(clock);
         self
@@ -115,7 +116,7 @@ impl Builder {
             store: self.store,
             consent: self.consent,
             observer: self.observer,
-            clock: self.clock,
+            clock: Clock::new(self.clock),
         };
         Ok(Client { shared: Arc::new(shared) })
     }

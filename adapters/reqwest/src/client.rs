@@ -129,7 +129,7 @@ impl Client {
         let expected = "a token that lives until it is used";
         let got = format!("{WAITS} in a row that had run out at once");
         let breach = Breach::new(Kind::Unsupported, "RFC 6749 §5.1", expected, got);
-        Err(Error::Failure(Box::new(Failure { breach, trail: self.trail() })))
+        Err(Error::Failure(Box::new(Failure::new(breach, self.trail()))))
     }
 
     /// Waits until there is another token than the refused one. An attempt that was under way already may have been

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mcp_auth::base::guard;
-use mcp_auth::{
-    Action, Ask, Breach, Event, Failure, Kind, Load, Open, Outcome, Purpose, Save, Saving, Send, Timestamp,
-};
+use mcp_auth::{Action, Ask, Event, Failure, Load, Open, Outcome, Purpose, Save, Saving, Send, Timestamp};
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
@@ -23,11 +21,8 @@ struct Crank<'a> {
     noted: usize,
     /// What the machine waits for, unless it is a person in a browser.
     work: Option<Work>,
-    /// What reaches the redirect URI. Lives until the attempt ends.
-    answers: Option<Box<dyn Answers>>,
-    /// Why the host ended the attempt.
-    ended: Option<String>,
-    by_caller: bool,
+    /// What was asked of the person, and what reaches the redirect URI. Lives until the attempt ends.
+    asked: Option<(Open, Box<dyn Answers>)>,
 }
 
 struct Work {
@@ -41,15 +36,14 @@ struct Work {
 
 /// Drives the attempt to its end. `None` if there is none.
 pub(crate) async fn drive(shared: &Arc<Shared>, called_off: &Notify) -> Option<Done> {
-    let mut crank =
-        Crank { shared, called_off, noted: 0, work: None, answers: None, ended: None, by_caller: false };
+    let mut crank = Crank { shared, called_off, noted: 0, work: None, asked: None };
     loop {
         let event = match crank.poll() {
             Action::Load(load) => crank.begin(reading(shared.clone(), load)),
             Action::Store(save) => crank.begin(writing(shared.clone(), save)),
             Action::Send(send) => crank.begin(exchange(shared.clone(), send)),
             Action::Ask(ask) => crank.begin(asking(shared.clone(), ask)),
-            Action::Open(open) => crank.open(&open),
+            Action::Open(open) => crank.open(open),
             Action::Wait(Some(until)) => Some(crank.wait(until).await),
             Action::Wait(None) => return None,
             Action::Finish(outcome) => return Some(crank.finish(outcome)),
@@ -80,11 +74,14 @@ impl Crank<'_> {
         None
     }
 
-    fn open(&mut self, open: &Open) -> Option<Event> {
-        let Some(consent) = &self.shared.consent else { return Some(Event::Cancelled) };
+    fn open(&mut self, open: Open) -> Option<Event> {
+        let Some(consent) = &self.shared.consent else {
+            return Some(open.fail("no way to ask one is configured"));
+        };
         let shown = guard::without_query(open.url().as_str());
         self.shared.observer.see(Observed::Opened { url: &shown });
-        self.answers = Some(consent.open(open.url().clone(), open.until()));
+        let answers = consent.open(open.url().clone(), open.until());
+        self.asked = Some((open, answers));
         None
     }
 
@@ -94,36 +91,27 @@ impl Crank<'_> {
         let (shielded, limited) =
             self.work.as_ref().map_or((false, false), |work| (work.shielded, work.limited));
         let answer = async {
-            match (&mut self.work, &mut self.answers) {
-                (Some(work), _) => Ok(work.event.as_mut().await),
-                (None, Some(answers)) => answers.next().await.map(Event::Called),
+            match (&mut self.work, &mut self.asked) {
+                (Some(work), _) => work.event.as_mut().await,
+                (None, Some((open, answers))) => {
+                    answers.next().await.map_or_else(|why| open.fail(why), Event::Called)
+                }
                 (None, None) => std::future::pending().await,
             }
         };
         let happened = tokio::select! {
             biased;
-            () = self.called_off.notified(), if !shielded => {
-                self.by_caller = true;
-                Ok(Event::Cancelled)
-            }
+            () = self.called_off.notified(), if !shielded => Event::Cancelled,
             answer = answer => answer,
-            () = sleep(remaining), if !limited => Ok(Event::Tick),
+            () = sleep(remaining), if !limited => Event::Tick,
         };
         self.work = None;
-        happened.unwrap_or_else(|why| {
-            self.ended = Some(why);
-            Event::Cancelled
-        })
+        happened
     }
 
-    fn finish(&mut self, mut outcome: Result<Outcome, Box<Failure>>) -> Done {
-        if let (Err(failure), Some(why)) = (&mut outcome, self.ended.take())
-            && failure.kind() == Kind::Cancelled
-        {
-            failure.breach = Breach::new(Kind::Cancelled, "caller", "an answer at the redirect URI", why);
-        }
+    fn finish(&mut self, outcome: Result<Outcome, Box<Failure>>) -> Done {
         self.shared.observer.see(Observed::Finished(&outcome));
-        Done { outcome: Arc::new(outcome), called_off: self.by_caller }
+        Arc::new(outcome)
     }
 }
 

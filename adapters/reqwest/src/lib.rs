@@ -43,6 +43,7 @@
 mod attempt;
 mod builder;
 mod client;
+mod clock;
 mod consent;
 mod drive;
 mod error;

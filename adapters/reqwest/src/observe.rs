@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mcp_auth::{Action, Entry, Event, Failure, Outcome, Purpose, Timestamp};
 use tracing::{debug, warn};
+use url::Url;
 
 /// Something happened that a host may want to show. Nothing in it is secret; URLs come without their query.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +66,11 @@ pub trait Tap: Send + 'static {
 
     /// The machine asks for this.
     fn action(&mut self, action: &Action);
+
+    /// A request of the caller to `url` is to carry the token of `resource`.
+    fn attached(&mut self, url: &Url, resource: &str) {
+        let _ = (url, resource);
+    }
 }
 
 impl Tap for mcp_auth::watch::Watch {
@@ -74,6 +80,10 @@ impl Tap for mcp_auth::watch::Watch {
 
     fn action(&mut self, action: &Action) {
         Self::action(self, action);
+    }
+
+    fn attached(&mut self, url: &Url, resource: &str) {
+        Self::attached(self, url, resource);
     }
 }
 

@@ -91,7 +91,7 @@ async fn an_answer_at_the_limit_is_read() {
     for (spare, expected) in [(0, None), (1, Some(Kind::TooLarge))] {
         let town = Town::new();
         let document = reqwest_text(&format!("{}/.well-known/oauth-authorization-server", town.origin)).await;
-        let policy = Policy { metadata_bytes: document.len() - spare, ..Policy::default() };
+        let policy = Policy::with(|it| it.metadata_bytes = document.len() - spare);
         let client = town.builder_with(town.config().policy(policy), support::Person::new(&town)).build();
         let result = client.unwrap().log_in(Scopes::new()).await;
         assert_eq!(result.err().map(|error| failure(Err(error)).0), expected);
@@ -116,7 +116,7 @@ async fn an_exchange_that_hangs_is_given_up_at_its_deadline() {
         (asked.path == "/token")
             .then(|| Reply { delay: Duration::from_secs(3600), ..Reply::new(200, &json!({})) })
     });
-    let policy = Policy { exchange_time: Duration::from_secs(1), ..Policy::default() };
+    let policy = Policy::with(|it| it.exchange_time = Duration::from_secs(1));
     let client =
         town.builder_with(town.config().policy(policy), support::Person::new(&town)).build().unwrap();
     let begun = Instant::now();

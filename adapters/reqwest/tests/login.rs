@@ -167,7 +167,7 @@ async fn a_listener_that_fails_ends_the_login_with_its_words() {
     let client = town.builder_for(person).build().unwrap();
     let error = client.log_in(Scopes::new()).await.unwrap_err();
     assert!(error.to_string().contains("the port is taken"), "{error}");
-    assert!(matches!(error, Error::Failure(failure) if failure.kind() == Kind::Cancelled));
+    assert!(matches!(error, Error::Failure(failure) if failure.kind() == Kind::Unasked));
 }
 
 #[tokio::test]
@@ -184,7 +184,7 @@ async fn without_a_person_there_is_no_login() {
 async fn a_person_who_never_answers_is_waited_for_until_the_time_is_up() {
     let town = Town::new();
     let person = Person { thinks: None, ..Person::new(&town) };
-    let policy = Policy { consent_time: Duration::from_secs(1), ..Policy::default() };
+    let policy = Policy::with(|it| it.consent_time = Duration::from_secs(1));
     let client = town.builder_with(town.config().policy(policy), person.clone()).build().unwrap();
     assert_eq!(kind(client.send(town.request("/mcp")).await), Kind::ConsentTimedOut);
     assert_eq!(person.closed.load(Ordering::SeqCst), 1);

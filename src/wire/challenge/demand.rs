@@ -15,6 +15,7 @@ const MAX_DESCRIPTION: usize = 300;
 /// (RFC 9449 §7.1) challenges only. Empty values count as absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Demand {
     /// Where the resource metadata is said to be (RFC 9728 §5.1): every distinct value, in order, unchecked.
     #[serde(skip_serializing_if = "Vec::is_empty")]

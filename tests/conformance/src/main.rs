@@ -79,16 +79,18 @@ fn configuration(url: &Uri, handed: &Handed) -> Config {
     let config = Config::new(url.to_string(), "mcp-auth conformance client", REDIRECT)
         .metadata_document(CLIENT_DOCUMENT)
         .protocol_version(&handed.protocol_version)
-        .scopes(ScopeRule { stay_logged_in: true, ..ScopeRule::default() })
-        .policy(Policy { consent_time: Duration::from_secs(20), ..Policy::default() });
+        .scopes(ScopeRule::with(|it| it.stay_logged_in = true))
+        .policy(Policy::with(|it| it.consent_time = Duration::from_secs(20)));
     match &handed.client_id {
         None => config,
-        Some(client_id) => config.preregistered(Preregistered {
-            issuer: handed.issuer.clone(),
-            client_id: client_id.clone(),
-            client_secret: handed.client_secret.clone(),
-            method: None,
-        }),
+        Some(client_id) => {
+            let mut client = match &handed.issuer {
+                Some(issuer) => Preregistered::new(issuer, client_id),
+                None => Preregistered::unbound(client_id),
+            };
+            client.client_secret.clone_from(&handed.client_secret);
+            config.preregistered(client)
+        }
     }
 }
 

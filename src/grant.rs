@@ -1,0 +1,52 @@
+//! The grant in use, ready for requests.
+
+use http::HeaderValue;
+use url::Url;
+
+use crate::base::breach::{Breach, Kind};
+use crate::credential::{Credential, Generation};
+use crate::outcome::TokenSource;
+use crate::wire::resource_metadata::{covers, within};
+
+/// A credential whose token can be attached without any further work.
+pub(crate) struct Grant {
+    pub(crate) credential: Box<Credential>,
+    pub(crate) value: HeaderValue,
+    resource: Url,
+    pub(crate) source: TokenSource,
+}
+
+impl Grant {
+    /// `before` is what was in use till now, and `server` the MCP server's URL.
+    pub(crate) fn new(
+        credential: Box<Credential>,
+        source: TokenSource,
+        before: Option<Self>,
+        server: &Url,
+    ) -> Result<Self, Breach> {
+        let unfit = |clause, what: &str| Breach::new(Kind::Malformed, clause, what, "something else");
+        // The same token found again is as it was come by the first time.
+        let source = match before {
+            Some(before) if before.credential.generation == credential.generation => before.source,
+            _ => source,
+        };
+        let mut value = HeaderValue::try_from(format!("Bearer {}", credential.access_token.expose()))
+            .map_err(|_| unfit("RFC 6750 §2.1", "a token that a header field may carry"))?;
+        value.set_sensitive(true);
+        let resource = Url::parse(&credential.resource).ok();
+        let resource = resource.filter(|_| covers(&credential.resource, server));
+        let resource =
+            resource.ok_or_else(|| unfit("RFC 9728 §3.3", "a resource that covers the server's URL"))?;
+        Ok(Self { credential, value, resource, source })
+    }
+
+    /// Which token it is.
+    pub(crate) fn generation(&self) -> Generation {
+        self.credential.generation
+    }
+
+    /// Whether a request to `url` may carry it.
+    pub(crate) fn is_for(&self, url: &Url) -> bool {
+        within(&self.resource, url)
+    }
+}
