@@ -27,7 +27,7 @@ pub(super) fn take(path: &Path) -> Result<File, String> {
 /// Takes the long lock for `span`. It is given back when the file is dropped. `None`: somebody had it for all of
 /// `patience`.
 pub(super) fn lease(place: &Place, span: Duration, patience: Duration) -> Result<Option<File>, String> {
-    poll(patience, Duration::from_millis(50), || attempt_lease(place, span))
+    poll(patience, Duration::from_millis(25), || attempt_lease(place, span))
 }
 
 /// The end of a lease is the modification time of its file, not its content: others cannot read a file that is locked on
@@ -91,7 +91,6 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 /// The standard library cannot tell. It does not matter to this crate, which deletes a lease under the short lock only,
 /// and the short lock never.
 #[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "it can fail where files have identities")]
 fn is_at(_: &File, _: &Path) -> io::Result<bool> {
     Ok(true)
 }
@@ -114,5 +113,23 @@ fn poll<T>(
         }
         thread::sleep(nap.min(left));
         nap = (nap * 2).min(longest);
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_known_from_its_successor() {
+        let path = std::env::temp_dir().join(format!("mcp-auth-store-{}.lock", std::process::id()));
+        let first = File::create(&path).unwrap();
+        assert!(is_at(&first, &path).unwrap());
+        fs::remove_file(&path).unwrap();
+        assert!(!is_at(&first, &path).unwrap());
+        let second = File::create(&path).unwrap();
+        assert!(!is_at(&first, &path).unwrap());
+        assert!(is_at(&second, &path).unwrap());
+        fs::remove_file(&path).unwrap();
     }
 }

@@ -44,8 +44,8 @@ use record::Judged;
 ///
 /// On Unix the directory is created with mode 0700 and files with 0600; a record that others may read is closed to
 /// them when it is next read or written. A directory in which others may write is refused, and so is a record, lock or
-/// lease that is a symbolic link. Who owns the directory is trusted, and the directories above it are the caller's affair. On other systems files have
-/// the permissions that the directory gives them.
+/// lease that is a symbolic link. Who owns the directory is trusted, and the directories above it are the caller's
+/// affair. On other systems files have the permissions that the directory gives them.
 ///
 /// Nothing is encrypted. Copies that the caller makes are the caller's affair too.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! The directory, and the files of one record in it.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -121,7 +121,6 @@ impl Place {
 
     /// A directory cannot be opened as a file here; the system brings it to the disk by itself.
     #[cfg(not(unix))]
-    #[expect(clippy::unnecessary_wraps, reason = "it can fail where directories are files")]
     fn settle(&self) -> Result<(), String> {
         Ok(())
     }
@@ -220,13 +219,13 @@ pub(super) fn owner_only(options: &mut OpenOptions) {
 /// Takes from everybody but the owner what a record's file may have come to allow.
 #[cfg(unix)]
 fn close_to_others(file: &File) -> io::Result<()> {
+    use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt;
     let mode = file.metadata()?.permissions().mode();
     if mode & 0o077 == 0 { Ok(()) } else { file.set_permissions(Permissions::from_mode(0o600)) }
 }
 
 #[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "it can fail where files have modes")]
 fn close_to_others(_: &File) -> io::Result<()> {
     Ok(())
 }

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use mcp_auth::{Credential, Key};
-use mcp_auth_store::FileStore;
+use mcp_auth::{Credential, Generation, Key, Saving};
+use mcp_auth_store::{FileStore, Store};
 use serde_json::json;
 
 /// A directory that is empty at first, and deleted at the end.
@@ -93,4 +93,37 @@ pub(crate) fn record(generation: u64, token: &str) -> Credential {
         "expires_at": null,
     }))
     .unwrap()
+}
+
+/// The access token of the records below, which no error may show.
+pub(crate) const TOKEN: &str = "an-access-token";
+
+/// Puts a record of this generation in the place of what stands there.
+pub(crate) fn kept(store: &FileStore, generation: u64) -> Credential {
+    let record = record(generation, TOKEN);
+    let standing = store.load(&key()).unwrap().map(|found| found.generation);
+    assert!(matches!(store.put(&key(), &record, standing), Saving::Kept));
+    record
+}
+
+/// What a failed put says.
+pub(crate) fn refusal(saving: Saving) -> String {
+    match saving {
+        Saving::Failed(why) => why,
+        other => panic!("a failure was expected, not {other:?}"),
+    }
+}
+
+/// What each method says, all of which fail.
+pub(crate) fn refusals(store: &FileStore) -> [String; 4] {
+    let refusals = [
+        store.load(&key()).unwrap_err(),
+        refusal(store.put(&key(), &record(9, TOKEN), None)),
+        refusal(store.put(&key(), &record(9, TOKEN), Some(Generation::default()))),
+        store.forget(&key(), Generation::default()).unwrap_err(),
+    ];
+    for refusal in &refusals {
+        assert!(!refusal.contains(TOKEN), "{refusal}");
+    }
+    refusals
 }
