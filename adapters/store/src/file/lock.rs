@@ -17,10 +17,14 @@ const LONGEST: Duration = Duration::from_secs(60 * 60);
 
 /// Takes the short lock. It is given back when the file is dropped.
 pub(super) fn take(path: &Path) -> Result<File, String> {
-    let taken = poll(PATIENCE, Duration::from_millis(5), || attempt(path))?;
+    take_within(path, PATIENCE)
+}
+
+fn take_within(path: &Path, patience: Duration) -> Result<File, String> {
+    let taken = poll(patience, Duration::from_millis(5), || attempt(path))?;
     taken.ok_or_else(|| {
-        let seconds = PATIENCE.as_secs();
-        format!("another process, which may be stopped, has held {} for {seconds} s", path.display())
+        let path = path.display();
+        format!("{path} has been locked for {patience:?} by another process, which may be stopped; end it")
     })
 }
 
@@ -30,8 +34,8 @@ pub(super) fn lease(place: &Place, span: Duration, patience: Duration) -> Result
     poll(patience, Duration::from_millis(25), || attempt_lease(place, span))
 }
 
-/// The end of a lease is the modification time of its file, not its content: others cannot read a file that is locked on
-/// Windows, and a time is never half written. All of it happens under the short lock, so that no one judges a lease by
+/// The end of a lease is the modification time of its file, not its content: on Windows others cannot read a file that
+/// is locked, and a time is never half written. All of it happens under the short lock, so that no one judges a lease by
 /// the time that the last holder left, while the next is about to write its own.
 fn attempt_lease(place: &Place, span: Duration) -> Result<Option<File>, String> {
     let _lock = take(&place.lock())?;
@@ -116,13 +120,31 @@ fn poll<T>(
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
+    fn path(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("mcp-auth-store-{}-{name}.lock", std::process::id()))
+    }
+
+    #[test]
+    fn a_lock_that_is_never_given_back_is_an_error() {
+        let path = path("kept");
+        let held = take(&path).unwrap();
+        let refusal = take_within(&path, Duration::from_millis(30)).unwrap_err();
+        assert!(refusal.contains("30ms") && refusal.contains(path.to_str().unwrap()), "{refusal}");
+        drop(held);
+        drop(take_within(&path, Duration::ZERO).unwrap());
+        fs::remove_file(&path).unwrap();
+    }
+
+    #[cfg(unix)]
     #[test]
     fn a_file_is_known_from_its_successor() {
-        let path = std::env::temp_dir().join(format!("mcp-auth-store-{}.lock", std::process::id()));
+        let path = path("replaced");
         let first = File::create(&path).unwrap();
         assert!(is_at(&first, &path).unwrap());
         fs::remove_file(&path).unwrap();

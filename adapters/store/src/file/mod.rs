@@ -17,14 +17,15 @@ use record::Judged;
 ///
 /// # Files
 ///
-/// Each record is a JSON file, `{"format":1,"key":{…},"credential":{…}}`. Its name is the server's host, for a person to
-/// read, and 32 hexadecimal digits of the SHA-256 of server and account, which tell the records apart. Beside it stand:
+/// Each record is a JSON file, `{"format":1,"key":{…},"credential":{…}}`. Its name is the server's host, for a person
+/// to read, and 32 hexadecimal digits of the SHA-256 of server and account, which tell the records apart. Beside it
+/// stand:
 ///
 /// | ending | what it is |
 /// |---|---|
 /// | `.lock` | empty; locked for the moment in which a record is compared and written |
 /// | `.lease` | empty; locked as long as a lease is held. Its modification time says when the lease ends |
-/// | `.tmp` | a record that is being written; left behind by a process that was killed, and then replaced by the next write |
+/// | `.tmp` | a record that is being written; one that a killed process left goes with the next write |
 /// | `.json.corrupt-1`, … | what was found in the place of a record and could not be read |
 ///
 /// The locks are advisory ones of the operating system, so a process that dies gives back its locks and leases at
