@@ -1,0 +1,91 @@
+//! What stands in a record's file.
+
+use mcp_auth::{Credential, Key, VERSION};
+use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
+use zeroize::Zeroizing;
+
+/// The form of file that is written and read here.
+const FORMAT: u64 = 1;
+
+#[derive(Serialize)]
+struct Written<'a> {
+    format: u64,
+    key: &'a Key,
+    credential: &'a Credential,
+}
+
+#[derive(Deserialize)]
+struct Formed {
+    format: u64,
+}
+
+#[derive(Deserialize)]
+struct Versioned {
+    credential: Version,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u64,
+}
+
+#[derive(Deserialize)]
+struct Record {
+    key: Key,
+    credential: Box<Credential>,
+}
+
+/// What a file is found to be.
+pub(super) enum Judged {
+    /// The record that was asked for.
+    Sound(Box<Credential>),
+    /// Somebody else's, whole as it may be: of another format or version, or another record. The text says how.
+    Unknown(String),
+    /// Nobody's. The text says where reading ended.
+    Corrupt(String),
+}
+
+/// A record as it is written.
+pub(super) fn write(key: &Key, credential: &Credential) -> Result<Zeroizing<Vec<u8>>, String> {
+    let written = Written { format: FORMAT, key, credential };
+    let mut text = serde_json::to_vec(&written).map_err(|error| format!("no record: {}", place(&error)))?;
+    text.push(b'\n');
+    Ok(Zeroizing::new(text))
+}
+
+/// Judges what was read under the name of `key`: first the format, then the version, as each says what the rest looks
+/// like.
+pub(super) fn read(text: &[u8], key: &Key) -> Judged {
+    fn step<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Judged> {
+        serde_json::from_slice(text).map_err(|error| Judged::Corrupt(place(&error)))
+    }
+    let judge = || {
+        let Formed { format } = step(text)?;
+        if format != FORMAT {
+            return Err(Judged::Unknown(format!("its format is {format}, and {FORMAT} is known")));
+        }
+        let Versioned { credential: Version { version } } = step(text)?;
+        if version != u64::from(VERSION) {
+            let why = format!("its credential is of version {version}, and {VERSION} is known");
+            return Err(Judged::Unknown(why));
+        }
+        let record: Record = step(text)?;
+        if record.key != *key {
+            return Err(Judged::Unknown("it holds the record of another server or account".to_owned()));
+        }
+        Ok(record.credential)
+    };
+    judge().map_or_else(|judged| judged, Judged::Sound)
+}
+
+/// Where reading ended. What serde_json itself says may quote the text, and the text holds secrets.
+fn place(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        Category::Eof => "it ends too soon",
+        Category::Syntax => "it is not JSON",
+        Category::Data => "it has not the form of a record",
+        Category::Io => "it cannot be read",
+    };
+    format!("{what}, line {} column {}", error.line(), error.column())
+}
