@@ -3,6 +3,8 @@
 //! An action that wants an answer knows how to make the event that answers it: `load.reply(…)`, `send.fail(…)`.
 //! Each such action is answered once; an answer that comes twice, or too late, is ignored.
 
+use std::time::Duration;
+
 use http::{HeaderMap, Method, Request, Uri};
 use url::Url;
 
@@ -21,6 +23,10 @@ pub enum Action {
     Load(Load),
     /// Write a credential to the store.
     Store(Save),
+    /// Delete a credential from the store.
+    Forget(Forget),
+    /// Let go of the record that an exclusive [`Load`] took. Wants no answer.
+    Release(Release),
     /// Send an HTTP request.
     Send(Send),
     /// Open a URL in the person's browser. The answer comes from there, as [`Event::Called`]; only what keeps it from
@@ -31,15 +37,39 @@ pub enum Action {
     /// Nothing to do before the given time, or before something happens if there is none. Whatever happens first
     /// is handed in; when the time comes, [`Event::Tick`](crate::Event::Tick).
     Wait(Option<Timestamp>),
+    /// A renewal beside a login that waits for a person is over; the login goes on. Whoever waits for a token can
+    /// look again. Wants no answer.
+    Renewed(Result<Outcome, Box<Failure>>),
     /// The attempt is over. Exactly one comes for each attempt.
     Finish(Result<Outcome, Box<Failure>>),
 }
 
+impl Action {
+    /// The request that this action makes, if it wants an answer.
+    pub(crate) fn id(&self) -> Option<RequestId> {
+        match self {
+            Self::Load(it) => Some(it.id),
+            Self::Store(it) => Some(it.id),
+            Self::Forget(it) => Some(it.id),
+            Self::Send(it) => Some(it.id),
+            Self::Open(it) => Some(it.id),
+            Self::Ask(it) => Some(it.id),
+            Self::Release(_) | Self::Wait(_) | Self::Renewed(_) | Self::Finish(_) => None,
+        }
+    }
+}
+
 /// Read a credential from the store.
+///
+/// One that [`exclusive`](Self::exclusive) asks for comes before a refresh token is spent. A store that several
+/// processes share must give it to one of them at a time, until [`Action::Release`]: two that spend one rotating
+/// token lose the grant. A store of one process has nothing to do.
 #[derive(Debug)]
 pub struct Load {
     pub(crate) id: RequestId,
     pub(crate) key: Key,
+    pub(crate) exclusive: Option<Duration>,
+    pub(crate) deadline: Timestamp,
 }
 
 impl Load {
@@ -48,9 +78,34 @@ impl Load {
         &self.key
     }
 
-    /// The store answered: with a record, or with none.
+    /// Names this request; [`Release::load`] names it again.
+    pub fn id(&self) -> RequestId {
+        self.id
+    }
+
+    /// Whether the record is wanted exclusively, and for how long at most: whoever has not released it by then is dead
+    /// or hangs, and the next may have it.
+    pub fn exclusive(&self) -> Option<Duration> {
+        self.exclusive
+    }
+
+    /// When the machine stops waiting for the answer.
+    pub fn deadline(&self) -> Timestamp {
+        self.deadline
+    }
+
+    /// The store answered: with a record, or with none. If the record was wanted exclusively, it is held now.
     pub fn reply(&self, found: Option<Credential>) -> Event {
-        Event::Replied(Reply { id: self.id, answer: Answer::Found(found.map(Box::new)) })
+        let answer = match self.exclusive {
+            None => Answer::Found(found.map(Box::new)),
+            Some(_) => Answer::Leased(found.map(Box::new)),
+        };
+        Event::Replied(Reply { id: self.id, answer })
+    }
+
+    /// Somebody else holds the record. The machine asks again a second later.
+    pub fn busy(&self) -> Event {
+        Event::Replied(Reply { id: self.id, answer: Answer::Busy })
     }
 
     /// The store failed. `why` goes into the failure and must hold no secret.
@@ -91,6 +146,55 @@ impl Save {
     }
 }
 
+/// Delete a credential from the store, if it is still the one that the machine knows.
+#[derive(Debug)]
+pub struct Forget {
+    pub(crate) id: RequestId,
+    pub(crate) key: Key,
+    pub(crate) generation: Generation,
+}
+
+impl Forget {
+    /// What the credential is kept under.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// The generation of the record to delete. A store that finds another one leaves it alone.
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// The store answered: whether nothing stands there now.
+    pub fn reply(&self, gone: bool) -> Event {
+        Event::Replied(Reply { id: self.id, answer: Answer::Forgotten(Ok(gone)) })
+    }
+
+    /// The store failed. `why` goes into the outcome and must hold no secret.
+    pub fn fail(&self, why: impl Into<String>) -> Event {
+        Event::Replied(Reply { id: self.id, answer: Answer::Forgotten(Err(why.into())) })
+    }
+}
+
+/// Let go of the record that an exclusive [`Load`] took.
+#[derive(Debug)]
+pub struct Release {
+    pub(crate) load: RequestId,
+    pub(crate) key: Key,
+}
+
+impl Release {
+    /// What the credential is kept under.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// The [`Load`] that took it.
+    pub fn load(&self) -> RequestId {
+        self.load
+    }
+}
+
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -101,8 +205,12 @@ pub enum Purpose {
     ServerMetadata,
     /// Client registration (RFC 7591).
     Registration,
-    /// A token (RFC 6749 §3.2).
+    /// A token for what a person consented to (RFC 6749 §4.1.3).
     Token,
+    /// A token for a refresh token (RFC 6749 §6).
+    Refresh,
+    /// The end of a token (RFC 7009).
+    Revocation,
 }
 
 /// Send an HTTP request.

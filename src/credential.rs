@@ -14,6 +14,9 @@ use crate::wire::client::Client;
 /// The version of [`Credential`] that this crate writes and reads.
 pub const VERSION: u32 = 1;
 
+/// How far the clocks of processes that share a record may differ.
+const SKEW: Duration = Duration::from_secs(60);
+
 /// What a record is kept under: the MCP server as the caller names it, and the caller's name for the account. The
 /// authorization server and the client are not known before discovery; the record names both, and is never used
 /// with others.
@@ -31,15 +34,31 @@ impl fmt::Debug for Key {
     }
 }
 
-/// Which state of a record this is. Every write raises it by one, so it also names one access token.
+/// Which state of a record this is. Every write raises it, so it also names one access token. It is the time of the
+/// write in seconds or, where that is not enough, one more than the one before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Generation(u64);
 
 impl Generation {
+    /// From a number.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
     /// As a number.
     pub const fn as_u64(self) -> u64 {
         self.0
+    }
+
+    /// The least generation of a record that is written now.
+    pub(crate) const fn at(now: Timestamp) -> Self {
+        Self(now.as_secs())
+    }
+
+    /// Whether it can be raised for as long as anybody will want to.
+    pub(crate) const fn is_sound(self) -> bool {
+        self.0 <= u64::MAX / 2
     }
 
     #[must_use]
@@ -122,11 +141,18 @@ impl fmt::Debug for Credential {
 }
 
 impl Credential {
-    /// Whether the access token may still be used at `now`: it stops `margin` before its expiry, or a tenth of its
-    /// lifetime before, whichever is less. A token whose expiry is unknown is used until it is refused.
+    /// Whether the access token may still be used at `now` with no thought of renewal: till `margin` before its expiry,
+    /// or a tenth of its lifetime before, whichever is less. A token whose expiry is unknown is used until it is
+    /// refused. One that was obtained in the future tells of a clock that was set back; when it expires is anybody's
+    /// guess, so it is renewed.
     pub fn is_live(&self, now: Timestamp, margin: Duration) -> bool {
         let Some(expires_at) = self.expires_at else { return true };
         let tenth = expires_at.since(self.obtained_at).checked_div(10).unwrap_or_default();
-        now < expires_at.before(margin.min(tenth))
+        now.after(SKEW) >= self.obtained_at && now < expires_at.before(margin.min(tenth))
+    }
+
+    /// Whether the access token has not expired at `now`, by its own word.
+    pub fn is_unexpired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|expires_at| now < expires_at)
     }
 }

@@ -34,8 +34,15 @@ pub enum Event {
     /// The host calls the running attempt off. If a person had been asked, no other is for a while
     /// ([`Policy::quiet_time`](crate::Policy::quiet_time)).
     Cancelled,
-    /// Whoever drove the running attempt is gone, and nobody has called it off. It ends as if it had never begun.
+    /// Whoever drove the machine is gone with all that was under way, and nobody has called it off. What runs ends as if
+    /// it had never begun; tokens that were obtained and not yet stored stay in use.
     Abandoned,
+    /// The host found out that the authorization server does not know the client any more: the person saw its error
+    /// page, which sends nobody back (RFC 6749 §4.1.2.1). A login that waits for that person begins again at once
+    /// with another client, the next way of registering or a new registration; one that begins later does so too.
+    ClientDisowned,
+    /// Revoke the tokens (RFC 7009) and forget the record. An attempt that runs becomes this one.
+    LogOut,
 }
 
 /// A refusal by the MCP server: 401, or 403 with `insufficient_scope`.
@@ -106,8 +113,10 @@ pub struct Reply {
 impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match &self.answer {
-            Answer::Found(Some(_)) => "a credential",
-            Answer::Found(None) => "no credential",
+            Answer::Found(Some(_)) | Answer::Leased(Some(_)) => "a credential",
+            Answer::Found(None) | Answer::Leased(None) => "no credential",
+            Answer::Busy => "somebody else holds the record",
+            Answer::Forgotten(_) => "a store's answer",
             Answer::LoadFailed(_) => "the store failed",
             Answer::Saved(_) => "a store's answer",
             Answer::Response(_) => "a response",
@@ -122,8 +131,12 @@ impl fmt::Debug for Reply {
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
     Found(Option<Box<Credential>>),
+    /// The same, and the record is held.
+    Leased(Option<Box<Credential>>),
+    Busy,
     LoadFailed(String),
     Saved(Saving),
+    Forgotten(Result<bool, String>),
     Response(Box<Response>),
     SendFailed(SendFailure),
     Told(Option<Told>),

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::base::breach::{Breach, Kind};
+use crate::base::time::Timestamp;
 use crate::trail::Trail;
 
 /// Why an attempt ended: what was broken, whether trying again can help, what to do, and the whole way there.
@@ -17,6 +18,9 @@ pub struct Failure {
     pub breach: Breach,
     /// Every URL tried, what came back, and why it was passed over.
     pub trail: Trail,
+    /// Before when trying again is in vain: the server asked for that time, or it is the machine's own patience.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
 }
 
 /// Whether trying again can help.
@@ -35,7 +39,7 @@ pub enum Retry {
 impl Failure {
     /// A failure with the way that led there.
     pub fn new(breach: Breach, trail: Trail) -> Self {
-        Self { breach, trail }
+        Self { breach, trail, retry_at: None }
     }
 
     /// What kind of failure this is.
@@ -68,7 +72,12 @@ impl std::error::Error for Failure {}
 
 fn retry(kind: Kind) -> Retry {
     match kind {
-        Kind::Unreachable | Kind::TimedOut | Kind::UnexpectedStatus | Kind::StoreFailed => Retry::Later,
+        Kind::Unreachable
+        | Kind::TimedOut
+        | Kind::UnexpectedStatus
+        | Kind::OutcomeUnknown
+        | Kind::StoreFailed
+        | Kind::StoreBusy => Retry::Later,
         Kind::StateMismatch
         | Kind::AccessDenied
         | Kind::ConsentTimedOut
@@ -109,6 +118,12 @@ fn advice(kind: Kind) -> &'static str {
     match kind {
         Kind::Unreachable | Kind::TimedOut => "Check the network and the host name, then try again.",
         Kind::UnexpectedStatus => "The server is at fault; try again later.",
+        Kind::OutcomeUnknown => {
+            "Try again; if the server has taken the token already, a new login will be needed."
+        }
+        Kind::StoreBusy => {
+            "Another process is renewing this grant; try again, or end that process if it hangs."
+        }
         Kind::StoreFailed => "Check the credential store, then try again.",
         Kind::TooLarge => "Ask the server's operator, or raise the limit in the policy.",
         Kind::AddressRefused => {

@@ -4,16 +4,20 @@ use http::HeaderValue;
 use url::Url;
 
 use crate::base::breach::{Breach, Kind};
+use crate::base::time::Timestamp;
 use crate::credential::{Credential, Generation};
 use crate::outcome::TokenSource;
+use crate::step::Unsaved;
 use crate::wire::resource_metadata::{covers, within};
 
 /// A credential whose token can be attached without any further work.
+#[derive(Clone)]
 pub(crate) struct Grant {
     pub(crate) credential: Box<Credential>,
     pub(crate) value: HeaderValue,
     resource: Url,
     pub(crate) source: TokenSource,
+    pub(crate) unsaved: Option<Unsaved>,
 }
 
 impl Grant {
@@ -21,7 +25,8 @@ impl Grant {
     pub(crate) fn new(
         credential: Box<Credential>,
         source: TokenSource,
-        before: Option<Self>,
+        unsaved: Option<Unsaved>,
+        before: Option<&Self>,
         server: &Url,
     ) -> Result<Self, Breach> {
         let unfit = |clause, what: &str| Breach::new(Kind::Malformed, clause, what, "something else");
@@ -37,12 +42,17 @@ impl Grant {
         let resource = resource.filter(|_| covers(&credential.resource, server));
         let resource =
             resource.ok_or_else(|| unfit("RFC 9728 §3.3", "a resource that covers the server's URL"))?;
-        Ok(Self { credential, value, resource, source })
+        Ok(Self { credential, value, resource, source, unsaved })
     }
 
     /// Which token it is.
     pub(crate) fn generation(&self) -> Generation {
         self.credential.generation
+    }
+
+    /// Whether the store did not keep it, and is to be asked again by now.
+    pub(crate) fn is_to_be_offered(&self, now: Timestamp) -> bool {
+        self.unsaved.as_ref().and_then(|it| it.again_at).is_some_and(|at| at <= now)
     }
 
     /// Whether a request to `url` may carry it.

@@ -19,6 +19,7 @@
 //! # struct Store; impl Store {
 //! #   fn get(&self, _: &Key) -> Option<Credential> { None }
 //! #   fn put(&self, _: &Key, _: &Credential, _: Option<Generation>) -> Saving { Saving::Kept }
+//! #   fn forget(&self, _: &Key, _: Generation) -> bool { true }
 //! # }
 //! # struct Browser; impl Browser {
 //! #   fn open(&self, _: &url::Url) {}
@@ -35,6 +36,7 @@
 //!         let event = match auth.poll() {
 //!             Action::Load(load) => load.reply(store.get(load.key())),
 //!             Action::Store(save) => save.reply(store.put(save.key(), save.credential(), save.replaces())),
+//!             Action::Forget(forget) => forget.reply(store.forget(forget.key(), forget.generation())),
 //!             Action::Send(send) => match http.execute(send.request()) {
 //!                 Ok(response) => send.reply(response),
 //!                 Err(failure) => send.fail(failure),
@@ -45,6 +47,7 @@
 //!             }
 //!             Action::Ask(ask) => ask.decline(),
 //!             Action::Wait(until) => browser.callback(until).map_or(Event::Tick, Event::Called),
+//!             Action::Release(_) | Action::Renewed(_) => continue,
 //!             Action::Finish(outcome) => return outcome,
 //!         };
 //!         auth.handle(now(), event);

@@ -5,6 +5,7 @@ use std::fmt;
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
+use crate::base::breach::Breach;
 use crate::base::guard::Shown;
 use crate::base::scope::Scopes;
 use crate::base::time::Timestamp;
@@ -18,6 +19,40 @@ pub enum Outcome {
     Authorized(Box<Authorized>),
     /// There is none, and none could be had without a person. Send the request without a token and see.
     Anonymous,
+    /// The tokens are given up.
+    LoggedOut(Box<LoggedOut>),
+}
+
+/// What a logout has done. Nothing of the grant is left in this machine in any case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LoggedOut {
+    /// The refresh token at the authorization server (RFC 7009). With it, most servers end the access tokens too.
+    pub refresh_token: Ended,
+    /// The access token at the authorization server.
+    pub access_token: Ended,
+    /// The record in the store.
+    pub record: Ended,
+}
+
+impl LoggedOut {
+    /// Whether nothing was left undone.
+    pub fn is_complete(&self) -> bool {
+        [&self.refresh_token, &self.access_token, &self.record].iter().all(|it| !matches!(it, Ended::Not(_)))
+    }
+}
+
+/// Whether something came to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Ended {
+    /// It did.
+    Ended,
+    /// There was none.
+    Absent,
+    /// It did not, and this is why.
+    Not(Breach),
 }
 
 /// The grant that serves now. It holds no secret.

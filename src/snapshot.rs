@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::guard::Shown;
 use crate::base::time::Timestamp;
+use crate::credential::Generation;
 use crate::step::Consent;
 
 /// The version of [`Snapshot`] that this crate writes and reads.
@@ -20,6 +21,9 @@ pub struct Snapshot {
     pub(crate) redirect_uri: String,
     pub(crate) taken_at: Timestamp,
     pub(crate) deadline: Timestamp,
+    /// The record that stands in the store, and the highest generation that was seen.
+    pub(crate) record: Option<Generation>,
+    pub(crate) latest: Generation,
     pub(crate) consent: Consent,
 }
 

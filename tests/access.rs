@@ -136,14 +136,26 @@ fn a_resource_with_a_query_is_that_query_only() {
 }
 
 #[test]
-fn a_token_stops_being_used_before_it_expires() {
-    let auth = restored(credential("https://mcp.example/api"));
+fn a_token_that_can_be_renewed_stops_being_used_before_it_expires() {
+    let mut record = credential("https://mcp.example/api");
+    record.refresh_token = Some(Secret::new("refresh-token"));
+    let mut auth = restored(record);
     let url = "https://mcp.example/api/mcp";
     // A thousand seconds of life, and a margin of thirty.
     assert_eq!(carries(&auth, url, NOW.as_secs() + 969), "ready");
     assert_eq!(carries(&auth, url, NOW.as_secs() + 970), "wait");
-    // A clock that is set back brings no token back to life that the machine knows to be older.
     assert_eq!(carries(&auth, url, 0), "ready");
+    // A clock that is set back brings no token back to life that the machine knows to be older.
+    auth.handle(NOW.after(std::time::Duration::from_secs(970)), Event::Tick);
+    assert_eq!(carries(&auth, url, 0), "wait");
+}
+
+#[test]
+fn a_token_that_cannot_be_renewed_serves_to_its_end() {
+    let auth = restored(credential("https://mcp.example/api"));
+    let url = "https://mcp.example/api/mcp";
+    assert_eq!(carries(&auth, url, NOW.as_secs() + 999), "ready");
+    assert_eq!(carries(&auth, url, NOW.as_secs() + 1000), "wait");
 }
 
 #[test]

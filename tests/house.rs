@@ -294,9 +294,11 @@ fn may(from: &str, to: &str) -> bool {
         value if VALUES.contains(&value) => values || ["wire", "base"].contains(&to),
         "step" => values || ["step", "wire", "base"].contains(&to),
         "snapshot" => values || ["step", "wire", "base"].contains(&to),
-        "grant" => values || ["wire", "base"].contains(&to),
+        "grant" => values || ["step", "wire", "base"].contains(&to),
         "step_ups" => to == "base",
-        "authorizer" => values || ["grant", "step_ups", "snapshot", "step", "wire", "base"].contains(&to),
+        "authorizer" => {
+            values || ["authorizer", "grant", "step_ups", "snapshot", "step", "wire", "base"].contains(&to)
+        }
         // It forms its own opinion, so it shares neither a step nor a reader of documents. A snapshot is a value to it.
         "watch" => values || ["watch", "snapshot", "base"].contains(&to),
         other => panic!("{other} has no floor; give it one"),

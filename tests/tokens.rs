@@ -124,18 +124,28 @@ fn a_dead_refresh_token_is_sent_once() {
 
 #[test]
 fn what_passes_by_itself_opens_no_browser() {
-    for what in [Trouble::Status(503), Trouble::Drop, Trouble::Status(429), Trouble::Html] {
+    for what in [Trouble::Status(503), Trouble::Status(429)] {
         let faults = vec![Fault { purpose: Purpose::Token, nth: 2, what: what.clone() }];
         let mut rig = works(Dials { faults, ..Dials::default() });
         rig.now += 3600;
         let failure = rig.call("tools/list", None).unwrap_err();
         assert_eq!(rig.opened.len(), 1, "{what:?}");
-        if matches!(what, Trouble::Status(503) | Trouble::Drop) {
-            assert_eq!(failure.retry(), Retry::Later);
-        }
-        // The refresh token is still there, and serves.
+        assert_eq!(failure.retry(), Retry::Later);
+        // The refresh token is still there, and serves when the server has been left alone for a while.
+        rig.now = failure.retry_at.expect("there is a time to try again").as_secs();
         assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
         assert_eq!(rig.opened.len(), 1, "{what:?}");
+    }
+}
+
+#[test]
+fn a_lost_answer_is_asked_for_once_more_at_once() {
+    for what in [Trouble::Drop, Trouble::Html] {
+        let faults = vec![Fault { purpose: Purpose::Token, nth: 2, what: what.clone() }];
+        let mut rig = works(Dials { faults, ..Dials::default() });
+        rig.now += 3600;
+        assert_eq!(rig.call("tools/list", None).unwrap().status(), 200, "{what:?}");
+        assert_eq!((rig.opened.len(), rig.count(Purpose::Token)), (1, 3), "{what:?}");
     }
 }
 
@@ -265,7 +275,7 @@ fn a_late_refusal_of_an_older_token_does_not_bring_the_refused_one_back() {
 
 /// Two processes read the same record; the other was faster, and its successor stands in the store.
 #[test]
-fn a_refresh_that_lost_the_race_takes_the_winners_token() {
+fn a_refresh_reads_the_record_once_more_before_it_spends_anything() {
     let mut rig = works(Dials::default());
     let old = rig.store.clone();
     rig.now += 3600;
@@ -274,6 +284,24 @@ fn a_refresh_that_lost_the_race_takes_the_winners_token() {
     rig.tell(Event::Restore);
     let Action::Load(load) = rig.poll() else { panic!("the store is read first") };
     rig.tell(load.reply(old.get(load.key()).cloned()));
+    let outcome = authorized(rig.drive().unwrap());
+    assert_eq!((outcome.generation, outcome.source), (winner.generation, TokenSource::Kept));
+    assert_eq!((rig.opened.len(), rig.count(Purpose::Token)), (1, 2));
+}
+
+/// The same in a store that cannot hold a record, so that the loser spends the token too.
+#[test]
+fn a_refresh_that_lost_the_race_takes_the_winners_token() {
+    let mut rig = works(Dials::default());
+    let old = rig.store.clone();
+    rig.now += 3600;
+    let winner = authorized(rig.run(Event::Restore).unwrap());
+    rig.restart(|config| config);
+    rig.tell(Event::Restore);
+    for _ in 0..2 {
+        let Action::Load(load) = rig.poll() else { panic!("the store is read first") };
+        rig.tell(load.reply(old.get(load.key()).cloned()));
+    }
     let outcome = authorized(rig.drive().unwrap());
     assert_eq!((outcome.generation, outcome.source), (winner.generation, TokenSource::Kept));
     assert_eq!((rig.opened.len(), rig.count(Purpose::Token)), (1, 3));

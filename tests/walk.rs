@@ -159,8 +159,9 @@ fn from_the_refusal_to_the_token_and_its_renewal() {
     let refusal = Challenge::of(StatusCode::UNAUTHORIZED, &HeaderMap::new(), Some(generation), 0).unwrap();
     walk.tell(Event::Challenged(refusal));
     let Action::Load(load) = walk.poll() else { panic!("another process may have renewed it") };
+    assert!(load.exclusive().is_some(), "the refresh token is about to be spent");
     walk.tell(load.reply(Some(kept)));
-    let send = walk.sends(Purpose::Token, Method::POST, "https://as.example/token");
+    let send = walk.sends(Purpose::Refresh, Method::POST, "https://as.example/token");
     let pairs = form(&send);
     assert_eq!(value(&pairs, "grant_type"), "refresh_token");
     assert_eq!(value(&pairs, "refresh_token"), "refresh-token-1");
@@ -170,6 +171,7 @@ fn from_the_refusal_to_the_token_and_its_renewal() {
     assert_eq!(save.replaces(), Some(generation));
     assert_eq!(save.credential().refresh_token.as_ref().map(|token| token.expose()), Some("refresh-token-1"));
     walk.tell(save.reply(Saving::Kept));
+    assert!(matches!(walk.poll(), Action::Release(release) if release.load() == load.id()));
     assert!(
         matches!(walk.poll(), Action::Finish(Ok(Outcome::Authorized(done))) if done.source == TokenSource::Refreshed)
     );

@@ -71,6 +71,8 @@ pub enum Kind {
     GrantRejected,
     /// The token endpoint does not accept the client (`invalid_client`).
     ClientRejected,
+    /// A refresh token was sent, and what became of it is not known: no answer came, or none that can be read.
+    OutcomeUnknown,
     /// The token answer has a type other than `Bearer`.
     TokenType,
     /// The resource refuses a token that was issued for it just now.
@@ -85,6 +87,8 @@ pub enum Kind {
     Cancelled,
     /// The store could not be read or written.
     StoreFailed,
+    /// Another process holds the record, and does not let go of it.
+    StoreBusy,
     /// A value handed in by the caller cannot be used.
     Configuration,
 }
@@ -121,6 +125,7 @@ impl fmt::Display for Kind {
             Self::TokenEndpointError => "the token endpoint answered with an error",
             Self::GrantRejected => "the token endpoint does not accept the grant",
             Self::ClientRejected => "the token endpoint does not accept the client",
+            Self::OutcomeUnknown => "it is not known what became of the refresh token",
             Self::TokenType => "the token is of a type that is not spoken",
             Self::TokenRejected => "the resource refuses a token that was just issued for it",
             Self::InsufficientScope => "the resource asks for more scope than it can be given",
@@ -128,6 +133,7 @@ impl fmt::Display for Kind {
             Self::Unasked => "the person could not be asked",
             Self::Cancelled => "the attempt was called off",
             Self::StoreFailed => "the credential store failed",
+            Self::StoreBusy => "somebody else holds the stored credential",
             Self::Configuration => "the configuration cannot be used",
         })
     }
@@ -146,6 +152,10 @@ pub struct Breach {
     pub expected: String,
     /// What was there.
     pub got: String,
+    /// The error code that the server answered with, such as `invalid_scope` (RFC 6749 §4.1.2.1, §5.2), once it may be
+    /// trusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 impl Breach {
@@ -156,7 +166,15 @@ impl Breach {
             clause: Cow::Borrowed(clause),
             expected: text::clean(expected.as_ref(), 300),
             got: text::clean(got.as_ref(), 300),
+            error: None,
         }
+    }
+
+    /// The same, with the error code that the server answered with. It is cleaned and cut to 100 characters.
+    #[must_use]
+    pub fn with_error(mut self, error: &str) -> Self {
+        self.error = Some(text::clean(error, 100));
+        self
     }
 }
 

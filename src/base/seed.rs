@@ -76,6 +76,15 @@ impl Draws {
     /// 256 fresh bits as 43 characters of base64url, which is both a legal code verifier (RFC 7636 §4.1) and a
     /// legal `state`.
     pub(crate) fn token(&mut self, purpose: &str) -> String {
+        URL_SAFE_NO_PAD.encode(self.draw(purpose))
+    }
+
+    /// A number below 256.
+    pub(crate) fn byte(&mut self, purpose: &str) -> u8 {
+        self.draw(purpose).first().copied().unwrap_or_default()
+    }
+
+    fn draw(&mut self, purpose: &str) -> [u8; 32] {
         self.count = self.count.saturating_add(1);
         // RFC 2104 §2: a key shorter than the hash's block is filled up with zeros.
         let mut key = [0_u8; 64];
@@ -85,7 +94,7 @@ impl Draws {
         mac.update(purpose.as_bytes());
         mac.update(&[0]);
         mac.update(&self.count.to_be_bytes());
-        URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+        mac.finalize().into_bytes().into()
     }
 }
 

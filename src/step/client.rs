@@ -65,15 +65,13 @@ pub(crate) fn agreed(world: &mut World, found: Found, client: Client, how: &'sta
         }
     }
     let terms = Terms {
-        generation: found.aim.next_generation(),
         server: found.server,
         client,
         resource: found.resource.identifier,
         resource_metadata: found.resource.metadata,
         asked: found.asked,
-        replaces: found.aim.replaces,
     };
-    consent::begin(world, terms)
+    consent::begin(world, found.aim, terms)
 }
 
 /// The methods that the server offers, or the one that policy says instead.
@@ -134,9 +132,16 @@ fn moved(world: &World, found: &Found) -> Result<(), Breach> {
     }
 }
 
+/// The metadata document, unless this authorization server could not use it and there is another way.
 fn by_document(world: &World, found: &Found) -> Option<String> {
     let supported = found.metadata.client_id_metadata_document_supported;
-    world.config.client_document().filter(|_| supported).map(str::to_owned)
+    let document = world.config.client_document().filter(|_| supported)?;
+    let issuer = &found.server.issuer;
+    let held = found.aim.held.as_ref().filter(|held| held.authorization_server.issuer == *issuer);
+    let refused = world.has_disowned(issuer, document)
+        || held.is_some_and(|held| held.client.instead_of.as_deref() == Some(document));
+    let another_way = found.metadata.registration_endpoint.is_some() && world.config.may_register();
+    (!refused || !another_way).then(|| document.to_owned())
 }
 
 /// The client that this authorization server registered, if it can be used still.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Pending, Step, Terms, Turn, World, exchange};
+use super::{Aim, Pending, Step, Terms, Turn, World, exchange, restore};
 use crate::base::breach::{Breach, Kind};
 use crate::base::guard;
 use crate::base::secret::Secret;
@@ -19,6 +19,7 @@ const REQUEST: &str = "RFC 6749 §4.1.1";
 #[derive(Debug)]
 pub(crate) struct Consenting {
     pub(crate) pending: Pending,
+    aim: Aim,
     consent: Consent,
 }
 
@@ -30,12 +31,12 @@ pub(crate) struct Consent {
     code_verifier: Secret,
 }
 
-pub(crate) fn begin(world: &mut World, terms: Terms) -> Turn {
+pub(crate) fn begin(world: &mut World, aim: Aim, terms: Terms) -> Turn {
     let state = Secret::new(world.draws.token("state"));
     let code_verifier = Secret::new(world.draws.token("code_verifier"));
     let consent = Consent { terms, state, code_verifier };
     match request(world, &consent) {
-        Ok(pending) => Turn::Await(Step::Consenting(Box::new(Consenting { pending, consent }))),
+        Ok(pending) => Turn::Await(Step::Consenting(Box::new(Consenting { pending, aim, consent }))),
         Err(breach) => breach.into(),
     }
 }
@@ -89,7 +90,8 @@ impl Consenting {
     pub(crate) fn resume(consent: Consent, deadline: Timestamp) -> Step {
         // No action of this machine is being answered, so the number is one that is never given out.
         let pending = Pending { id: RequestId(0), deadline };
-        Step::Consenting(Box::new(Self { pending, consent }))
+        let aim = Aim { interactive: true, ..Aim::default() };
+        Step::Consenting(Box::new(Self { pending, aim, consent }))
     }
 
     pub(crate) fn consent(&self) -> &Consent {
@@ -97,16 +99,9 @@ impl Consenting {
     }
 
     pub(crate) fn on(self: Box<Self>, answer: Answer) -> Turn {
-        match answer {
-            Answer::Unasked(why) => {
-                Breach::new(Kind::Unasked, REQUEST, "a person who can be asked", why).into()
-            }
-            Answer::Found(_)
-            | Answer::LoadFailed(_)
-            | Answer::Saved(_)
-            | Answer::Response(_)
-            | Answer::SendFailed(_)
-            | Answer::Told(_) => Turn::Await(Step::Consenting(self)),
+        match answer.unasked() {
+            Some(why) => Breach::new(Kind::Unasked, REQUEST, "a person who can be asked", why).into(),
+            None => Turn::Await(Step::Consenting(self)),
         }
     }
 
@@ -139,8 +134,30 @@ impl Consenting {
                 world.trail.breach(world.now, Verdict::PassedOver, None, None, &breach);
                 Turn::Await(Step::Consenting(self))
             }
-            Err(Refused::Fatal(breach)) => breach.into(),
+            Err(Refused::Fatal(breach)) => {
+                let unusable =
+                    matches!(breach.error.as_deref(), Some("invalid_client" | "unauthorized_client"));
+                if unusable && self.consent.terms.client.origin == Origin::MetadataDocument {
+                    // The server could not make use of the document; there may be another way.
+                    self.disowned(world, breach)
+                } else {
+                    breach.into()
+                }
+            }
         }
+    }
+
+    /// The authorization server does not know the client, or cannot use its metadata document: the next way to a
+    /// client is tried, once.
+    pub(crate) fn disowned(self: Box<Self>, world: &mut World, breach: Breach) -> Turn {
+        let Self { aim, consent, .. } = *self;
+        let terms = &consent.terms;
+        if terms.client.origin == Origin::Preregistered || aim.disowned {
+            return breach.into();
+        }
+        world.disown(&terms.server.issuer, &terms.client);
+        world.trail.breach(world.now, Verdict::PassedOver, None, None, &breach);
+        restore::discover(world, Aim { disowned: true, ..aim })
     }
 
     /// An authorization server that no longer knows the client shows the person an error and sends nobody back

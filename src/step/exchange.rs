@@ -2,15 +2,13 @@
 
 use super::consent::indicated;
 use super::fetch::unanswered;
-use super::save;
 use super::world::Order;
 use super::{Pending, Step, Terms, Turn, World};
 use crate::action::Purpose;
 use crate::base::breach::{Breach, Kind};
 use crate::base::secret::Secret;
-use crate::credential::{Credential, VERSION};
+use crate::credential::{Credential, Generation, VERSION};
 use crate::event::Answer;
-use crate::outcome::TokenSource;
 use crate::trail::Verdict;
 use crate::wire::client::Origin;
 use crate::wire::token::{Grant, TokenAnswer, TokenRequest, TokenShape};
@@ -41,9 +39,13 @@ pub(crate) fn send(
 ) -> Result<Pending, Breach> {
     let policy = world.config.issuer_policy(&terms.server.named);
     let resource = indicated(&policy.resource, &terms.resource);
+    let purpose = match grant {
+        Grant::AuthorizationCode { .. } => Purpose::Token,
+        Grant::RefreshToken { .. } => Purpose::Refresh,
+    };
     let message = TokenRequest { grant, client: &terms.client, resource }.build();
     world.send(Order {
-        purpose: Purpose::Token,
+        purpose,
         url: &terms.server.token_endpoint,
         clause,
         authorization: message.authorization.as_ref(),
@@ -104,10 +106,10 @@ impl Exchanging {
                 return breach.into();
             }
         };
-        let Terms { server, client, resource, resource_metadata, asked, replaces, generation } = self.terms;
-        let credential = Box::new(Credential {
+        let Terms { server, client, resource, resource_metadata, asked } = self.terms;
+        Turn::Obtained(Box::new(Credential {
             version: VERSION,
-            generation,
+            generation: Generation::default(),
             server: world.config.server_url().to_owned(),
             resource,
             resource_metadata,
@@ -119,7 +121,6 @@ impl Exchanging {
             refresh_token: token.refresh_token,
             obtained_at: world.now,
             expires_at: token.expires_at,
-        });
-        save::begin(world, credential, replaces, TokenSource::LoggedIn)
+        }))
     }
 }

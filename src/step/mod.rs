@@ -20,8 +20,11 @@ mod client;
 mod consent;
 mod exchange;
 mod fetch;
+mod forget;
+mod logout;
 mod refresh;
 mod registration;
+mod renewals;
 mod resource_metadata;
 mod restore;
 mod save;
@@ -35,19 +38,22 @@ use crate::base::guard::Shown;
 use crate::base::scope::Scopes;
 use crate::credential::{AuthorizationServer, Credential, Generation};
 use crate::event::{Answer, Response, SendFailure};
-use crate::outcome::TokenSource;
-use crate::wire::callback::Callback;
+use crate::outcome::{LoggedOut, TokenSource};
 use crate::wire::challenge::Demand;
 use crate::wire::client::Client;
 
 pub(crate) use ask::Asking;
 pub(crate) use consent::{Consent, Consenting};
 pub(crate) use exchange::Exchanging;
+pub(crate) use forget::Forgetting;
+pub(crate) use logout::LoggingOut;
+pub(crate) use logout::begin as log_out;
 pub(crate) use refresh::Refreshing;
 pub(crate) use registration::Registering;
 pub(crate) use resource_metadata::FindingResource;
 pub(crate) use restore::{Restoring, begin};
-pub(crate) use save::Saving;
+pub(crate) use save::begin as save;
+pub(crate) use save::{After, Saving, Unsaved};
 pub(crate) use server_metadata::FindingServer;
 pub(crate) use world::{Pending, World};
 
@@ -66,21 +72,24 @@ pub(crate) struct Aim {
     pub(crate) renewed: bool,
     /// The token that the resource refused.
     pub(crate) refused: Option<Generation>,
-    /// The store was read once more, after a refresh token had been refused.
-    pub(crate) reread: bool,
+    /// The person asked for this attempt.
+    pub(crate) insists: bool,
     /// Why no person is to be asked just now.
     pub(crate) quiet: Option<Breach>,
     /// The credential at hand, if it is of this configuration.
     pub(crate) held: Option<Box<Credential>>,
-    /// The generation of the record in the store, whoever wrote it.
-    pub(crate) replaces: Option<Generation>,
+    /// Why the store does not have it.
+    pub(crate) unsaved: Option<Unsaved>,
+    /// A client was disowned in this attempt already.
+    pub(crate) disowned: bool,
 }
 
 impl Aim {
-    /// The generation of the grant that this attempt makes: above every one that is known.
-    fn next_generation(&self) -> Generation {
-        let held = self.held.as_ref().map(|held| held.generation);
-        held.max(self.replaces).max(self.refused).unwrap_or_default().next()
+    /// Whether a grant has the scopes that are needed.
+    fn is_met_by(&self, held: &Credential) -> bool {
+        let challenged = self.demand.scope.as_ref().filter(|_| self.step_up);
+        let has = |scopes: &Scopes| scopes.is_subset(&held.granted);
+        challenged.is_none_or(has) && has(&self.wanted)
     }
 
     /// What was asked for before from the authorization server named so.
@@ -98,8 +107,6 @@ pub(crate) struct Terms {
     pub(crate) resource: String,
     pub(crate) resource_metadata: Option<String>,
     pub(crate) asked: Scopes,
-    pub(crate) replaces: Option<Generation>,
-    pub(crate) generation: Generation,
 }
 
 impl fmt::Debug for Terms {
@@ -110,8 +117,6 @@ impl fmt::Debug for Terms {
             .field("resource", &Shown(&self.resource))
             .field("resource_metadata", &self.resource_metadata)
             .field("asked", &self.asked)
-            .field("replaces", &self.replaces)
-            .field("generation", &self.generation)
             .finish()
     }
 }
@@ -119,8 +124,15 @@ impl fmt::Debug for Terms {
 /// What a step turns into.
 pub(crate) enum Turn {
     Await(Step),
-    Granted { credential: Box<Credential>, source: TokenSource, unsaved: Option<String> },
+    /// New tokens of a login, to be stored as soon as no renewal is under way.
+    Obtained(Box<Credential>),
+    Granted {
+        credential: Box<Credential>,
+        source: TokenSource,
+        unsaved: Option<Unsaved>,
+    },
     Anonymous,
+    LoggedOut(Box<LoggedOut>),
     Failed(Breach),
 }
 
@@ -141,6 +153,7 @@ impl From<Result<Self, Breach>> for Turn {
 pub(crate) enum Step {
     Restoring(Box<Restoring>),
     Refreshing(Box<Refreshing>),
+    Forgetting(Box<Forgetting>),
     FindingResource(Box<FindingResource>),
     FindingServer(Box<FindingServer>),
     Registering(Box<Registering>),
@@ -148,21 +161,75 @@ pub(crate) enum Step {
     Consenting(Box<Consenting>),
     Exchanging(Box<Exchanging>),
     Saving(Box<Saving>),
+    LoggingOut(Box<LoggingOut>),
+    /// The renewal beside is to end first.
+    Holding(Box<Held>),
+}
+
+/// What waits for the renewal beside.
+#[derive(Debug)]
+pub(crate) enum Held {
+    /// An attempt that has not begun.
+    Aim(Aim),
+    /// The tokens of a login.
+    Tokens(Box<Credential>),
+    LogOut,
 }
 
 impl Step {
-    /// The one thing that is awaited.
-    pub(crate) fn pending(&self) -> Pending {
+    /// The one thing that is awaited; `None` while the renewal beside is.
+    pub(crate) fn pending(&self) -> Option<Pending> {
         match self {
-            Self::Restoring(step) => step.pending,
-            Self::Refreshing(step) => step.pending,
-            Self::FindingResource(step) => step.fetch.pending,
-            Self::FindingServer(step) => step.fetch.pending,
-            Self::Registering(step) => step.pending,
-            Self::Asking(step) => step.pending,
-            Self::Consenting(step) => step.pending,
-            Self::Exchanging(step) => step.pending,
-            Self::Saving(step) => step.pending,
+            Self::Restoring(step) => Some(step.pending),
+            Self::Refreshing(step) => Some(step.pending),
+            Self::Forgetting(step) => Some(step.pending),
+            Self::FindingResource(step) => Some(step.fetch.pending),
+            Self::FindingServer(step) => Some(step.fetch.pending),
+            Self::Registering(step) => Some(step.pending),
+            Self::Asking(step) => Some(step.pending),
+            Self::Consenting(step) => Some(step.pending),
+            Self::Exchanging(step) => Some(step.pending),
+            Self::Saving(step) => Some(step.pending),
+            Self::LoggingOut(step) => Some(step.pending),
+            Self::Holding(_) => None,
+        }
+    }
+
+    /// Whether the grant in use may be renewed meanwhile: nothing of this step touches it before a person, or a
+    /// document, has answered.
+    pub(crate) fn leaves_the_grant_alone(&self) -> bool {
+        match self {
+            Self::FindingResource(_)
+            | Self::FindingServer(_)
+            | Self::Registering(_)
+            | Self::Asking(_)
+            | Self::Consenting(_) => true,
+            Self::Restoring(_)
+            | Self::Refreshing(_)
+            | Self::Forgetting(_)
+            | Self::Exchanging(_)
+            | Self::Saving(_)
+            | Self::LoggingOut(_)
+            | Self::Holding(_) => false,
+        }
+    }
+
+    /// Whether it is brought to its end even if the attempt is called off: the answer may be the only copy of a token
+    /// that has taken the place of another, or it is in hand.
+    pub(crate) fn is_shielded(&self) -> bool {
+        match self {
+            Self::Refreshing(_)
+            | Self::Forgetting(_)
+            | Self::Exchanging(_)
+            | Self::Saving(_)
+            | Self::LoggingOut(_) => true,
+            Self::Holding(held) => matches!(**held, Held::Tokens(_) | Held::LogOut),
+            Self::Restoring(_)
+            | Self::FindingResource(_)
+            | Self::FindingServer(_)
+            | Self::Registering(_)
+            | Self::Asking(_)
+            | Self::Consenting(_) => false,
         }
     }
 
@@ -171,6 +238,7 @@ impl Step {
         match self {
             Self::Restoring(step) => step.on(world, answer),
             Self::Refreshing(step) => step.on(world, answer),
+            Self::Forgetting(step) => step.on(world, answer),
             Self::FindingResource(step) => step.on(world, answer),
             Self::FindingServer(step) => step.on(world, answer),
             Self::Registering(step) => step.on(world, answer),
@@ -178,21 +246,8 @@ impl Step {
             Self::Consenting(step) => step.on(answer),
             Self::Exchanging(step) => step.on(world, answer),
             Self::Saving(step) => step.on(world, answer),
-        }
-    }
-
-    /// An authorization response came.
-    pub(crate) fn called(self, world: &mut World, callback: &Callback) -> Turn {
-        match self {
-            Self::Consenting(step) => step.called(world, callback),
-            other @ (Self::Restoring(_)
-            | Self::Refreshing(_)
-            | Self::FindingResource(_)
-            | Self::FindingServer(_)
-            | Self::Registering(_)
-            | Self::Asking(_)
-            | Self::Exchanging(_)
-            | Self::Saving(_)) => Turn::Await(other),
+            Self::LoggingOut(step) => step.on(world, answer),
+            Self::Holding(_) => Turn::Await(self),
         }
     }
 
@@ -200,10 +255,12 @@ impl Step {
     pub(crate) fn expired(self, world: &mut World) -> Turn {
         const LATE: &str = "no answer in time";
         match self {
-            Self::Restoring(step) => step.on(world, Answer::LoadFailed(LATE.to_owned())),
+            Self::Restoring(step) => step.expired(world, LATE),
+            Self::Forgetting(step) => step.on(world, Answer::Forgotten(Err(LATE.to_owned()))),
             Self::Saving(step) => {
                 step.on(world, Answer::Saved(crate::event::Saving::Failed(LATE.to_owned())))
             }
+            Self::LoggingOut(step) => step.expired(world, LATE),
             Self::Asking(step) => step.on(world, Answer::Told(None)),
             Self::Consenting(step) => step.expired(world),
             other @ (Self::Refreshing(_)
@@ -211,6 +268,33 @@ impl Step {
             | Self::FindingServer(_)
             | Self::Registering(_)
             | Self::Exchanging(_)) => other.on(world, Answer::SendFailed(SendFailure::TimedOut)),
+            Self::Holding(_) => Turn::Await(self),
+        }
+    }
+}
+
+impl Step {
+    /// Whoever drives the machine is gone, and whatever was under way. Tokens in hand stay in use.
+    pub(crate) fn abandon(self, world: &mut World) -> Turn {
+        match self {
+            Self::Saving(step) => step.abandon(world),
+            Self::Holding(held) => match *held {
+                Held::Tokens(credential) => save::unsaved(world, credential),
+                Held::Aim(_) | Held::LogOut => Turn::Anonymous,
+            },
+            Self::Refreshing(step) => {
+                step.abandon(world);
+                Turn::Anonymous
+            }
+            Self::Restoring(_)
+            | Self::Forgetting(_)
+            | Self::FindingResource(_)
+            | Self::FindingServer(_)
+            | Self::Registering(_)
+            | Self::Asking(_)
+            | Self::Consenting(_)
+            | Self::Exchanging(_)
+            | Self::LoggingOut(_) => Turn::Anonymous,
         }
     }
 }
@@ -221,9 +305,80 @@ impl Answer {
         match self {
             Self::Response(response) => Ok(response),
             Self::SendFailed(failure) => Err(failure),
-            Self::Found(_) | Self::LoadFailed(_) | Self::Saved(_) | Self::Told(_) | Self::Unasked(_) => {
-                Err(SendFailure::NotSent("another kind of answer".to_owned()))
-            }
+            Self::Found(_)
+            | Self::Leased(_)
+            | Self::Busy
+            | Self::LoadFailed(_)
+            | Self::Saved(_)
+            | Self::Forgotten(_)
+            | Self::Told(_)
+            | Self::Unasked(_) => Err(SendFailure::NotSent(OTHER.to_owned())),
+        }
+    }
+
+    /// The record, and whether it is held now; `None` if somebody else holds it.
+    fn found(self) -> Option<Result<(Option<Credential>, bool), String>> {
+        match self {
+            Self::Found(found) => Some(Ok((found.map(|found| *found), false))),
+            Self::Leased(found) => Some(Ok((found.map(|found| *found), true))),
+            Self::Busy => None,
+            Self::LoadFailed(why) => Some(Err(why)),
+            Self::Saved(_)
+            | Self::Forgotten(_)
+            | Self::Response(_)
+            | Self::SendFailed(_)
+            | Self::Told(_)
+            | Self::Unasked(_) => Some(Err(OTHER.to_owned())),
+        }
+    }
+
+    /// What the store says to a write.
+    fn saved(self) -> crate::event::Saving {
+        match self {
+            Self::Saved(saving) => saving,
+            Self::Found(_)
+            | Self::Leased(_)
+            | Self::Busy
+            | Self::LoadFailed(_)
+            | Self::Forgotten(_)
+            | Self::Response(_)
+            | Self::SendFailed(_)
+            | Self::Told(_)
+            | Self::Unasked(_) => crate::event::Saving::Failed(OTHER.to_owned()),
+        }
+    }
+
+    /// Why the person cannot be asked.
+    fn unasked(self) -> Option<String> {
+        match self {
+            Self::Unasked(why) => Some(why),
+            Self::Found(_)
+            | Self::Leased(_)
+            | Self::Busy
+            | Self::LoadFailed(_)
+            | Self::Saved(_)
+            | Self::Forgotten(_)
+            | Self::Response(_)
+            | Self::SendFailed(_)
+            | Self::Told(_) => None,
+        }
+    }
+
+    /// Whether nothing stands in the store now.
+    fn forgotten(self) -> Result<bool, String> {
+        match self {
+            Self::Forgotten(forgotten) => forgotten,
+            Self::Found(_)
+            | Self::Leased(_)
+            | Self::Busy
+            | Self::LoadFailed(_)
+            | Self::Saved(_)
+            | Self::Response(_)
+            | Self::SendFailed(_)
+            | Self::Told(_)
+            | Self::Unasked(_) => Err(OTHER.to_owned()),
         }
     }
 }
+
+const OTHER: &str = "another kind of answer";

@@ -1,14 +1,23 @@
 //! Awaits the token answer to a refresh token (RFC 6749 §6).
+//!
+//! The record is held meanwhile. What follows from a refusal is sorted by [`Refusal`]; whatever it is, a token that
+//! has not expired and was not refused serves on, and no person is asked.
 
-use http::StatusCode;
+use http::header;
 
-use super::{Aim, Pending, Step, Terms, Turn, World, exchange, restore, save};
-use crate::base::breach::Kind;
+use super::save::After;
+use super::world::Lease;
+use super::{Aim, Forgetting, Pending, Step, Terms, Turn, World, exchange, restore, save};
+use crate::base::breach::{Breach, Kind};
+use crate::base::time::Timestamp;
 use crate::credential::Credential;
-use crate::event::Answer;
+use crate::event::{Answer, SendFailure};
 use crate::outcome::TokenSource;
 use crate::trail::Verdict;
-use crate::wire::token::Grant;
+use crate::wire::client::Origin;
+use crate::wire::refusal::Refusal;
+use crate::wire::retry_after;
+use crate::wire::token::{Grant, TokenAnswer};
 
 const CLAUSE: &str = "RFC 6749 §6";
 
@@ -17,58 +26,46 @@ pub(crate) struct Refreshing {
     pub(crate) pending: Pending,
     aim: Aim,
     held: Box<Credential>,
-    terms: Terms,
+    lease: Option<Lease>,
+    /// The token was sent before in this attempt, and no answer came that can be read.
+    again: bool,
+}
+
+/// What came of a refresh.
+struct Refused {
+    refusal: Refusal,
+    breach: Breach,
+    /// Before when the server does not want to be asked again.
+    asked: Option<Timestamp>,
 }
 
 impl Refreshing {
-    pub(crate) fn begin(world: &mut World, mut aim: Aim, held: Box<Credential>) -> Turn {
-        let generation = aim.next_generation();
-        let terms = Terms {
-            server: held.authorization_server.clone(),
-            client: held.client.clone(),
-            resource: held.resource.clone(),
-            resource_metadata: held.resource_metadata.clone(),
-            asked: held.asked.clone(),
-            replaces: aim.replaces,
-            generation: generation.max(held.generation.next()),
-        };
-        let Some(refresh_token) = &held.refresh_token else {
-            aim.held = Some(held);
-            return restore::discover(world, aim);
-        };
-        let grant = Grant::RefreshToken { refresh_token, scopes: None };
-        match exchange::send(world, &terms, grant, CLAUSE) {
-            Ok(pending) => {
-                world.note(Verdict::Decided, "the refresh token is used", CLAUSE);
-                Turn::Await(Step::Refreshing(Box::new(Self { pending, aim, held, terms })))
-            }
-            Err(breach) => breach.into(),
+    pub(crate) fn begin(world: &mut World, aim: Aim, held: Box<Credential>, lease: Option<Lease>) -> Turn {
+        if !held.client.is_fresh(world.now) {
+            // The server will not take the secret; there is no need to be told.
+            let expected = "a client secret that has not expired";
+            let breach = Breach::new(Kind::ClientRejected, "RFC 7591 §3.2.1", expected, "one that has");
+            return client_is_dead(world, aim, held, lease, &breach);
         }
+        send(world, aim, held, lease, false)
     }
 
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
-        let Self { mut aim, held, terms, .. } = self;
-        let gone = matches!(&answer, Answer::Response(it) if matches!(it.status, StatusCode::NOT_FOUND | StatusCode::GONE));
-        let token = match exchange::read(world, &terms, answer, CLAUSE) {
-            Ok(token) => token,
-            // Only the server's own word that the grant, the client or the endpoint is no more leads to a person.
-            // Whatever may pass by itself is a failure, and the refresh token is kept.
-            Err(breach) if gone || matches!(breach.kind, Kind::GrantRejected | Kind::ClientRejected) => {
-                world.spent = Some(held.generation);
-                if breach.kind == Kind::ClientRejected {
-                    world.disown(&held.authorization_server.issuer, &held.client);
-                }
-                aim.held = Some(held);
-                if std::mem::replace(&mut aim.reread, true) {
-                    return restore::discover(world, aim);
-                }
-                // It may have been refused because another process has used it meanwhile, and stored its successor.
-                return restore::begin(world, aim);
-            }
-            Err(breach) => return breach.into(),
-        };
+        let terms = terms(&self.held);
+        match read(world, &terms, answer) {
+            Ok(token) => self.renewed(world, token),
+            Err(refused) => self.refused(world, refused),
+        }
+    }
+
+    /// Whoever drives the machine is gone, and the answer with it.
+    pub(crate) fn abandon(&self, world: &mut World) {
+        world.renewals.doubt(self.held.generation);
+    }
+
+    fn renewed(self, world: &mut World, token: TokenAnswer) -> Turn {
+        let Self { aim, held, lease, .. } = self;
         let credential = Box::new(Credential {
-            generation: terms.generation,
             granted: token.granted.unwrap_or_else(|| held.granted.clone()),
             access_token: token.access_token,
             refresh_token: token.refresh_token.or_else(|| held.refresh_token.clone()),
@@ -76,6 +73,167 @@ impl Refreshing {
             expires_at: token.expires_at,
             ..*held
         });
-        save::begin(world, credential, aim.replaces, TokenSource::Refreshed)
+        save::begin(world, credential, After::Renewed(Box::new(aim)), lease)
     }
+
+    fn refused(self, world: &mut World, refused: Refused) -> Turn {
+        let Self { pending, aim, held, lease, again } = self;
+        let Refused { refusal, breach, asked } = refused;
+        match refusal {
+            Refusal::Unknown if !again && may_resend(world, lease.as_ref(), pending) => {
+                let note = "the answer is lost, so the refresh token is sent once more";
+                world.note(Verdict::Decided, note, CLAUSE);
+                world.renewals.doubt(held.generation);
+                send(world, aim, held, lease, true)
+            }
+            Refusal::Unknown => {
+                world.renewals.doubt(held.generation);
+                let breach = Breach::new(
+                    Kind::OutcomeUnknown,
+                    CLAUSE,
+                    "an answer to the refresh token",
+                    format!("{}: {}", breach.kind, breach.got),
+                );
+                later(world, aim, held, lease, breach, asked)
+            }
+            Refusal::Transient => later(world, aim, held, lease, breach, asked),
+            Refusal::DeadGrant => grant_is_dead(world, aim, held, lease),
+            Refusal::DeadClient => client_is_dead(world, aim, held, lease, &breach),
+            Refusal::EndpointGone => {
+                // The record keeps the token: another process, or a later one, may find the endpoint there again.
+                world.renewals.spend(held.generation);
+                otherwise(world, aim, held, lease, breach, true)
+            }
+            Refusal::Misconfigured => {
+                if breach.kind == Kind::TokenType {
+                    // The token may have a successor, in an answer that is of no use.
+                    world.renewals.spend(held.generation);
+                } else {
+                    world.back_off(held.generation, &breach, asked);
+                }
+                otherwise(world, aim, held, lease, breach, false)
+            }
+        }
+    }
+}
+
+fn send(world: &mut World, aim: Aim, held: Box<Credential>, lease: Option<Lease>, again: bool) -> Turn {
+    let terms = terms(&held);
+    let Some(refresh_token) = &held.refresh_token else {
+        world.release(lease);
+        return restore::discover(world, Aim { held: Some(held), ..aim });
+    };
+    let grant = Grant::RefreshToken { refresh_token, scopes: None };
+    match exchange::send(world, &terms, grant, CLAUSE) {
+        Ok(pending) => {
+            world.note(Verdict::Decided, "the refresh token is used", CLAUSE);
+            Turn::Await(Step::Refreshing(Box::new(Refreshing { pending, aim, held, lease, again })))
+        }
+        Err(breach) => {
+            world.back_off(held.generation, &breach, None);
+            otherwise(world, aim, held, lease, breach, false)
+        }
+    }
+}
+
+fn terms(held: &Credential) -> Terms {
+    Terms {
+        server: held.authorization_server.clone(),
+        client: held.client.clone(),
+        resource: held.resource.clone(),
+        resource_metadata: held.resource_metadata.clone(),
+        asked: held.asked.clone(),
+    }
+}
+
+fn read(world: &mut World, terms: &Terms, answer: Answer) -> Result<TokenAnswer, Refused> {
+    let (mut status, mut asked) = (None, None);
+    let interrupted = matches!(&answer, Answer::SendFailed(SendFailure::Interrupted(_)));
+    if let Answer::Response(response) = &answer {
+        status = Some(response.status);
+        let value = response.fields.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+        asked = value.and_then(|value| retry_after::read(value, world.now));
+    }
+    exchange::read(world, terms, answer, CLAUSE).map_err(|mut breach| {
+        if interrupted {
+            breach.kind = Kind::OutcomeUnknown;
+        }
+        Refused { refusal: Refusal::of(status, &breach), breach, asked }
+    })
+}
+
+/// Whether there is time for another exchange before somebody else may take the record.
+fn may_resend(world: &World, lease: Option<&Lease>, before: Pending) -> bool {
+    let span = world.config.policies().exchange_time;
+    let next = Pending { deadline: world.now.after(span), ..before };
+    lease.is_none_or(|lease| lease.outlasts(next))
+}
+
+/// What passes by itself: the refresh token is kept.
+fn later(
+    world: &mut World,
+    aim: Aim,
+    held: Box<Credential>,
+    lease: Option<Lease>,
+    breach: Breach,
+    asked: Option<Timestamp>,
+) -> Turn {
+    world.back_off(held.generation, &breach, asked);
+    otherwise(world, aim, held, lease, breach, false)
+}
+
+/// The present token serves while it lives. After that a person is asked, if that is the way, or the attempt fails.
+fn otherwise(
+    world: &mut World,
+    aim: Aim,
+    held: Box<Credential>,
+    lease: Option<Lease>,
+    breach: Breach,
+    person: bool,
+) -> Turn {
+    world.release(lease);
+    if aim.refused != Some(held.generation) && held.is_unexpired(world.now) {
+        world.note(Verdict::Decided, "the access token has not expired yet, and serves on", CLAUSE);
+        return Turn::Granted { credential: held, source: TokenSource::Kept, unsaved: aim.unsaved };
+    }
+    // A new consent may mend what a refresh cannot, be it at another authorization server; but only a person who asks
+    // for it is troubled. The refresh token is kept until there is another.
+    if person || aim.insists {
+        return restore::discover(world, Aim { held: Some(held), ..aim });
+    }
+    world.retry_at = world.renewals.backing_off(held.generation, world.now).map(|it| it.until);
+    breach.into()
+}
+
+/// The record loses its refresh token, so that no other process tries it too. Client and scopes are kept.
+fn grant_is_dead(world: &mut World, aim: Aim, mut held: Box<Credential>, lease: Option<Lease>) -> Turn {
+    if world.renewals.is_uncertain(held.generation) {
+        let note =
+            "the refresh token was sent before and the answer was lost; the server may take this for reuse";
+        world.note(Verdict::Decided, note, "RFC 9700 §4.14.2");
+    }
+    world.renewals.spend(held.generation);
+    held.refresh_token = None;
+    if aim.refused == Some(held.generation) {
+        // The resource has refused it. The next generation names the same token, and must not seem to live.
+        held.expires_at = Some(world.now);
+    }
+    save::begin(world, held, After::Buried(Box::new(aim)), lease)
+}
+
+/// Its tokens are of no use either, so the record goes.
+fn client_is_dead(
+    world: &mut World,
+    aim: Aim,
+    held: Box<Credential>,
+    lease: Option<Lease>,
+    breach: &Breach,
+) -> Turn {
+    if held.client.origin == Origin::Preregistered {
+        world.back_off(held.generation, breach, None);
+        return otherwise(world, aim, held, lease, breach.clone(), false);
+    }
+    world.renewals.spend(held.generation);
+    world.disown(&held.authorization_server.issuer, &held.client);
+    Forgetting::begin(world, Aim { held: Some(held), ..aim }, lease)
 }

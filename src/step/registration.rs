@@ -81,6 +81,10 @@ impl Registering {
     }
 
     fn judge(&self, world: &World, registration: Registration) -> Result<Client, Breach> {
-        registration.judge(self.method, world.config.redirect_url(), world.now)
+        let client = registration.judge(self.method, world.config.redirect_url(), world.now)?;
+        // A metadata document comes first; where it is supported and could not be used, that is remembered.
+        let supported = self.found.metadata.client_id_metadata_document_supported;
+        let instead_of = world.config.client_document().filter(|_| supported).map(str::to_owned);
+        Ok(Client { instead_of, ..client })
     }
 }

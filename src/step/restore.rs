@@ -1,7 +1,12 @@
 //! The first step of every attempt: what does the store hold, and does it serve?
 
-use super::{Aim, Pending, Refreshing, Step, Turn, World, consent, resource_metadata};
+use std::time::Duration;
+
+use super::save::{After, Unsaved};
+use super::world::Lease;
+use super::{Aim, Pending, Refreshing, Step, Turn, World, consent, resource_metadata, save};
 use crate::base::breach::{Breach, Kind};
+use crate::base::time::Timestamp;
 use crate::credential::{Credential, VERSION};
 use crate::event::Answer;
 use crate::outcome::TokenSource;
@@ -11,70 +16,177 @@ use crate::trail::Verdict;
 use crate::wire::client::{Client, Origin};
 use crate::wire::resource_metadata::covers;
 
+const CLAUSE: &str = "mcp-auth, credential store";
+/// How long whoever holds the record is left alone before it is asked for again.
+const REST: Duration = Duration::from_secs(1);
+
+/// Awaits the record. Before a refresh token is spent the record is read once more, exclusively: whoever held it
+/// before may have spent the token and stored its successor.
 #[derive(Debug)]
 pub(crate) struct Restoring {
     pub(crate) pending: Pending,
     aim: Aim,
+    exclusive: bool,
+    /// Somebody else holds the record; it is asked for again when the wait is over.
+    resting: bool,
+    /// When a record that somebody else holds is given up: a lease that began just now must have ended by then.
+    give_up: Timestamp,
 }
 
 /// Begins an attempt.
 pub(crate) fn begin(world: &mut World, aim: Aim) -> Turn {
-    let pending = world.load();
-    Turn::Await(Step::Restoring(Box::new(Restoring { pending, aim })))
+    let exclusive = aim.held.as_ref().is_some_and(|held| use_of(world, &aim, held) == Use::Renew);
+    read(world, aim, exclusive)
+}
+
+fn read(world: &mut World, aim: Aim, exclusive: bool) -> Turn {
+    let patience = world.lease_time().saturating_add(world.config.policies().exchange_time);
+    let give_up = world.now.after(patience);
+    let pending = world.load(exclusive);
+    Turn::Await(Step::Restoring(Box::new(Restoring { pending, aim, exclusive, resting: false, give_up })))
 }
 
 impl Restoring {
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
-        let mut aim = self.aim;
-        match answer {
-            Answer::Found(found) => {
-                let found = found.map(|found| *found);
-                // A store that lost a record, or kept an older one, does not take away what is in memory.
-                aim.replaces = found.as_ref().map(|found| found.generation);
-                let newer = found
-                    .filter(|found| aim.held.as_ref().is_none_or(|held| held.generation < found.generation));
-                if let Some(newer) = newer.and_then(|found| adopt(world, found)) {
-                    aim.held = Some(Box::new(newer));
-                }
+        let id = self.pending.id;
+        match answer.found() {
+            Some(Ok((found, exclusive))) => {
+                let lease = if exclusive { world.leased(id) } else { None };
+                self.found(world, found, lease)
             }
-            Answer::LoadFailed(why) => {
-                let breach =
-                    Breach::new(Kind::StoreFailed, "mcp-auth, credential store", "a record, or none", why);
-                if aim.held.is_none() {
-                    return breach.into();
-                }
-                world.trail.breach(world.now, Verdict::PassedOver, None, None, &breach);
-            }
-            Answer::Saved(_)
-            | Answer::Response(_)
-            | Answer::SendFailed(_)
-            | Answer::Told(_)
-            | Answer::Unasked(_) => {}
+            Some(Err(why)) => self.failed(world, why),
+            None => self.busy(world),
         }
-        decide(world, aim)
+    }
+
+    /// No answer in time, or the rest is over.
+    pub(crate) fn expired(self, world: &mut World, late: &str) -> Turn {
+        if !self.resting {
+            return self.failed(world, late.to_owned());
+        }
+        let pending = world.load(self.exclusive);
+        Turn::Await(Step::Restoring(Box::new(Self { pending, resting: false, ..self })))
+    }
+
+    fn found(self, world: &mut World, found: Option<Credential>, lease: Option<Lease>) -> Turn {
+        let mut aim = self.aim;
+        world.stands(found.as_ref().map(|found| found.generation));
+        // A store that lost a record, or kept an older one, does not take away what is in memory.
+        let newer =
+            found.filter(|found| aim.held.as_ref().is_none_or(|held| held.generation < found.generation));
+        if let Some(newer) = newer.and_then(|found| adopt(world, found)) {
+            aim.unsaved = None;
+            aim.held = Some(Box::new(newer));
+        }
+        let due = |it: &mut Unsaved| it.again_at.is_some_and(|at| at <= world.now);
+        match aim.held.take() {
+            Some(held) if aim.unsaved.take_if(due).is_some() => {
+                world.note(Verdict::Decided, "what the store did not keep is offered to it again", CLAUSE);
+                save::begin(world, held, After::Offered(Box::new(aim)), lease)
+            }
+            held => decide(world, Aim { held, ..aim }, lease),
+        }
+    }
+
+    fn failed(self, world: &mut World, why: String) -> Turn {
+        let breach = Breach::new(Kind::StoreFailed, CLAUSE, "a record, or none", why);
+        if self.aim.held.is_none() {
+            return breach.into();
+        }
+        // Without its store a machine is alone with what it has.
+        world.trail.breach(world.now, Verdict::PassedOver, None, None, &breach);
+        world.stands(None);
+        decide_alone(world, self.aim, breach)
+    }
+
+    fn busy(self, world: &mut World) -> Turn {
+        if world.now < self.give_up {
+            let pending = world.rest(REST);
+            return Turn::Await(Step::Restoring(Box::new(Self { pending, resting: true, ..self })));
+        }
+        let got = "one that somebody else did not let go of in time";
+        let breach = Breach::new(Kind::StoreBusy, CLAUSE, "a record that can be held", got);
+        decide_alone(world, self.aim, breach)
     }
 }
 
-/// What the credential at hand is good for.
-fn decide(world: &mut World, mut aim: Aim) -> Turn {
-    let Some(held) = aim.held.take() else { return discover(world, aim) };
+/// What a credential is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    /// Its token serves.
+    Serve,
+    /// Its refresh token may be sent.
+    Renew,
+    /// Its refresh token may be sent later.
+    Later,
+    /// A person is needed.
+    None,
+}
+
+fn use_of(world: &World, aim: &Aim, held: &Credential) -> Use {
     let refused = aim.refused == Some(held.generation);
-    let challenged = aim.demand.scope.as_ref().filter(|_| aim.step_up);
-    let required = challenged.map_or_else(|| aim.wanted.clone(), |scope| scope.union(&aim.wanted));
-    let sufficient = required.is_subset(&held.granted);
-    if sufficient && !(aim.step_up && refused) {
-        if !refused && held.is_live(world.now, world.config.policies().expiry_margin) {
-            return Turn::Granted { credential: held, source: TokenSource::Kept, unsaved: None };
-        }
-        // A token that was renewed for this very request and refused again will not get better by renewing.
-        let spent = world.spent == Some(held.generation);
-        if held.refresh_token.is_some() && !spent && !(refused && aim.renewed) {
-            return Refreshing::begin(world, aim, held);
+    if !aim.is_met_by(held) || (aim.step_up && refused) {
+        return Use::None;
+    }
+    if !refused && held.is_live(world.now, world.config.policies().expiry_margin) {
+        return Use::Serve;
+    }
+    // A token that was renewed for this very request and refused again will not get better by renewing.
+    let in_vain = refused && aim.renewed;
+    if !in_vain && world.renewals.allow(held, world.now) {
+        return Use::Renew;
+    }
+    if !refused && held.is_unexpired(world.now) {
+        return Use::Serve;
+    }
+    let later = world.renewals.backing_off(held.generation, world.now).is_some();
+    if later && !in_vain { Use::Later } else { Use::None }
+}
+
+/// What follows from the credential at hand.
+pub(crate) fn decide(world: &mut World, mut aim: Aim, lease: Option<Lease>) -> Turn {
+    let Some(held) = aim.held.take() else {
+        world.release(lease);
+        return discover(world, aim);
+    };
+    let good_for = use_of(world, &aim, &held);
+    match (good_for, lease) {
+        (Use::Renew, None) => read(world, Aim { held: Some(held), ..aim }, true),
+        (Use::Renew, lease) => Refreshing::begin(world, aim, held, lease),
+        (Use::Serve | Use::Later | Use::None, lease) => {
+            world.release(lease);
+            settle(world, aim, held, good_for)
         }
     }
-    aim.step_up |= !sufficient;
-    aim.held = Some(held);
-    discover(world, aim)
+}
+
+/// The same where the record cannot be held, for which `breach` is the reason: no refresh token is spent.
+fn decide_alone(world: &mut World, mut aim: Aim, breach: Breach) -> Turn {
+    let Some(held) = aim.held.take() else { return breach.into() };
+    match use_of(world, &aim, &held) {
+        Use::Renew if breach.kind == Kind::StoreFailed => Refreshing::begin(world, aim, held, None),
+        Use::Renew if aim.refused != Some(held.generation) && held.is_unexpired(world.now) => {
+            settle(world, aim, held, Use::Serve)
+        }
+        Use::Renew => breach.into(),
+        good_for @ (Use::Serve | Use::Later | Use::None) => settle(world, aim, held, good_for),
+    }
+}
+
+fn settle(world: &mut World, aim: Aim, held: Box<Credential>, good_for: Use) -> Turn {
+    if good_for == Use::Serve {
+        return Turn::Granted { credential: held, source: TokenSource::Kept, unsaved: aim.unsaved };
+    }
+    if good_for == Use::Later
+        && !aim.insists
+        && let Some(waiting) = world.renewals.backing_off(held.generation, world.now)
+    {
+        let (until, breach) = (waiting.until, waiting.breach.clone());
+        world.retry_at = Some(until);
+        return breach.into();
+    }
+    let step_up = aim.step_up || !aim.is_met_by(&held);
+    discover(world, Aim { step_up, held: Some(held), ..aim })
 }
 
 /// A person is needed.
@@ -86,7 +198,7 @@ pub(crate) fn discover(world: &mut World, aim: Aim) -> Turn {
         return breach.into();
     }
     match known_terms(world, &aim) {
-        Some(terms) => consent::begin(world, terms),
+        Some(terms) => consent::begin(world, aim, terms),
         None => resource_metadata::begin(world, aim),
     }
 }
@@ -119,16 +231,15 @@ fn known_terms(world: &World, aim: &Aim) -> Option<Terms> {
         resource: held.resource.clone(),
         resource_metadata: held.resource_metadata.clone(),
         asked: world.config.scope_rule().select(sources),
-        replaces: aim.replaces,
-        generation: aim.next_generation(),
     })
 }
-
 /// A record is used only if it is of this form, this server, this client and this authorization server. What the
 /// record says is not trusted further than what the wire says: its URLs pass the guard when they are used.
-fn adopt(world: &mut World, found: Credential) -> Option<Credential> {
+pub(crate) fn adopt(world: &mut World, found: Credential) -> Option<Credential> {
     let reason = if found.version != VERSION {
         Some("it has another version")
+    } else if !found.generation.is_sound() {
+        Some("its generation is none that this machine gives")
     } else if found.server != world.config.server_url() || !covers(&found.resource, world.server.url()) {
         Some("it is for another resource")
     } else if !is_chosen(world, &found) {

@@ -1,70 +1,153 @@
 //! Awaits the store. Nobody sees success before the new tokens are kept, or known not to be.
 
-use super::{Pending, Step, Turn, World};
+use std::time::Duration;
+
+use super::world::Lease;
+use super::{Aim, Pending, Step, Turn, World, restore};
+use crate::base::time::Timestamp;
 use crate::credential::{Credential, Generation};
 use crate::event::{self, Answer};
 use crate::outcome::TokenSource;
 use crate::trail::Verdict;
 
 const CLAUSE: &str = "mcp-auth, credential store";
+/// How often a login's record is written over others that were written meanwhile.
+const MAX_TRIES: u8 = 3;
+/// How long a store that failed is left alone.
+const REST: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(crate) struct Saving {
     pub(crate) pending: Pending,
     credential: Box<Credential>,
-    source: TokenSource,
-    /// Whether the store had another record than expected once already.
-    again: bool,
+    after: After,
+    lease: Option<Lease>,
+    /// The record that was to be replaced.
+    before: Option<Generation>,
+    tries: u8,
+}
+
+/// Why the store does not have the grant.
+#[derive(Clone, Debug)]
+pub(crate) struct Unsaved {
+    pub(crate) why: String,
+    /// When it is offered to the store again; never, if somebody has removed the record.
+    pub(crate) again_at: Option<Timestamp>,
+}
+
+/// What the record is written for.
+#[derive(Debug)]
+pub(crate) enum After {
+    /// A person consented. The grant is newer than any other.
+    LoggedIn,
+    /// A refresh. Somebody else's record, if there is one, is as good or better.
+    Renewed(Box<Aim>),
+    /// The grant is dead, and the record loses its refresh token. Then it is seen what it is good for.
+    Buried(Box<Aim>),
+    /// What the store did not keep before. Then it is seen what it is good for.
+    Offered(Box<Aim>),
+}
+
+impl After {
+    /// Whether the record is a new one: a generation names one state of it.
+    fn is_new(&self) -> bool {
+        !matches!(self, Self::Offered(_))
+    }
 }
 
 pub(crate) fn begin(
     world: &mut World,
-    credential: Box<Credential>,
-    replaces: Option<Generation>,
-    source: TokenSource,
+    mut credential: Box<Credential>,
+    after: After,
+    lease: Option<Lease>,
 ) -> Turn {
-    put(world, credential, replaces, source, false)
+    let before = world.record;
+    let pending = world.save(&mut credential, after.is_new());
+    Turn::Await(Step::Saving(Box::new(Saving { pending, credential, after, lease, before, tries: 1 })))
 }
 
-fn put(
-    world: &mut World,
-    credential: Box<Credential>,
-    replaces: Option<Generation>,
-    source: TokenSource,
-    again: bool,
-) -> Turn {
-    let pending = world.save(credential.clone(), replaces);
-    Turn::Await(Step::Saving(Box::new(Saving { pending, credential, source, again })))
+/// The tokens of a login that nobody has written.
+pub(crate) fn unsaved(world: &mut World, mut credential: Box<Credential>) -> Turn {
+    world.number(&mut credential);
+    let unsaved = Some(Unsaved { why: GONE.to_owned(), again_at: Some(world.now) });
+    Turn::Granted { credential, source: TokenSource::LoggedIn, unsaved }
 }
+
+const GONE: &str = "whoever was to write it is gone";
 
 impl Saving {
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
-        let Self { credential, source, again, .. } = self;
-        let done = |credential, unsaved| Turn::Granted { credential, source, unsaved };
-        match answer {
-            Answer::Saved(event::Saving::Kept) => done(credential, None),
-            Answer::Saved(event::Saving::Conflict(other)) if !again => {
-                world.note(
-                    Verdict::Decided,
-                    "another record was written meanwhile; this grant is newer",
-                    CLAUSE,
-                );
-                let replaces = other.map(|other| other.generation);
-                let generation = replaces.unwrap_or_default().max(credential.generation).next();
-                put(world, Box::new(Credential { generation, ..*credential }), replaces, source, true)
+        match answer.saved() {
+            event::Saving::Kept => {
+                world.stands(Some(self.credential.generation));
+                self.done(world, None)
             }
-            Answer::Saved(event::Saving::Conflict(_)) => {
-                done(credential, Some("the store kept changing while the record was written".to_owned()))
+            event::Saving::Conflict(other) => {
+                world.stands(other.as_ref().map(|other| other.generation));
+                self.conflict(world, other)
             }
-            Answer::Saved(event::Saving::Failed(why)) => done(credential, Some(why)),
-            Answer::Found(_)
-            | Answer::LoadFailed(_)
-            | Answer::Response(_)
-            | Answer::SendFailed(_)
-            | Answer::Told(_)
-            | Answer::Unasked(_) => {
-                done(credential, Some("the store gave another kind of answer".to_owned()))
+            event::Saving::Failed(why) => {
+                let again_at = Some(world.now.after(REST));
+                self.unsaved(world, why, again_at)
             }
+        }
+    }
+
+    /// The tokens, if they are new, and that nobody knows whether they are kept.
+    pub(crate) fn abandon(self, world: &mut World) -> Turn {
+        match self.after {
+            After::LoggedIn | After::Renewed(_) => {
+                let now = Some(world.now);
+                self.unsaved(world, GONE.to_owned(), now)
+            }
+            After::Buried(_) | After::Offered(_) => Turn::Anonymous,
+        }
+    }
+
+    fn unsaved(self, world: &mut World, why: String, again_at: Option<Timestamp>) -> Turn {
+        world.note(Verdict::Decided, format!("the store does not have the new record: {why}"), CLAUSE);
+        self.done(world, Some(Unsaved { why, again_at }))
+    }
+
+    fn done(self, world: &mut World, unsaved: Option<Unsaved>) -> Turn {
+        let Self { credential, after, lease, .. } = self;
+        let source = match after {
+            After::LoggedIn => TokenSource::LoggedIn,
+            After::Renewed(_) => TokenSource::Refreshed,
+            After::Buried(aim) | After::Offered(aim) => {
+                return restore::decide(world, Aim { held: Some(credential), unsaved, ..*aim }, lease);
+            }
+        };
+        world.release(lease);
+        Turn::Granted { credential, source, unsaved }
+    }
+
+    fn conflict(mut self, world: &mut World, other: Option<Box<Credential>>) -> Turn {
+        // A store that lost the record gets it again, one that fell back to an older record too; and a login is newer
+        // than whatever was written meanwhile.
+        let newer = other.as_ref().is_some_and(|other| Some(other.generation) > self.before);
+        if !newer || matches!(self.after, After::LoggedIn) {
+            if self.tries >= MAX_TRIES {
+                let why = "the store kept changing while the record was written".to_owned();
+                let again_at = Some(world.now.after(REST));
+                return self.unsaved(world, why, again_at);
+            }
+            world.note(Verdict::Decided, "another record stood there; this grant is newer", CLAUSE);
+            self.before = world.record;
+            let pending = world.save(&mut self.credential, self.after.is_new());
+            let tries = self.tries.saturating_add(1);
+            return Turn::Await(Step::Saving(Box::new(Self { pending, tries, ..self })));
+        }
+        let Some(winner) = other.and_then(|other| restore::adopt(world, *other)) else {
+            return self.unsaved(world, "a record of something else stands there".to_owned(), None);
+        };
+        match self.after {
+            After::Renewed(aim) | After::Buried(aim) | After::Offered(aim) => {
+                world.note(Verdict::Decided, "another process was faster; its record is taken", CLAUSE);
+                let aim = Aim { held: Some(Box::new(winner)), unsaved: None, ..*aim };
+                restore::decide(world, aim, self.lease)
+            }
+            After::LoggedIn => Turn::Anonymous,
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 
-use crate::action::{Action, Ask, Load, Open, Purpose, Save, Send};
+use crate::action::{Action, Ask, Forget, Load, Open, Purpose, Release, Save, Send};
 use crate::base::breach::{Breach, Kind};
 use crate::base::guard::{self, Endpoint, Guard};
 use crate::base::secret::Secret;
@@ -14,17 +15,35 @@ use crate::base::time::Timestamp;
 use crate::config::Config;
 use crate::credential::{Credential, Generation};
 use crate::event::RequestId;
+use crate::step::renewals::Renewals;
 use crate::trail::{Entry, Trail, Verdict};
 use crate::wire::client::Client;
 
 /// How many authorization servers' registrations are kept at a time.
 const MAX_REGISTERED: usize = 4;
 
+/// How many exclusive loads that were given up are remembered.
+const MAX_UNANSWERED: usize = 16;
+
 /// The one thing a step waits for: the request it made, and when it stops waiting.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pending {
     pub(crate) id: RequestId,
     pub(crate) deadline: Timestamp,
+}
+
+/// The record in the store is held for this machine. To be released, whatever happens.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    load: RequestId,
+    until: Timestamp,
+}
+
+impl Lease {
+    /// Whether it holds for another exchange.
+    pub(crate) fn outlasts(&self, exchange: Pending) -> bool {
+        exchange.deadline <= self.until
+    }
 }
 
 #[derive(Debug)]
@@ -38,12 +57,19 @@ pub(crate) struct World {
     pub(crate) out: VecDeque<Action>,
     /// Whether this attempt has put something before a person.
     pub(crate) seen: bool,
-    /// The grant whose refresh token the authorization server refused: it is not sent again.
-    pub(crate) spent: Option<Generation>,
+    /// Before when it is in vain to try again.
+    pub(crate) retry_at: Option<Timestamp>,
+    pub(crate) renewals: Renewals,
+    /// The generation of the record in the store, whoever wrote it.
+    pub(crate) record: Option<Generation>,
+    /// The highest generation that was seen anywhere.
+    pub(crate) latest: Generation,
     /// The client that its authorization server no longer knows, by issuer and identifier: it is not used again.
     disowned: Option<(String, String)>,
     /// Clients that were registered in this run, by issuer. A login that fails does not undo its registration.
     registered: Vec<(String, Client)>,
+    /// Exclusive loads that nothing has come back from.
+    unanswered: VecDeque<RequestId>,
     ids: u64,
 }
 
@@ -70,9 +96,13 @@ impl World {
             trail: Trail::default(),
             out: VecDeque::new(),
             seen: false,
-            spent: None,
+            retry_at: None,
+            renewals: Renewals::default(),
+            record: None,
+            latest: Generation::default(),
             disowned: None,
             registered: Vec::new(),
+            unanswered: VecDeque::new(),
             ids: 0,
         })
     }
@@ -125,11 +155,28 @@ impl World {
 
     /// Whether the client of this credential may be used still.
     pub(crate) fn knows(&self, credential: &Credential) -> bool {
-        let client = (credential.authorization_server.issuer.as_str(), credential.client.id.as_str());
-        self.disowned.as_ref().is_none_or(|(issuer, id)| client != (issuer.as_str(), id.as_str()))
+        !self.has_disowned(&credential.authorization_server.issuer, &credential.client.id)
     }
 
-    fn pending(&mut self, span: std::time::Duration) -> Pending {
+    /// Whether the authorization server does not know the client of this identifier any more.
+    pub(crate) fn has_disowned(&self, issuer: &str, id: &str) -> bool {
+        self.disowned.as_ref().is_some_and(|(known, client)| known == issuer && client == id)
+    }
+
+    /// This generation was seen somewhere.
+    pub(crate) fn saw(&mut self, generation: Generation) {
+        self.latest = self.latest.max(generation);
+    }
+
+    /// This record stands in the store.
+    pub(crate) fn stands(&mut self, record: Option<Generation>) {
+        self.record = record;
+        if let Some(record) = record.filter(|record| record.is_sound()) {
+            self.saw(record);
+        }
+    }
+
+    fn pending(&mut self, span: Duration) -> Pending {
         self.ids = self.ids.saturating_add(1);
         Pending { id: RequestId(self.ids), deadline: self.now.after(span) }
     }
@@ -177,17 +224,70 @@ impl World {
         Ok(pending)
     }
 
-    pub(crate) fn load(&mut self) -> Pending {
+    pub(crate) fn load(&mut self, exclusive: bool) -> Pending {
         let pending = self.pending(self.config.policies().exchange_time);
-        self.out.push_back(Action::Load(Load { id: pending.id, key: self.config.key() }));
+        let (id, key, deadline) = (pending.id, self.config.key(), pending.deadline);
+        if exclusive {
+            self.unanswered.truncate(MAX_UNANSWERED.saturating_sub(1));
+            self.unanswered.push_front(id);
+        }
+        let exclusive = exclusive.then(|| self.lease_time());
+        self.out.push_back(Action::Load(Load { id, key, exclusive, deadline }));
         pending
     }
 
-    pub(crate) fn save(&mut self, credential: Box<Credential>, replaces: Option<Generation>) -> Pending {
+    /// How long a record is held at most: for the load, two exchanges and the write.
+    pub(crate) fn lease_time(&self) -> Duration {
+        self.config.policies().exchange_time.saturating_mul(4)
+    }
+
+    /// The load has taken the record. `None` if that was known already.
+    pub(crate) fn leased(&mut self, load: RequestId) -> Option<Lease> {
+        let place = self.unanswered.iter().position(|known| *known == load)?;
+        self.unanswered.remove(place);
+        Some(Lease { load, until: self.now.after(self.lease_time()) })
+    }
+
+    pub(crate) fn release(&mut self, lease: Option<Lease>) {
+        if let Some(Lease { load, .. }) = lease {
+            self.out.push_back(Action::Release(Release { load, key: self.config.key() }));
+        }
+    }
+
+    /// Gives a new record a generation above every one that was seen, and one that no record had that was forgotten
+    /// before: generations begin with the time.
+    pub(crate) fn number(&mut self, credential: &mut Credential) {
+        credential.generation = self.latest.next().max(Generation::at(self.now));
+        self.latest = credential.generation;
+    }
+
+    /// Writes the record over the one that is known to stand there.
+    pub(crate) fn save(&mut self, credential: &mut Credential, is_new: bool) -> Pending {
+        if is_new {
+            self.number(credential);
+        }
         let pending = self.pending(self.config.policies().exchange_time);
-        let key = self.config.key();
-        self.out.push_back(Action::Store(Save { id: pending.id, key, credential, replaces }));
+        let (id, key, replaces) = (pending.id, self.config.key(), self.record);
+        let credential = Box::new(credential.clone());
+        self.out.push_back(Action::Store(Save { id, key, credential, replaces }));
         pending
+    }
+
+    pub(crate) fn forget(&mut self, generation: Generation) -> Pending {
+        let pending = self.pending(self.config.policies().exchange_time);
+        self.out.push_back(Action::Forget(Forget { id: pending.id, key: self.config.key(), generation }));
+        pending
+    }
+
+    /// Waits without asking for anything.
+    pub(crate) fn rest(&mut self, span: Duration) -> Pending {
+        self.pending(span)
+    }
+
+    /// Sends nothing more of this machine to the refresh token's server for a while.
+    pub(crate) fn back_off(&mut self, generation: Generation, breach: &Breach, asked: Option<Timestamp>) {
+        let jitter = self.draws.byte("back-off");
+        self.renewals.back_off(generation, breach, asked, self.now, jitter);
     }
 
     pub(crate) fn ask(&mut self, issuer: &str) -> Pending {

@@ -41,6 +41,10 @@ impl Watch {
         if good_state && good_issuer && !asked.answered {
             asked.answered = true;
             asked.code = parameter(&given, "code").map(str::to_owned);
+            if parameter(&given, "error").is_some_and(|error| error.ends_with("_client")) {
+                // The server cannot use this client; another way may be tried in another browser.
+                self.asked = None;
+            }
         }
     }
 
@@ -97,6 +101,5 @@ impl Watch {
             answered: false,
             code: None,
         });
-        self.awaited = None;
     }
 }

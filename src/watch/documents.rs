@@ -15,6 +15,13 @@ pub(super) struct Server {
     pub(super) aliases: Vec<String>,
     authorization_endpoint: String,
     registration_endpoint: Option<String>,
+    revocation_endpoint: Option<String>,
+}
+
+impl Server {
+    fn revokes_at(&self, url: &str) -> bool {
+        self.revocation_endpoint.as_deref().is_some_and(|it| super::same_url(it, url))
+    }
 }
 
 #[derive(Debug, Default)]
@@ -47,6 +54,7 @@ impl Documents {
         let promised = document.get("authorization_response_iss_parameter_supported");
         let iss_required = promised.and_then(Value::as_bool).unwrap_or_default();
         let registration_endpoint = text("registration_endpoint");
+        let revocation_endpoint = text("revocation_endpoint");
         self.add(Server {
             aliases: self.aliases_of(&issuer),
             issuer,
@@ -54,6 +62,7 @@ impl Documents {
             iss_required,
             authorization_endpoint,
             registration_endpoint,
+            revocation_endpoint,
         });
     }
 
@@ -66,6 +75,7 @@ impl Documents {
             aliases: self.aliases_of(&server.named),
             authorization_endpoint: server.authorization_endpoint.clone(),
             registration_endpoint: None,
+            revocation_endpoint: server.revocation_endpoint.clone(),
         });
     }
 
@@ -105,6 +115,17 @@ impl Documents {
             server.registration_endpoint.as_deref().is_some_and(|it| super::same_url(it, url))
         };
         self.servers.iter().any(|server| same_issuer(&server.issuer, issuer) && here(server))
+    }
+
+    /// Whether the issuer revokes tokens at `url`.
+    pub(super) fn revokes_for(&self, issuer: &str, url: &str) -> bool {
+        self.servers.iter().any(|server| same_issuer(&server.issuer, issuer) && server.revokes_at(url))
+    }
+
+    /// Whether the issuer with this token endpoint revokes tokens at `url`.
+    pub(super) fn revokes_for_endpoint(&self, token_endpoint: &str, url: &str) -> bool {
+        let own = |server: &&Server| super::same_url(&server.token_endpoint, token_endpoint);
+        self.servers.iter().filter(own).any(|server| server.revokes_at(url))
     }
 
     pub(super) fn is_token_endpoint_of(&self, issuer: &str, url: &str) -> bool {

@@ -9,9 +9,13 @@
 //! - every URL that is sent to or opened is absolute, `https` (or `http` on a loopback host), without user info and
 //!   fragment, and at an address within the request's reach;
 //! - every request has a limit and a deadline, and a number that was never used before;
-//! - one thing is awaited at a time, and nothing is asked for before an attempt begins or after it ends;
-//! - a secret goes to one place: an access token into no action at all, a code, a verifier, a refresh token and a
-//!   client secret only to the token endpoint of their issuer, and none of them into a URL;
+//! - one thing is awaited at a time of the grant in use, and one of a login; nothing is asked for before an attempt
+//!   begins or after it ends;
+//! - a refresh token is spent only while the record is held, never again once the server has answered it, and a record
+//!   that is held is let go;
+//! - a record is forgotten only if the person logs out or the client is dead;
+//! - a secret goes to one place: a code, a verifier, a refresh token and a client secret only to the token endpoint of
+//!   their issuer, tokens also to its revocation endpoint, an access token nowhere else, and none of them into a URL;
 //! - a code is exchanged once, and only if its response carried the `state` that was sent and the right `iss`;
 //! - no redirect is followed with a body, or to another origin;
 //! - new tokens are stored before success is told;
@@ -19,6 +23,7 @@
 
 mod consent;
 mod documents;
+mod holding;
 mod secrets;
 
 use http::{Method, StatusCode, header};
@@ -30,10 +35,12 @@ use crate::base::time::Timestamp;
 use crate::config::Config;
 use crate::credential::Credential;
 use crate::event::{Answer, Event, Reply, RequestId, Response};
+use crate::failure::Failure;
 use crate::outcome::{Outcome, TokenSource};
 use crate::snapshot::Snapshot;
 use consent::Asked;
 use documents::{Documents, members, parameters};
+use holding::{Awaited, Holding, Lane};
 use secrets::{Home, Secrets, Sort};
 
 /// A watcher of one run.
@@ -44,7 +51,8 @@ pub struct Watch {
     patience: std::time::Duration,
     running: bool,
     stored: bool,
-    awaited: Option<Awaited>,
+    awaited: Vec<Awaited>,
+    holding: Holding,
     last_id: u64,
     documents: Documents,
     secrets: Secrets,
@@ -53,14 +61,6 @@ pub struct Watch {
     asked: Option<Asked>,
     redirect: Option<Redirect>,
     breaches: Vec<String>,
-}
-
-/// The request that is under way.
-#[derive(Debug)]
-struct Awaited {
-    id: RequestId,
-    deadline: Timestamp,
-    sent: Option<(Purpose, Method, String)>,
 }
 
 /// A redirect that was just answered.
@@ -89,7 +89,8 @@ impl Watch {
             patience: config.policies().exchange_time,
             running: false,
             stored: false,
-            awaited: None,
+            awaited: Vec::new(),
+            holding: Holding::default(),
             last_id: 0,
             documents: Documents::of(config),
             secrets,
@@ -133,10 +134,20 @@ impl Watch {
         self.now = self.now.max(now);
         match event {
             Event::Restore | Event::LogIn { .. } | Event::Challenged(_) => self.running = true,
+            Event::LogOut => (self.running, self.holding.may_forget) = (true, true),
             Event::Called(callback) => self.called(callback.expose()),
             Event::Replied(reply) => self.replied(reply),
-            Event::Tick | Event::Cancelled | Event::Abandoned => {}
+            // The page that the first browser shows is a dead end; another may open.
+            Event::ClientDisowned => self.asked = None,
+            // Nobody answers any more, and nobody holds anything.
+            Event::Abandoned => {
+                self.awaited.clear();
+                self.holding.lease = None;
+            }
+            Event::Tick | Event::Cancelled => {}
         }
+        // What comes after its deadline is no answer any more.
+        self.awaited.retain(|awaited| self.now < awaited.deadline);
         self.shown("an event", &format!("{event:?}"));
     }
 
@@ -148,31 +159,27 @@ impl Watch {
                     self.breach("an attempt waits without end");
                 }
             }
-            Action::Load(load) => self.asks(load.id, self.now.after(self.patience), None),
+            Action::Load(load) => self.wants(load.id, load.deadline, Lane::Grant),
             Action::Store(save) => {
-                self.stored = true;
-                self.asks(save.id, self.now.after(self.patience), None);
+                self.wants(save.id, self.now.after(self.patience), Lane::Grant);
                 self.credential(save.credential());
             }
+            Action::Forget(forget) => self.wants(forget.id, self.now.after(self.patience), Lane::Grant),
             Action::Send(send) => self.sends(send),
             Action::Open(open) => self.opens(open),
-            Action::Ask(ask) => self.asks(ask.id, ask.until, None),
+            Action::Ask(ask) => self.wants(ask.id, ask.until, Lane::Login),
+            Action::Release(_) => {}
+            Action::Renewed(outcome) => self.ended(outcome),
             Action::Finish(outcome) => {
                 if !self.running {
                     self.breach("an attempt ends that did not begin");
                 }
-                if let Ok(Outcome::Authorized(done)) = outcome {
-                    let new = matches!(done.source, TokenSource::LoggedIn | TokenSource::Refreshed);
-                    if new && !self.stored {
-                        self.breach("success is told before the new tokens are stored");
-                    }
-                }
-                if let Err(failure) = outcome {
-                    self.shown("a failure", &format!("{failure:#}"));
-                }
-                (self.running, self.stored, self.awaited, self.asked) = (false, false, None, None);
+                self.ended(outcome);
+                self.awaited.retain(|awaited| awaited.lane == Lane::Grant);
+                (self.running, self.asked) = (false, None);
             }
         }
+        self.holds(action);
         self.shown("an action", &format!("{action:?}"));
     }
 
@@ -211,17 +218,41 @@ impl Watch {
         }
     }
 
+    /// An attempt, or a renewal beside one, is over.
+    fn ended(&mut self, outcome: &Result<Outcome, Box<Failure>>) {
+        match outcome {
+            Ok(Outcome::Authorized(done)) => {
+                let new = matches!(done.source, TokenSource::LoggedIn | TokenSource::Refreshed);
+                if new && !self.stored && done.unsaved.is_none() {
+                    self.breach("success is told before the new tokens are stored");
+                }
+            }
+            Ok(Outcome::Anonymous | Outcome::LoggedOut(_)) => {}
+            Err(failure) => self.shown("a failure", &format!("{failure:#}")),
+        }
+        self.stored = false;
+    }
+
+    fn wants(&mut self, id: RequestId, deadline: Timestamp, lane: Lane) {
+        self.asks(Awaited { id, deadline, lane, sent: None });
+    }
+
     fn breach(&mut self, what: impl Into<String>) {
         self.breaches.push(what.into());
     }
 
     fn replied(&mut self, reply: &Reply) {
-        let Some(awaited) = self.awaited.take_if(|awaited| awaited.id == reply.id) else { return };
+        self.held(reply.id, &reply.answer);
+        let place = self.awaited.iter().position(|awaited| awaited.id == reply.id);
+        let Some(awaited) = place.map(|place| self.awaited.remove(place)) else { return };
         match (&reply.answer, awaited.sent) {
             (Answer::Response(response), Some((purpose, method, url))) => {
                 self.answered(purpose, &method, &url, response);
             }
-            (Answer::Found(Some(credential)), _) => self.credential(credential),
+            (Answer::Found(Some(credential)) | Answer::Leased(Some(credential)), _) => {
+                self.credential(credential)
+            }
+            (Answer::Saved(_), _) => self.stored = true,
             (Answer::Told(Some(told)), _) => {
                 if let Some(secret) = &told.client_secret {
                     self.secrets.learn(Sort::ClientSecret, secret.expose(), Home::Anywhere);
@@ -249,7 +280,10 @@ impl Watch {
                     self.secrets.learn(Sort::ClientSecret, &secret, home.clone());
                 }
             }
-            Purpose::Token => {
+            Purpose::Token | Purpose::Refresh => {
+                if purpose == Purpose::Refresh {
+                    self.spent(response.status, &response.body);
+                }
                 for (name, sort) in [
                     ("access_token", Sort::AccessToken),
                     ("refresh_token", Sort::RefreshToken),
@@ -260,7 +294,7 @@ impl Watch {
                     }
                 }
             }
-            Purpose::ServerMetadata | Purpose::ResourceMetadata => {}
+            Purpose::ServerMetadata | Purpose::ResourceMetadata | Purpose::Revocation => {}
         }
     }
 
@@ -278,23 +312,11 @@ impl Watch {
         self.documents.remember(&credential.authorization_server);
     }
 
-    fn asks(&mut self, id: RequestId, deadline: Timestamp, sent: Option<(Purpose, Method, String)>) {
-        if !self.running {
-            self.breach("something is asked for while no attempt runs");
-        }
-        if self.awaited.as_ref().is_some_and(|awaited| self.now < awaited.deadline) {
-            self.breach("two things are awaited at once");
-        }
-        if id.0 <= self.last_id {
-            self.breach("a request has a number that was used before");
-        }
-        self.last_id = id.0;
-        self.awaited = Some(Awaited { id, deadline, sent });
-    }
-
     fn sends(&mut self, send: &Send) {
         let url = send.uri().to_string();
-        self.asks(send.id, send.deadline(), Some((send.purpose(), send.method().clone(), url.clone())));
+        let sent = Some((send.purpose(), send.method().clone(), url.clone()));
+        let lane = Lane::of(send.purpose());
+        self.asks(Awaited { id: send.id, deadline: send.deadline(), lane, sent });
         if send.max_bytes() == 0 || send.max_bytes() > 16 << 20 {
             self.breach("a request has no sensible limit");
         }
@@ -320,6 +342,9 @@ impl Watch {
         if send.purpose() == Purpose::Token {
             self.exchanged(&parameters(&body), url);
         }
+        if send.purpose() == Purpose::Refresh {
+            self.spends(&parameters(&body));
+        }
         let field = request.headers().get(header::AUTHORIZATION);
         let field = field.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         let mut carried: Vec<_> =
@@ -328,12 +353,20 @@ impl Watch {
         let mut wrong = Vec::new();
         for ((sort, homes), in_field) in carried {
             let fits = match (send.purpose(), sort) {
-                (Purpose::Token, Sort::ClientSecret) => true,
-                (Purpose::Token, Sort::RefreshToken | Sort::Code | Sort::CodeVerifier) => !in_field,
+                (Purpose::Token | Purpose::Refresh | Purpose::Revocation, Sort::ClientSecret) => true,
+                (Purpose::Token, Sort::Code | Sort::CodeVerifier) => !in_field,
+                (Purpose::Refresh, Sort::RefreshToken) => !in_field,
+                (Purpose::Revocation, Sort::RefreshToken | Sort::AccessToken) => !in_field,
                 (Purpose::Registration, Sort::InitialAccessToken) => in_field,
                 _ => false,
             };
             let at_home = homes.iter().any(|home| match home {
+                Home::Endpoint(endpoint) if send.purpose() == Purpose::Revocation => {
+                    self.documents.revokes_for_endpoint(endpoint, url)
+                }
+                Home::Issuer(issuer) if send.purpose() == Purpose::Revocation => {
+                    self.documents.revokes_for(issuer, url)
+                }
                 Home::Endpoint(endpoint) => same_url(endpoint, url),
                 Home::Issuer(issuer) if sort == Sort::InitialAccessToken => {
                     self.documents.registers_for(issuer, url)

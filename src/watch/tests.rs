@@ -48,6 +48,22 @@ fn token(id: u64, url: &str, body: &str) -> Action {
     Action::Send(Send { body: Some(Secret::new(body)), ..send(id, Purpose::Token, url) })
 }
 
+fn refresh(id: u64, url: &str, body: &str) -> Action {
+    Action::Send(Send { body: Some(Secret::new(body)), ..send(id, Purpose::Refresh, url) })
+}
+
+fn load(id: u64, exclusive: bool) -> Action {
+    let key = crate::credential::Key { server: String::new(), account: None };
+    let exclusive = exclusive.then(|| std::time::Duration::from_secs(60));
+    Action::Load(Load { id: RequestId(id), key, exclusive, deadline: Timestamp::from_secs(1_010) })
+}
+
+/// The record is taken.
+fn hold(watch: &mut Watch, id: u64) {
+    watch.action(&load(id, true));
+    watch.event(NOW, &Event::Replied(Reply { id: RequestId(id), answer: Answer::Leased(None) }));
+}
+
 fn answer(watch: &mut Watch, id: u64, status: u16, body: &str) {
     let fields =
         HeaderMap::from_iter([(header::LOCATION, HeaderValue::from_static("https://as.example/moved"))]);
@@ -128,13 +144,14 @@ fn tokens_and_refresh_tokens_stay_at_home() {
     let mut watch = watch();
     watch.action(&token(2, "https://as.example/token", "x=y"));
     answer(&mut watch, 2, 200, r#"{"access_token":"the-access-token","refresh_token":"the-refresh-token"}"#);
-    watch.action(&token(3, "https://as.example/token", "refresh_token=the-refresh-token"));
+    hold(&mut watch, 3);
+    watch.action(&refresh(4, "https://as.example/token", "refresh_token=the-refresh-token"));
     assert_eq!(watch.breaches(), [""; 0]);
     watch.event(
         NOW,
-        &Event::Replied(Reply { id: RequestId(3), answer: Answer::SendFailed(SendFailure::TimedOut) }),
+        &Event::Replied(Reply { id: RequestId(4), answer: Answer::SendFailed(SendFailure::TimedOut) }),
     );
-    watch.action(&token(4, "https://other.example/token", "refresh_token=the-refresh-token"));
+    watch.action(&refresh(5, "https://other.example/token", "refresh_token=the-refresh-token"));
     seen(&watch, "carries a secret (RefreshToken)");
     watch.text("a log", "token the-access-token");
     seen(&watch, "a log shows a secret (AccessToken)");
@@ -212,8 +229,7 @@ fn two_waits_two_browsers_and_actions_out_of_place() {
     watch.action(&Action::Finish(Ok(Outcome::Anonymous)));
     watch.action(&Action::Finish(Ok(Outcome::Anonymous)));
     seen(&watch, "ends that did not begin");
-    let key = crate::credential::Key { server: String::new(), account: None };
-    watch.action(&Action::Load(Load { id: RequestId(9), key }));
+    watch.action(&token(9, "https://as.example/token", ""));
     seen(&watch, "while no attempt runs");
 }
 
@@ -290,11 +306,96 @@ fn the_query_of_the_servers_url() {
         Config::new("https://mcp.example/mcp?key=k3y-of-a-person", "Test", "http://127.0.0.1:3000/cb");
     let mut watch = Watch::new(&config);
     watch.event(NOW, &Event::Restore);
-    watch.action(&Action::Load(Load { id: RequestId(1), key: config.key() }));
+    watch.action(&Action::Load(Load {
+        id: RequestId(1),
+        key: config.key(),
+        exclusive: None,
+        deadline: Timestamp::MAX,
+    }));
     watch.text("the configuration", &format!("{config:?}"));
     assert_eq!(watch.breaches(), [""; 0]);
     let fail = Event::Replied(Reply { id: RequestId(1), answer: Answer::LoadFailed(String::new()) });
     watch.event(NOW, &fail);
     watch.shown("a failure", config.server_url());
     seen(&watch, "shows the query of the server's URL");
+}
+
+#[test]
+fn a_refresh_token_that_is_spent_wrongly() {
+    let spend = |id: u64| refresh(id, "https://as.example/token", "refresh_token=the-refresh-token");
+    let mut watch = watch();
+    watch.action(&spend(2));
+    seen(&watch, "while the record is not held");
+    for (body, seen_again) in [
+        (r#"{"access_token":"another-token","refresh_token":"its-successor"}"#, true),
+        (r#"{"error":"invalid_grant"}"#, true),
+        (r#"{"error":"invalid_scope"}"#, false),
+    ] {
+        let mut watch = self::watch();
+        hold(&mut watch, 2);
+        watch.action(&spend(3));
+        answer(&mut watch, 3, 400, body);
+        watch.action(&spend(4));
+        let again = watch.breaches().iter().any(|breach| breach.contains("sent again"));
+        assert_eq!(again, seen_again, "{body}");
+    }
+}
+
+#[test]
+fn a_record_that_is_held_or_forgotten_wrongly() {
+    let release = |load: u64| {
+        let key = crate::credential::Key { server: String::new(), account: None };
+        Action::Release(crate::action::Release { load: RequestId(load), key })
+    };
+    let mut watch = watch();
+    hold(&mut watch, 2);
+    watch.action(&Action::Finish(Ok(Outcome::Anonymous)));
+    watch.action(&Action::Wait(None));
+    seen(&watch, "held for ever");
+    watch.action(&release(2));
+    watch.action(&release(2));
+    seen(&watch, "released that is not held");
+    let forget = || {
+        let key = crate::credential::Key { server: String::new(), account: None };
+        let generation = crate::credential::Generation::default();
+        Action::Forget(crate::action::Forget { id: RequestId(7), key, generation })
+    };
+    let mut watch = self::watch();
+    watch.action(&forget());
+    seen(&watch, "forgotten that may be of use");
+    let mut watch = self::watch();
+    watch.event(NOW, &Event::LogOut);
+    watch.action(&forget());
+    assert_eq!(watch.breaches(), [""; 0]);
+}
+
+#[test]
+fn tokens_that_are_revoked_elsewhere() {
+    for (url, good) in [("https://as.example/revoke", true), ("https://evil.example/revoke", false)] {
+        let mut watch = watch();
+        watch.action(&Action::Send(send(2, Purpose::ServerMetadata, "https://as.example/.well-known/x")));
+        let document = r#"{"issuer":"https://as.example","authorization_endpoint":"https://as.example/authorize",
+            "token_endpoint":"https://as.example/token","revocation_endpoint":"https://as.example/revoke"}"#;
+        answer(&mut watch, 2, 200, document);
+        watch.action(&token(3, "https://as.example/token", ""));
+        answer(
+            &mut watch,
+            3,
+            200,
+            r#"{"access_token":"the-access-token","refresh_token":"the-refresh-token"}"#,
+        );
+        let body = Some(Secret::new("token=the-refresh-token&client_secret=configured-secret"));
+        watch.action(&Action::Send(Send { body, ..send(4, Purpose::Revocation, url) }));
+        assert_eq!(watch.breaches().is_empty(), good, "{url}: {:?}", watch.breaches());
+    }
+}
+
+#[test]
+fn a_login_and_a_renewal_may_be_awaited_together_but_not_two_of_either() {
+    let mut watch = watch();
+    watch.action(&Action::Send(send(2, Purpose::ServerMetadata, "https://as.example/a")));
+    watch.action(&load(3, false));
+    assert_eq!(watch.breaches(), [""; 0]);
+    watch.action(&load(4, false));
+    seen(&watch, "two things are awaited");
 }

@@ -168,7 +168,7 @@ fn code(parameters: &[(String, String)]) -> Result<Secret, Breach> {
     let described = single(parameters, "error_description")?.unwrap_or_default();
     let kind = if error == "access_denied" { Kind::AccessDenied } else { Kind::AuthorizationFailed };
     let got = format!("{error} {described}");
-    Err(Breach::new(kind, "RFC 6749 §4.1.2.1", "a code", got.trim_end()))
+    Err(Breach::new(kind, "RFC 6749 §4.1.2.1", "a code", got.trim_end()).with_error(error))
 }
 
 /// The value of a parameter that may be there once; an empty one counts as absent.

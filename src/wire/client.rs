@@ -77,6 +77,10 @@ pub struct Client {
     pub registered_at: Option<Timestamp>,
     /// How the identifier was come by.
     pub origin: Origin,
+    /// The metadata document that the authorization server could not use, and in whose place this client was
+    /// registered.
+    #[serde(default)]
+    pub instead_of: Option<String>,
 }
 
 impl Client {
@@ -90,6 +94,7 @@ impl Client {
             redirect_uris: Vec::new(),
             registered_at: None,
             origin,
+            instead_of: None,
         }
     }
 
@@ -107,10 +112,15 @@ impl Client {
         })
     }
 
+    /// Whether its secret, if it has one, may be used at `now`.
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        self.secret_expires_at.is_none_or(|expires_at| now < expires_at)
+    }
+
     /// Whether it can be used at `now` with this redirect URI.
     pub fn usable(&self, now: Timestamp, redirect_uri: &str) -> bool {
-        let fresh = self.secret_expires_at.is_none_or(|expires_at| now < expires_at);
-        fresh && (self.redirect_uris.is_empty() || self.redirect_uris.iter().any(|uri| uri == redirect_uri))
+        self.is_fresh(now)
+            && (self.redirect_uris.is_empty() || self.redirect_uris.iter().any(|uri| uri == redirect_uri))
     }
 }
 

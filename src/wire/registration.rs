@@ -100,6 +100,7 @@ impl Registration {
             redirect_uris: vec![redirect_uri.to_owned()],
             registered_at: Some(now),
             origin: Origin::Dynamic,
+            instead_of: None,
         })
     }
 }

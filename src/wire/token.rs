@@ -62,8 +62,7 @@ pub struct TokenMessage {
 }
 
 impl TokenRequest<'_> {
-    /// Builds the message. The client authenticates in one place only (RFC 6749 §2.3): with Basic, nothing of it is
-    /// in the body.
+    /// Builds the message.
     pub fn build(&self) -> TokenMessage {
         let mut pairs = Vec::new();
         let scopes;
@@ -83,17 +82,23 @@ impl TokenRequest<'_> {
             }
         }
         pairs.extend(self.resource.map(|resource| ("resource", resource)));
-        let secret = self.client.secret.as_ref().map_or("", Secret::expose);
-        let mut authorization = None;
-        match self.client.method {
-            AuthMethod::None => pairs.push(("client_id", &self.client.id)),
-            AuthMethod::ClientSecretPost => {
-                pairs.extend([("client_id", self.client.id.as_str()), ("client_secret", secret)]);
-            }
-            AuthMethod::ClientSecretBasic => authorization = Some(basic(&self.client.id, secret)),
-        }
-        TokenMessage { authorization, body: Secret::new(form::encode(pairs)) }
+        authenticate(pairs, self.client)
     }
+}
+
+/// Completes a message with the client's authentication. It is in one place only (RFC 6749 §2.3): with Basic, nothing
+/// of it is in the body.
+pub(super) fn authenticate<'a>(mut pairs: Vec<(&'a str, &'a str)>, client: &'a Client) -> TokenMessage {
+    let secret = client.secret.as_ref().map_or("", Secret::expose);
+    let mut authorization = None;
+    match client.method {
+        AuthMethod::None => pairs.push(("client_id", &client.id)),
+        AuthMethod::ClientSecretPost => {
+            pairs.extend([("client_id", client.id.as_str()), ("client_secret", secret)]);
+        }
+        AuthMethod::ClientSecretBasic => authorization = Some(basic(&client.id, secret)),
+    }
+    TokenMessage { authorization, body: Secret::new(form::encode(pairs)) }
 }
 
 /// RFC 6749 §2.3.1: each part is form-encoded before they are joined, so that a colon cannot shift the border.
@@ -234,7 +239,7 @@ impl Members {
         };
         let described = self.text("error_description").ok().flatten().unwrap_or_default();
         let got = format!("status {status}: {error} {described}");
-        Ok(Some(Breach::new(kind, ERROR, "a token", got.trim_end())))
+        Ok(Some(Breach::new(kind, ERROR, "a token", got.trim_end()).with_error(error)))
     }
 
     fn token(&self, now: Timestamp, shape: TokenShape) -> Result<TokenAnswer, Breach> {

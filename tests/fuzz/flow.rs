@@ -265,8 +265,12 @@ impl<'a> Flow<'a> {
                 251 => Event::Called(Callback::new("?code=stray-code-1&state=stray-state")),
                 252 => Event::LogIn { scopes: Scopes::new() },
                 253 => Event::Restore,
-                254 if self.moves.is_multiple_of(2) => Event::Cancelled,
-                254 => Event::Abandoned,
+                254 => match self.byte() % 4 {
+                    0 => Event::Cancelled,
+                    1 => Event::Abandoned,
+                    2 => Event::ClientDisowned,
+                    _ => Event::LogOut,
+                },
                 _ => {
                     self.now += 3600;
                     Event::Tick
@@ -291,6 +295,7 @@ impl<'a> Flow<'a> {
         Some(match action {
             Action::Load(load) if choice == 200 => load.fail("the disk is gone"),
             Action::Load(load) if choice == 201 => load.reply(None),
+            Action::Load(load) if choice == 202 => load.busy(),
             Action::Load(load) => load.reply(self.stored.clone()),
             Action::Store(save) if choice == 200 => save.reply(Saving::Failed("the disk is full".to_owned())),
             Action::Store(save) if choice == 201 => {
@@ -300,6 +305,13 @@ impl<'a> Flow<'a> {
                 self.stored = Some(save.credential().clone());
                 save.reply(Saving::Kept)
             }
+            Action::Forget(forget) if choice == 200 => forget.fail("the disk is full"),
+            Action::Forget(forget) => {
+                let same = self.stored.as_ref().is_some_and(|it| it.generation == forget.generation());
+                self.stored.take_if(|_| same);
+                forget.reply(self.stored.is_none())
+            }
+            Action::Release(_) | Action::Renewed(_) => return None,
             Action::Send(send) => match choice {
                 200 => send.fail(SendFailure::TimedOut),
                 201 => send.fail(SendFailure::Interrupted("cut off".to_owned())),

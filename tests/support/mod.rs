@@ -49,6 +49,8 @@ pub(crate) struct Rig {
     pub(crate) now: u64,
     pub(crate) opened: Vec<Url>,
     pub(crate) finished: usize,
+    /// How renewals beside a login ended.
+    pub(crate) renewed: Vec<Result<Outcome, Box<Failure>>>,
     seed: u8,
 }
 
@@ -73,6 +75,7 @@ impl Rig {
             now: 1_800_000_000,
             opened: Vec::new(),
             finished: 0,
+            renewed: Vec::new(),
             seed: 7,
         }
     }
@@ -152,6 +155,18 @@ impl Rig {
             }),
             Action::Store(save) => {
                 Some(save.reply(self.save(save.key(), save.credential(), save.replaces())))
+            }
+            Action::Forget(forget) => {
+                let there = self.store.get(forget.key()).map(|there| there.generation);
+                if there == Some(forget.generation()) {
+                    self.store.remove(forget.key());
+                }
+                Some(forget.reply(there.is_none_or(|there| there == forget.generation())))
+            }
+            Action::Release(_) => None,
+            Action::Renewed(outcome) => {
+                self.renewed.push(outcome);
+                None
             }
             Action::Send(send) => Some(match self.world.answer(self.now, send.request()) {
                 None => send.fail(SendFailure::Interrupted("the connection was closed".to_owned())),
@@ -277,7 +292,7 @@ pub(crate) fn works(dials: Dials) -> Rig {
 pub(crate) fn authorized(outcome: Outcome) -> Authorized {
     match outcome {
         Outcome::Authorized(authorized) => *authorized,
-        Outcome::Anonymous => panic!("no token was obtained"),
+        other => panic!("no token was obtained: {other:?}"),
     }
 }
 

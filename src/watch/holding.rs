@@ -1,0 +1,146 @@
+//! What is awaited, what is held, and how often a refresh token is spent.
+
+use super::Watch;
+use super::documents::{members, parameter};
+use crate::base::time::Timestamp;
+use crate::event::{Answer, RequestId};
+use http::{Method, StatusCode};
+
+use crate::action::{Action, Purpose};
+
+/// One thing that is awaited.
+#[derive(Debug)]
+pub(super) struct Awaited {
+    pub(super) id: RequestId,
+    pub(super) deadline: Timestamp,
+    pub(super) lane: Lane,
+    pub(super) sent: Option<(Purpose, Method, String)>,
+}
+
+/// Two things may be awaited at once: something of the grant in use, and something of a login that waits for a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    Grant,
+    Login,
+}
+
+impl Lane {
+    pub(super) fn of(purpose: Purpose) -> Self {
+        match purpose {
+            Purpose::Refresh | Purpose::Revocation => Self::Grant,
+            Purpose::ResourceMetadata | Purpose::ServerMetadata | Purpose::Registration | Purpose::Token => {
+                Self::Login
+            }
+        }
+    }
+}
+
+/// The record, and the refresh tokens that were spent.
+#[derive(Debug, Default)]
+pub(super) struct Holding {
+    /// The exclusive load that took the record.
+    pub(super) lease: Option<RequestId>,
+    /// The exclusive load that was asked for.
+    asked: Option<RequestId>,
+    /// The store failed, so there is nothing to hold.
+    failed: bool,
+    /// The refresh token of the request that is under way.
+    sent: Option<String>,
+    /// Refresh tokens of which the server has said that they are dead, or that another takes their place.
+    dead: Vec<String>,
+    /// Whether the record may be forgotten: the person logs out, or the server or the calendar ended the client.
+    pub(super) may_forget: bool,
+}
+
+impl Watch {
+    pub(super) fn asks(&mut self, awaited: Awaited) {
+        if !self.running && awaited.lane == Lane::Login {
+            self.breach("something is asked for while no attempt runs");
+        }
+        if self.awaited.iter().any(|other| other.lane == awaited.lane) {
+            self.breach("two things are awaited at once");
+        }
+        if awaited.id.0 <= self.last_id {
+            self.breach("a request has a number that was used before");
+        }
+        self.last_id = awaited.id.0;
+        self.awaited.push(awaited);
+    }
+
+    pub(super) fn holds(&mut self, action: &Action) {
+        match action {
+            Action::Load(load) if load.exclusive().is_some() => self.holding.asked = Some(load.id),
+            Action::Release(release) => {
+                if self.holding.lease.take_if(|lease| *lease == release.load).is_none() {
+                    self.breach("a record is released that is not held");
+                }
+            }
+            Action::Wait(None) => {
+                if self.holding.lease.is_some() {
+                    self.breach("a record is held for ever");
+                }
+                self.holding.may_forget = false;
+            }
+            Action::Forget(_) if !self.holding.may_forget => {
+                self.breach("a record is forgotten that may be of use");
+            }
+            Action::Load(_)
+            | Action::Store(_)
+            | Action::Forget(_)
+            | Action::Send(_)
+            | Action::Open(_)
+            | Action::Ask(_)
+            | Action::Wait(_)
+            | Action::Renewed(_)
+            | Action::Finish(_) => {}
+        }
+    }
+
+    /// What a store said. Late or not: a record that was given is held.
+    pub(super) fn held(&mut self, id: RequestId, answer: &Answer) {
+        match answer {
+            Answer::Leased(found) if self.holding.lease != Some(id) => {
+                self.holding.lease = Some(id);
+                let client = found.as_ref().map(|found| &found.client);
+                self.holding.may_forget |= client.is_some_and(|client| !client.is_fresh(self.now));
+                self.holding.failed = false;
+            }
+            Answer::LoadFailed(_) => self.holding.failed = true,
+            Answer::Found(_)
+            | Answer::Leased(_)
+            | Answer::Busy
+            | Answer::Saved(_)
+            | Answer::Forgotten(_)
+            | Answer::Response(_)
+            | Answer::SendFailed(_)
+            | Answer::Told(_)
+            | Answer::Unasked(_) => {}
+        }
+    }
+
+    /// A refresh token goes out.
+    pub(super) fn spends(&mut self, form: &[(String, String)]) {
+        // A load that is given up counts as one that failed.
+        let late = self.holding.asked.is_some_and(|id| self.awaited.iter().all(|it| it.id != id));
+        if self.holding.lease.is_none() && !self.holding.failed && !late {
+            self.breach("a refresh token is spent while the record is not held");
+        }
+        let token = parameter(form, "refresh_token").unwrap_or_default().to_owned();
+        if self.holding.dead.contains(&token) {
+            self.breach("a refresh token is sent again after the server has answered it");
+        }
+        self.holding.sent = Some(token);
+    }
+
+    pub(super) fn spent(&mut self, status: StatusCode, body: &[u8]) {
+        let Some(token) = self.holding.sent.take() else { return };
+        let next = members(body, "refresh_token");
+        let error = members(body, "error");
+        let dead = error.iter().any(|error| error == "invalid_grant");
+        if status.as_u16() < 500 && (dead || next.iter().any(|next| *next != token)) {
+            self.holding.dead.push(token);
+        }
+        self.holding.may_forget |=
+            status == StatusCode::UNAUTHORIZED || error.iter().any(|it| it == "invalid_client");
+    }
+}

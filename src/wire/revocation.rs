@@ -1,0 +1,68 @@
+//! Token revocation (RFC 7009).
+
+use super::client::Client;
+use super::json::Object;
+use super::token::{TokenMessage, authenticate};
+use crate::base::breach::{Breach, Kind};
+use crate::base::secret::Secret;
+
+const CLAUSE: &str = "RFC 7009 §2.2";
+
+/// What kind of token is to be revoked (RFC 7009 §2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hint {
+    /// A refresh token.
+    RefreshToken,
+    /// An access token.
+    AccessToken,
+}
+
+impl Hint {
+    /// Its registered name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RefreshToken => "refresh_token",
+            Self::AccessToken => "access_token",
+        }
+    }
+}
+
+/// A revocation request.
+#[derive(Clone, Copy, Debug)]
+pub struct RevocationRequest<'a> {
+    /// The token.
+    pub token: &'a Secret,
+    /// What it is.
+    pub hint: Hint,
+    /// The client to which it was issued, and which authenticates as it does at the token endpoint.
+    pub client: &'a Client,
+}
+
+impl RevocationRequest<'_> {
+    /// Builds the message: `POST`, `application/x-www-form-urlencoded`.
+    pub fn build(&self) -> TokenMessage {
+        let pairs = vec![("token", self.token.expose()), ("token_type_hint", self.hint.as_str())];
+        authenticate(pairs, self.client)
+    }
+}
+
+/// Judges an answer. 200 means that the token is of no use any more, whether or not it was known (RFC 7009 §2.2).
+pub fn judge(status: u16, body: &[u8]) -> Result<(), Breach> {
+    if status == 200 {
+        return Ok(());
+    }
+    let kind = if status >= 500 || status == 429 { Kind::UnexpectedStatus } else { Kind::TokenEndpointError };
+    let read = Object::read(body).ok();
+    let text = |name: &str| {
+        let object = read.as_ref()?;
+        object.text(name, CLAUSE).ok().flatten().map(str::to_owned)
+    };
+    let refuse = |got: String| Breach::new(kind, CLAUSE, "status 200", got);
+    Err(match text("error") {
+        Some(error) => {
+            let described = text("error_description").unwrap_or_default();
+            refuse(format!("status {status}: {error} {described}").trim_end().to_owned()).with_error(&error)
+        }
+        None => refuse(format!("status {status} without an OAuth error")),
+    })
+}
