@@ -145,10 +145,12 @@ pub struct Dials {
     /// The life of a refresh token in seconds; `None` is unlimited.
     pub refresh_lifetime: Option<u64>,
     /// The error for a refresh token that is dead. `invalid_grant` by RFC 6749 §5.2; Atlassian says
-    /// `unauthorized_client`, others `invalid_request`.
+    /// `unauthorized_client`, others `invalid_request`; GitHub says `bad_refresh_token`, with status 200.
     pub dead_refresh_error: String,
-    /// The status of that error: 400, or 401 with fastmcp.
+    /// The status of that error: 400, 401 with fastmcp, or 200 with GitHub.
     pub dead_refresh_status: u16,
+    /// The `error_description` of that error; `None` says why. Linear says `Grant not found`.
+    pub dead_refresh_description: Option<String>,
     /// The life of an access token in seconds.
     pub access_lifetime: u64,
     /// The life of an authorization code in seconds.
@@ -276,6 +278,7 @@ impl Default for Dials {
             refresh_lifetime: None,
             dead_refresh_error: "invalid_grant".to_owned(),
             dead_refresh_status: 400,
+            dead_refresh_description: None,
             access_lifetime: 3600,
             code_lifetime: 60,
             token_body: TokenBody::Json,

@@ -197,10 +197,15 @@ pub enum Rotation {
     None,
     /// Nothing, and the answer repeats it.
     Repeated,
+    /// A new one; the old one used again is an error, and nothing else happens.
+    Single,
     /// A new one; the old one used again revokes everything that came of the grant. Notion.
     Strict,
     /// A new one; the one before it is still accepted, and using it kills the newer. Cloudflare.
     Grace,
+    /// A new one; an old one is still accepted for this many seconds after it was first used, each time for a new one,
+    /// and kills nothing. Used later it revokes everything that came of the grant. Linear, with half an hour.
+    TimeGrace(u64),
 }
 
 /// The shape of token answers.
