@@ -103,6 +103,11 @@ impl AuthorizationServer {
 
     /// Answers what goes to an endpoint; `None` where there is none.
     pub(crate) fn answer(&mut self, site: Site<'_>, now: u64, url: &str, request: &Asked) -> Option<Answer> {
+        if let (true, Some(status)) =
+            (site.left_token_endpoint(self.index) == url, site.dials.token_endpoint_moved)
+        {
+            return Some(message::text(status, "There is no token endpoint here any more."));
+        }
         let names = ["authorize", "token", "register", "revoke", "consent", "jwks"];
         let name = names.into_iter().find(|name| site.endpoint(self.index, name) == url)?;
         let method = request.method();

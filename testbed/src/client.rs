@@ -134,6 +134,15 @@ pub(crate) fn texts(document: &Value, name: &str) -> Option<Vec<String>> {
     entries.iter().map(|entry| entry.as_str().map(str::to_owned)).collect()
 }
 
+/// How a client authenticates, whether or not it succeeds.
+pub(crate) fn authentication_method(
+    site: Site<'_>,
+    request: &Asked,
+    form: &Parameters,
+) -> Result<&'static str, Answer> {
+    shown(site, request, form).map(|shown| shown.method)
+}
+
 fn shown(site: Site<'_>, request: &Asked, form: &Parameters) -> Result<Shown, Answer> {
     let secret = form.one("client_secret").map(str::to_owned);
     let id = form.one("client_id").map(str::to_owned);
@@ -172,7 +181,7 @@ fn form_decoded(text: &str) -> Option<String> {
     url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned())
 }
 
-fn invalid_client(site: Site<'_>, request: &Asked, why: &str) -> Answer {
+pub(crate) fn invalid_client(site: Site<'_>, request: &Asked, why: &str) -> Answer {
     let status = error_status(site, site.dials.invalid_client_status);
     let mut answer = message::oauth_error(status, "invalid_client", why);
     if request.headers().contains_key(header::AUTHORIZATION) {

@@ -85,6 +85,16 @@ pub struct Dials {
     pub server_scopes: Option<Vec<String>>,
     /// Whether there is a revocation endpoint (RFC 7009).
     pub revocation: bool,
+    /// What a revocation revokes (RFC 7009 §2.1).
+    pub revokes: Revokes,
+    /// Whether the revocation of an access token is refused with `unsupported_token_type` (RFC 7009 §2.2.1).
+    pub revocation_refuses_access: bool,
+    /// `revocation_endpoint_auth_methods_supported`, and with it which methods the revocation endpoint takes. `None`
+    /// leaves it out, and takes those of the token endpoint. Without `none`, a public client cannot revoke.
+    pub revocation_auth_methods: Option<Vec<String>>,
+    /// Whether the token endpoint has moved to another path: the status that is answered at the old one, such as 404 or
+    /// 410. The metadata names the new one.
+    pub token_endpoint_moved: Option<u16>,
 
     // ---- registration
     /// Whether and how clients may register (RFC 7591).
@@ -250,6 +260,10 @@ impl Default for Dials {
             auth_methods: Some(texts(&["none", "client_secret_basic", "client_secret_post"])),
             server_scopes: Some(texts(&["files:read", "files:write", "offline_access"])),
             revocation: true,
+            revokes: Revokes::RefreshTokenWithGrant,
+            revocation_refuses_access: false,
+            revocation_auth_methods: None,
+            token_endpoint_moved: None,
             registration: Registration::Open,
             registration_status: 201,
             registered_redirects: RegisteredRedirects::AsSent,

@@ -104,7 +104,7 @@ impl Refresh {
 /// What a server made of a refresh token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// Nothing: a fault kept the request from it.
+    /// Nothing: a fault kept the request from it, or it went to where the token endpoint no longer is.
     Unseen,
     /// It refused the request with this error, for the token or for another reason; empty if there was no error to read.
     Refused(String),

@@ -15,7 +15,7 @@ pub enum Purpose {
     Registration,
     /// An authorization request, in the browser.
     Authorize,
-    /// A token request, with a code or a refresh token.
+    /// A token request, with a code or a refresh token. What is asked of a token endpoint that has moved counts too.
     Token,
     /// A token request with a code. It counts as [`Purpose::Token`] as well.
     CodeExchange,

@@ -1,6 +1,8 @@
 //! The revocation endpoint (RFC 7009), and the end of grants.
 
 use crate::authorization_server::{AuthorizationServer, Grant};
+use crate::client::{authentication_method, error_status, invalid_client};
+use crate::dials::Revokes;
 use crate::documents::Site;
 use crate::message::{self, Answer, Asked};
 
@@ -11,14 +13,31 @@ impl AuthorizationServer {
             Ok(found) => found,
             Err(answer) => return answer,
         };
+        if let Some(methods) = &site.dials.revocation_auth_methods {
+            match authentication_method(site, request, &form) {
+                Ok(method) if methods.iter().any(|own| own == method) => {}
+                Ok(_) => return invalid_client(site, request, "The client is to authenticate to revoke."),
+                Err(answer) => return answer,
+            }
+        }
         let Some(token) = form.one("token") else {
             return message::oauth_error(400, "invalid_request", "There is no token.");
         };
         let own = |grant: &Grant| (grant.client_id == client.id).then_some(grant.family);
         if let Some(family) = self.refresh.get(token).and_then(|token| own(&token.grant)) {
-            self.end_family(site, now, family);
-        } else if self.access.get(token).and_then(|token| own(&token.grant)).is_some() {
-            self.end_access(now, token);
+            match site.dials.revokes {
+                Revokes::RefreshTokenWithGrant | Revokes::Grant => self.end_family(site, now, family),
+                Revokes::Named => self.end_refresh(site, now, token, family),
+            }
+        } else if let Some(family) = self.access.get(token).and_then(|token| own(&token.grant)) {
+            if site.dials.revocation_refuses_access {
+                let why = "Access tokens cannot be revoked here.";
+                return message::oauth_error(error_status(site, 400), "unsupported_token_type", why);
+            }
+            match site.dials.revokes {
+                Revokes::RefreshTokenWithGrant | Revokes::Named => self.end_access(now, token),
+                Revokes::Grant => self.end_family(site, now, family),
+            }
         }
         message::body(200, "application/json", Vec::new())
     }
@@ -35,6 +54,12 @@ impl AuthorizationServer {
             !own
         });
         self.effect.revoked.extend(ended);
+    }
+
+    fn end_refresh(&mut self, site: Site<'_>, now: u64, token: &str, family: u64) {
+        let live = self.accepted_refresh_tokens(site, now, Some(family)).iter().any(|own| own == token);
+        self.effect.revoked.extend(live.then(|| token.to_owned()));
+        self.refresh.remove(token);
     }
 
     fn end_access(&mut self, now: u64, token: &str) {

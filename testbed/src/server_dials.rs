@@ -208,6 +208,17 @@ pub enum Rotation {
     TimeGrace(u64),
 }
 
+/// What a revocation revokes (RFC 7009 §2.1), besides the token that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revokes {
+    /// A refresh token goes with everything that came of its grant, an access token goes alone.
+    RefreshTokenWithGrant,
+    /// Nothing else: the access tokens of a refresh token live on.
+    Named,
+    /// Everything that came of the grant, whichever token is named.
+    Grant,
+}
+
 /// The shape of token answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenBody {

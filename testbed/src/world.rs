@@ -7,7 +7,7 @@ use http::{Request, Response, Uri};
 use crate::authorization_server::AuthorizationServer;
 use crate::dials::{Dials, MetadataRedirect, Person, UnknownPath};
 use crate::documents::{Site, proxy};
-use crate::exchange::{Effect, Exchange, Refresh};
+use crate::exchange::{Effect, Exchange, Fate, Refresh};
 use crate::fault::{Fault, Purpose, Trouble};
 use crate::mcp;
 use crate::message::{self, Answer, Asked};
@@ -161,6 +161,12 @@ impl World {
         self.servers.iter_mut().for_each(AuthorizationServer::expire_client_secrets);
     }
 
+    /// Moves the token endpoint to another path, which the metadata names from now on. The old one answers this status
+    /// to everything: 404 or 410.
+    pub fn move_token_endpoint(&mut self, old_answers: u16) {
+        self.dials.token_endpoint_moved = Some(old_answers);
+    }
+
     /// Answers a request at a time, in seconds. The URI is absolute and its origin says who is asked.
     ///
     /// A connection closed without an answer is a 502 that carries [`Dropped`] in its extensions.
@@ -229,7 +235,9 @@ impl World {
             return None;
         };
         let token = exchange.parameter("refresh_token")?.to_owned();
-        Some(Refresh { authorization_server: server, at: now, token, fate: effect.fate(own), answered })
+        let there = self.site().endpoint(server, "token") == place.url();
+        let fate = if there { effect.fate(own) } else { Fate::Unseen };
+        Some(Refresh { authorization_server: server, at: now, token, fate, answered })
     }
 
     /// The scripted person opens an authorization URL, and does what [`Dials::person`] says.

@@ -3,7 +3,7 @@
 mod login;
 
 use login::*;
-use mcp_auth_testbed::{Dials, Fate, Refresh, Rotation};
+use mcp_auth_testbed::{Dials, Fate, Purpose, Refresh, Rotation};
 use serde_json::Value;
 
 /// A world after a login, and what its client needs to go on.
@@ -249,4 +249,26 @@ fn what_servers_say_of_a_dead_one() {
     let answer = session.refresh(&session.first.clone());
     assert_eq!((answer.status().as_u16(), error_of(&answer).as_str()), (400, "invalid_target"));
     assert_eq!(session.live().len(), 1);
+}
+
+#[test]
+fn a_token_endpoint_moves() {
+    for status in [404, 410] {
+        let mut session = Session::new(Dials::default());
+        let first = session.first.clone();
+        session.memory.world.move_token_endpoint(status);
+        assert_eq!(session.refresh(&first).status(), status);
+        assert_eq!(session.memory.world.count(Purpose::Refresh), 1);
+        assert_eq!(session.memory.world.refreshes().last().unwrap().fate, Fate::Unseen);
+        assert_eq!(session.live(), [first.as_str()]);
+        let old = session.found.endpoint("token_endpoint");
+        let url = session.memory.world.server_url();
+        session.found = discover(&mut session.memory, &url);
+        assert_ne!(session.found.endpoint("token_endpoint"), old);
+        let second = session.next(&first).unwrap();
+        assert_eq!(session.live(), [second]);
+        let code = code(&mut session.memory, &session.found, &session.client, "");
+        let answer = redeem(&mut session.memory, &session.found, &session.client, &code, &[]);
+        assert_eq!(answer.status(), 200);
+    }
 }
