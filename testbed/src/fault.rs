@@ -3,6 +3,7 @@
 use http::header;
 
 use crate::message::{self, Answer};
+use crate::world::Dropped;
 
 /// What a request is for. Requests are counted by it, and faults chosen by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +69,9 @@ pub enum Trouble {
     StatusAfter(u16),
     /// The right answer, of which the second half is missing.
     Truncated,
+    /// The request takes effect, and the connection is closed halfway through the body of the right answer: its outcome
+    /// is unknown to the client. In memory it is that half, with [`Dropped`] in its extensions.
+    CutOff,
     /// The right answer, filled with spaces to this many bytes.
     Oversized(usize),
 }
@@ -75,7 +79,10 @@ pub enum Trouble {
 impl Trouble {
     /// Whether the request is to be carried out.
     pub(crate) fn takes_effect(&self) -> bool {
-        matches!(self, Self::DropAfter | Self::StatusAfter(_) | Self::Truncated | Self::Oversized(_))
+        matches!(
+            self,
+            Self::DropAfter | Self::StatusAfter(_) | Self::Truncated | Self::CutOff | Self::Oversized(_)
+        )
     }
 
     /// What is answered, where `answer` is the right answer of a request that took effect. `None` closes the
@@ -100,6 +107,12 @@ impl Trouble {
             }
             Self::RedirectTo(url) => Some(message::redirect(307, url)),
             Self::Truncated => answer.map(halved),
+            Self::CutOff => answer.filter(|answer| !answer.body().is_empty()).map(|mut answer| {
+                let whole = answer.body().len().to_string();
+                message::set(&mut answer, header::CONTENT_LENGTH, &whole);
+                answer.extensions_mut().insert(Dropped);
+                halved(answer)
+            }),
             Self::Oversized(size) => answer.map(|mut answer| {
                 let size = (*size).max(answer.body().len());
                 answer.body_mut().resize(size, b' ');

@@ -51,7 +51,7 @@ pub enum Browsed {
     },
 }
 
-/// Set on the answer of [`World::handle`] that stands for a connection closed without an answer.
+/// Set on an answer of [`World::handle`] that stands for a connection closed without an answer, or halfway through it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dropped;
 
@@ -169,7 +169,8 @@ impl World {
 
     /// Answers a request at a time, in seconds. The URI is absolute and its origin says who is asked.
     ///
-    /// A connection closed without an answer is a 502 that carries [`Dropped`] in its extensions.
+    /// A connection closed without an answer is a 502 that carries [`Dropped`] in its extensions. One that was closed
+    /// halfway through carries it too.
     pub fn handle(&mut self, now: u64, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
         self.answer(now, request).unwrap_or_else(|| {
             let mut answer = message::text(502, "");
@@ -178,7 +179,8 @@ impl World {
         })
     }
 
-    /// Answers a request like [`World::handle`]; `None` closes the connection without an answer.
+    /// Answers a request like [`World::handle`]; `None` closes the connection without an answer, and an answer with
+    /// [`Dropped`] in its extensions closes it where the body ends.
     pub fn answer(&mut self, now: u64, request: Request<Vec<u8>>) -> Option<Response<Vec<u8>>> {
         let place = self.place(request.uri());
         let mut exchange = Exchange::of(&place, &request);

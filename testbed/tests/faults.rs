@@ -3,7 +3,7 @@
 mod login;
 
 use login::*;
-use mcp_auth_testbed::{Dials, Exchange, Fate, Fault, Purpose, Rotation, Trouble};
+use mcp_auth_testbed::{Dials, Dropped, Exchange, Fate, Fault, Purpose, Rotation, Trouble};
 
 fn with(purpose: Purpose, nth: u32, what: Trouble) -> Memory {
     let faults = vec![Fault { purpose, nth, what }];
@@ -101,6 +101,7 @@ fn lost_before_and_lost_after() {
         Trouble::StatusAfter(502),
         Trouble::StatusAfter(504),
         Trouble::Truncated,
+        Trouble::CutOff,
         Trouble::Oversized(1 << 20),
     ];
     for (what, processed) in before.map(|it| (it, false)).into_iter().chain(after.map(|it| (it, true))) {
@@ -121,4 +122,21 @@ fn lost_before_and_lost_after() {
         assert_eq!(again.status() == 200, !processed, "{what:?}");
         assert!(memory.world.refreshes().last().unwrap().answered);
     }
+}
+
+#[test]
+fn a_connection_closed_within_the_answer() {
+    let mut memory = with(Purpose::Refresh, 1, Trouble::CutOff);
+    let (found, client, token) = logged_in(&mut memory);
+    let answer = refresh(&mut memory, &found, &client, &token);
+    assert_eq!(answer.extensions().get::<Dropped>(), Some(&Dropped));
+    let whole: usize = answer.headers()["content-length"].to_str().unwrap().parse().unwrap();
+    assert_eq!(answer.body().len(), whole / 2);
+    assert_eq!(memory.world.exchanges().last().unwrap().status, 200);
+    // A redirect or an empty answer has no halfway: the connection closes without it.
+    let fault = Fault { purpose: Purpose::Revoke, nth: 0, what: Trouble::CutOff };
+    memory.world.dials_mut().faults = vec![fault];
+    let endpoint = found.endpoint("revocation_endpoint");
+    assert_eq!(post_form(&mut memory, &endpoint, &client, &[("token", "unknown")]).status(), 502);
+    assert_eq!(memory.world.exchanges().last().unwrap().status, 0);
 }
