@@ -146,6 +146,6 @@ impl AuthorizationServer {
     }
 
     pub(crate) fn expire_client_secrets(&mut self) {
-        self.clients.values_mut().for_each(|client| client.secret_expires = Some(0));
+        self.clients.values_mut().for_each(|client| client.secret_expires = Some(1));
     }
 }

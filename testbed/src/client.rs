@@ -7,7 +7,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::authorization_server::AuthorizationServer;
-use crate::dials::SecretDespiteNone;
+use crate::dials::{DocumentFetch, SecretDespiteNone};
 use crate::documents::Site;
 use crate::message::{self, Answer, Asked, Parameters};
 
@@ -57,9 +57,24 @@ impl AuthorizationServer {
             return Ok(client.clone());
         }
         if site.dials.client_id_metadata_documents && id.starts_with("https://") {
-            return described(id, site.dials.client_documents.get(id));
+            let document = match site.dials.client_document_fetch {
+                DocumentFetch::Succeeds | DocumentFetch::InvalidClientAtToken => {
+                    site.dials.client_documents.get(id)
+                }
+                DocumentFetch::Page | DocumentFetch::InvalidClientInCallback | DocumentFetch::ServerError => {
+                    None
+                }
+            };
+            return described(id, document);
         }
         Err("The client is not known here.".to_owned())
+    }
+
+    /// Whether a client is known by the document at its id, if at all.
+    pub(crate) fn is_described(&self, site: Site<'_>, id: &str) -> bool {
+        let by_hand = site.dials.clients.iter().any(|client| client.client_id == id);
+        let described = site.dials.client_id_metadata_documents && id.starts_with("https://");
+        described && !by_hand && !self.clients.contains_key(id)
     }
 
     /// The client that makes a request to the token or revocation endpoint.
@@ -73,6 +88,10 @@ impl AuthorizationServer {
         let shown = shown(site, request, form)?;
         let refuse = |why: &str| invalid_client(site, request, why);
         let client = self.client(site, &shown.id).map_err(|why| refuse(&why))?;
+        let unfetched = site.dials.client_document_fetch == DocumentFetch::InvalidClientAtToken;
+        if unfetched && self.is_described(site, &shown.id) {
+            return Err(refuse("The client id metadata document cannot be fetched."));
+        }
         let decorated = client.method == "none" && client.secret.is_some();
         let method_fits = match site.dials.secret_despite_none {
             SecretDespiteNone::Demanded if decorated => shown.method != "none",

@@ -105,6 +105,8 @@ pub struct Dials {
     pub registered_redirects: RegisteredRedirects,
     /// The life of a registered client secret, in seconds; `None` never ends (`client_secret_expires_at` is 0).
     pub secret_lifetime: Option<u64>,
+    /// What a client gets that registers again.
+    pub registration_again: RegistrationAgain,
     /// Whether a client that registered with `none` gets a secret all the same.
     pub secret_despite_none: SecretDespiteNone,
     /// The `token_endpoint_auth_method` that is registered, whatever was asked. What is answered wins.
@@ -120,6 +122,8 @@ pub struct Dials {
     pub client_id_metadata_documents: bool,
     /// What is found at the URLs of Client ID Metadata Documents. A URL that is not here cannot be fetched.
     pub client_documents: BTreeMap<String, Value>,
+    /// Whether the server can fetch Client ID Metadata Documents, and what it does if it cannot.
+    pub client_document_fetch: DocumentFetch,
     /// Clients that were registered by hand.
     pub clients: Vec<PreRegistered>,
 
@@ -268,6 +272,7 @@ impl Default for Dials {
             registration_status: 201,
             registered_redirects: RegisteredRedirects::AsSent,
             secret_lifetime: None,
+            registration_again: RegistrationAgain::New,
             secret_despite_none: SecretDespiteNone::No,
             registered_method: None,
             registration_empties: false,
@@ -275,6 +280,7 @@ impl Default for Dials {
             enforce_application_type: true,
             client_id_metadata_documents: true,
             client_documents: BTreeMap::new(),
+            client_document_fetch: DocumentFetch::Succeeds,
             clients: Vec::new(),
             consent: Consent::Automatic,
             person: Person::Allows,
