@@ -7,7 +7,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::authorization_server::AuthorizationServer;
-use crate::dials::{DocumentFetch, SecretDespiteNone};
+use crate::dials::{DocumentFetch, PreRegistered, SecretDespiteNone};
 use crate::documents::Site;
 use crate::message::{self, Answer, Asked, Parameters};
 
@@ -72,7 +72,9 @@ impl AuthorizationServer {
 
     /// Whether a client is known by the document at its id, if at all.
     pub(crate) fn is_described(&self, site: Site<'_>, id: &str) -> bool {
-        let by_hand = site.dials.clients.iter().any(|client| client.client_id == id);
+        let own =
+            |client: &PreRegistered| client.client_id == id && client.authorization_server == self.index;
+        let by_hand = site.dials.clients.iter().any(own);
         let described = site.dials.client_id_metadata_documents && id.starts_with("https://");
         described && !by_hand && !self.clients.contains_key(id)
     }

@@ -97,6 +97,21 @@ fn time_grace_takes_old_ones_for_a_while_and_kills_nothing() {
 }
 
 #[test]
+fn time_grace_leaves_every_branch_alone() {
+    let mut session = Session::rotating(Rotation::TimeGrace(1800));
+    let first = session.first.clone();
+    let second = session.next(&first).unwrap();
+    let third = session.next(&first).unwrap();
+    // The clock of a token starts with its own use, not with that of another.
+    session.memory.now += 100_000;
+    assert_eq!(session.live(), [second.as_str(), third.as_str()]);
+    let fourth = session.next(&second).unwrap();
+    let fifth = session.next(&third).unwrap();
+    session.memory.now += 1800;
+    assert_eq!(session.live(), [fourth, fifth]);
+}
+
+#[test]
 fn strict_rotation_says_what_a_reuse_has_revoked() {
     let mut session = Session::rotating(Rotation::Strict);
     let first = session.first.clone();

@@ -308,6 +308,18 @@ fn a_document_that_cannot_be_fetched_any_more() {
 }
 
 #[test]
+fn a_client_by_hand_needs_no_document() {
+    let id = "https://client.example/by-hand.json";
+    let (mut memory, found) = found(Dials {
+        clients: vec![PreRegistered::public(id, REDIRECT)],
+        client_document_fetch: DocumentFetch::InvalidClientAtToken,
+        ..Dials::default()
+    });
+    let client = Client { id: id.to_owned(), secret: None, method: "none".into() };
+    assert_eq!(token_status(&mut memory, &found, &client), fine());
+}
+
+#[test]
 fn a_purged_client_meets_a_page_and_registers_anew() {
     let (mut memory, found) = found(Dials::default());
     let client = register(&mut memory, &found, "client_secret_basic");
@@ -354,10 +366,15 @@ fn the_same_dead_secret_again() {
     };
     assert_eq!(expires(), 0, "it never ends");
     assert!((1..NOW).contains(&expires()), "it has ended");
-    let mut other = body.clone();
-    other["client_name"] = json!("Another");
-    assert_ne!(
-        json_of(&post_json(&mut memory, &endpoint, &other))["client_id"],
-        json_of(&post_json(&mut memory, &endpoint, &body))["client_id"]
-    );
+    let mut id_of = |body: &Value| json_of(&post_json(&mut memory, &endpoint, body))["client_id"].clone();
+    assert_eq!(id_of(&body), id_of(&body));
+    for (name, value) in [
+        ("client_name", json!("Another")),
+        ("redirect_uris", json!(["http://127.0.0.1:7778/callback"])),
+        ("token_endpoint_auth_method", json!("client_secret_basic")),
+    ] {
+        let mut other = body.clone();
+        other[name] = value;
+        assert_ne!(id_of(&other), id_of(&body), "{name}");
+    }
 }

@@ -69,6 +69,28 @@ fn what_a_revocation_takes_with_it() {
 }
 
 #[test]
+fn what_had_ended_before_is_not_revoked() {
+    for revokes in [Revokes::RefreshTokenWithGrant, Revokes::Named, Revokes::Grant] {
+        let mut session = Session::new(Dials { revokes, refresh_lifetime: Some(7200), ..Dials::default() });
+        let (refresh, access) = (session.refresh.clone(), session.access.clone());
+        session.memory.now += 3600;
+        let mut expired = session.memory.world.clone();
+        assert_eq!(session.revoke(&access).status(), 200);
+        let with_access = if revokes == Revokes::Grant { vec![refresh.clone()] } else { Vec::new() };
+        assert_eq!(session.revoked(), with_access, "{revokes:?}");
+        std::mem::swap(&mut session.memory.world, &mut expired);
+        assert_eq!(session.revoke(&refresh).status(), 200);
+        assert_eq!(session.revoked(), [refresh.as_str()], "{revokes:?}");
+
+        let mut session = Session::new(Dials { revokes, refresh_lifetime: Some(7200), ..Dials::default() });
+        let refresh = session.refresh.clone();
+        session.memory.now += 7200;
+        assert_eq!(session.revoke(&refresh).status(), 200);
+        assert!(session.revoked().is_empty(), "{revokes:?}");
+    }
+}
+
+#[test]
 fn nobody_revokes_for_another_or_what_is_unknown() {
     let mut session = Session::new(Dials::default());
     let (own, token) = (session.client.clone(), session.refresh.clone());
