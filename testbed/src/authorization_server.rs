@@ -10,13 +10,15 @@ use sha2::{Digest as _, Sha256};
 
 use crate::client::Client;
 use crate::documents::Site;
+use crate::exchange::Effect;
 use crate::message::{self, Answer, Asked};
+use crate::refresh::RefreshToken;
 
 /// One authorization server.
 #[derive(Clone, Debug)]
 pub(crate) struct AuthorizationServer {
     pub(crate) index: usize,
-    drawn: u64,
+    pub(crate) drawn: u64,
     /// Clients that registered themselves, by `client_id`.
     pub(crate) clients: BTreeMap<String, Client>,
     /// Authorization requests that wait for a person, by the ticket in the consent form.
@@ -26,6 +28,8 @@ pub(crate) struct AuthorizationServer {
     pub(crate) refresh: BTreeMap<String, RefreshToken>,
     /// Grants that were revoked with everything that came of them.
     pub(crate) revoked: BTreeSet<u64>,
+    /// What the request that is being answered did.
+    pub(crate) effect: Effect,
 }
 
 /// An authorization request that is in order.
@@ -69,22 +73,6 @@ pub(crate) struct AccessToken {
     pub(crate) expires: u64,
 }
 
-/// Where a refresh token stands in the line of its grant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
-    Current,
-    /// The one before the current one.
-    Previous,
-    Spent,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct RefreshToken {
-    pub(crate) grant: Grant,
-    pub(crate) expires: Option<u64>,
-    pub(crate) standing: Standing,
-}
-
 impl AuthorizationServer {
     pub(crate) fn new(index: usize) -> Self {
         Self {
@@ -96,6 +84,7 @@ impl AuthorizationServer {
             access: BTreeMap::new(),
             refresh: BTreeMap::new(),
             revoked: BTreeSet::new(),
+            effect: Effect::default(),
         }
     }
 
@@ -114,6 +103,11 @@ impl AuthorizationServer {
 
     /// Answers what goes to an endpoint; `None` where there is none.
     pub(crate) fn answer(&mut self, site: Site<'_>, now: u64, url: &str, request: &Asked) -> Option<Answer> {
+        if let (true, Some(status)) =
+            (site.left_token_endpoint(self.index) == url, site.dials.token_endpoint_moved)
+        {
+            return Some(message::text(status, "There is no token endpoint here any more."));
+        }
         let names = ["authorize", "token", "register", "revoke", "consent", "jwks"];
         let name = names.into_iter().find(|name| site.endpoint(self.index, name) == url)?;
         let method = request.method();
@@ -129,12 +123,6 @@ impl AuthorizationServer {
             "revoke" if method == Method::POST => Some(self.revoke(site, now, request)),
             _ => Some(message::text(405, "This endpoint does not take this method.")),
         }
-    }
-
-    /// Ends everything that came of one consent.
-    pub(crate) fn end_family(&mut self, family: u64) {
-        self.revoked.insert(family);
-        self.access.retain(|_, token| token.grant.family != family);
     }
 
     /// What an access token stands for, if it is one and has not expired.
@@ -158,6 +146,6 @@ impl AuthorizationServer {
     }
 
     pub(crate) fn expire_client_secrets(&mut self) {
-        self.clients.values_mut().for_each(|client| client.secret_expires = Some(0));
+        self.clients.values_mut().for_each(|client| client.secret_expires = Some(1));
     }
 }

@@ -7,7 +7,8 @@ use crate::authorization_server::{AuthorizationServer, Code, Request};
 use crate::client::Client;
 use crate::consent::{self, Shown};
 use crate::dials::{
-    ChallengeMethods, Consent, Iss, Person, ResourceParameter, ScopeMissing, ScopeUnknown, StateEcho,
+    ChallengeMethods, Consent, DocumentFetch, Iss, Person, ResourceParameter, ScopeMissing, ScopeUnknown,
+    StateEcho,
 };
 use crate::documents::Site;
 use crate::mcp::TOOLS;
@@ -46,7 +47,7 @@ impl AuthorizationServer {
         }
         let (client, back) = match self.addressee(site, &asked) {
             Ok(found) => found,
-            Err(why) => return consent::error_page(400, &why),
+            Err(why) => return self.unaddressed(site, &asked, &why),
         };
         let request = match checked(site, &client, &back, &asked) {
             Ok(request) => request,
@@ -119,6 +120,23 @@ impl AuthorizationServer {
         let back =
             Return { redirect_uri: redirect_uri.to_owned(), state: asked.one("state").map(str::to_owned) };
         Ok((client, back))
+    }
+
+    /// The answer where there is no client to answer to.
+    fn unaddressed(&self, site: Site<'_>, asked: &Parameters, why: &str) -> Answer {
+        if asked.one("client_id").is_some_and(|id| self.is_described(site, id)) {
+            match (site.dials.client_document_fetch, asked.one("redirect_uri")) {
+                (DocumentFetch::ServerError, _) => return message::text(500, "Internal Server Error"),
+                (DocumentFetch::InvalidClientInCallback, Some(redirect_uri)) => {
+                    let state = asked.one("state").map(str::to_owned);
+                    let back = Return { redirect_uri: redirect_uri.to_owned(), state };
+                    let error = [("error", "invalid_client"), ("error_description", why)];
+                    return self.send_back(site, 302, &back, &error);
+                }
+                _ => {}
+            }
+        }
+        consent::error_page(400, why)
     }
 
     /// The authorization response: a redirect with `state` and `iss` by their dials.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::authorization_server::AuthorizationServer;
-use crate::dials::SecretDespiteNone;
+use crate::dials::{DocumentFetch, PreRegistered, SecretDespiteNone};
 use crate::documents::Site;
 use crate::message::{self, Answer, Asked, Parameters};
 
@@ -57,9 +57,26 @@ impl AuthorizationServer {
             return Ok(client.clone());
         }
         if site.dials.client_id_metadata_documents && id.starts_with("https://") {
-            return described(id, site.dials.client_documents.get(id));
+            let document = match site.dials.client_document_fetch {
+                DocumentFetch::Succeeds | DocumentFetch::InvalidClientAtToken => {
+                    site.dials.client_documents.get(id)
+                }
+                DocumentFetch::Page | DocumentFetch::InvalidClientInCallback | DocumentFetch::ServerError => {
+                    None
+                }
+            };
+            return described(id, document);
         }
         Err("The client is not known here.".to_owned())
+    }
+
+    /// Whether a client is known by the document at its id, if at all.
+    pub(crate) fn is_described(&self, site: Site<'_>, id: &str) -> bool {
+        let own =
+            |client: &PreRegistered| client.client_id == id && client.authorization_server == self.index;
+        let by_hand = site.dials.clients.iter().any(own);
+        let described = site.dials.client_id_metadata_documents && id.starts_with("https://");
+        described && !by_hand && !self.clients.contains_key(id)
     }
 
     /// The client that makes a request to the token or revocation endpoint.
@@ -73,6 +90,10 @@ impl AuthorizationServer {
         let shown = shown(site, request, form)?;
         let refuse = |why: &str| invalid_client(site, request, why);
         let client = self.client(site, &shown.id).map_err(|why| refuse(&why))?;
+        let unfetched = site.dials.client_document_fetch == DocumentFetch::InvalidClientAtToken;
+        if unfetched && self.is_described(site, &shown.id) {
+            return Err(refuse("The client id metadata document cannot be fetched."));
+        }
         let decorated = client.method == "none" && client.secret.is_some();
         let method_fits = match site.dials.secret_despite_none {
             SecretDespiteNone::Demanded if decorated => shown.method != "none",
@@ -134,6 +155,15 @@ pub(crate) fn texts(document: &Value, name: &str) -> Option<Vec<String>> {
     entries.iter().map(|entry| entry.as_str().map(str::to_owned)).collect()
 }
 
+/// How a client authenticates, whether or not it succeeds.
+pub(crate) fn authentication_method(
+    site: Site<'_>,
+    request: &Asked,
+    form: &Parameters,
+) -> Result<&'static str, Answer> {
+    shown(site, request, form).map(|shown| shown.method)
+}
+
 fn shown(site: Site<'_>, request: &Asked, form: &Parameters) -> Result<Shown, Answer> {
     let secret = form.one("client_secret").map(str::to_owned);
     let id = form.one("client_id").map(str::to_owned);
@@ -172,7 +202,7 @@ fn form_decoded(text: &str) -> Option<String> {
     url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned())
 }
 
-fn invalid_client(site: Site<'_>, request: &Asked, why: &str) -> Answer {
+pub(crate) fn invalid_client(site: Site<'_>, request: &Asked, why: &str) -> Answer {
     let status = error_status(site, site.dials.invalid_client_status);
     let mut answer = message::oauth_error(status, "invalid_client", why);
     if request.headers().contains_key(header::AUTHORIZATION) {

@@ -85,6 +85,16 @@ pub struct Dials {
     pub server_scopes: Option<Vec<String>>,
     /// Whether there is a revocation endpoint (RFC 7009).
     pub revocation: bool,
+    /// What a revocation revokes (RFC 7009 §2.1).
+    pub revokes: Revokes,
+    /// Whether the revocation of an access token is refused with `unsupported_token_type` (RFC 7009 §2.2.1).
+    pub revocation_refuses_access: bool,
+    /// `revocation_endpoint_auth_methods_supported`, and with it which methods the revocation endpoint takes. `None`
+    /// leaves it out, and takes those of the token endpoint. Without `none`, a public client cannot revoke.
+    pub revocation_auth_methods: Option<Vec<String>>,
+    /// Whether the token endpoint has moved to another path: the status that is answered at the old one, such as 404 or
+    /// 410. The metadata names the new one.
+    pub token_endpoint_moved: Option<u16>,
 
     // ---- registration
     /// Whether and how clients may register (RFC 7591).
@@ -95,6 +105,8 @@ pub struct Dials {
     pub registered_redirects: RegisteredRedirects,
     /// The life of a registered client secret, in seconds; `None` never ends (`client_secret_expires_at` is 0).
     pub secret_lifetime: Option<u64>,
+    /// What a client gets that registers again.
+    pub registration_again: RegistrationAgain,
     /// Whether a client that registered with `none` gets a secret all the same.
     pub secret_despite_none: SecretDespiteNone,
     /// The `token_endpoint_auth_method` that is registered, whatever was asked. What is answered wins.
@@ -110,6 +122,8 @@ pub struct Dials {
     pub client_id_metadata_documents: bool,
     /// What is found at the URLs of Client ID Metadata Documents. A URL that is not here cannot be fetched.
     pub client_documents: BTreeMap<String, Value>,
+    /// Whether the server can fetch Client ID Metadata Documents, and what it does if it cannot.
+    pub client_document_fetch: DocumentFetch,
     /// Clients that were registered by hand.
     pub clients: Vec<PreRegistered>,
 
@@ -145,10 +159,12 @@ pub struct Dials {
     /// The life of a refresh token in seconds; `None` is unlimited.
     pub refresh_lifetime: Option<u64>,
     /// The error for a refresh token that is dead. `invalid_grant` by RFC 6749 §5.2; Atlassian says
-    /// `unauthorized_client`, others `invalid_request`.
+    /// `unauthorized_client`, others `invalid_request`; GitHub says `bad_refresh_token`, with status 200.
     pub dead_refresh_error: String,
-    /// The status of that error: 400, or 401 with fastmcp.
+    /// The status of that error: 400, 401 with fastmcp, or 200 with GitHub.
     pub dead_refresh_status: u16,
+    /// The `error_description` of that error; `None` says why. Linear says `Grant not found`.
+    pub dead_refresh_description: Option<String>,
     /// The life of an access token in seconds.
     pub access_lifetime: u64,
     /// The life of an authorization code in seconds.
@@ -248,10 +264,15 @@ impl Default for Dials {
             auth_methods: Some(texts(&["none", "client_secret_basic", "client_secret_post"])),
             server_scopes: Some(texts(&["files:read", "files:write", "offline_access"])),
             revocation: true,
+            revokes: Revokes::RefreshTokenWithGrant,
+            revocation_refuses_access: false,
+            revocation_auth_methods: None,
+            token_endpoint_moved: None,
             registration: Registration::Open,
             registration_status: 201,
             registered_redirects: RegisteredRedirects::AsSent,
             secret_lifetime: None,
+            registration_again: RegistrationAgain::New,
             secret_despite_none: SecretDespiteNone::No,
             registered_method: None,
             registration_empties: false,
@@ -259,6 +280,7 @@ impl Default for Dials {
             enforce_application_type: true,
             client_id_metadata_documents: true,
             client_documents: BTreeMap::new(),
+            client_document_fetch: DocumentFetch::Succeeds,
             clients: Vec::new(),
             consent: Consent::Automatic,
             person: Person::Allows,
@@ -276,6 +298,7 @@ impl Default for Dials {
             refresh_lifetime: None,
             dead_refresh_error: "invalid_grant".to_owned(),
             dead_refresh_status: 400,
+            dead_refresh_description: None,
             access_lifetime: 3600,
             code_lifetime: 60,
             token_body: TokenBody::Json,

@@ -177,8 +177,20 @@ impl Site<'_> {
         }
     }
 
+    /// Where the token endpoint was before it moved.
+    pub(crate) fn left_token_endpoint(&self, server: usize) -> String {
+        self.located(server, "token")
+    }
+
     /// An endpoint: `authorize`, `token`, `register`, `revoke`, `jwks`, `consent`.
     pub(crate) fn endpoint(&self, server: usize, name: &str) -> String {
+        match (name, self.dials.token_endpoint_moved) {
+            ("token", Some(_)) => self.located(server, "moved-token"),
+            _ => self.located(server, name),
+        }
+    }
+
+    fn located(&self, server: usize, name: &str) -> String {
         if self.dials.server_metadata == ServerMetadata::Nowhere {
             format!("{}/{name}", self.origin_of(server))
         } else if self.dials.endpoints_elsewhere {
@@ -204,6 +216,9 @@ impl Site<'_> {
         }
         if dials.revocation {
             put("revocation_endpoint", self.endpoint(server, "revoke").into());
+            if let Some(methods) = &dials.revocation_auth_methods {
+                put("revocation_endpoint_auth_methods_supported", methods.clone().into());
+            }
         }
         put("response_types_supported", json!(["code"]));
         put("response_modes_supported", json!(["query"]));

@@ -9,6 +9,9 @@
 //! scopes, so that a client that leaves something out fails. Every way in which servers deviate is a field of
 //! [`Dials`]; every way in which a network does is a [`Fault`].
 //!
+//! [`World::exchanges`] is what was asked, [`World::refreshes`] what became of each refresh token that was used, and
+//! [`World::live_refresh_tokens`] those that are left: a client that loses one, or uses one twice, shows there.
+//!
 //! ```
 //! use mcp_auth_testbed::call::{self, Wire};
 //! use mcp_auth_testbed::{Dials, Iss, Origins, Purpose, World};
@@ -32,12 +35,15 @@ mod client;
 mod consent;
 pub mod dials;
 mod documents;
+mod exchange;
 mod fault;
 mod mcp;
 mod message;
 mod place;
+mod refresh;
 mod registration;
 mod resource_dials;
+mod revocation;
 mod rpc;
 #[cfg(feature = "serve")]
 mod serve;
@@ -46,8 +52,9 @@ mod token;
 mod world;
 
 pub use dials::*;
+pub use exchange::{Exchange, Fate, Refresh};
 pub use fault::{Fault, Purpose, Trouble};
 pub use place::Role;
 #[cfg(feature = "serve")]
 pub use serve::{Served, serve};
-pub use world::{Browsed, Dropped, Exchange, Origins, World};
+pub use world::{Browsed, Dropped, Origins, World};

@@ -65,7 +65,7 @@ fn admit(
     };
     let Some(grant) = grant(site, servers, now, token) else {
         if site.dials.expired_token_ends_grant {
-            end_grant_of(servers, token);
+            end_grant_of(site, servers, now, token);
         }
         return Err(match site.dials.invalid_token {
             InvalidToken::Unauthorized => {
@@ -101,10 +101,10 @@ fn grant(site: Site<'_>, servers: &[AuthorizationServer], now: u64, token: &str)
         .find_map(|server| server.access(token, now).filter(own).cloned())
 }
 
-fn end_grant_of(servers: &mut [AuthorizationServer], token: &str) {
+fn end_grant_of(site: Site<'_>, servers: &mut [AuthorizationServer], now: u64, token: &str) {
     for server in servers {
         if let Some(family) = server.access.get(token).map(|token| token.grant.family) {
-            server.end_family(family);
+            server.end_family(site, now, family);
         }
     }
 }

@@ -96,6 +96,9 @@ fn purpose(site: &Site<'_>, role: Role, origin: &str, path: &str) -> Purpose {
                 ("token", Purpose::Token),
                 ("revoke", Purpose::Revoke),
             ];
+            if site.left_token_endpoint(server) == url {
+                return Purpose::Token;
+            }
             let found = known.into_iter().find(|(name, _)| site.endpoint(server, name) == url);
             found.map_or(Purpose::Other, |(_, purpose)| purpose)
         }

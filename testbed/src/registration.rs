@@ -6,7 +6,9 @@ use url::Url;
 
 use crate::authorization_server::AuthorizationServer;
 use crate::client::{Client, texts};
-use crate::dials::{RegisteredRedirects, Registration, RegistrationScope, SecretDespiteNone};
+use crate::dials::{
+    RegisteredRedirects, Registration, RegistrationAgain, RegistrationScope, SecretDespiteNone,
+};
 use crate::documents::Site;
 use crate::message::{self, Answer, Asked};
 
@@ -34,12 +36,26 @@ impl AuthorizationServer {
         }
         Some(match self.checked(site, now, request) {
             Ok((client, asked)) => {
+                let client = self.registered_before(site, &client).unwrap_or(client);
                 let answer = registered(site, now, &client, asked);
                 self.clients.insert(client.id.clone(), client);
                 message::json(site.dials.registration_status, &answer)
             }
             Err((error, why)) => message::oauth_error(400, error, &why),
         })
+    }
+
+    /// What the same client got when it registered before, where it gets that again.
+    fn registered_before(&self, site: Site<'_>, client: &Client) -> Option<Client> {
+        let same = |own: &&Client| {
+            own.name == client.name
+                && own.method == client.method
+                && own.redirect_uris == client.redirect_uris
+        };
+        match site.dials.registration_again {
+            RegistrationAgain::New => None,
+            RegistrationAgain::Same => self.clients.values().find(same).cloned(),
+        }
     }
 
     fn checked(

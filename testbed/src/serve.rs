@@ -2,11 +2,13 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::{BodyExt as _, Either, Full, Limited};
+use hyper::body::{Body, Bytes, Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -15,7 +17,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::dials::{Dials, LoopbackHost};
 use crate::message::{self, Answer};
-use crate::world::{Origins, World};
+use crate::world::{Dropped, Origins, World};
 
 /// How large a request body may be.
 const MAX_BODY: usize = 1024 * 1024;
@@ -141,14 +143,52 @@ async fn connection(stream: TcpStream, site: Listening) {
 async fn exchange(
     site: &Listening,
     request: http::Request<Incoming>,
-) -> Result<http::Response<Full<Bytes>>, io::Error> {
+) -> Result<http::Response<Either<Full<Bytes>, CutOff>>, io::Error> {
     let answer = match read(site, request).await {
         Ok(request) => lock(&site.world).answer(now(), request),
         Err(refusal) => Some(refusal),
     };
     match answer {
-        Some(answer) => Ok(answer.map(|body| Full::new(Bytes::from(body)))),
+        Some(answer) => {
+            let whole = answer.extensions().get::<Dropped>().is_none();
+            Ok(answer.map(Bytes::from).map(|body| {
+                if whole { Either::Left(Full::new(body)) } else { Either::Right(CutOff::after(body)) }
+            }))
+        }
         None => Err(io::Error::other("the connection is closed without an answer")),
+    }
+}
+
+/// A body that fails where it should go on.
+struct CutOff {
+    sent: Option<Bytes>,
+    flushed: bool,
+}
+
+impl CutOff {
+    fn after(sent: Bytes) -> Self {
+        Self { sent: Some(sent), flushed: false }
+    }
+}
+
+impl Body for CutOff {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if let Some(sent) = self.sent.take() {
+            return Poll::Ready(Some(Ok(Frame::data(sent))));
+        }
+        if !self.flushed {
+            // What was sent is to arrive before the connection is closed.
+            self.flushed = true;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Err(io::Error::other("the connection is closed within the answer"))))
     }
 }
 

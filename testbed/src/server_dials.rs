@@ -90,6 +90,34 @@ pub enum RegisteredRedirects {
     Omitted,
 }
 
+/// What a client gets that registers again, with the same name, method and redirect URIs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegistrationAgain {
+    /// A new `client_id`, and a new secret.
+    New,
+    /// The `client_id` and the secret that it got before, even if `client_secret_expires_at` is past: a dead secret,
+    /// however often it registers.
+    Same,
+}
+
+/// What becomes of a client whose id is the URL of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DocumentFetch {
+    /// Its document is fetched, if it is there.
+    Succeeds,
+    /// No document can be fetched. An authorization request gets an error page and no redirect, as an unknown client
+    /// does; a token request gets `invalid_client`.
+    Page,
+    /// No document can be fetched. An authorization request is sent back to the redirect URI that it names, with
+    /// `error=invalid_client`; a token request gets `invalid_client`.
+    InvalidClientInCallback,
+    /// The document is fetched for an authorization request, and cannot be for a token request: `invalid_client`.
+    InvalidClientAtToken,
+    /// No document can be fetched. An authorization request gets 500 and no redirect; a token request gets
+    /// `invalid_client`.
+    ServerError,
+}
+
 /// Whether a client that registered with `none` gets a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecretDespiteNone {
@@ -197,10 +225,26 @@ pub enum Rotation {
     None,
     /// Nothing, and the answer repeats it.
     Repeated,
+    /// A new one; the old one used again is an error, and nothing else happens.
+    Single,
     /// A new one; the old one used again revokes everything that came of the grant. Notion.
     Strict,
     /// A new one; the one before it is still accepted, and using it kills the newer. Cloudflare.
     Grace,
+    /// A new one; an old one is still accepted for this many seconds after it was first used, each time for a new one,
+    /// and kills nothing. Used later it revokes everything that came of the grant. Linear, with half an hour.
+    TimeGrace(u64),
+}
+
+/// What a revocation revokes (RFC 7009 §2.1), besides the token that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revokes {
+    /// A refresh token goes with everything that came of its grant, an access token goes alone.
+    RefreshTokenWithGrant,
+    /// Nothing else: the access tokens of a refresh token live on.
+    Named,
+    /// Everything that came of the grant, whichever token is named.
+    Grant,
 }
 
 /// The shape of token answers.

@@ -1,32 +1,30 @@
-//! The token and revocation endpoints (RFC 6749 §4.1.3 and §6, RFC 7636 §4.6, RFC 7009).
+//! The token endpoint (RFC 6749 §4.1.3, RFC 7636 §4.6).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::authorization_server::{AccessToken, AuthorizationServer, Grant, RefreshToken, Request, Standing};
+use crate::authorization_server::{AccessToken, AuthorizationServer, Grant, Request};
 use crate::authorize::audience;
 use crate::client::{Client, error_status};
-use crate::dials::{
-    ExpiresIn, RefreshTokens, ResourceParameter, Rotation, ScopeAnswer, TokenBody, TokenType,
-};
+use crate::dials::{ExpiresIn, RefreshTokens, ResourceParameter, ScopeAnswer, TokenBody, TokenType};
 use crate::documents::Site;
 use crate::message::{self, Answer, Asked, Parameters};
 
 /// Why a token request fails.
-struct Refused {
-    status: u16,
-    error: String,
-    why: &'static str,
+pub(crate) struct Refused {
+    pub(crate) status: u16,
+    pub(crate) error: String,
+    pub(crate) why: String,
 }
 
-fn refused(error: &str, why: &'static str) -> Refused {
-    Refused { status: 400, error: error.to_owned(), why }
+pub(crate) fn refused(error: &str, why: &str) -> Refused {
+    Refused { status: 400, error: error.to_owned(), why: why.to_owned() }
 }
 
 /// What is answered to a token request that succeeds.
-struct Issued {
+pub(crate) struct Issued {
     access: String,
     refresh: Option<String>,
     scopes: Vec<String>,
@@ -47,32 +45,12 @@ impl AuthorizationServer {
         match issued {
             Ok(issued) => token_answer(site, request, &issued),
             Err(refused) => {
-                message::oauth_error(error_status(site, refused.status), &refused.error, refused.why)
+                message::oauth_error(error_status(site, refused.status), &refused.error, &refused.why)
             }
         }
     }
 
-    /// RFC 7009 §2.1. A token that is not known is as good as revoked.
-    pub(crate) fn revoke(&mut self, site: Site<'_>, now: u64, request: &Asked) -> Answer {
-        let (client, form) = match self.authenticated_form(site, now, request) {
-            Ok(found) => found,
-            Err(answer) => return answer,
-        };
-        let Some(token) = form.one("token") else {
-            return message::oauth_error(400, "invalid_request", "There is no token.");
-        };
-        let own = |grant: &Grant| grant.client_id == client.id;
-        let family =
-            self.refresh.get(token).filter(|token| own(&token.grant)).map(|token| token.grant.family);
-        if let Some(family) = family {
-            self.end_family(family);
-        } else if self.access.get(token).is_some_and(|token| own(&token.grant)) {
-            self.access.remove(token);
-        }
-        message::body(200, "application/json", Vec::new())
-    }
-
-    fn authenticated_form(
+    pub(crate) fn authenticated_form(
         &self,
         site: Site<'_>,
         now: u64,
@@ -106,7 +84,7 @@ impl AuthorizationServer {
             return Err(invalid("The code was given to another client."));
         }
         if let Some(family) = code.spent.replace(family) {
-            self.end_family(family);
+            self.end_family(site, now, family);
             return Err(invalid("The code was used before. Its tokens are revoked."));
         }
         if code.expires <= now {
@@ -136,82 +114,13 @@ impl AuthorizationServer {
         Ok(self.issue(site, now, grant, refresh))
     }
 
-    /// A refresh token for new tokens.
-    fn renew(
+    pub(crate) fn issue(
         &mut self,
         site: Site<'_>,
         now: u64,
-        client: &Client,
-        form: &Parameters,
-    ) -> Result<Issued, Refused> {
-        let text =
-            form.one("refresh_token").ok_or_else(|| refused("invalid_request", "There is no token."))?;
-        let dead = |why| Refused {
-            status: site.dials.dead_refresh_status,
-            error: site.dials.dead_refresh_error.clone(),
-            why,
-        };
-        let token = self.refresh.get(text).cloned().ok_or_else(|| dead("The refresh token is not known."))?;
-        if token.grant.client_id != client.id {
-            return Err(dead("The refresh token was given to another client."));
-        }
-        if self.revoked.contains(&token.grant.family) {
-            return Err(dead("The grant was revoked."));
-        }
-        if token.expires.is_some_and(|end| end <= now) {
-            return Err(dead("The refresh token has expired."));
-        }
-        match (site.dials.rotation, token.standing) {
-            (Rotation::Strict, Standing::Previous | Standing::Spent) => {
-                self.end_family(token.grant.family);
-                return Err(dead("The refresh token was used before. The grant is revoked."));
-            }
-            (Rotation::Grace, Standing::Spent) => return Err(dead("The refresh token was used before.")),
-            (Rotation::Strict | Rotation::Grace, Standing::Current)
-            | (Rotation::Grace, Standing::Previous)
-            | (Rotation::None | Rotation::Repeated, _) => {}
-        }
-        same_resource(site, form, &token.grant.resource, token.grant.asked_resource.as_deref())?;
-        let mut grant = token.grant.clone();
-        if let Some(scope) = form.one("scope") {
-            let narrowed = message::words(scope);
-            if !narrowed.iter().all(|scope| grant.scopes.contains(scope)) {
-                return Err(refused("invalid_scope", "A scope was not granted before (RFC 6749 §6)."));
-            }
-            grant.scopes = narrowed;
-        }
-        if site.dials.refresh_ends_access {
-            self.access.retain(|_, token| token.grant.family != grant.family);
-        }
-        let refresh = match site.dials.rotation {
-            Rotation::None => None,
-            Rotation::Repeated => Some(text.to_owned()),
-            Rotation::Strict | Rotation::Grace => {
-                self.retire(text, token.grant.family);
-                // The refresh token keeps the scopes of the grant (RFC 6749 §6).
-                Some(self.issue_refresh(site, now, token.grant))
-            }
-        };
-        Ok(self.issue(site, now, grant, refresh))
-    }
-
-    /// The token that was used becomes the one before the next; any other of its grant is spent.
-    fn retire(&mut self, used: &str, family: u64) {
-        for (text, token) in &mut self.refresh {
-            if token.grant.family == family {
-                token.standing = if text == used { Standing::Previous } else { Standing::Spent };
-            }
-        }
-    }
-
-    fn issue_refresh(&mut self, site: Site<'_>, now: u64, grant: Grant) -> String {
-        let text = self.draw("refresh");
-        let expires = site.dials.refresh_lifetime.map(|life| now.saturating_add(life));
-        self.refresh.insert(text.clone(), RefreshToken { grant, expires, standing: Standing::Current });
-        text
-    }
-
-    fn issue(&mut self, site: Site<'_>, now: u64, grant: Grant, refresh: Option<String>) -> Issued {
+        grant: Grant,
+        refresh: Option<String>,
+    ) -> Issued {
         let access = self.draw("access");
         let scopes = grant.scopes.clone();
         let expires = now.saturating_add(site.dials.access_lifetime);
@@ -233,7 +142,7 @@ fn verifies(request: &Request, verifier: &str) -> bool {
 }
 
 /// The resource of a token request must be that of the grant (RFC 8707 §2.2).
-fn same_resource(
+pub(crate) fn same_resource(
     site: Site<'_>,
     form: &Parameters,
     granted: &str,

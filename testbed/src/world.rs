@@ -7,9 +7,10 @@ use http::{Request, Response, Uri};
 use crate::authorization_server::AuthorizationServer;
 use crate::dials::{Dials, MetadataRedirect, Person, UnknownPath};
 use crate::documents::{Site, proxy};
-use crate::fault::Purpose;
+use crate::exchange::{Effect, Exchange, Fate, Refresh};
+use crate::fault::{Fault, Purpose, Trouble};
 use crate::mcp;
-use crate::message::{self, Answer, Asked, Parameters};
+use crate::message::{self, Answer, Asked};
 use crate::place::{Place, Role};
 
 /// The origins of the world: scheme and authority, with no path and no slash at the end.
@@ -36,38 +37,6 @@ impl Default for Origins {
     }
 }
 
-/// One request, and how it was answered.
-///
-/// It holds what was sent as it was sent, secrets too: it is for tests to look at.
-#[derive(Clone, Debug)]
-pub struct Exchange {
-    /// Who was asked.
-    pub role: Role,
-    /// What for.
-    pub purpose: Purpose,
-    /// The method.
-    pub method: String,
-    /// The origin, in lower case.
-    pub origin: String,
-    /// The path, without the query.
-    pub path: String,
-    /// The parameters of the query and of a form body, in order.
-    pub parameters: Vec<(String, String)>,
-    /// The `Authorization` header, if it was sent.
-    pub authorization: Option<String>,
-    /// The body.
-    pub body: Vec<u8>,
-    /// The status of the answer; 0 if the connection was closed without one.
-    pub status: u16,
-}
-
-impl Exchange {
-    /// The first parameter of this name, in the query or the form.
-    pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
-    }
-}
-
 /// What the person with the browser ended up with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Browsed {
@@ -82,7 +51,7 @@ pub enum Browsed {
     },
 }
 
-/// Set on the answer of [`World::handle`] that stands for a connection closed without an answer.
+/// Set on an answer of [`World::handle`] that stands for a connection closed without an answer, or halfway through it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dropped;
 
@@ -96,6 +65,7 @@ pub struct World {
     origins: Origins,
     servers: Vec<AuthorizationServer>,
     exchanges: Vec<Exchange>,
+    refreshes: Vec<Refresh>,
     counts: BTreeMap<Purpose, u32>,
 }
 
@@ -103,7 +73,14 @@ impl World {
     /// A world in which nothing has happened yet.
     pub fn new(dials: Dials, origins: Origins) -> Self {
         let servers = (0..origins.authorization_servers.len()).map(AuthorizationServer::new).collect();
-        Self { dials, origins, servers, exchanges: Vec::new(), counts: BTreeMap::new() }
+        Self {
+            dials,
+            origins,
+            servers,
+            exchanges: Vec::new(),
+            refreshes: Vec::new(),
+            counts: BTreeMap::new(),
+        }
     }
 
     /// The URL of the MCP server: the origin and the path by the dial.
@@ -143,10 +120,23 @@ impl World {
 
     /// How many requests of a purpose there were.
     pub fn count(&self, purpose: Purpose) -> usize {
-        self.exchanges.iter().filter(|exchange| exchange.purpose == purpose).count()
+        self.exchanges.iter().filter(|exchange| exchange.is_for(purpose)).count()
     }
 
-    /// Forgets what was asked. The counts that faults go by stay.
+    /// Every use of a refresh token at a token endpoint over the life of the world, in order: what was sent, what the
+    /// server made of it, and whether the client could know.
+    pub fn refreshes(&self) -> &[Refresh] {
+        &self.refreshes
+    }
+
+    /// The refresh tokens that their clients could use at this time, in the order in which each server issued them. More
+    /// than one of a grant where the rotation lets an old one live.
+    pub fn live_refresh_tokens(&self, now: u64) -> Vec<String> {
+        let site = self.site();
+        self.servers.iter().flat_map(|server| server.accepted_refresh_tokens(site, now, None)).collect()
+    }
+
+    /// Forgets what was asked. The counts that faults go by stay, and [`World::refreshes`] does.
     pub fn clear_exchanges(&mut self) {
         self.exchanges.clear();
     }
@@ -171,9 +161,16 @@ impl World {
         self.servers.iter_mut().for_each(AuthorizationServer::expire_client_secrets);
     }
 
+    /// Moves the token endpoint to another path, which the metadata names from now on. The old one answers this status
+    /// to everything: 404 or 410.
+    pub fn move_token_endpoint(&mut self, old_answers: u16) {
+        self.dials.token_endpoint_moved = Some(old_answers);
+    }
+
     /// Answers a request at a time, in seconds. The URI is absolute and its origin says who is asked.
     ///
-    /// A connection closed without an answer is a 502 that carries [`Dropped`] in its extensions.
+    /// A connection closed without an answer is a 502 that carries [`Dropped`] in its extensions. One that was closed
+    /// halfway through carries it too.
     pub fn handle(&mut self, now: u64, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
         self.answer(now, request).unwrap_or_else(|| {
             let mut answer = message::text(502, "");
@@ -182,28 +179,67 @@ impl World {
         })
     }
 
-    /// Answers a request like [`World::handle`]; `None` closes the connection without an answer.
+    /// Answers a request like [`World::handle`]; `None` closes the connection without an answer, and an answer with
+    /// [`Dropped`] in its extensions closes it where the body ends.
     pub fn answer(&mut self, now: u64, request: Request<Vec<u8>>) -> Option<Response<Vec<u8>>> {
         let place = self.place(request.uri());
-        let mut exchange = recorded(&place, &request);
-        let count = self.counts.entry(place.purpose).or_default();
-        *count = count.saturating_add(1);
-        let fault = self
-            .dials
-            .faults
-            .iter()
-            .find(|fault| fault.purpose == place.purpose && (fault.nth == 0 || fault.nth == *count));
-        let trouble = fault.map(|fault| fault.what.clone());
+        let mut exchange = Exchange::of(&place, &request);
+        let trouble = self.trouble(&exchange);
+        let takes_effect = trouble.as_ref().is_none_or(Trouble::takes_effect);
+        let own = if takes_effect { self.respond(now, &place, &request) } else { None };
+        let mut effect = self.take_effect();
+        exchange.revoked = std::mem::take(&mut effect.revoked);
+        let answered = trouble.is_none();
+        self.refreshes.extend(self.refresh(now, &place, &exchange, effect, own.as_ref(), answered));
         let answer = match trouble {
-            None => self.respond(now, &place, &request),
-            Some(trouble) => {
-                let answer = trouble.takes_effect().then(|| self.respond(now, &place, &request)).flatten();
-                trouble.spoil(answer)
-            }
+            None => own,
+            Some(trouble) => trouble.spoil(now, own),
         };
         exchange.status = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
         self.exchanges.push(exchange);
         answer
+    }
+
+    /// Counts a request, and says what is to happen to it.
+    fn trouble(&mut self, exchange: &Exchange) -> Option<Trouble> {
+        for purpose in exchange.purposes() {
+            let count = self.counts.entry(purpose).or_default();
+            *count = count.saturating_add(1);
+        }
+        let due = |nth, purpose| nth == 0 || self.counts.get(&purpose) == Some(&nth);
+        let hits = |fault: &&Fault| exchange.is_for(fault.purpose) && due(fault.nth, fault.purpose);
+        self.dials.faults.iter().find(hits).map(|fault| fault.what.clone())
+    }
+
+    /// What the request that was answered last did to the authorization servers.
+    fn take_effect(&mut self) -> Effect {
+        let mut whole = Effect::default();
+        for server in &mut self.servers {
+            let Effect { successor, revoked } = std::mem::take(&mut server.effect);
+            whole.successor = whole.successor.or(successor);
+            whole.revoked.extend(revoked);
+        }
+        whole
+    }
+
+    /// The use of a refresh token, if the request is one.
+    fn refresh(
+        &self,
+        now: u64,
+        place: &Place,
+        exchange: &Exchange,
+        effect: Effect,
+        own: Option<&Answer>,
+        answered: bool,
+    ) -> Option<Refresh> {
+        let (Role::AuthorizationServer(server), true) = (place.role, exchange.is_for(Purpose::Refresh))
+        else {
+            return None;
+        };
+        let token = exchange.parameter("refresh_token")?.to_owned();
+        let there = self.site().endpoint(server, "token") == place.url();
+        let fate = if there { effect.fate(own) } else { Fate::Unseen };
+        Some(Refresh { authorization_server: server, at: now, token, fate, answered })
     }
 
     /// The scripted person opens an authorization URL, and does what [`Dials::person`] says.
@@ -316,23 +352,6 @@ fn nothing_here(site: &Site<'_>) -> Answer {
             message::html(200, "<!DOCTYPE html><title>Welcome</title><p>Welcome.".to_owned())
         }
         UnknownPath::Status(status) => message::text(status, "There is nothing here for you."),
-    }
-}
-
-fn recorded(place: &Place, request: &Asked) -> Exchange {
-    let mut parameters = Parameters::of_query(request).0;
-    parameters.extend(Parameters::of_form(request).unwrap_or_default().0);
-    let authorization = request.headers().get("authorization");
-    Exchange {
-        role: place.role,
-        purpose: place.purpose,
-        method: request.method().to_string(),
-        origin: place.origin.clone(),
-        path: place.path.clone(),
-        parameters,
-        authorization: authorization.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
-        body: request.body().clone(),
-        status: 0,
     }
 }
 

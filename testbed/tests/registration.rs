@@ -5,7 +5,8 @@ mod login;
 use http::Request;
 use login::*;
 use mcp_auth_testbed::{
-    Browsed, Dials, PreRegistered, RegisteredRedirects, Registration, RegistrationScope, SecretDespiteNone,
+    Browsed, Dials, DocumentFetch, PreRegistered, RegisteredRedirects, Registration, RegistrationAgain,
+    RegistrationScope, SecretDespiteNone,
 };
 use serde_json::{Value, json};
 
@@ -250,4 +251,130 @@ fn a_client_by_its_document() {
     assert!(found.server.get("client_id_metadata_document_supported").is_none());
     let browsed = memory.browse(&authorization_url(&found, &client, "", &[]));
     assert!(matches!(browsed, Browsed::Page { status: 400, .. }));
+}
+
+/// A client by its document, and servers that can or cannot fetch it.
+fn described(client_document_fetch: DocumentFetch) -> (Memory, Found, Client) {
+    const ID: &str = "https://client.example/me.json";
+    let mut dials = Dials { client_document_fetch, ..Dials::default() };
+    let document = json!({
+        "client_id": ID, "client_name": "By document", "redirect_uris": [REDIRECT],
+        "grant_types": ["authorization_code", "refresh_token"],
+    });
+    dials.client_documents.insert(ID.to_owned(), document);
+    let (memory, found) = found(dials);
+    (memory, found, Client { id: ID.to_owned(), secret: None, method: "none".into() })
+}
+
+#[test]
+fn a_document_that_cannot_be_fetched() {
+    let browsed = |fetch| {
+        let (mut memory, found, client) = described(fetch);
+        memory.browse(&authorization_url(&found, &client, "", &[]))
+    };
+    assert!(matches!(browsed(DocumentFetch::Page), Browsed::Page { status: 400, .. }));
+    assert!(matches!(browsed(DocumentFetch::ServerError), Browsed::Page { status: 500, .. }));
+    let pairs = callback(&browsed(DocumentFetch::InvalidClientInCallback));
+    let told = ["error", "state", "iss", "code"].map(|name| value(&pairs, name));
+    assert_eq!(told, [Some("invalid_client"), Some("the state"), Some("https://as.example"), None]);
+
+    let (mut memory, found, client) = described(DocumentFetch::InvalidClientAtToken);
+    assert_eq!(token_status(&mut memory, &found, &client), no_client());
+    memory.world.dials_mut().client_document_fetch = DocumentFetch::Succeeds;
+    assert_eq!(token_status(&mut memory, &found, &client), fine());
+}
+
+#[test]
+fn a_document_that_cannot_be_fetched_any_more() {
+    for fetch in [
+        DocumentFetch::Page,
+        DocumentFetch::InvalidClientInCallback,
+        DocumentFetch::InvalidClientAtToken,
+        DocumentFetch::ServerError,
+    ] {
+        let (mut memory, found, client) = described(DocumentFetch::Succeeds);
+        let code = code(&mut memory, &found, &client, "");
+        let tokens = json_of(&redeem(&mut memory, &found, &client, &code, &[]));
+        memory.world.dials_mut().client_document_fetch = fetch;
+        let answer = refresh(&mut memory, &found, &client, tokens["refresh_token"].as_str().unwrap());
+        assert_eq!((answer.status().as_u16(), error_of(&answer)), no_client(), "{fetch:?}");
+        // Clients of other kinds are not touched by it, and an unknown one still gets its page.
+        let registered = register(&mut memory, &found, "none");
+        assert_eq!(token_status(&mut memory, &found, &registered), fine(), "{fetch:?}");
+        let unknown = Client { id: "unknown".into(), ..registered };
+        let browsed = memory.browse(&authorization_url(&found, &unknown, "", &[]));
+        assert!(matches!(browsed, Browsed::Page { status: 400, .. }), "{fetch:?}");
+    }
+}
+
+#[test]
+fn a_client_by_hand_needs_no_document() {
+    let id = "https://client.example/by-hand.json";
+    let (mut memory, found) = found(Dials {
+        clients: vec![PreRegistered::public(id, REDIRECT)],
+        client_document_fetch: DocumentFetch::InvalidClientAtToken,
+        ..Dials::default()
+    });
+    let client = Client { id: id.to_owned(), secret: None, method: "none".into() };
+    assert_eq!(token_status(&mut memory, &found, &client), fine());
+}
+
+#[test]
+fn a_purged_client_meets_a_page_and_registers_anew() {
+    let (mut memory, found) = found(Dials::default());
+    let client = register(&mut memory, &found, "client_secret_basic");
+    assert_eq!(token_status(&mut memory, &found, &client), fine());
+    memory.world.purge_clients();
+    let browsed = memory.browse(&authorization_url(&found, &client, "", &[]));
+    let Browsed::Page { status: 400, text } = browsed else { panic!("{browsed:?}") };
+    assert!(text.contains("The client is not known here."), "{text}");
+    let client = register(&mut memory, &found, "client_secret_basic");
+    assert_eq!(token_status(&mut memory, &found, &client), fine());
+}
+
+#[test]
+fn the_same_dead_secret_again() {
+    let again = |registration_again| {
+        let (mut memory, found) =
+            found(Dials { registration_again, secret_lifetime: Some(100), ..Dials::default() });
+        let body = registration("client_secret_post");
+        let endpoint = found.endpoint("registration_endpoint");
+        let first = json_of(&post_json(&mut memory, &endpoint, &body));
+        memory.now += 200;
+        let second = json_of(&post_json(&mut memory, &endpoint, &body));
+        let text = |name: &str| second[name].as_str().unwrap().to_owned();
+        let client = Client {
+            id: text("client_id"),
+            secret: Some(text("client_secret")),
+            method: text("token_endpoint_auth_method"),
+        };
+        let same = ["client_id", "client_secret"].map(|name| first[name] == second[name]);
+        // The person consents, and the token endpoint refuses all the same.
+        (same, second["client_secret_expires_at"].as_u64(), token_status(&mut memory, &found, &client))
+    };
+    assert_eq!(again(RegistrationAgain::New), ([false, false], Some(NOW + 300), fine()));
+    assert_eq!(again(RegistrationAgain::Same), ([true, true], Some(NOW + 100), no_client()));
+
+    let (mut memory, found) =
+        found(Dials { registration_again: RegistrationAgain::Same, ..Dials::default() });
+    let body = registration("client_secret_post");
+    let endpoint = found.endpoint("registration_endpoint");
+    let mut expires = || {
+        let answer = json_of(&post_json(&mut memory, &endpoint, &body));
+        memory.world.expire_client_secrets();
+        answer["client_secret_expires_at"].as_u64().unwrap()
+    };
+    assert_eq!(expires(), 0, "it never ends");
+    assert!((1..NOW).contains(&expires()), "it has ended");
+    let mut id_of = |body: &Value| json_of(&post_json(&mut memory, &endpoint, body))["client_id"].clone();
+    assert_eq!(id_of(&body), id_of(&body));
+    for (name, value) in [
+        ("client_name", json!("Another")),
+        ("redirect_uris", json!(["http://127.0.0.1:7778/callback"])),
+        ("token_endpoint_auth_method", json!("client_secret_basic")),
+    ] {
+        let mut other = body.clone();
+        other[name] = value;
+        assert_ne!(id_of(&other), id_of(&body), "{name}");
+    }
 }

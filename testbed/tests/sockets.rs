@@ -99,6 +99,21 @@ async fn a_dropped_request_and_a_dead_origin_close_the_connection() {
 }
 
 #[tokio::test]
+async fn an_answer_is_cut_off_within_its_body() {
+    let fault = Fault { purpose: Purpose::ServerMetadata, nth: 1, what: Trouble::CutOff };
+    let served = serve(Dials { faults: vec![fault], ..Dials::default() }).await.unwrap();
+    let url = format!("{}/.well-known/oauth-authorization-server", served.world().issuer(0));
+    blocking(move || {
+        let ask = || Sockets::exchange(&Request::get(&url).body(Vec::new()).unwrap(), None).unwrap().unwrap();
+        let (cut, whole) = (ask(), ask());
+        assert_eq!((cut.status(), cut.body().len()), (whole.status(), whole.body().len() / 2));
+        assert_eq!(cut.headers()["content-length"], whole.headers()["content-length"]);
+        assert!(whole.body().starts_with(cut.body()));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn another_host_name_is_refused() {
     let served = serve(Dials::default()).await.unwrap();
     let url = served.server_url();
