@@ -1,10 +1,11 @@
 //! How a client is made.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use mcp_auth::{Authorizer, Config, Seed, Timestamp};
+use mcp_auth_store::{MemoryStore, Store};
 
 use crate::attempt::{Machine, Shared};
 use crate::client::Client;
@@ -13,7 +14,6 @@ use crate::consent::Consent;
 use crate::error::Error;
 use crate::exchange::{Factory, Http};
 use crate::observe::{Observed, Observer, Tap};
-use crate::store::{MemoryStore, Store};
 
 /// Makes a [`Client`].
 #[must_use]
@@ -56,7 +56,8 @@ impl Builder {
         self
     }
 
-    /// How a person is asked. Default: nobody can be, and what needs a person ends with [`Error::NoConsent`].
+    /// How a person is asked. Default: nobody can be, and what needs a person fails with
+    /// [`Kind::Unasked`](mcp_auth::Kind::Unasked).
     pub fn consent(mut self, consent: impl Consent) -> Self {
         self.consent = Some(Box::new(consent));
         self
@@ -111,7 +112,7 @@ impl Builder {
         };
         let auth = Authorizer::new(self.config, seed).map_err(Error::Configuration)?;
         let shared = Shared {
-            machine: Mutex::new(Machine { auth, tap: self.tap, attempt: None }),
+            machine: Mutex::new(Machine { auth, tap: self.tap, desk: Weak::new() }),
             http: Http::new(self.factory, self.trust_proxy)?,
             store: self.store,
             consent: self.consent,

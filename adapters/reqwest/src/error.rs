@@ -24,9 +24,6 @@ pub enum Error {
     /// The configuration cannot be used.
     #[error(transparent)]
     Configuration(Breach),
-    /// A person is needed, and [`Builder::consent`](crate::Builder::consent) was not given.
-    #[error("a person must consent, and this client has no way to ask one")]
-    NoConsent,
     /// The task that drove the attempt is gone: there is no tokio runtime, or it shut down, or the host's own code
     /// panicked in it. The next call begins anew.
     #[error("the task that drives the login is gone")]
