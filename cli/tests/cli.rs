@@ -4,11 +4,11 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use mcp_auth_testbed::{Browsed, Dials, Person, Registration, Served, serve};
+use mcp_auth_testbed::{Browsed, Dials, Person, PreRegistered, Registration, Served, serve};
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-auth"));
-    for name in ["MCP_CLIENT_ID", "MCP_CLIENT_SECRET", "MCP_CLIENT_METADATA_URL"] {
+    for name in ["MCP_CLIENT_ID", "MCP_CLIENT_ISSUER", "MCP_CLIENT_SECRET", "MCP_CLIENT_METADATA_URL"] {
         command.env_remove(name);
     }
     command.env("NO_COLOR", "1");
@@ -49,7 +49,13 @@ fn the_demo_shows_a_whole_authorization() {
 
 /// Runs `login --paste`, with a person who opens the printed URL and pastes what the browser ends with.
 fn log_in(served: &Served, options: &[&str]) -> Output {
+    log_in_with(served, options, &[])
+}
+
+/// The same, with these variables in the environment.
+fn log_in_with(served: &Served, options: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut child = program()
+        .envs(environment.iter().copied())
         .args(["login", "--paste"])
         .args(options)
         .arg(served.server_url())
@@ -144,6 +150,35 @@ async fn a_server_without_registration_says_what_to_do() {
     assert!(!output.status.success());
     assert!(shown.contains("there is no client identifier"), "{shown}");
     assert!(shown.contains("Register a client"), "{shown}");
+}
+
+/// The environment is the same for every server, and a server may name any authorization server.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_secret_goes_to_the_issuer_that_is_named_and_to_no_other() {
+    let client =
+        PreRegistered::confidential("corp", "hush", "client_secret_basic", "http://127.0.0.1:3334/callback");
+    let served = serve(Dials { clients: vec![client], ..Dials::default() }).await.unwrap();
+    let issuer = served.world().issuer(0);
+    let environment =
+        |issuer| [("MCP_CLIENT_ID", "corp"), ("MCP_CLIENT_SECRET", "hush"), ("MCP_CLIENT_ISSUER", issuer)];
+    // `corp:hush`
+    let basic = "Basic Y29ycDpodXNo";
+    let shown_secret = || {
+        let world = served.world();
+        world.exchanges().iter().any(|exchange| exchange.authorization.as_deref() == Some(basic))
+    };
+
+    let output = tokio::task::block_in_place(|| log_in_with(&served, &[], &environment("")));
+    let said = text(&output);
+    assert!(!output.status.success() && said.contains("--issuer") && !said.contains("hush"), "{said}");
+    assert!(served.world().exchanges().is_empty(), "nothing is sent");
+
+    let elsewhere = environment("https://as.elsewhere.example");
+    let output = tokio::task::block_in_place(|| log_in_with(&served, &[], &elsewhere));
+    assert!(output.status.success() && !shown_secret(), "{}", text(&output));
+
+    let output = tokio::task::block_in_place(|| log_in_with(&served, &[], &environment(&issuer)));
+    assert!(output.status.success() && shown_secret(), "{}", text(&output));
 }
 
 #[test]
