@@ -84,8 +84,7 @@ async fn way(args: &Login) -> Result<(Way, String), String> {
     if args.paste {
         return Ok((Way::Paste, NOBODY.to_owned()));
     }
-    let listener = Listener::bind(args.port).await;
-    let listener = listener.map_err(|error| format!("port {} cannot be listened on: {error}", args.port))?;
+    let listener = Listener::bind(args.port).await?;
     let host = match args.redirect_host {
         Host::Address => "127.0.0.1",
         Host::Name => "localhost",
