@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::args::{Host, Login};
 use crate::listener::Listener;
-use crate::mcp::Session;
+use crate::mcp::{Failed, Session};
 use crate::person::{Person, Way};
 use crate::show::Show;
 
@@ -71,11 +71,11 @@ async fn tools(client: &Client, url: &Url) -> Result<usize, String> {
     let first = Session::stateless().request(client, url, "tools/list", json!({})).await;
     let listed = match first {
         Ok(listed) => listed,
-        Err(_) if client.authorized().is_some() || client.trail().entries().is_empty() => {
+        Err(Failed::Answered(_)) if client.authorized().is_some() || client.trail().entries().is_empty() => {
             let session = Session::initialize(client, url).await?;
             session.request(client, url, "tools/list", json!({})).await?
         }
-        Err(why) => return Err(why),
+        Err(why) => return Err(why.into()),
     };
     listed["tools"].as_array().map(Vec::len).ok_or_else(|| "the server lists no tools".to_owned())
 }

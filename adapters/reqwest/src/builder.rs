@@ -74,7 +74,8 @@ impl Builder {
         self
     }
 
-    /// How HTTP clients are built: TLS, proxies, user agent, timeouts. What is set afterwards cannot be overridden: no
+    /// How HTTP clients are built: TLS, proxies, user agent, timeouts. Default: the system's trust, and ten seconds to
+    /// connect; the caller's own requests have no other limit but what is set on them. What is set afterwards cannot be overridden: no
     /// redirect is followed by any of them. For authorization exchanges names are resolved here, and a proxy is left
     /// out unless [`Self::trust_proxy`] says otherwise. The caller's own requests to an `https` server keep the
     /// builder's resolver and proxy, or the environment's; those to an `http` server carry the token in clear, so

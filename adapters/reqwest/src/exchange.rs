@@ -16,6 +16,10 @@ use url::Url;
 use crate::error::{Error, chain};
 use crate::resolve::{AddressRefused, Resolver};
 
+/// How long a connection may take to come about, unless the host's own builder says otherwise. It is shared out among
+/// the addresses of a name, so that one where nobody answers does not use up the time of the others.
+const CONNECT: Duration = Duration::from_secs(10);
+
 /// How the host wants HTTP clients to be built.
 pub(crate) type Factory = dyn Fn() -> ClientBuilder + Send + Sync;
 
@@ -132,7 +136,7 @@ fn default_factory() -> Result<Arc<Factory>, Error> {
         }
     };
     let tls = trusting.with_no_client_auth();
-    Ok(Arc::new(move || Client::builder().tls_backend_preconfigured(tls.clone())))
+    Ok(Arc::new(move || Client::builder().connect_timeout(CONNECT).tls_backend_preconfigured(tls.clone())))
 }
 
 fn unusable(error: reqwest::Error) -> Error {
