@@ -9,7 +9,7 @@ use crate::args::{Host, Login};
 use crate::listener::Listener;
 use crate::mcp::{Failed, Session};
 use crate::person::{Person, Way};
-use crate::show::Show;
+use crate::show::{Show, words};
 
 /// Where answers come back when nobody listens: the person pastes the URL.
 const NOBODY: &str = "http://127.0.0.1:3334/callback";
@@ -38,7 +38,7 @@ pub(crate) async fn run(args: Box<Login>) -> Result<(), String> {
                 if done.granted.is_empty() { "none named".to_owned() } else { done.granted.to_string() },
             ),
         ] {
-            show.say(&format!("  {name:<10} {value}"));
+            show.say(&format!("  {name:<10} {}", words(&value)));
         }
         let expires =
             done.expires_at.map_or("not said".to_owned(), |at| format!("in {} s", at.since(now()).as_secs()));

@@ -8,6 +8,8 @@ use mcp_auth_reqwest::{Client, Error};
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::show::words;
+
 /// The revision of the stateless wire.
 const STATELESS: &str = "2026-07-28";
 /// The newest revision of the stateful wire.
@@ -84,7 +86,7 @@ impl Session {
             None => Ok(answer["result"].take()),
             Some(error) => {
                 let said = error["message"].as_str().unwrap_or("no message");
-                Err(Failed::Answered(format!("{method}: the server answered with an error: {}", clean(said))))
+                Err(Failed::Answered(format!("{method}: the server answered with an error: {}", words(said))))
             }
         }
     }
@@ -197,7 +199,7 @@ fn chain(error: reqwest::Error) -> String {
         text = format!("{text}: {error}");
         cause = error.source();
     }
-    mcp_auth::base::text::clean(&text, 600)
+    words(&text)
 }
 
 /// A JSON-RPC answer, from JSON or from the last event of a stream.
@@ -207,10 +209,6 @@ fn read(body: &str) -> Option<Value> {
         (value.get("result").is_some() || value.get("error").is_some()).then_some(value)
     };
     answer(body).or_else(|| body.lines().rev().filter_map(|line| line.strip_prefix("data:")).find_map(answer))
-}
-
-fn clean(text: &str) -> String {
-    mcp_auth::base::text::clean(text, 200)
 }
 
 #[cfg(test)]
@@ -273,7 +271,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_transport_says_is_told_with_its_cause() {
-        let why = asked(|stream| drop(stream)).await;
+        let why = asked(drop).await;
         assert!(why.starts_with("tools/list: the server gave no answer: "), "{why}");
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let url = format!("http://127.0.0.1:{port}/mcp");
