@@ -75,11 +75,13 @@ impl Builder {
     }
 
     /// How HTTP clients are built: TLS, proxies, user agent, timeouts. Default: the system's trust, and ten seconds to
-    /// connect; the caller's own requests have no other limit but what is set on them. What is set afterwards cannot be overridden: no
-    /// redirect is followed by any of them. For authorization exchanges names are resolved here, and a proxy is left
-    /// out unless [`Self::trust_proxy`] says otherwise. The caller's own requests to an `https` server keep the
-    /// builder's resolver and proxy, or the environment's; those to an `http` server carry the token in clear, so
-    /// they use no proxy, and no name or address that leads away from this machine ([`Error::AddressRefused`]).
+    /// connect; the caller's own requests have no other limit but what is set on them.
+    ///
+    /// Some things are set afterwards and cannot be overridden. No redirect is followed. For authorization exchanges
+    /// names are resolved here, and a proxy is left out unless [`Self::trust_proxy`] says otherwise. The caller's own
+    /// requests to an `https` server keep the builder's resolver, and its proxy or the environment's; those to an
+    /// `http` server carry the token in clear, so they go through no proxy, and to no name or address that leads away
+    /// from this machine ([`Error::AddressRefused`]).
     ///
     /// A finished [`reqwest::Client`] cannot be given, because its resolver can no longer be changed. What the builder
     /// ties to an address by itself (`resolve`, `unix_socket`) is the host's own word and is not judged. Header fields
