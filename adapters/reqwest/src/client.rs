@@ -186,7 +186,7 @@ impl Client {
             request.headers_mut().insert(AUTHORIZATION, token);
         }
         let begun = Instant::now();
-        let response = self.shared.http.own().execute(request).await.map_err(Error::transport)?;
+        let response = self.shared.http.own(request).await?;
         let status = response.status().as_u16();
         self.shared.observer.see(Observed::Responded { operation, status, took: begun.elapsed() });
         Ok(response)

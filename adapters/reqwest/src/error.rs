@@ -18,6 +18,10 @@ pub enum Error {
         /// The URL without its query.
         url: String,
     },
+    /// The caller's own request would have left this machine in clear. An `http` server is one on the machine itself,
+    /// and this one's name, or an address in the request's URL, leads elsewhere. Nothing was sent.
+    #[error("{0}: without TLS a request stays on this machine; a server elsewhere must be named with https")]
+    AddressRefused(String),
     /// The caller's own request failed on its way.
     #[error(transparent)]
     Transport(reqwest::Error),
