@@ -26,7 +26,7 @@ pub(crate) struct LoggingOut {
     pub(crate) pending: Pending,
     awaited: Awaited,
     held: Option<Box<Credential>>,
-    lease: Option<Lease>,
+    pub(crate) lease: Option<Lease>,
     done: LoggedOut,
 }
 
@@ -139,8 +139,11 @@ impl LoggingOut {
     }
 
     fn revoke_access_token(mut self, world: &mut World) -> Turn {
-        let live = |held: &&Box<Credential>| held.is_unexpired(world.now);
-        let token = self.held.as_ref().filter(live).map(|held| held.access_token.clone());
+        let token = self
+            .held
+            .as_ref()
+            .filter(|held| held.is_unexpired(world.now))
+            .map(|held| held.access_token.clone());
         match token.map(|token| self.send(world, &token, Hint::AccessToken)) {
             Some(Ok(pending)) => self.awaiting(pending, Awaited::AccessToken),
             Some(Err(breach)) => {
