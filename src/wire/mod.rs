@@ -9,6 +9,8 @@ pub mod challenge;
 pub mod client;
 pub mod form;
 pub mod json;
+pub mod jwk;
+pub mod jws;
 mod metadata;
 pub mod registration;
 pub mod resource_metadata;

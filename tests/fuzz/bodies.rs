@@ -8,6 +8,8 @@ use std::net::IpAddr;
 use mcp_auth::wire::callback::Expected;
 use mcp_auth::wire::challenge::{self, Demand};
 use mcp_auth::wire::json::Object;
+use mcp_auth::wire::jwk::PublicJwk;
+use mcp_auth::wire::jws::{Algorithm, SigningInput};
 use mcp_auth::wire::registration::Registration;
 use mcp_auth::wire::resource_metadata::{ResourceMetadata, covers};
 use mcp_auth::wire::server_metadata::{IssuerMatch, Pkce, ServerMetadata};
@@ -27,6 +29,7 @@ pub(crate) const BODIES: &[(&str, Body)] = &[
     ("answers", answers),
     ("callback", callback),
     ("guard", guard),
+    ("keys", keys),
     ("flow", flow),
 ];
 
@@ -129,6 +132,27 @@ pub(crate) fn guard(data: &[u8]) {
         Err(_) => host == "localhost" || host.ends_with(".localhost"),
     };
     assert!(uri.scheme_str() == Some("https") || loopback);
+}
+
+/// Keys: what is taken holds public members only and reads the same again. What is signed has three parts, whatever the
+/// signature.
+pub(crate) fn keys(data: &[u8]) {
+    if let Ok(key) = PublicJwk::read(data) {
+        let value = key.value();
+        let public = ["crv", "e", "kty", "n", "x", "y"];
+        assert!(value.as_object().unwrap().keys().all(|name| public.contains(&name.as_str())));
+        assert_eq!(PublicJwk::read(value.to_string().as_bytes()).as_ref(), Ok(&key));
+        assert_eq!(key.thumbprint().len(), 43);
+    }
+    let text = String::from_utf8_lossy(data);
+    for algorithm in [Algorithm::Es256, Algorithm::Rs256, Algorithm::EdDsa] {
+        let input =
+            SigningInput::new(algorithm, [("kid", text.as_ref().into())], [("sub", text.as_ref().into())]);
+        if let Ok(jws) = input.complete(data) {
+            assert_eq!(jws.expose().split('.').count(), 3);
+            assert!(!jws.expose().contains(['+', '/', '=', ' ']));
+        }
+    }
 }
 
 /// A whole run under the watch.

@@ -4,6 +4,7 @@ mod authorization;
 mod challenge;
 mod client;
 mod guard;
+mod jose;
 mod resource_metadata;
 mod scope_selection;
 mod server_metadata;
@@ -45,6 +46,8 @@ const TABLES: &[(&str, Run)] = &[
     ("challenge", challenge::run),
     ("client_metadata", client::metadata),
     ("guard", guard::run),
+    ("jwk", jose::key),
+    ("jws", jose::sign),
     ("scope_selection", scope_selection::run),
     ("issuer", server_metadata::run_issuer),
     ("registration_answer", client::registration),
