@@ -68,7 +68,11 @@ impl std::error::Error for Failure {}
 
 fn retry(kind: Kind) -> Retry {
     match kind {
-        Kind::Unreachable | Kind::TimedOut | Kind::UnexpectedStatus | Kind::StoreFailed => Retry::Later,
+        Kind::Unreachable
+        | Kind::TimedOut
+        | Kind::UnexpectedStatus
+        | Kind::NonceRequired
+        | Kind::StoreFailed => Retry::Later,
         Kind::StateMismatch
         | Kind::AccessDenied
         | Kind::ConsentTimedOut
@@ -99,6 +103,7 @@ fn retry(kind: Kind) -> Retry {
         | Kind::AuthorizationFailed
         | Kind::TokenEndpointError
         | Kind::TokenType
+        | Kind::AssertionUnusable
         | Kind::TokenRejected
         | Kind::InsufficientScope
         | Kind::Configuration => Retry::AfterChange,
@@ -155,6 +160,10 @@ fn advice(kind: Kind) -> &'static str {
             "The authorization server no longer knows this client; log in again to register anew."
         }
         Kind::TokenType => "The authorization server issues tokens that this client cannot use.",
+        Kind::NonceRequired => "The server goes on asking for a nonce that it was given; tell its operator.",
+        Kind::AssertionUnusable => {
+            "Supply a fresh assertion that is issued for this authorization server and client."
+        }
         Kind::TokenRejected => {
             "The MCP server and its authorization server disagree about the token; tell the server's operator."
         }

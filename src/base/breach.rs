@@ -71,8 +71,12 @@ pub enum Kind {
     GrantRejected,
     /// The token endpoint does not accept the client (`invalid_client`).
     ClientRejected,
-    /// The token answer has a type other than `Bearer`.
+    /// The token answer has another type than was asked for.
     TokenType,
+    /// The server wants a nonce of its own in the proof of possession (`use_dpop_nonce`).
+    NonceRequired,
+    /// An assertion cannot be used: it is no signed JWT, has expired, or was issued for another server or client.
+    AssertionUnusable,
     /// The resource refuses a token that was issued for it just now.
     TokenRejected,
     /// The resource goes on asking for more scope than it is given.
@@ -121,7 +125,9 @@ impl fmt::Display for Kind {
             Self::TokenEndpointError => "the token endpoint answered with an error",
             Self::GrantRejected => "the token endpoint does not accept the grant",
             Self::ClientRejected => "the token endpoint does not accept the client",
-            Self::TokenType => "the token is of a type that is not spoken",
+            Self::TokenType => "the token is of a type that was not asked for",
+            Self::NonceRequired => "the server wants its nonce in the proof of possession",
+            Self::AssertionUnusable => "the assertion cannot be used",
             Self::TokenRejected => "the resource refuses a token that was just issued for it",
             Self::InsufficientScope => "the resource asks for more scope than it can be given",
             Self::ConsentTimedOut => "the person did not answer in time",

@@ -41,7 +41,7 @@ pub(crate) fn send(
 ) -> Result<Pending, Breach> {
     let policy = world.config.issuer_policy(&terms.server.named);
     let resource = indicated(&policy.resource, &terms.resource);
-    let message = TokenRequest { grant, client: &terms.client, resource }.build();
+    let message = TokenRequest { grant, client: &terms.client, resource, assertion: None }.build()?;
     world.send(Order {
         purpose: Purpose::Token,
         url: &terms.server.token_endpoint,
@@ -66,7 +66,7 @@ pub(crate) fn read(
     let status = response.status.as_u16();
     let content_type = response.fields.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let shape = world.config.issuer_policy(&terms.server.named).token_shape;
-    match TokenAnswer::read(status, content_type, &response.body, world.now, shape) {
+    match TokenAnswer::read(status, content_type, &response.body, world.now, shape, false) {
         Ok(token) => {
             if shape != TokenShape::default() {
                 let note = "the answer is read by `token_shape`";

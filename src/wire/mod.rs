@@ -3,6 +3,8 @@
 //! They know neither a clock nor a state, and never panic. What they find wrong is a
 //! [`Breach`](crate::Breach).
 
+mod answer;
+pub mod authentication;
 pub mod authorization;
 pub mod callback;
 pub mod challenge;

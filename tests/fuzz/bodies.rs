@@ -13,7 +13,7 @@ use mcp_auth::wire::jws::{Algorithm, SigningInput};
 use mcp_auth::wire::registration::Registration;
 use mcp_auth::wire::resource_metadata::{ResourceMetadata, covers};
 use mcp_auth::wire::server_metadata::{IssuerMatch, Pkce, ServerMetadata};
-use mcp_auth::wire::token::{TokenAnswer, TokenShape};
+use mcp_auth::wire::token::{ExchangeAnswer, TokenAnswer, TokenShape};
 use mcp_auth::{AuthMethod, Callback, Guard, Reach, Secret, Timestamp};
 use url::Url;
 
@@ -77,9 +77,14 @@ pub(crate) fn answers(data: &[u8]) {
         it.missing_type_is_bearer = first & 16 != 0;
         it.comma_scopes = first & 32 != 0;
     });
-    if let Ok(answer) = TokenAnswer::read(status, form, body, now, shape) {
+    let bound = first & 64 != 0;
+    if let Ok(answer) = TokenAnswer::read(status, form, body, now, shape, bound) {
         let field = format!("Bearer {}", answer.access_token.expose());
         assert!(http::HeaderValue::try_from(field).is_ok());
+    }
+    if let Ok(answer) = ExchangeAnswer::read(status, form, body, now) {
+        assert!(TokenAnswer::read(status, form, body, now, shape, bound).is_err());
+        assert!(answer.assertion.expose().bytes().all(|byte| byte.is_ascii_graphic()));
     }
     if let Ok(registration) = Registration::read(status, body)
         && let Ok(client) = registration.judge(AuthMethod::None, "http://127.0.0.1:1/cb", now)

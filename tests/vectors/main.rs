@@ -45,6 +45,7 @@ const TABLES: &[(&str, Run)] = &[
     ("callback", authorization::callback),
     ("challenge", challenge::run),
     ("client_metadata", client::metadata),
+    ("exchange_answer", token::exchange),
     ("guard", guard::run),
     ("jwk", jose::key),
     ("jws", jose::sign),
