@@ -4,16 +4,20 @@
 //! [`Breach`](crate::Breach).
 
 mod answer;
+pub mod assertion;
 pub mod authentication;
 pub mod authorization;
 pub mod callback;
 pub mod challenge;
 pub mod client;
+pub mod device;
+pub mod dpop;
 pub mod form;
 pub mod json;
 pub mod jwk;
 pub mod jws;
 mod metadata;
+pub mod pushed;
 pub mod registration;
 pub mod resource_metadata;
 pub mod server_metadata;

@@ -129,7 +129,7 @@ pub struct TokenRequest<'a> {
     /// The resource it is for (RFC 8707 §2.2), byte for byte.
     pub resource: Option<&'a str>,
     /// The client's assertion, where it authenticates with one
-    /// ([`ClientAssertion`](super::assertion)).
+    /// ([`ClientAssertion`](super::assertion::ClientAssertion)).
     pub assertion: Option<&'a Secret>,
 }
 
