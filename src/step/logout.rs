@@ -179,7 +179,7 @@ impl LoggingOut {
         let none = || Breach::new(Kind::Unsupported, REVOCATION, "a revocation endpoint", "none");
         let held = self.held.as_ref().ok_or_else(none)?;
         let url = held.authorization_server.revocation_endpoint.as_deref().ok_or_else(none)?;
-        let message = RevocationRequest { token, hint, client: &held.client }.build();
+        let message = RevocationRequest { token, hint, client: &held.client, assertion: None }.build()?;
         world.send(Order {
             purpose: Purpose::Revocation,
             url,
