@@ -2,18 +2,18 @@
 //! into the next one, or the attempt is over.
 //!
 //! ```text
-//!  restore ──────────────► done (a live record)
+//!  restore ──────────────────► done (a live record)
 //!     │ │
-//!     │ └─► refresh ─────► save ─► done
-//!     │        │ grant dead
-//!     ▼        ▼
+//!     │ └─► restore, held ─► refresh ─► save ─► done
+//!     │                         │ grant dead: save; client dead: forget
+//!     ▼                         ▼
 //!  resource metadata ─► server metadata ─┬─► registration ─┬─► consent ─► exchange ─► save ─► done
 //!     (each candidate)   (each issuer,   ├─► ask ──────────┤
 //!                         each form)     └─────────────────┘
 //!                                         (known client)
 //! ```
 //!
-//! A step-up whose scopes are known goes from restore straight to consent.
+//! A step-up whose scopes are known goes from restore straight to consent. A logout has one step of its own.
 
 mod ask;
 mod client;
