@@ -64,8 +64,8 @@ impl Session {
             "capabilities": {},
             "clientInfo": {"name": "mcp-auth", "version": env!("CARGO_PKG_VERSION")},
         });
-        let (answer, fields) = session.exchange(client, url, "initialize", who).await?;
-        let revision = answer["result"]["protocolVersion"].as_str().unwrap_or(STATEFUL);
+        let (result, fields) = session.exchange(client, url, "initialize", who).await?;
+        let revision = result["protocolVersion"].as_str().unwrap_or(STATEFUL);
         let revision = HeaderValue::from_str(revision)
             .map_err(|_| Failed::Answered("the server names no revision".to_owned()))?;
         session.fields.insert("mcp-protocol-version", revision);
@@ -85,16 +85,10 @@ impl Session {
         method: &str,
         params: Value,
     ) -> Result<Value, Failed> {
-        let (mut answer, _) = self.exchange(client, url, method, params).await?;
-        match answer.get("error") {
-            None => Ok(answer["result"].take()),
-            Some(error) => {
-                let said = error["message"].as_str().unwrap_or("no message");
-                Err(Failed::Answered(format!("{method}: the server answered with an error: {}", words(said))))
-            }
-        }
+        self.exchange(client, url, method, params).await.map(|(result, _)| result)
     }
 
+    /// The result, and the header fields that came with it.
     async fn exchange(
         &self,
         client: &Client,
@@ -117,10 +111,18 @@ impl Session {
         let (status, fields) = (response.status(), response.headers().clone());
         let answer = self.answer(response, id).await;
         let answer = answer.map_err(|why| Failed::Unanswered(format!("{method}: {why}")))?;
-        answer.map(|answer| (answer, fields)).ok_or_else(|| {
+        let Some(mut answer) = answer else {
             let status = status.as_u16();
-            Failed::Answered(format!("{method}: the server answered with status {status} and no JSON-RPC"))
-        })
+            let why = format!("{method}: the server answered with status {status} and no JSON-RPC");
+            return Err(Failed::Answered(why));
+        };
+        match answer.get("error") {
+            None => Ok((answer["result"].take(), fields)),
+            Some(error) => {
+                let said = error["message"].as_str().unwrap_or("no message");
+                Err(Failed::Answered(format!("{method}: the server answered with an error: {}", words(said))))
+            }
+        }
     }
 
     async fn post(
