@@ -1,4 +1,5 @@
 //! Server-sent events as they come in, WHATWG HTML §9.2.6. The stream may be cut into chunks anywhere, and need not end.
+//! The client of the conformance suite reads by this file too.
 
 /// One event. `kind` is `message` unless the stream said otherwise.
 #[derive(Debug, PartialEq, Eq)]
