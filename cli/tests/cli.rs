@@ -130,7 +130,7 @@ fn the_demo_shows_what_a_persons_browser_asks() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_demo_that_fails_tells_its_story_once() {
+fn a_demo_that_fails_adds_no_trail_to_its_error() {
     let output = demo_by_hand("deny");
     let shown = text(&output);
     assert!(!output.status.success() && shown.contains("error: access was denied"), "{shown}");
