@@ -1,5 +1,6 @@
 //! `mcp-auth login`: against any MCP server.
 
+use mcp_auth::base::text;
 use mcp_auth::{Config, Legacy, Policy, Preregistered, Reach, ScopeRule, Scopes, Secret};
 use mcp_auth_reqwest::Client;
 use serde_json::json;
@@ -14,16 +15,24 @@ use crate::show::{Show, words};
 /// Where answers come back when nobody listens: the person pastes the URL.
 const NOBODY: &str = "http://127.0.0.1:3334/callback";
 
+/// How many tools are named.
+const MAX_TOOLS: usize = 50;
+/// The most characters of one name.
+const MAX_NAME: usize = 64;
+
 pub(crate) async fn run(args: Box<Login>) -> Result<(), String> {
     let client = client(&args, std::env::var("MCP_CLIENT_SECRET").ok())?;
     let (way, redirect_uri) = way(&args).await?;
     let config = configuration(&args, redirect_uri, client)?;
     let show = Show::stdout();
-    let mut builder = Client::builder(config).consent(Person::new(way));
-    if args.verbose {
-        let show = show.clone();
-        builder = builder.observe(move |observed| show.see(observed));
-    }
+    let mut builder = Client::builder(config);
+    builder = if args.verbose {
+        let (seen, heard) = (show.clone(), show.clone());
+        let heard = move |callback: &str| heard.browsed("client", "GET", callback, 200, None);
+        builder.observe(move |observed| seen.see(observed)).consent(Person::new(way, heard))
+    } else {
+        builder.consent(Person::new(way, |_| {}))
+    };
     let client = builder.build().map_err(|error| error.to_string())?;
     let url = Url::parse(&args.url).map_err(|error| format!("{:?} is no URL: {error}", args.url))?;
     let tools = tools(&client, &url).await;
@@ -49,12 +58,12 @@ pub(crate) async fn run(args: Box<Login>) -> Result<(), String> {
         show.say("  nothing was kept on disk");
     }
     match tools {
-        Ok(count) if client.authorized().is_none() => {
-            show.say(&format!("The server asks for no login. It has {count} tools."));
+        Ok(tools) if client.authorized().is_none() => {
+            show.say(&format!("The server asks for no login. Its tools: {}", listed(&tools)));
             Ok(())
         }
-        Ok(count) => {
-            show.say(&format!("  {:<10} {count}", "tools"));
+        Ok(tools) => {
+            show.say(&format!("  {:<10} {}", "tools", listed(&tools)));
             Ok(())
         }
         Err(why) => {
@@ -66,8 +75,19 @@ pub(crate) async fn run(args: Box<Login>) -> Result<(), String> {
     }
 }
 
-/// Lists the tools, on the stateless wire or else on the stateful one.
-async fn tools(client: &Client, url: &Url) -> Result<usize, String> {
+/// The names of the tools, on one line, and how many are left out of it.
+fn listed(tools: &[String]) -> String {
+    let names: Vec<_> = tools.iter().take(MAX_TOOLS).map(|name| text::clean(name, MAX_NAME)).collect();
+    match tools.len() {
+        0 => "none".to_owned(),
+        count if count > names.len() => format!("{} … ({count} in all)", names.join(", ")),
+        _ => names.join(", "),
+    }
+}
+
+/// The names of the tools, on the stateless wire or else on the stateful one. Only the first page of a list that has
+/// several is asked for.
+async fn tools(client: &Client, url: &Url) -> Result<Vec<String>, String> {
     let first = Session::stateless().request(client, url, "tools/list", json!({})).await;
     let listed = match first {
         Ok(listed) => listed,
@@ -77,12 +97,13 @@ async fn tools(client: &Client, url: &Url) -> Result<usize, String> {
         }
         Err(why) => return Err(why.into()),
     };
-    listed["tools"].as_array().map(Vec::len).ok_or_else(|| "the server lists no tools".to_owned())
+    let tools = listed["tools"].as_array().ok_or("tools/list: the server's answer holds no list of tools")?;
+    Ok(tools.iter().map(|tool| tool["name"].as_str().unwrap_or("(no name)").to_owned()).collect())
 }
 
 async fn way(args: &Login) -> Result<(Way, String), String> {
     if args.paste {
-        return Ok((Way::Paste, NOBODY.to_owned()));
+        return Ok((Way::Paste { reading: None }, NOBODY.to_owned()));
     }
     let listener = Listener::bind(args.port).await?;
     let host = match args.redirect_host {
@@ -141,4 +162,18 @@ fn configuration(
 fn now() -> mcp_auth::Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     mcp_auth::Timestamp::from_secs(since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tools_are_named_and_bounded() {
+        let tools = |names: &[&str]| listed(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(tools(&[]), "none");
+        assert_eq!(tools(&["echo", "a\u{1b}[2J\nb"]), "echo, a\u{fffd}[2J\u{fffd}b");
+        let many = tools(&["x".repeat(1000).as_str(); 1000]);
+        assert!(many.chars().count() < 4000 && many.ends_with(" … (1000 in all)"), "{many}");
+    }
 }

@@ -8,6 +8,7 @@ mod login;
 mod mcp;
 mod person;
 mod show;
+mod sse;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,6 @@ fn main() -> ExitCode {
 
 fn fail(why: &str) -> ExitCode {
     let bad = anstyle::Style::new().fg_color(Some(anstyle::AnsiColor::Red.into())).bold();
-    anstream::eprintln!("{bad}error{bad:#}: {}", show::plain(why));
+    anstream::eprintln!("{bad}error{bad:#}: {}", show::plain(why.trim_end()));
     ExitCode::FAILURE
 }

@@ -1,5 +1,6 @@
 //! As much of MCP as shows that a token works: `tools/list` and `tools/call`, on either wire.
 
+use std::cell::Cell;
 use std::error::Error as _;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::show::words;
+use crate::sse;
 
 /// The revision of the stateless wire.
 const STATELESS: &str = "2026-07-28";
@@ -42,6 +44,8 @@ pub(crate) struct Session {
     fields: HeaderMap,
     stateless: bool,
     patience: Duration,
+    /// A session may see no identifier twice.
+    last_id: Cell<u64>,
 }
 
 impl Session {
@@ -49,19 +53,19 @@ impl Session {
     pub(crate) fn stateless() -> Self {
         let mut fields = HeaderMap::new();
         fields.insert("mcp-protocol-version", HeaderValue::from_static(STATELESS));
-        Self { fields, stateless: true, patience: PATIENCE }
+        Self { fields, stateless: true, patience: PATIENCE, last_id: Cell::new(0) }
     }
 
     /// The wire that begins with `initialize`.
     pub(crate) async fn initialize(client: &Client, url: &Url) -> Result<Self, Failed> {
-        let mut session = Self { fields: HeaderMap::new(), stateless: false, patience: PATIENCE };
+        let mut session = Self { fields: HeaderMap::new(), stateless: false, ..Self::stateless() };
         let who = json!({
             "protocolVersion": STATEFUL,
             "capabilities": {},
             "clientInfo": {"name": "mcp-auth", "version": env!("CARGO_PKG_VERSION")},
         });
-        let (answer, fields) = session.exchange(client, url, "initialize", who).await?;
-        let revision = answer["result"]["protocolVersion"].as_str().unwrap_or(STATEFUL);
+        let (result, fields) = session.exchange(client, url, "initialize", who).await?;
+        let revision = result["protocolVersion"].as_str().unwrap_or(STATEFUL);
         let revision = HeaderValue::from_str(revision)
             .map_err(|_| Failed::Answered("the server names no revision".to_owned()))?;
         session.fields.insert("mcp-protocol-version", revision);
@@ -81,16 +85,10 @@ impl Session {
         method: &str,
         params: Value,
     ) -> Result<Value, Failed> {
-        let (mut answer, _) = self.exchange(client, url, method, params).await?;
-        match answer.get("error") {
-            None => Ok(answer["result"].take()),
-            Some(error) => {
-                let said = error["message"].as_str().unwrap_or("no message");
-                Err(Failed::Answered(format!("{method}: the server answered with an error: {}", words(said))))
-            }
-        }
+        self.exchange(client, url, method, params).await.map(|(result, _)| result)
     }
 
+    /// The result, and the header fields that came with it.
     async fn exchange(
         &self,
         client: &Client,
@@ -106,14 +104,25 @@ impl Session {
             });
         }
         let operation = params["name"].as_str().map_or(method.to_owned(), |name| format!("{method}:{name}"));
-        let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let id = self.last_id.get() + 1;
+        self.last_id.set(id);
+        let message = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
         let response = self.post(client, url, &operation, method, &message).await?;
         let (status, fields) = (response.status(), response.headers().clone());
-        let body = self.body(response).await.map_err(|why| Failed::Unanswered(format!("{method}: {why}")))?;
-        read(&body).map(|answer| (answer, fields)).ok_or_else(|| {
+        let answer = self.answer(response, id).await;
+        let answer = answer.map_err(|why| Failed::Unanswered(format!("{method}: {why}")))?;
+        let Some(mut answer) = answer else {
             let status = status.as_u16();
-            Failed::Answered(format!("{method}: the server answered with status {status} and no JSON-RPC"))
-        })
+            let why = format!("{method}: the server answered with status {status} and no JSON-RPC");
+            return Err(Failed::Answered(why));
+        };
+        match answer.get("error") {
+            None => Ok((answer["result"].take(), fields)),
+            Some(error) => {
+                let said = error["message"].as_str().unwrap_or("no message");
+                Err(Failed::Answered(format!("{method}: the server answered with an error: {}", words(said))))
+            }
+        }
     }
 
     async fn post(
@@ -148,27 +157,37 @@ impl Session {
         })
     }
 
-    /// The body of an answer, within the limits of size and time.
-    async fn body(&self, mut response: reqwest::Response) -> Result<String, String> {
-        let mut body = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if chunk.len() > MAX_ANSWER.saturating_sub(body.len()) => {
-                    return Err(format!(
-                        "the server's answer is larger than {} MiB and was given up. {CHECK_URL}",
-                        MAX_ANSWER >> 20
-                    ));
+    /// The answer to the request `id`, within the limits of size and time; `None` if the response holds none.
+    async fn answer(&self, mut response: reqwest::Response, id: u64) -> Result<Option<Value>, String> {
+        let kind = response.headers().get(http::header::CONTENT_TYPE);
+        let streamed =
+            kind.is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"));
+        let (mut body, mut stream, mut left) = (Vec::new(), sse::Stream::default(), MAX_ANSWER);
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.unfinished(error))? {
+            left = left.checked_sub(chunk.len()).ok_or_else(|| {
+                let most = MAX_ANSWER >> 20;
+                format!("the server's answer is larger than {most} MiB and was given up. {CHECK_URL}")
+            })?;
+            if streamed {
+                // The stream may stay open after the answer.
+                let events = stream.take(&chunk);
+                let mut messages = events.iter().filter(|event| event.kind == "message");
+                if let Some(answer) = messages.find_map(|event| read(event.data.as_bytes(), id)) {
+                    return Ok(Some(answer));
                 }
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => return Ok(String::from_utf8_lossy(&body).into_owned()),
-                Err(error) if error.is_timeout() => {
-                    return Err(format!(
-                        "the server did not finish its answer within {} s. Try again later. {CHECK_URL}",
-                        self.patience.as_secs_f32()
-                    ));
-                }
-                Err(error) => return Err(format!("the server's answer broke off: {}", chain(error))),
+            } else {
+                body.extend_from_slice(&chunk);
             }
+        }
+        Ok(read(&body, id))
+    }
+
+    fn unfinished(&self, error: reqwest::Error) -> String {
+        if error.is_timeout() {
+            let patience = self.patience.as_secs_f32();
+            format!("the server did not finish its answer within {patience} s. Try again later. {CHECK_URL}")
+        } else {
+            format!("the server's answer broke off: {}", chain(error))
         }
     }
 
@@ -177,13 +196,14 @@ impl Session {
         if error.is_connect() {
             let why = if late { "it did not take the connection in time".to_owned() } else { chain(error) };
             format!(
-                "the server could not be reached: {why}. Check the host and the port of its URL, and the network."
+                "the server could not be reached: {why}. Is it running? Check the host and the port of its URL, and the \
+                network."
             )
         } else if late {
             let patience = self.patience.as_secs_f32();
             format!("the server did not answer within {patience} s. Try again later. {CHECK_URL}")
         } else {
-            format!("the server gave no answer: {}", chain(error))
+            format!("the server gave no answer: {}. {CHECK_URL}", chain(error))
         }
     }
 }
@@ -202,13 +222,13 @@ fn chain(error: reqwest::Error) -> String {
     words(&text)
 }
 
-/// A JSON-RPC answer, from JSON or from the last event of a stream.
-fn read(body: &str) -> Option<Value> {
-    let answer = |text: &str| {
-        let value: Value = serde_json::from_str(text).ok()?;
-        (value.get("result").is_some() || value.get("error").is_some()).then_some(value)
-    };
-    answer(body).or_else(|| body.lines().rev().filter_map(|line| line.strip_prefix("data:")).find_map(answer))
+/// A JSON-RPC answer to the request `id`. A server that could not read the request cannot name it in its error.
+fn read(text: &[u8], id: u64) -> Option<Value> {
+    let value: Value = serde_json::from_slice(text).ok()?;
+    let failed = value.get("error").is_some_and(Value::is_object);
+    let named = value.get("id").filter(|named| !named.is_null());
+    let ours = named.map_or(failed, |named| named.as_u64() == Some(id));
+    (ours && (failed || value.get("result").is_some())).then_some(value)
 }
 
 #[cfg(test)]
@@ -219,7 +239,7 @@ mod tests {
     use super::*;
 
     /// What comes of a request to a server that does this with its connection.
-    async fn asked(serve: impl FnOnce(TcpStream) + Send + 'static) -> String {
+    async fn answered(serve: impl FnOnce(TcpStream) + Send + 'static) -> Result<Value, Failed> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/mcp", listener.local_addr().unwrap());
         std::thread::spawn(move || {
@@ -232,12 +252,18 @@ mod tests {
         let session = Session { patience: Duration::from_secs(2), ..Session::stateless() };
         let url = url.parse().unwrap();
         let answer = session.request(&client, &url, "tools/list", json!({}));
-        match tokio::time::timeout(Duration::from_secs(20), answer).await.expect("an end") {
+        tokio::time::timeout(Duration::from_secs(20), answer).await.expect("an end")
+    }
+
+    /// Why there is no answer.
+    async fn asked(serve: impl FnOnce(TcpStream) + Send + 'static) -> String {
+        match answered(serve).await {
             Err(Failed::Unanswered(why)) => why,
             other => panic!("{other:?}"),
         }
     }
 
+    const STREAM: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream; charset=utf-8\r\n\r\n";
     const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n";
 
     #[tokio::test]
@@ -280,16 +306,60 @@ mod tests {
         let answer =
             Session::stateless().request(&client, &url.parse().unwrap(), "tools/list", json!({})).await;
         let why = String::from(answer.unwrap_err());
-        assert!(why.contains("could not be reached") && why.contains("Check the host"), "{why}");
+        assert!(why.contains("refused") && why.contains("Is it running? Check the host"), "{why}");
+    }
+
+    /// The stream stays open until the client hangs up.
+    #[tokio::test]
+    async fn an_answer_is_taken_from_a_stream_that_stays_open() {
+        let answer = answered(|mut stream| {
+            let mut send = |text: &str| {
+                stream.write_all(text.as_bytes()).unwrap();
+                std::thread::sleep(Duration::from_millis(20));
+            };
+            send(std::str::from_utf8(STREAM).unwrap());
+            send("\u{feff}: hello\r\n\r\nevent: ping\ndata: 1\n\n");
+            send("data: {\"method\":\"notifications/message\"}\r\n\r\ndata: {\"id\":7,\"result\":{}}\n\n");
+            send("data: {\"id\":1,\r\ndata: \"res");
+            send("ult\":{\"tools\":[]}}\r");
+            send("\n\r\n");
+            let _ = stream.read(&mut [0; 1]);
+        });
+        assert_eq!(answer.await.unwrap(), json!({"tools": []}));
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_ends_without_an_answer_has_none() {
+        let ended = answered(|mut stream| stream.write_all(STREAM).unwrap());
+        match ended.await {
+            Err(Failed::Answered(why)) => assert!(why.contains("no JSON-RPC"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_endless_stream_is_given_up() {
+        let why = asked(|mut stream| {
+            stream.write_all(STREAM).unwrap();
+            while stream.write_all(&[b':'; 1 << 16]).is_ok() {}
+        });
+        let why = why.await;
+        assert!(why.starts_with("tools/list: the server's answer is larger than 4 MiB"), "{why}");
     }
 
     #[test]
-    fn both_forms_of_answer_are_read() {
-        assert_eq!(read("{\"id\":1,\"result\":{}}").unwrap()["id"], 1);
-        let stream =
-            "event: message\ndata: {\"method\":\"x\"}\n\nevent: message\ndata: {\"id\":1,\"error\":{}}\n\n";
-        assert_eq!(read(stream).unwrap()["id"], 1);
-        assert!(read("<html>").is_none());
-        assert!(read("{\"error_description\":1}").is_none());
+    fn only_an_answer_to_the_request_is_one() {
+        let is = |text: &str| read(text.as_bytes(), 2).is_some();
+        assert!(is("{\"id\":2,\"result\":{}}") && is("{\"id\":2,\"error\":{}}"));
+        assert!(is("{\"id\":null,\"error\":{}}") && is("{\"error\":{}}"));
+        for other in [
+            "<html>",
+            "{\"error\":\"invalid_token\"}",
+            "{\"id\":1,\"result\":{}}",
+            "{\"id\":2,\"method\":\"x\"}",
+        ] {
+            assert!(!is(other), "{other}");
+        }
+        assert!(!is("{\"result\":{}}") && !is("{\"id\":\"2\",\"error\":{}}"));
     }
 }

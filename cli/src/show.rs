@@ -8,6 +8,7 @@ use anstyle::{AnsiColor, Style};
 use mcp_auth::base::text;
 use mcp_auth::{Entry, Outcome, Purpose, TokenSource, Verdict};
 use mcp_auth_reqwest::Observed;
+use url::form_urlencoded;
 
 const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
@@ -15,11 +16,17 @@ const GOOD: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::G
 const BAD: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Red)));
 const WARN: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Yellow)));
 
+/// How wide the column is that says what is asked.
+const WHAT_WIDTH: usize = 58;
+
 /// Where a note's clause begins.
 const CLAUSE_COLUMN: usize = 66;
 
 /// The most characters of another's words on one line.
 const MAX_WORDS: usize = 600;
+
+/// The parameters of an authorization response whose values are shown: who answered, and what went wrong.
+const SHOWN: [&str; 3] = ["iss", "error", "error_description"];
 
 /// Prints what it is shown. Clones print to the same place.
 #[derive(Clone)]
@@ -34,6 +41,13 @@ struct State {
     to_token: Option<usize>,
     exchanges: usize,
     timed: bool,
+}
+
+/// How an exchange ended, as far as is known.
+struct Ended {
+    /// `None` if no answer came.
+    status: Option<u16>,
+    took: Option<Duration>,
 }
 
 /// An exchange under way.
@@ -66,6 +80,19 @@ impl Show {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A terminal that is gone is no reason to break a login off.
         let _ = state.see(observed);
+    }
+
+    /// A section of its own, unless it is the one that is being shown.
+    pub(crate) fn section(&self, name: &str) {
+        let _ = self.0.lock().unwrap_or_else(PoisonError::into_inner).section(name);
+    }
+
+    /// An exchange of the browser's, which only those who serve it see. `took` where that can be known.
+    pub(crate) fn browsed(&self, whom: &str, method: &str, url: &str, status: u16, took: Option<Duration>) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let what = format!("{method} {}", answer(url));
+        let _ = state.exchange("browser", whom, &what, Some(Ended { status: Some(status), took }));
+        let _ = state.out.flush();
     }
 
     /// A line of its own, or several.
@@ -105,14 +132,7 @@ impl State {
             Observed::Answered { status, took, .. } => self.answered(status, took)?,
             Observed::Opened { url } => {
                 self.section("Consent")?;
-                self.count += 1;
-                let number = self.count;
-                writeln!(
-                    self.out,
-                    "  {BOLD}{number:>2}{BOLD:#}  browser → {:<20} GET {}",
-                    "authorization server",
-                    path(url)
-                )?;
+                self.exchange("browser", "authorization server", &format!("GET {}", path(url)), None)?;
             }
             Observed::Noted(entry) => self.noted(entry)?,
             Observed::Finished(Ok(Outcome::Authorized(done))) if done.source == TokenSource::LoggedIn => {
@@ -133,18 +153,27 @@ impl State {
 
     fn answered(&mut self, status: Option<u16>, took: Duration) -> std::io::Result<()> {
         let Some(Line { whom, what }) = self.sent.take() else { return Ok(()) };
+        self.exchange("client", whom, &what, Some(Ended { status, took: Some(took) }))
+    }
+
+    fn exchange(&mut self, who: &str, whom: &str, what: &str, ended: Option<Ended>) -> std::io::Result<()> {
         self.count += 1;
         let number = self.count;
+        write!(self.out, "  {BOLD}{number:>2}{BOLD:#}  {who:<7} → {whom:<20} ")?;
+        let Some(Ended { status, took }) = ended else { return writeln!(self.out, "{what}") };
         let (style, shown) = match status {
             Some(status @ 200..=299) => (GOOD, status.to_string()),
+            // A browser is meant to be sent on.
+            Some(status @ 300..=399) if who == "browser" => (GOOD, status.to_string()),
             Some(status) => (WARN, status.to_string()),
             None => (BAD, "no answer".to_owned()),
         };
-        let took = if self.timed { format!("{:>4} ms", took.as_millis()) } else { "   - ms".to_owned() };
-        writeln!(
-            self.out,
-            "  {BOLD}{number:>2}{BOLD:#}  client  → {whom:<20} {what:<54} {style}{shown:>3}{style:#} {DIM}{took}{DIM:#}"
-        )
+        write!(self.out, "{what:<WHAT_WIDTH$} {style}{shown:>3}{style:#}")?;
+        match took {
+            Some(took) if self.timed => writeln!(self.out, " {DIM}{:>4} ms{DIM:#}", took.as_millis()),
+            Some(_) => writeln!(self.out, " {DIM}   - ms{DIM:#}"),
+            None => writeln!(self.out),
+        }
     }
 
     fn noted(&mut self, entry: &Entry) -> std::io::Result<()> {
@@ -168,6 +197,17 @@ impl State {
 fn path(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     words(rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"))
+}
+
+/// An authorization response, or another URL that a browser opens: its path and which parameters came. What they hold
+/// is between the two servers and the client.
+fn answer(url: &str) -> String {
+    let Some((before, query)) = url.split_once('?') else { return path(url) };
+    let shown = form_urlencoded::parse(query.as_bytes()).map(|(name, value)| {
+        let value = if SHOWN.contains(&name.as_ref()) { value } else { "…".into() };
+        format!("{name}={value}")
+    });
+    words(&format!("{}?{}", path(before), shown.collect::<Vec<_>>().join("&")))
 }
 
 /// Words that may be another's, on one line, and without anything that a terminal would act on.
@@ -215,6 +255,13 @@ mod tests {
         show.see(Observed::Opened { url: &format!("https://as.example/{hostile}") });
         show.see(Observed::Requested { operation: hostile, url: hostile, authorized: false });
         show.see(Observed::Responded { operation: hostile, status: 200, took: Duration::ZERO });
+        show.browsed(
+            "client",
+            "GET",
+            &format!("/callback?error={hostile}&iss=%1b[2J%0a{hostile}"),
+            200,
+            None,
+        );
         show.say(&format!("scopes {}", words(hostile)));
         show.say("one\ntwo\u{1b}[2J");
         let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
@@ -252,6 +299,12 @@ mod tests {
             Observed::Answered { purpose: Purpose::ResourceMetadata, status: Some(200), took },
             Observed::Noted(&entry),
             Observed::Opened { url: "https://as.example/authorize" },
+        ] {
+            show.see(observed);
+        }
+        show.browsed("authorization server", "POST", "https://as.example/consent", 302, None);
+        show.browsed("client", "GET", "/callback?code=hush&state=hush&iss=https%3A%2F%2Fa", 200, Some(took));
+        for observed in [
             Observed::Sent { purpose: Purpose::Token, method: "POST", url: "https://as.example/token" },
             Observed::Answered { purpose: Purpose::Token, status: None, took },
         ] {
@@ -260,17 +313,19 @@ mod tests {
         let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
         let expected = "
 Request: tools/list
-   1  client  → MCP server           POST /mcp · no token                                   401    - ms
+   1  client  → MCP server           POST /mcp · no token                                       401    - ms
 
 Discovery
-   2  client  → MCP server           GET /.well-known/oauth-protected-resource/mcp          200    - ms
+   2  client  → MCP server           GET /.well-known/oauth-protected-resource/mcp              200    - ms
       ✓ the resource covers the server's URL                              RFC 9728 §3.3
 
 Consent
    3  browser → authorization server GET /authorize
+   4  browser → authorization server POST /consent                                              302
+   5  browser → client               GET /callback?code=…&state=…&iss=https://a                 200    - ms
 
 Token
-   4  client  → authorization server POST /token                                            no answer    - ms
+   6  client  → authorization server POST /token                                                no answer    - ms
 ";
         assert_eq!(text, expected);
     }

@@ -39,7 +39,8 @@ fn the_demo_shows_a_whole_authorization() {
         "RFC 9207 §2.4",
         "tools/call:write_file",
         "403",
-        "4 exchanges from the refusal to the token",
+        "4 exchanges by the client from the refusal to the token",
+        "GET /callback?code=…&state=…&iss=http://127.0.0.1:",
         "files:read files:write",
         "No invariant was broken",
     ] {
@@ -47,9 +48,95 @@ fn the_demo_shows_a_whole_authorization() {
     }
     // What the servers hand out begins so; none of it is shown.
     for secret in ["access_", "refresh_", "code_verifier=", "state=", "code="] {
+        let shown = shown.replace("code=…&state=…", "");
         assert!(!shown.contains(secret), "{secret:?} is shown in\n{shown}");
     }
+    let browsers: Vec<_> = shown.lines().filter(|line| line.contains("browser → ")).collect();
+    for (line, (asked, status)) in
+        browsers.iter().zip([("/authorize", " 302 "), ("/callback", " 200 ")].iter().cycle())
+    {
+        assert!(line.contains(asked) && line.contains(status) && line.ends_with(" ms"), "{line}");
+    }
+    assert_eq!(browsers.len(), 4, "{shown}");
     assert!(!shown.contains('\u{1b}'), "colours where none are wanted");
+}
+
+/// What the server at `url` answers to a GET, or to a POST of this form.
+fn browse(url: &str, form: Option<&str>) -> String {
+    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let (method, form) = form.map_or(("GET", ""), |form| ("POST", form));
+    let mut stream = TcpStream::connect(host).unwrap();
+    let kind = "application/x-www-form-urlencoded";
+    write!(
+        stream,
+        "{method} /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: {kind}\r\n"
+    )
+    .unwrap();
+    write!(stream, "Content-Length: {}\r\n\r\n{form}", form.len()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// What stands in `text` between the two.
+fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+    text.split_once(before).unwrap().1.split_once(after).unwrap().0
+}
+
+/// Runs `demo --browser` with a person who has a browser of their own and decides this.
+#[cfg(target_os = "linux")]
+fn demo_by_hand(decision: &str) -> Output {
+    let mut child = program()
+        .args(["demo", "--browser"])
+        .env("BROWSER", "true")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut errors = BufReader::new(child.stderr.take().unwrap());
+    let (mut said, mut line) = (String::new(), String::new());
+    while errors.read_line(&mut line).unwrap() > 0 {
+        if line.trim_start().starts_with("http://") {
+            let page = browse(line.trim(), None);
+            let ticket = between(&page, "name=\"request\" value=\"", "\"");
+            let action = between(&page, "<form method=\"post\" action=\"", "\"");
+            let sent = browse(action, Some(&format!("request={ticket}&decision={decision}")));
+            let back = browse(between(&sent, "location: ", "\r\n"), None);
+            assert!(back.starts_with("HTTP/1.1 200"), "{back}");
+        }
+        said.push_str(&line);
+        line.clear();
+    }
+    let mut output = child.wait_with_output().unwrap();
+    output.stderr = said.into_bytes();
+    output
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_demo_shows_what_a_persons_browser_asks() {
+    let output = demo_by_hand("allow");
+    let shown = text(&output);
+    assert!(output.status.success(), "{shown}");
+    let browsers: Vec<_> = shown.lines().filter(|line| line.contains("browser → ")).collect();
+    let expected =
+        [("GET /authorize", " 200"), ("POST /consent", " 30"), ("GET /callback?code=…&state=…", " 200")];
+    assert_eq!(browsers.len(), 6, "{shown}");
+    for (line, (asked, status)) in browsers.iter().zip(expected.iter().cycle()) {
+        assert!(line.contains(asked) && line.contains(status), "{line}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_demo_that_fails_adds_no_trail_to_its_error() {
+    let output = demo_by_hand("deny");
+    let shown = text(&output);
+    assert!(!output.status.success() && shown.contains("error: access was denied"), "{shown}");
+    assert!(!shown.contains("How it came to that") && !shown.ends_with("\n\n"), "{shown}");
+    let browser = "GET /callback?error=access_denied&error_description=";
+    assert!(shown.contains(browser) && shown.contains("&state=…"), "{shown}");
 }
 
 /// Runs `login --paste`, with a person who opens the printed URL and pastes what the browser ends with.
@@ -100,9 +187,39 @@ async fn a_login_by_pasting() {
     let output = tokio::task::block_in_place(|| log_in(&served, &["--verbose"]));
     let shown = text(&output);
     assert!(output.status.success(), "{shown}");
-    for expected in ["Logged in.", "files:read", "tools", "nothing was kept on disk", "passed over"] {
+    let why = "This URL belongs to another login; paste again:";
+    let tools = "tools      echo, read_file, write_file";
+    for expected in ["Logged in.", "files:read", tools, "nothing was kept on disk", "passed over", why] {
         let found = shown.contains(expected) || expected == "passed over" && shown.contains('–');
         assert!(found, "{expected:?} is missing in\n{shown}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_the_input_says_what_was_wrong_with_it() {
+    let served = serve(Dials::default()).await.unwrap();
+    for (pasted, why) in [
+        ("", "the input ended. No URL was pasted"),
+        ("http://127.0.0.1:3334/callback?code=1&state=2", "This URL belongs to another login"),
+        ("http://127.0.0.1:3334/callback?state=2\ncode", "it has no `state`"),
+    ] {
+        let output = tokio::task::block_in_place(|| {
+            let mut child = program()
+                .args(["login", "--paste", &served.server_url()])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut stdin = child.stdin.take().unwrap();
+            stdin.write_all(pasted.as_bytes()).unwrap();
+            drop(stdin);
+            child.wait_with_output().unwrap()
+        });
+        let shown = text(&output);
+        let last = shown.lines().find(|line| line.starts_with("error: ")).unwrap_or_default();
+        assert!(!output.status.success() && last.contains(why), "{why:?} is not in {shown}");
+        assert!(!shown.ends_with("\n\n"), "an empty line ends {shown:?}");
     }
 }
 

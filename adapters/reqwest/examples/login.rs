@@ -6,10 +6,11 @@
 //! ```
 
 use std::error::Error;
+use std::process::ExitCode;
 
-use mcp_auth::{Callback, Config, Timestamp};
+use mcp_auth_reqwest::mcp_auth::{Callback, Config, Timestamp};
+use mcp_auth_reqwest::reqwest::{Method, Request, Url};
 use mcp_auth_reqwest::{Answers, BoxFuture, Client, Consent};
-use reqwest::{Method, Request, Url};
 
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25",
     "capabilities":{},"clientInfo":{"name":"login","version":"1"}}}"#;
@@ -39,7 +40,18 @@ impl Answers for Terminal {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // What was expected, what came, what to do; and with `#` the whole way there.
+            eprintln!("error: {}", format!("{error:#}").trim_end());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let server = std::env::args().nth(1).ok_or("usage: login <URL of an MCP server>")?;
     let config = Config::new(&server, "Login example", "http://127.0.0.1:3000/callback");
     let client = Client::builder(config).consent(Terminal).build()?;

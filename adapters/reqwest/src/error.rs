@@ -22,8 +22,10 @@ pub enum Error {
     /// and this one's name, or an address in the request's URL, leads elsewhere. Nothing was sent.
     #[error("{0}: without TLS a request stays on this machine; a server elsewhere must be named with https")]
     AddressRefused(String),
-    /// The caller's own request failed on its way.
-    #[error(transparent)]
+    /// The caller's own request failed on its way. What is shown are all its causes, so [`source`] gives none of them.
+    ///
+    /// [`source`]: std::error::Error::source
+    #[error("{}", causes(.0))]
     Transport(reqwest::Error),
     /// The configuration cannot be used.
     #[error(transparent)]
@@ -54,7 +56,11 @@ impl Error {
 
 /// The error and what caused it, in one line, without the URL: its query may hold a secret.
 pub(crate) fn chain(error: reqwest::Error) -> String {
-    let error = error.without_url();
+    causes(&error.without_url())
+}
+
+/// The error and what caused it, in one line. That a request failed says nothing; that its connection was refused does.
+fn causes(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -63,4 +69,37 @@ pub(crate) fn chain(error: reqwest::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Error;
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    async fn shown(url: &str) -> String {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let error = Error::transport(client.get(url).send().await.unwrap_err());
+        assert!(std::error::Error::source(&error).is_none(), "a chain that is shown twice");
+        error.to_string()
+    }
+
+    #[tokio::test]
+    async fn a_transport_error_shows_its_causes_and_no_query() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+        let serving = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"SSH-2.0-OpenSSH\r\n");
+        });
+        let garbage = shown(&format!("{url}?token=hush#hush")).await;
+        serving.join().unwrap();
+        let refused = shown(&format!("{url}?token=hush#hush")).await;
+        for (error, why) in [(&garbage, "invalid HTTP"), (&refused, "refused")] {
+            assert!(error.contains(why) && !error.contains("hush"), "{why:?} is not in {error}");
+        }
+        assert!(refused.contains(&url), "{refused}");
+    }
 }

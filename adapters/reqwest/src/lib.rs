@@ -5,18 +5,26 @@
 //! it renews the grant or logs in, and sends the request again:
 //!
 //! ```no_run
-//! # use mcp_auth_reqwest::{Answers, BoxFuture, Client, Consent};
-//! # use mcp_auth::{Callback, Config, Timestamp};
+//! use mcp_auth_reqwest::mcp_auth::Config;
+//! use mcp_auth_reqwest::reqwest::{Method, Request};
+//! use mcp_auth_reqwest::{Client, Consent};
+//!
+//! # use mcp_auth_reqwest::{Answers, mcp_auth::Timestamp, reqwest::Url};
 //! # struct Browser;
-//! # impl Consent for Browser { fn open(&self, _: url::Url, _: Timestamp) -> Box<dyn Answers> { unimplemented!() } }
+//! # impl Consent for Browser { fn open(&self, _: Url, _: Timestamp) -> Box<dyn Answers> { unimplemented!() } }
 //! # async fn example() -> Result<(), mcp_auth_reqwest::Error> {
 //! let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
 //! let client = Client::builder(config).consent(Browser).build()?;
 //! # let url = "https://mcp.example/mcp".parse().unwrap();
-//! let response = client.send(reqwest::Request::new(http::Method::POST, url)).await?;
+//! let response = client.send(Request::new(Method::POST, url)).await?;
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! [`mcp_auth`] and [`reqwest`] are given out again, because their types stand in the signatures here: whoever names
+//! them as `mcp_auth_reqwest::mcp_auth` and `mcp_auth_reqwest::reqwest` has no versions to match. Types of the crates
+//! `http` and `url` come by way of reqwest (`reqwest::Method`, `reqwest::header`, `reqwest::Url`). A program that wants
+//! features of reqwest beyond those used here (`json`, `stream`) depends on it as well, at the same version.
 //!
 //! # What may be relied on
 //!
@@ -57,3 +65,4 @@ pub use consent::{Answers, BoxFuture, Consent};
 pub use error::Error;
 pub use mcp_auth_store::{Lease, MemoryStore, Store};
 pub use observe::{Observed, Tap};
+pub use {mcp_auth, reqwest};

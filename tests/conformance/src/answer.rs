@@ -1,10 +1,21 @@
 //! What an HTTP response to a JSON-RPC message says.
 
 use http::header::CONTENT_TYPE;
-use http::{Response, StatusCode};
+use http::response::Parts;
+use http::{HeaderMap, StatusCode};
+use mcp_auth::Challenge;
 use serde_json::Value;
 
 use crate::sse;
+
+/// The most bytes that are read of one answer: one that never ends would fill the memory long before the time is up.
+const MAX_ANSWER: usize = 4 << 20;
+
+/// The body of a response, as it comes.
+pub(crate) trait Body {
+    /// The next chunk; `None` at the end. An error is told as a person would read it.
+    async fn chunk(&mut self) -> Result<Option<Vec<u8>>, String>;
+}
 
 /// The answer to one request. An error is told as a person would read it.
 #[derive(Debug, PartialEq)]
@@ -14,32 +25,63 @@ pub(crate) enum Answer {
 }
 
 /// Whether a notification was taken.
-pub(crate) fn accepted(response: &Response<Vec<u8>>) -> Result<(), String> {
-    if response.status().is_success() { Ok(()) } else { Err(refusal(response)) }
+pub(crate) async fn accepted(head: &Parts, body: &mut impl Body) -> Result<(), String> {
+    if head.status.is_success() { Ok(()) } else { Err(refusal(head, body).await) }
 }
 
 /// The answer to the request `id`, wherever in the response it stands.
-pub(crate) fn read(response: &Response<Vec<u8>>, id: u64) -> Result<Answer, String> {
-    if response.status() != StatusCode::OK {
-        return Err(refusal(response));
+pub(crate) async fn read(head: &Parts, body: &mut impl Body, id: u64) -> Result<Answer, String> {
+    if head.status != StatusCode::OK {
+        return Err(refusal(head, body).await);
     }
-    match media_type(response).as_deref() {
+    match media_type(&head.headers).as_deref() {
         Some("application/json") => {
-            let message = json(response.body()).ok_or("the body is not JSON")?;
+            let message = json(&whole(body).await?).ok_or("the body is not JSON")?;
             answer(&message, id)?.ok_or_else(|| format!("the body is no answer to the request {id}"))
         }
-        Some("text/event-stream") => streamed(response.body(), id),
+        Some("text/event-stream") => streamed(body, id).await,
         Some(other) => Err(format!("the body is {other}, neither JSON nor an event stream")),
         None => Err("the response has no Content-Type".to_owned()),
     }
 }
 
-/// Notifications and requests of the server may come first. What follows the answer is no concern of this request.
-fn streamed(body: &[u8], id: u64) -> Result<Answer, String> {
-    for event in sse::events(body)?.iter().filter(|event| event.kind == "message") {
-        let message = json(event.data.as_bytes()).ok_or("an event of the stream is not JSON")?;
-        if let Some(answer) = answer(&message, id)? {
-            return Ok(answer);
+/// A body that is given up once it is too large.
+struct Bounded<'a, B> {
+    body: &'a mut B,
+    left: usize,
+}
+
+impl<'a, B: Body> Bounded<'a, B> {
+    fn new(body: &'a mut B) -> Self {
+        Self { body, left: MAX_ANSWER }
+    }
+
+    async fn chunk(&mut self) -> Result<Option<Vec<u8>>, String> {
+        let Some(chunk) = self.body.chunk().await? else { return Ok(None) };
+        let left = self.left.checked_sub(chunk.len());
+        self.left = left.ok_or_else(|| format!("the answer is larger than {} MiB", MAX_ANSWER >> 20))?;
+        Ok(Some(chunk))
+    }
+}
+
+async fn whole(body: &mut impl Body) -> Result<Vec<u8>, String> {
+    let (mut body, mut whole) = (Bounded::new(body), Vec::new());
+    while let Some(chunk) = body.chunk().await? {
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(whole)
+}
+
+/// Notifications and requests of the server may come first. What follows the answer is no concern of this request, and
+/// may never end.
+async fn streamed(body: &mut impl Body, id: u64) -> Result<Answer, String> {
+    let (mut body, mut stream) = (Bounded::new(body), sse::Stream::default());
+    while let Some(chunk) = body.chunk().await? {
+        for event in stream.take(&chunk).iter().filter(|event| event.kind == "message") {
+            let message = json(event.data.as_bytes()).ok_or("an event of the stream is not JSON")?;
+            if let Some(answer) = answer(&message, id)? {
+                return Ok(answer);
+            }
         }
     }
     Err(format!("the event stream ended without an answer to the request {id}"))
@@ -62,11 +104,20 @@ fn answer(message: &Value, id: u64) -> Result<Option<Answer>, String> {
     }
 }
 
-/// Any other status, with the JSON-RPC error if the body is one: its `id` may be absent.
-fn refusal(response: &Response<Vec<u8>>) -> String {
-    let status = response.status().as_u16();
-    match json(response.body()).as_ref().and_then(|body| body.get("error")).filter(|error| error.is_object())
-    {
+/// Any other status, with the JSON-RPC error if the body is one: its `id` may be absent. A body that does not come takes
+/// nothing from what the status says.
+async fn refusal(head: &Parts, body: &mut impl Body) -> String {
+    let status = head.status.as_u16();
+    // Only the end of a client's patience leaves a challenge unanswered.
+    if let Some(challenge) = Challenge::of(head.status, &head.headers, None, 0) {
+        let wanted = match &challenge.demand().scope {
+            Some(scopes) => format!("the scopes {scopes}"),
+            None => "a token".to_owned(),
+        };
+        return format!("HTTP {status}: the server went on asking for {wanted}, whatever it was given");
+    }
+    let body = whole(body).await.ok().and_then(|body| json(&body));
+    match body.as_ref().and_then(|body| body.get("error")).filter(|error| error.is_object()) {
         Some(error) => format!("HTTP {status}, {}", describe(error)),
         None => format!("HTTP {status}"),
     }
@@ -82,80 +133,11 @@ fn json(body: &[u8]) -> Option<Value> {
     serde_json::from_slice(body).ok()
 }
 
-fn media_type(response: &Response<Vec<u8>>) -> Option<String> {
-    let whole = response.headers().get(CONTENT_TYPE)?.to_str().ok()?;
+fn media_type(fields: &HeaderMap) -> Option<String> {
+    let whole = fields.get(CONTENT_TYPE)?.to_str().ok()?;
     Some(whole.split(';').next()?.trim().to_ascii_lowercase())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Answer, accepted, read};
-    use http::Response;
-    use serde_json::json;
-
-    fn response(status: u16, kind: &str, body: &str) -> Response<Vec<u8>> {
-        Response::builder()
-            .status(status)
-            .header("content-type", kind)
-            .body(body.as_bytes().to_vec())
-            .unwrap()
-    }
-
-    #[test]
-    fn a_json_body_is_the_answer() {
-        let body = r#"{"jsonrpc":"2.0","id":3,"result":{"a":1}}"#;
-        let found = read(&response(200, "Application/JSON; charset=utf-8", body), 3);
-        assert_eq!(found, Ok(Answer::Result(json!({"a": 1}))));
-    }
-
-    #[test]
-    fn the_event_with_our_id_is_the_answer() {
-        let body = "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}\n\n\
-                    event: other\ndata: not json\n\n\
-                    data: {\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"ping\"}\n\n\
-                    data: {\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"a\":2}}\n\n\
-                    data: {\"jsonrpc\":\"2.0\",\"id\":3,\ndata: \"result\":{\"a\":3}}\n\n";
-        assert_eq!(read(&response(200, "text/event-stream", body), 3), Ok(Answer::Result(json!({"a": 3}))));
-        assert!(
-            read(&response(200, "text/event-stream", body), 4).unwrap_err().contains("without an answer")
-        );
-    }
-
-    #[test]
-    fn an_error_names_its_code_and_message() {
-        let body = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Method not found"}}"#;
-        let expected = "JSON-RPC error -32601: Method not found";
-        assert_eq!(read(&response(200, "application/json", body), 1), Ok(Answer::Error(expected.to_owned())));
-        let refused = read(&response(404, "application/json", body), 1).unwrap_err();
-        assert_eq!(refused, format!("HTTP 404, {expected}"));
-    }
-
-    #[test]
-    fn an_authorization_error_is_told_by_its_status_alone() {
-        let refused = response(401, "application/json", r#"{"error":"invalid_token"}"#);
-        assert_eq!(read(&refused, 1), Err("HTTP 401".to_owned()));
-        assert_eq!(accepted(&refused), Err("HTTP 401".to_owned()));
-        assert_eq!(accepted(&response(202, "", "")), Ok(()));
-    }
-
-    #[test]
-    fn a_malformed_answer_is_an_error() {
-        for (kind, body) in [
-            ("application/json", "{"),
-            ("application/json", r#"{"id":1,"result":{}}"#),
-            ("application/json", r#"{"jsonrpc":"2.0","id":2,"result":{}}"#),
-            ("application/json", r#"{"jsonrpc":"2.0","id":"1","result":{}}"#),
-            ("application/json", r#"{"jsonrpc":"2.0","id":1,"result":[]}"#),
-            ("application/json", r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#),
-            ("application/json", r#"{"jsonrpc":"2.0","id":1}"#),
-            ("text/event-stream", "data: {\n\n"),
-            ("text/plain", r#"{"jsonrpc":"2.0","id":1,"result":{}}"#),
-        ] {
-            assert!(read(&response(200, kind, body), 1).is_err(), "{kind} {body}");
-        }
-        assert!(
-            read(&response(202, "application/json", r#"{"jsonrpc":"2.0","id":1,"result":{}}"#), 1).is_err()
-        );
-        assert!(read(&Response::new(b"{}".to_vec()), 1).is_err());
-    }
-}
+#[path = "answer_tests.rs"]
+pub(crate) mod tests;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use rustls::{ClientConfig, RootCertStore};
 
-/// Longer than any answer of the suite takes, shorter than the life of the process.
-const REQUEST_LIMIT: Duration = Duration::from_secs(20);
+/// How long one request may take, to the last byte of its answer: longer than any of the suite's, shorter than the life
+/// of the process.
+pub(crate) const REQUEST_LIMIT: Duration = Duration::from_secs(20);
 
 /// A client that follows no redirect and uses no proxy. The suite is plain HTTP on loopback, so no certificate
 /// is trusted. The TLS configuration is given nonetheless: without one, reqwest panics when no process-wide

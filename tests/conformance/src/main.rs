@@ -8,19 +8,25 @@ mod handed;
 mod header_text;
 mod http_client;
 mod mcp;
+// One reader of event streams for both clients.
+#[path = "../../../cli/src/sse.rs"]
 mod sse;
 
+use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{Request, Response, Uri};
 use mcp_auth::base::text::clean;
 use mcp_auth::{Callback, Config, Policy, Preregistered, ScopeRule, Timestamp};
-use mcp_auth_reqwest::{Answers, BoxFuture, Client, Consent};
+use mcp_auth_reqwest::{Answers, BoxFuture, Client, Consent, Error};
 use url::Url;
 
+use crate::answer::Body;
 use crate::browser::Browser;
 use crate::handed::Handed;
+use crate::http_client::REQUEST_LIMIT;
 use crate::mcp::{Session, Transport};
 
 /// The whole life of the process, whatever happens: the suite waits for as long as its client lives.
@@ -28,11 +34,16 @@ const LIFE: Duration = Duration::from_secs(55);
 /// Letters of the line that says why it ended.
 const LINE: usize = 500;
 
+/// What is under way, for the line that says that it has no end.
+static OPERATION: Mutex<Option<String>> = Mutex::new(None);
+
 fn main() -> ExitCode {
     // A thread of its own, because a deadline inside the runtime ends nothing that blocks it.
     std::thread::spawn(|| {
         std::thread::sleep(LIFE);
-        tell("no end after 55 seconds");
+        let operation = OPERATION.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let operation = operation.as_deref().unwrap_or("before the first request");
+        tell(&format!("{operation}: no end after {} s", LIFE.as_secs()));
         std::process::exit(1);
     });
     match outcome() {
@@ -45,7 +56,8 @@ fn main() -> ExitCode {
 }
 
 fn tell(why: &str) {
-    eprintln!("mcp-auth-conformance: {}", clean(why, LINE));
+    // Not `eprintln!`: it panics where nothing can be written, and then the watchdog would end nothing.
+    let _ = writeln!(std::io::stderr(), "mcp-auth-conformance: {}", clean(why, LINE));
 }
 
 fn outcome() -> Result<(), String> {
@@ -71,7 +83,7 @@ async fn converse(url: Uri, handed: &Handed) -> Result<(), String> {
         .consent(Suite { browser })
         .build()
         .map_err(|error| error.to_string())?;
-    Session::new(&Authorized { client }, url, &handed.protocol_version).run().await
+    Session::new(&Authorized { client, limit: REQUEST_LIMIT }, url, &handed.protocol_version).run().await
 }
 
 /// What the suite hands over, as configuration. Everything else is the client's own.
@@ -119,21 +131,53 @@ impl Answers for Visit {
     }
 }
 
-/// Sends every request through the authorized client.
+/// Sends every request through the authorized client. What authorization takes in between has limits of its own.
 struct Authorized {
     client: Client,
+    limit: Duration,
+}
+
+/// Why there is no answer, or no more of it, from a server that has `limit` to give it.
+fn describe(error: reqwest::Error, limit: Duration) -> String {
+    if error.is_timeout() {
+        format!("no answer from the MCP server within {} s", limit.as_secs_f32())
+    } else {
+        http_client::describe(error)
+    }
 }
 
 impl Transport for Authorized {
-    async fn send(&self, request: Request<Vec<u8>>, operation: &str) -> Result<Response<Vec<u8>>, String> {
-        let failed = |error| format!("{operation}: {}", http_client::describe(error));
-        let request = reqwest::Request::try_from(request).map_err(failed)?;
-        let answer = self.client.send_as(operation, request).await;
-        let answer = answer.map_err(|error| format!("{operation}: {error}"))?;
-        let mut response = Response::new(Vec::new());
+    type Body = Incoming;
+
+    async fn send(&self, request: Request<Vec<u8>>, operation: &str) -> Result<Response<Incoming>, String> {
+        *OPERATION.lock().unwrap_or_else(PoisonError::into_inner) = Some(operation.to_owned());
+        let failed = |error| format!("{operation}: {}", describe(error, self.limit));
+        let mut request = reqwest::Request::try_from(request).map_err(failed)?;
+        *request.timeout_mut() = Some(self.limit);
+        let answer = self.client.send_as(operation, request).await.map_err(|error| match error {
+            Error::Transport(error) => failed(error),
+            other => format!("{operation}: {other}"),
+        })?;
+        let mut response = Response::new(());
         *response.status_mut() = answer.status();
         *response.headers_mut() = answer.headers().clone();
-        *response.body_mut() = answer.bytes().await.map_err(failed)?.to_vec();
-        Ok(response)
+        Ok(response.map(|()| Incoming { answer, limit: self.limit }))
     }
 }
+
+/// The rest of an answer, within the time limit of its request.
+struct Incoming {
+    answer: reqwest::Response,
+    limit: Duration,
+}
+
+impl Body for Incoming {
+    async fn chunk(&mut self) -> Result<Option<Vec<u8>>, String> {
+        let chunk = self.answer.chunk().await.map_err(|error| describe(error, self.limit))?;
+        Ok(chunk.map(Vec::from))
+    }
+}
+
+#[cfg(test)]
+#[path = "main_tests.rs"]
+mod tests;

@@ -5,7 +5,7 @@
 use http::{HeaderMap, Request, Response, Uri};
 use serde_json::{Value, json};
 
-use crate::answer::{Answer, accepted, read};
+use crate::answer::{Answer, Body, accepted, read};
 use crate::{arguments, header_text};
 
 const STATELESS_SINCE: &str = "2026-07-28";
@@ -14,8 +14,11 @@ const STATEFUL: [&str; 3] = ["2025-03-26", "2025-06-18", "2025-11-25"];
 
 /// Sends one HTTP request, authorized by whoever implements this, and gives the answer.
 pub(crate) trait Transport {
+    /// What comes after the header of an answer.
+    type Body: Body;
+
     /// `operation` names what the request is for: `tools/list`, or `tools/call:` and the tool.
-    async fn send(&self, request: Request<Vec<u8>>, operation: &str) -> Result<Response<Vec<u8>>, String>;
+    async fn send(&self, request: Request<Vec<u8>>, operation: &str) -> Result<Response<Self::Body>, String>;
 }
 
 /// A conversation with one MCP server.
@@ -82,7 +85,8 @@ impl<'a, T: Transport> Session<'a, T> {
     async fn notify(&self, method: &str) -> Result<(), String> {
         let message = json!({"jsonrpc": "2.0", "method": method});
         let answer = self.transport.send(self.post(&message, method, None)?, method).await?;
-        accepted(&answer).map_err(|why| format!("{method}: {why}"))
+        let (head, mut body) = answer.into_parts();
+        accepted(&head, &mut body).await.map_err(|why| format!("{method}: {why}"))
     }
 
     /// The result of one request. `name` is what is called, where the method calls something by name.
@@ -103,11 +107,13 @@ impl<'a, T: Transport> Session<'a, T> {
         let message = json!({"jsonrpc": "2.0", "id": self.last_id, "method": method, "params": params});
         let operation = name.map_or_else(|| method.to_owned(), |name| format!("{method}:{name}"));
         let answer = self.transport.send(self.post(&message, method, name)?, &operation).await?;
-        let result = match read(&answer, self.last_id).map_err(|why| format!("{operation}: {why}"))? {
+        let (head, mut body) = answer.into_parts();
+        let answer = read(&head, &mut body, self.last_id).await;
+        let result = match answer.map_err(|why| format!("{operation}: {why}"))? {
             Answer::Result(result) => result,
             Answer::Error(why) => return Err(format!("{operation}: the server answered {why}")),
         };
-        self.accept(answer.headers(), &result).map_err(|why| format!("{operation}: {why}"))?;
+        self.accept(&head.headers, &result).map_err(|why| format!("{operation}: {why}"))?;
         Ok(result)
     }
 

@@ -4,6 +4,7 @@ use http::{HeaderMap, Request, Response, Uri};
 use serde_json::{Value, json};
 
 use super::{Session, Transport};
+use crate::answer::tests::Chunks;
 
 /// A server in memory: it records what it is sent, and answers each message as a function of its method and id.
 struct Memory<F> {
@@ -38,7 +39,9 @@ impl<F: Fn(&str, &Value) -> Response<Vec<u8>>> Memory<F> {
 }
 
 impl<F: Fn(&str, &Value) -> Response<Vec<u8>>> Transport for Memory<F> {
-    async fn send(&self, request: Request<Vec<u8>>, operation: &str) -> Result<Response<Vec<u8>>, String> {
+    type Body = Chunks;
+
+    async fn send(&self, request: Request<Vec<u8>>, operation: &str) -> Result<Response<Chunks>, String> {
         assert_eq!(
             (request.method().as_str(), request.uri().to_string().as_str()),
             ("POST", "http://localhost:1/mcp")
@@ -47,7 +50,7 @@ impl<F: Fn(&str, &Value) -> Response<Vec<u8>>> Transport for Memory<F> {
         let headers = request.headers().clone();
         let answer = (self.answer)(message["method"].as_str().unwrap(), &message["id"]);
         self.heard.borrow_mut().push(Heard { operation: operation.to_owned(), headers, message });
-        Ok(answer)
+        Ok(answer.map(Chunks::from))
     }
 }
 
@@ -166,9 +169,9 @@ async fn an_error_names_the_operation_it_ended() {
 
 #[tokio::test]
 async fn an_http_refusal_names_its_status() {
-    let server = Memory::new(|_: &str, _: &Value| status(401));
-    assert_eq!(server.run("2026-07-28").await, Err("tools/list: HTTP 401".to_owned()));
-    assert_eq!(server.run("2025-11-25").await, Err("initialize: HTTP 401".to_owned()));
+    let server = Memory::new(|_: &str, _: &Value| status(403));
+    assert_eq!(server.run("2026-07-28").await, Err("tools/list: HTTP 403".to_owned()));
+    assert_eq!(server.run("2025-11-25").await, Err("initialize: HTTP 403".to_owned()));
     let server =
         Memory::new(|method: &str, id: &Value| if id.is_null() { status(400) } else { stateful(method, id) });
     assert_eq!(server.run("2025-11-25").await, Err("notifications/initialized: HTTP 400".to_owned()));
