@@ -5,7 +5,9 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use mcp_auth::base::guard;
-use mcp_auth::{Action, Ask, Event, Forget, Load, Open, Purpose, RequestId, Save, Saving, Send, Timestamp};
+use mcp_auth::{
+    Action, Ask, Entry, Event, Forget, Load, Open, Purpose, RequestId, Save, Saving, Send, Timestamp,
+};
 use mcp_auth_store::Lease;
 use tokio::task::{AbortHandle, JoinSet, spawn_blocking, yield_now};
 use tokio::time::sleep;
@@ -18,8 +20,8 @@ use crate::observe::Observed;
 struct Crank<'a> {
     shared: &'a Arc<Shared>,
     desk: &'a Desk,
-    /// How much of the trail has been shown.
-    noted: usize,
+    /// What of the trail has been shown.
+    noted: Vec<Entry>,
     /// What is under way: at most one thing of the grant in use, and one of a login.
     work: JoinSet<Worked>,
     /// How many of them end by themselves at their deadline.
@@ -49,7 +51,7 @@ pub(crate) async fn drive(shared: &Arc<Shared>, desk: &Desk) {
     let mut crank = Crank {
         shared,
         desk,
-        noted: 0,
+        noted: Vec::new(),
         work: JoinSet::new(),
         limited: 0,
         leases: BTreeMap::new(),
@@ -71,9 +73,11 @@ impl Crank<'_> {
         let (action, fresh) = {
             let mut machine = self.shared.lock();
             let entries = machine.auth.trail().entries();
-            // Another attempt has begun, with a trail of its own.
-            self.noted = if entries.len() < self.noted { 0 } else { self.noted };
-            let fresh = entries.get(self.noted..).unwrap_or_default().to_vec();
+            // Another attempt has a trail of its own; the one that is over keeps its trail until then.
+            if !entries.starts_with(&self.noted) {
+                self.noted.clear();
+            }
+            let fresh = entries.get(self.noted.len()..).unwrap_or_default().to_vec();
             let action = machine.poll();
             if matches!(action, Action::Wait(None)) {
                 // Under the same lock, so that nobody leaves word for a task that has ended.
@@ -81,7 +85,7 @@ impl Crank<'_> {
             }
             (action, fresh)
         };
-        self.noted += fresh.len();
+        self.noted.extend_from_slice(&fresh);
         fresh.iter().for_each(|entry| self.shared.observer.see(Observed::Noted(entry)));
         Some(action).filter(|action| !matches!(action, Action::Wait(None)))
     }
@@ -106,7 +110,6 @@ impl Crank<'_> {
             Action::Finish(outcome) => {
                 self.asked = None;
                 self.asking.take().inspect(AbortHandle::abort);
-                self.noted = 0;
                 self.shared.observer.see(Observed::Finished(&outcome));
                 self.desk.attempt_ended(outcome);
             }
