@@ -282,6 +282,15 @@ fn halves_of_two_keys_in_one_structure_are_refused() {
     mixed[start..].copy_from_slice(&other[other.len() - 64..]);
     assert_eq!(refused(&in_pem(&label, &mixed)), KeyError::Mismatched);
 
+    // An EC key that has its public half inside and, as version 2 may, around it.
+    let twice = |public: &[u8]| {
+        let inner = [&[2, 1, 1], &der[6..], &[0x81, 66, 0], public].concat();
+        in_pem(&label, &[vec![0x30, 0x81, u8::try_from(inner.len()).unwrap()], inner].concat())
+    };
+    let own = &der[der.len() - 65..];
+    assert_eq!(Key::from_pem(twice(own)).unwrap().public(), key("ec-pkcs8.pem").public());
+    assert_eq!(refused(&twice(&mixed[der.len() - 65..])), KeyError::Mismatched);
+
     // Ed25519, version 2 (RFC 5958 §2), with its own public half and with another.
     let (label, seed) = section(&pem("ed25519.pem"));
     let (_, public) = section(&pem("ed25519-public.pem"));
@@ -292,6 +301,11 @@ fn halves_of_two_keys_in_one_structure_are_refused() {
     let own = &public[public.len() - 32..];
     assert_eq!(Key::from_pem(version_2(own)).unwrap().public(), key("ed25519.pem").public());
     assert_eq!(refused(&version_2(&[7; 32])), KeyError::Mismatched);
+
+    // Something after all that belongs there.
+    let inner = [&seed[2..], &[5, 0]].concat();
+    let longer = [vec![0x30, u8::try_from(inner.len()).unwrap()], inner].concat();
+    assert!(refused(&in_pem(&label, &longer)).to_string().contains("PKCS#8"));
 }
 
 #[test]
