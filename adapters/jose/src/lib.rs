@@ -81,8 +81,8 @@ pub use public::public_from_pem;
 
 /// Who holds a private key.
 ///
-/// `sign` is synchronous. For a key in memory that is right: a signature takes from some 20 microseconds (EC, Ed25519)
-/// to some milliseconds (RSA of 4096 bits), and a proof of possession needs one for every request. A token or a key
+/// `sign` is synchronous. For a key in memory that is right: a signature takes well under a millisecond (EC, Ed25519) or
+/// a few (RSA), and a proof of possession needs one for every request. A token or a key
 /// service blocks for as long as it takes to answer, so a driver that must not block calls `sign` where blocking is
 /// allowed (`tokio::task::spawn_blocking`), and bounds the wait itself; a signer over an asynchronous client blocks on
 /// it there. A signer that is slow is one for client assertions, of which there is one for each token: for proofs of
@@ -94,8 +94,7 @@ pub trait Signer: Send + Sync + 'static {
     /// The name of the key, where it has one, for `kid` (RFC 7515 §4.1.4).
     fn key_id(&self) -> Option<&str>;
 
-    /// The algorithms that it signs with, the preferred first: some of
-    /// [`PublicJwk::algorithms`].
+    /// The algorithms that it signs with, the preferred first: some of [`PublicJwk::algorithms`].
     fn algorithms(&self) -> &[Algorithm];
 
     /// Signs a message with one of its algorithms. It is the message itself, not its digest.
