@@ -124,7 +124,7 @@ fn read(world: &World, body: &[u8]) -> Result<ResourceMetadata, Breach> {
 
 fn found(world: &mut World, aim: Aim, place: String, url: &str, metadata: ResourceMetadata) -> Turn {
     let issuers = metadata.authorization_servers;
-    world.taken(url, 200, format!("it names {}", issuers.join(" and ")), CLAUSE);
+    world.taken(url, 200, named(world, &issuers), CLAUSE);
     let shown = without_query(&metadata.resource);
     world.note(Verdict::Checked, format!("the resource {shown} covers the server's URL"), "RFC 9728 §3.3");
     let resource =
@@ -133,6 +133,17 @@ fn found(world: &mut World, aim: Aim, place: String, url: &str, metadata: Resour
         Ok(issuers) => server_metadata::begin(world, aim, resource, issuers),
         Err(breach) => breach.into(),
     }
+}
+
+/// The issuers in words; what could not be used is only counted.
+fn named(world: &World, issuers: &[String]) -> String {
+    let usable = issuers.iter().filter(|issuer| world.guard.check(issuer).is_ok());
+    let mut shown: Vec<_> = usable.map(|issuer| without_query(issuer)).collect();
+    let others = issuers.len().saturating_sub(shown.len());
+    if others > 0 {
+        shown.push(format!("{others} that may not be used"));
+    }
+    format!("it names {}", shown.join(" and "))
 }
 
 /// Which of the named servers are tried, in order (RFC 9728 §7.6): those for which a client is configured come
