@@ -52,13 +52,13 @@ impl fmt::Debug for Config {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Preregistered {
-    /// The issuer it is registered with. `None` binds it to the first authorization server that the MCP server
-    /// names, and as long as the store keeps the record of that to no other: say the issuer where it is known,
-    /// because otherwise the MCP server decides who is shown the secret.
+    /// The issuer it is registered with. `None`, which a client with a secret cannot have, binds it to the first
+    /// authorization server to which it sends a code, and as long as this machine lives or the store keeps the record of
+    /// that to no other. Say the issuer where it is known: otherwise the MCP server decides who it is.
     pub issuer: Option<String>,
     /// The client identifier.
     pub client_id: String,
-    /// The client secret.
+    /// The client secret. It wants an [`issuer`](Self::issuer).
     pub client_secret: Option<Secret>,
     /// The client authentication method; `None` takes the best that the server lists.
     pub method: Option<AuthMethod>,
@@ -70,7 +70,7 @@ impl Preregistered {
         Self { issuer: Some(issuer.into()), client_id: client_id.into(), client_secret: None, method: None }
     }
 
-    /// A public client that is bound to the first authorization server that the MCP server names ([`Self::issuer`]).
+    /// A public client that is bound to the first authorization server to which it sends a code ([`Self::issuer`]).
     pub fn unbound(client_id: impl Into<String>) -> Self {
         Self { issuer: None, client_id: client_id.into(), client_secret: None, method: None }
     }
@@ -82,7 +82,7 @@ impl Preregistered {
         self
     }
 
-    /// The same client with a secret.
+    /// The same client with a secret. One that is [`unbound`](Self::unbound) cannot have any.
     #[must_use]
     pub fn secret(mut self, secret: impl Into<Secret>) -> Self {
         self.client_secret = Some(secret.into());
@@ -93,6 +93,12 @@ impl Preregistered {
 impl Preregistered {
     fn check(&self) -> Result<(), Breach> {
         self.issuer.as_deref().map_or(Ok(()), check_issuer)?;
+        if self.issuer.is_none() && self.client_secret.is_some() {
+            // Otherwise whoever the MCP server names would be shown it.
+            let expected = "the issuer to which the client secret belongs (`Preregistered::new`)";
+            let clause = "MCP 2026-07-28, authorization server binding";
+            return Err(Breach::new(Kind::Configuration, clause, expected, "a secret and no issuer"));
+        }
         if !is_client_id(&self.client_id) {
             let expected = "a client identifier of printable ASCII characters";
             return Err(Breach::new(
@@ -240,6 +246,16 @@ impl Config {
         &self.preregistered
     }
 
+    /// The client that is configured for the authorization server named so: the one bound to it, else the one bound to
+    /// none.
+    pub(crate) fn client_for(&self, named: &str) -> Option<&Preregistered> {
+        let bound = |client: &&Preregistered| {
+            client.issuer.as_ref().is_some_and(|issuer| self.is_issuer(issuer, named))
+        };
+        let mut clients = self.preregistered.iter();
+        clients.clone().find(bound).or_else(|| clients.find(|client| client.issuer.is_none()))
+    }
+
     pub(crate) fn client_document(&self) -> Option<&str> {
         self.metadata_document.as_deref()
     }
@@ -272,16 +288,17 @@ impl Config {
     }
 
     pub(crate) fn issuer_policy(&self, issuer: &str) -> IssuerPolicy {
-        self.issuers
-            .iter()
-            .find(|(known, _)| known == issuer)
-            .map(|(_, policy)| policy.clone())
-            .unwrap_or_default()
+        self.known_policy(issuer).cloned().unwrap_or_default()
+    }
+
+    fn known_policy(&self, issuer: &str) -> Option<&IssuerPolicy> {
+        self.issuers.iter().find(|(known, _)| known == issuer).map(|(_, policy)| policy)
     }
 
     /// Whether `issuer`, which the caller wrote, is the one that is named `named`, by the policy for the latter.
     pub(crate) fn is_issuer(&self, issuer: &str, named: &str) -> bool {
-        self.issuer_policy(named).issuer_match.same(issuer, named)
+        let rule = self.known_policy(named).map(|policy| policy.issuer_match).unwrap_or_default();
+        rule.same(issuer, named)
     }
 
     pub(crate) fn revision(&self) -> &str {

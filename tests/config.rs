@@ -37,6 +37,7 @@ fn what_cannot_be_used_is_refused_at_once() {
         ("no bytes for metadata", policy(|it| it.metadata_bytes = 0)),
         ("no bytes for answers", policy(|it| it.answer_bytes = 0)),
         ("an issuer that is no URL", config().preregistered(client("as.example", "id"))),
+        ("a secret and no issuer", config().preregistered(Preregistered::unbound("id").secret("hush-hush"))),
         ("no identifier", config().preregistered(client("https://as.example", ""))),
         ("an identifier with a control", config().preregistered(client("https://as.example", "a\nb"))),
         (

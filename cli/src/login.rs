@@ -109,6 +109,11 @@ fn configuration(args: &Login, redirect_uri: String) -> Result<Config, String> {
         let secret = std::env::var("MCP_CLIENT_SECRET").ok().filter(|secret| !secret.is_empty());
         let mut client = match &args.issuer {
             Some(issuer) => Preregistered::new(issuer, client_id),
+            None if secret.is_some() => {
+                return Err(
+                    "MCP_CLIENT_SECRET belongs to one authorization server: name it with --issuer".to_owned()
+                );
+            }
             None => Preregistered::unbound(client_id),
         };
         client.client_secret = secret.map(Secret::from);

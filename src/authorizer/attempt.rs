@@ -88,7 +88,7 @@ impl Authorizer {
             Turn::LoggedOut(done) => {
                 self.restored = true;
                 self.grant = None;
-                self.quiet = None;
+                (self.quiet, self.world.bound) = (None, None);
                 self.finish(Ok(Outcome::LoggedOut(done)));
             }
             Turn::Failed(breach) => self.fail(breach),

@@ -22,6 +22,7 @@ pub(crate) struct Exchanging {
 }
 
 pub(crate) fn begin(world: &mut World, terms: Terms, code: &Secret, code_verifier: &Secret) -> Turn {
+    world.bind(&terms.server);
     let redirect_uri = world.config.redirect_url().to_owned();
     let grant = Grant::AuthorizationCode { code, redirect_uri: &redirect_uri, code_verifier };
     match send(world, &terms, grant, CLAUSE) {

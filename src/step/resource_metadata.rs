@@ -9,7 +9,6 @@ use crate::action::Purpose;
 use crate::base::breach::{Breach, Kind};
 use crate::base::guard::{Shown, without_query};
 use crate::base::scope::Scopes;
-use crate::config::Preregistered;
 use crate::event::Answer;
 use crate::policy::{Legacy, ServerChoice};
 use crate::trail::Verdict;
@@ -156,12 +155,7 @@ fn choose(world: &mut World, named: Vec<String>) -> Result<Vec<String>, Breach> 
         }
         return Err(Breach::new(Kind::IssuerMismatch, "RFC 9728 §7.6", pinned, named.join(" ")));
     }
-    let known = |named: &String| {
-        let is_for = |client: &Preregistered| {
-            client.issuer.as_ref().is_some_and(|issuer| world.config.is_issuer(issuer, named))
-        };
-        world.config.known_clients().iter().any(is_for)
-    };
+    let known = |named: &String| world.config.client_for(named).is_some_and(|client| client.issuer.is_some());
     let (mut first, rest): (Vec<_>, Vec<_>) = named.into_iter().partition(known);
     first.extend(rest);
     // Each may take several exchanges of several seconds, and the list is the server's.

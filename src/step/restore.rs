@@ -275,11 +275,7 @@ fn is_chosen(world: &World, found: &Credential) -> bool {
 /// since, so it is taken from the configuration.
 fn current_client(world: &World, found: &Credential) -> Option<Client> {
     let server = &found.authorization_server;
-    let configured = world.config.known_clients().iter().find(|known| match &known.issuer {
-        Some(issuer) => world.config.is_issuer(issuer, &server.named),
-        None => known.client_id == found.client.id,
-    });
-    match (configured, found.client.origin) {
+    match (world.config.client_for(&server.named), found.client.origin) {
         (Some(known), Origin::Preregistered) if known.client_id == found.client.id => {
             Some(Client { secret: known.client_secret.clone(), ..found.client.clone() })
         }

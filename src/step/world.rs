@@ -13,7 +13,7 @@ use crate::base::secret::Secret;
 use crate::base::seed::{Draws, Seed};
 use crate::base::time::Timestamp;
 use crate::config::Config;
-use crate::credential::{Credential, Generation};
+use crate::credential::{AuthorizationServer, Credential, Generation};
 use crate::event::RequestId;
 use crate::step::renewals::Renewals;
 use crate::trail::{Entry, Trail, Verdict};
@@ -66,6 +66,8 @@ pub(crate) struct World {
     pub(crate) latest: Generation,
     /// The client that its authorization server no longer knows, by issuer and identifier: it is not used again.
     disowned: Option<(String, String)>,
+    /// The issuer that was sent a code by the client that is configured for no issuer.
+    pub(crate) bound: Option<String>,
     /// Clients that were registered in this run, by issuer. A login that fails does not undo its registration.
     registered: Vec<(String, Client)>,
     /// Exclusive loads that nothing has come back from.
@@ -101,6 +103,7 @@ impl World {
             record: None,
             latest: Generation::default(),
             disowned: None,
+            bound: None,
             registered: Vec::new(),
             unanswered: VecDeque::new(),
             ids: 0,
@@ -139,6 +142,15 @@ impl World {
     pub(crate) fn disown(&mut self, issuer: &str, client: &Client) {
         self.disowned = Some((issuer.to_owned(), client.id.clone()));
         self.registered.retain(|(known, _)| known != issuer);
+    }
+
+    /// A code is about to be sent to this authorization server. A client that is configured for no issuer is its own from
+    /// now on.
+    pub(crate) fn bind(&mut self, server: &AuthorizationServer) {
+        let unbound = self.config.client_for(&server.named).filter(|client| client.issuer.is_none());
+        if unbound.is_some() {
+            self.bound.get_or_insert_with(|| server.issuer.clone());
+        }
     }
 
     /// The authorization server has registered this client.
