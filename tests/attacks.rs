@@ -2,10 +2,13 @@
 
 mod support;
 
-use mcp_auth::{Callback, Event, Scopes};
-use mcp_auth_testbed::Dials;
+use mcp_auth::wire::client::AuthMethod;
+use mcp_auth::{
+    Callback, Config, Credential, Event, Kind, Outcome, Preregistered, Scopes, Secret, TokenSource,
+};
+use mcp_auth_testbed::{Dials, PreRegistered, Purpose};
 use serde_json::json;
-use support::{Rig, at};
+use support::{REDIRECT, Rig, at, authorized};
 
 const SERVER: &str = "https://mcp.example/mcp";
 const RESOURCE_METADATA: &str = "https://mcp.example/.well-known/oauth-protected-resource";
@@ -37,6 +40,68 @@ fn resource_metadata_writes_nothing_of_its_own_into_the_trail() {
     assert!(!shown.contains('\u{1b}') && !shown.contains("\n  checked: all is well"), "{shown}");
     assert!(shown.contains("it names https://named.example and 2 that may not be used"), "{shown}");
     assert!(failure.trail.entries().iter().all(|entry| entry.to_string().chars().count() < 700));
+}
+
+fn confidential(config: Config) -> Config {
+    config.preregistered(Preregistered::new("https://as.example", "by-hand").secret("configured-secret"))
+}
+
+/// A rig with a confidential client that has logged in, and a new process of it that finds the record spoilt.
+fn planted(spoil: impl FnOnce(&mut Credential)) -> Rig {
+    let method = AuthMethod::ClientSecretBasic.as_str();
+    let known = PreRegistered::confidential("by-hand", "configured-secret", method, REDIRECT);
+    let mut rig = Rig::with(Dials { clients: vec![known], ..Dials::default() }, confidential);
+    rig.log_in().unwrap();
+    rig.restart(confidential);
+    spoil(rig.store.values_mut().next().unwrap());
+    rig
+}
+
+#[test]
+fn a_planted_record_is_not_shown_the_configured_secret() {
+    for secret in [None, Some(Secret::new("another-secret"))] {
+        let spoil = |record: &mut Credential| {
+            record.authorization_server.token_endpoint = "https://evil.example/token".to_owned();
+            record.authorization_server.revocation_endpoint = Some("https://evil.example/revoke".to_owned());
+            record.client.secret = secret.clone();
+        };
+        // While its token lives it serves, and the trail says what it does not do.
+        let mut rig = planted(spoil);
+        assert_eq!(authorized(rig.run(Event::Restore).unwrap()).source, TokenSource::Kept);
+        assert!(rig.auth.trail().to_string().contains("does not hold the configured client secret"));
+        // Where more scope is wanted, or it is out, the issuer is asked where its endpoints are.
+        rig.call("tools/call", Some("write_file")).unwrap();
+        assert_eq!(rig.count(Purpose::ServerMetadata), 2);
+        let mut rig = planted(spoil);
+        rig.now += 3600;
+        assert_eq!(rig.run(Event::Restore).unwrap(), Outcome::Anonymous);
+        assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+        assert_eq!((rig.opened.len(), rig.count(Purpose::ServerMetadata)), (2, 2));
+        // The new record is the machine's own.
+        rig.now += 3600;
+        assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+        assert_eq!(rig.opened.len(), 2);
+        // Whoever logs out revokes with what the record holds.
+        let mut rig = planted(spoil);
+        rig.run(Event::LogOut).unwrap();
+    }
+    // One that holds the secret knows it.
+    let mut rig = planted(|_| {});
+    rig.now += 3600;
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    assert_eq!(rig.opened.len(), 1);
+}
+
+#[test]
+fn the_configured_method_comes_before_the_records() {
+    let mut rig = planted(|_| {});
+    rig.world.dials_mut().clients[0].auth_method = AuthMethod::ClientSecretPost.as_str().to_owned();
+    rig.restart(|config| {
+        let client = Preregistered::new("https://as.example", "by-hand").secret("configured-secret");
+        config.preregistered(client.method(AuthMethod::ClientSecretPost))
+    });
+    rig.now += 3600;
+    assert_eq!(authorized(rig.run(Event::Restore).unwrap()).source, TokenSource::Refreshed);
 }
 
 #[test]

@@ -162,7 +162,7 @@ impl Authorizer {
         let credential = &grant.credential;
         // Near its end a token is renewed; where that is not possible, or not now, it serves to its end.
         credential.is_live(now, margin)
-            || (credential.is_unexpired(now) && !self.world.renewals.allow(credential, now))
+            || (credential.is_unexpired(now) && !self.world.may_renew(credential, now))
     }
 
     fn restore(&mut self) {

@@ -7,7 +7,7 @@ use super::world::Lease;
 use super::{Aim, Pending, Refreshing, Step, Turn, World, consent, resource_metadata, save};
 use crate::base::breach::{Breach, Kind};
 use crate::base::time::Timestamp;
-use crate::credential::{Credential, VERSION};
+use crate::credential::{AuthorizationServer, Credential, VERSION};
 use crate::event::Answer;
 use crate::outcome::TokenSource;
 use crate::policy::{ScopeSources, ServerChoice};
@@ -133,7 +133,7 @@ fn use_of(world: &World, aim: &Aim, held: &Credential) -> Use {
     }
     // A token that was renewed for this very request and refused again will not get better by renewing.
     let in_vain = refused && aim.renewed;
-    if !in_vain && world.renewals.allow(held, world.now) {
+    if !in_vain && world.may_renew(held, world.now) {
         return Use::Renew;
     }
     if !refused && held.is_unexpired(world.now) {
@@ -174,6 +174,11 @@ fn decide_alone(world: &mut World, mut aim: Aim, breach: Breach) -> Turn {
 }
 
 fn settle(world: &mut World, aim: Aim, held: Box<Credential>, good_for: Use) -> Turn {
+    if !world.has_proven(&held) {
+        let note = "the record does not hold the configured client secret, so its endpoints are not trusted with it: \
+                    it is not renewed";
+        world.note(Verdict::Decided, note, CLAUSE);
+    }
     if good_for == Use::Serve {
         return Turn::Granted { credential: held, source: TokenSource::Kept, unsaved: aim.unsaved };
     }
@@ -204,9 +209,10 @@ pub(crate) fn discover(world: &mut World, aim: Aim) -> Turn {
 }
 
 /// A step-up to known scopes needs no discovery: the record names the server, the endpoints and the client. Unless
-/// the challenge names metadata elsewhere than where the record's was found; then that is read.
+/// the challenge names metadata elsewhere than where the record's was found, or the record does not hold the secret that
+/// its endpoints would be shown; then metadata is read.
 fn known_terms(world: &World, aim: &Aim) -> Option<Terms> {
-    let held = aim.held.as_ref().filter(|held| aim.step_up && world.knows(held))?;
+    let held = aim.held.as_ref().filter(|held| aim.step_up && world.knows(held) && world.has_proven(held))?;
     let elsewhere = |url: &String| held.resource_metadata.as_ref() != Some(url);
     if aim.demand.resource_metadata.iter().any(elsewhere) {
         return None;
@@ -249,7 +255,7 @@ pub(crate) fn adopt(world: &mut World, found: Credential) -> Option<Credential> 
     } else {
         None
     };
-    let client = current_client(world, &found);
+    let client = current_client(world, &found.authorization_server, &found.client);
     match (reason, client) {
         (None, Some(client)) => Some(Credential { client, ..found }),
         (reason, _) => {
@@ -271,19 +277,18 @@ fn is_chosen(world: &World, found: &Credential) -> bool {
     }
 }
 
-/// The record's client, if the configuration still has it that way. A configured secret may have been changed
-/// since, so it is taken from the configuration.
-fn current_client(world: &World, found: &Credential) -> Option<Client> {
-    let server = &found.authorization_server;
-    match (world.config.client_for(&server.named), found.client.origin) {
-        (Some(known), Origin::Preregistered) if known.client_id == found.client.id => {
-            Some(Client { secret: known.client_secret.clone(), ..found.client.clone() })
+/// The client of a record, if the configuration still has it that way. How a configured client authenticates is the
+/// configuration's to say; its secret stays the record's, and is the configured one only where both are the same.
+fn current_client(world: &World, server: &AuthorizationServer, client: &Client) -> Option<Client> {
+    match (world.config.client_for(&server.named), client.origin) {
+        (Some(known), Origin::Preregistered) if known.client_id == client.id => {
+            Some(Client { method: known.method.unwrap_or(client.method), ..client.clone() })
         }
         (Some(_), _) | (None, Origin::Preregistered) => None,
         (None, Origin::MetadataDocument) => {
-            let same = world.config.client_document() == Some(found.client.id.as_str());
-            same.then(|| found.client.clone())
+            let same = world.config.client_document() == Some(client.id.as_str());
+            same.then(|| client.clone())
         }
-        (None, Origin::Dynamic | Origin::Prompted) => Some(found.client.clone()),
+        (None, Origin::Dynamic | Origin::Prompted) => Some(client.clone()),
     }
 }

@@ -12,12 +12,12 @@ use crate::base::guard::{self, Endpoint, Guard};
 use crate::base::secret::Secret;
 use crate::base::seed::{Draws, Seed};
 use crate::base::time::Timestamp;
-use crate::config::Config;
+use crate::config::{Config, Preregistered};
 use crate::credential::{AuthorizationServer, Credential, Generation};
 use crate::event::RequestId;
 use crate::step::renewals::Renewals;
 use crate::trail::{Entry, Trail, Verdict};
-use crate::wire::client::Client;
+use crate::wire::client::{Client, Origin};
 
 /// How many authorization servers' registrations are kept at a time.
 const MAX_REGISTERED: usize = 4;
@@ -168,6 +168,19 @@ impl World {
     /// Whether the client of this credential may be used still.
     pub(crate) fn knows(&self, credential: &Credential) -> bool {
         !self.has_disowned(&credential.authorization_server.issuer, &credential.client.id)
+    }
+
+    /// Whether this credential's refresh token may be sent at `now`.
+    pub(crate) fn may_renew(&self, credential: &Credential, now: Timestamp) -> bool {
+        self.renewals.allow(credential, now) && self.has_proven(credential)
+    }
+
+    /// Whether this credential holds the secret that is configured for its client. One that does not may have been
+    /// planted by somebody who wants to be shown it, so nothing with a secret is sent to the endpoints that it names.
+    pub(crate) fn has_proven(&self, credential: &Credential) -> bool {
+        let (server, client) = (&credential.authorization_server, &credential.client);
+        let same = |known: &Preregistered| known.client_secret == client.secret;
+        client.origin != Origin::Preregistered || self.config.client_for(&server.named).is_some_and(same)
     }
 
     /// Whether the authorization server does not know the client of this identifier any more.

@@ -16,6 +16,8 @@ pub(super) struct Server {
     authorization_endpoint: String,
     registration_endpoint: Option<String>,
     revocation_endpoint: Option<String>,
+    /// Whether it said so itself; otherwise a record does.
+    said: bool,
 }
 
 impl Server {
@@ -63,10 +65,11 @@ impl Documents {
             authorization_endpoint,
             registration_endpoint,
             revocation_endpoint,
+            said: true,
         });
     }
 
-    /// A record names a server, too.
+    /// A record names a server, too. That is no word of the server's own.
     pub(super) fn remember(&mut self, server: &AuthorizationServer) {
         self.add(Server {
             issuer: server.issuer.clone(),
@@ -76,6 +79,7 @@ impl Documents {
             authorization_endpoint: server.authorization_endpoint.clone(),
             registration_endpoint: None,
             revocation_endpoint: server.revocation_endpoint.clone(),
+            said: false,
         });
     }
 
@@ -117,9 +121,9 @@ impl Documents {
         self.servers.iter().any(|server| same_issuer(&server.issuer, issuer) && here(server))
     }
 
-    /// Whether the issuer revokes tokens at `url`.
+    /// Whether the issuer revokes tokens at `url`, by its own word.
     pub(super) fn revokes_for(&self, issuer: &str, url: &str) -> bool {
-        self.servers.iter().any(|server| same_issuer(&server.issuer, issuer) && server.revokes_at(url))
+        self.said(issuer).any(|server| server.revokes_at(url))
     }
 
     /// Whether the issuer with this token endpoint revokes tokens at `url`.
@@ -128,9 +132,14 @@ impl Documents {
         self.servers.iter().filter(own).any(|server| server.revokes_at(url))
     }
 
+    /// Whether the issuer has its token endpoint at `url`, by its own word.
     pub(super) fn is_token_endpoint_of(&self, issuer: &str, url: &str) -> bool {
-        let here = |server: &Server| super::same_url(&server.token_endpoint, url);
-        self.servers.iter().any(|server| same_issuer(&server.issuer, issuer) && here(server))
+        self.said(issuer).any(|server| super::same_url(&server.token_endpoint, url))
+    }
+
+    /// What the issuer has said of itself.
+    fn said(&self, issuer: &str) -> impl Iterator<Item = &Server> {
+        self.servers.iter().filter(move |server| server.said && same_issuer(&server.issuer, issuer))
     }
 }
 

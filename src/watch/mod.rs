@@ -31,9 +31,10 @@ use url::{Host, Url};
 
 use crate::action::{Action, Purpose, Send};
 use crate::base::guard::{Reach, is_loopback_host, same_origin};
+use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
 use crate::config::Config;
-use crate::credential::Credential;
+use crate::credential::{AuthorizationServer, Credential};
 use crate::event::{Answer, Event, Reply, RequestId, Response};
 use crate::failure::Failure;
 use crate::outcome::{Outcome, TokenSource};
@@ -107,10 +108,7 @@ impl Watch {
         let terms = &snapshot.consent.terms;
         watch.documents.remember(&terms.server);
         watch.secrets.learn(Sort::State, snapshot.state(), Home::Anywhere);
-        if let Some(secret) = &terms.client.secret {
-            let home = Home::Issuer(terms.server.issuer.clone());
-            watch.secrets.learn(Sort::ClientSecret, secret.expose(), home);
-        }
+        watch.client_secret(&terms.server, terms.client.secret.as_ref());
         watch.running = true;
         watch.asked = Some(Asked {
             state: snapshot.state().to_owned(),
@@ -304,12 +302,18 @@ impl Watch {
         if let Some(token) = &credential.refresh_token {
             self.secrets.learn(Sort::RefreshToken, token.expose(), home);
         }
-        if let Some(secret) = &credential.client.secret {
-            // The issuer may move its token endpoint; the client stays its own.
-            let home = Home::Issuer(credential.authorization_server.issuer.clone());
-            self.secrets.learn(Sort::ClientSecret, secret.expose(), home);
-        }
+        self.client_secret(&credential.authorization_server, credential.client.secret.as_ref());
         self.documents.remember(&credential.authorization_server);
+    }
+
+    /// A record's client secret belongs to the endpoint that the record names. The issuer may move that; the client stays
+    /// its own. A configured secret that the record does not hold has no business there.
+    fn client_secret(&mut self, server: &AuthorizationServer, secret: Option<&Secret>) {
+        let homes = [Home::Issuer(server.issuer.clone()), Home::Endpoint(server.token_endpoint.clone())];
+        for home in homes {
+            let secret = secret.map(Secret::expose).unwrap_or_default();
+            self.secrets.learn(Sort::ClientSecret, secret, home);
+        }
     }
 
     fn sends(&mut self, send: &Send) {
