@@ -4,10 +4,11 @@ mod support;
 
 use mcp_auth::wire::client::AuthMethod;
 use mcp_auth::{
-    Callback, Config, Credential, Event, Kind, Outcome, Preregistered, Scopes, Secret, TokenSource,
+    Authorizer, Breach, Callback, Config, Credential, Event, Kind, Legacy, Outcome, Policy, Preregistered,
+    Scopes, Secret, Seed, ServerChoice, Snapshot, TokenSource,
 };
-use mcp_auth_testbed::{Dials, PreRegistered, Purpose};
-use serde_json::json;
+use mcp_auth_testbed::{Dials, PreRegistered, Purpose, ResourceMetadata, ServerMetadata};
+use serde_json::{Value, json};
 use support::{REDIRECT, Rig, at, authorized};
 
 const SERVER: &str = "https://mcp.example/mcp";
@@ -102,6 +103,81 @@ fn the_configured_method_comes_before_the_records() {
     });
     rig.now += 3600;
     assert_eq!(authorized(rig.run(Event::Restore).unwrap()).source, TokenSource::Refreshed);
+}
+
+/// A login that waits, begun by a confidential client, as another process would find it written.
+fn written() -> (Rig, Value) {
+    let method = AuthMethod::ClientSecretBasic.as_str();
+    let known = PreRegistered::confidential("by-hand", "configured-secret", method, REDIRECT);
+    let mut rig = Rig::with(Dials { clients: vec![known], ..Dials::default() }, confidential);
+    until_open(&mut rig);
+    let written = serde_json::to_value(rig.auth.snapshot().unwrap()).unwrap();
+    (rig, written)
+}
+
+fn resumes(config: Config, written: &Value) -> Result<Authorizer, Breach> {
+    Authorizer::resume(config, Seed::new([9; 32]), serde_json::from_value(written.clone()).unwrap())
+}
+
+#[test]
+fn a_snapshot_is_held_against_the_configuration() {
+    let (_, written) = written();
+    let config = || confidential(Config::new(SERVER, "Rig", REDIRECT));
+    let pinned =
+        |issuer: &str| Policy::with(|it| it.authorization_server = ServerChoice::Pinned(issuer.to_owned()));
+    resumes(config().policy(pinned("https://as.example")), &written).unwrap();
+    for (other, told) in [
+        (config().account("somebody else"), "as somebody else"),
+        (config().policy(pinned("https://as2.example")), "the one that policy names"),
+        (Config::new(SERVER, "Rig", REDIRECT), "another client"),
+    ] {
+        let refused = resumes(other, &written).map(|_| ()).unwrap_err();
+        assert!(refused.kind == Kind::Configuration && refused.to_string().contains(told), "{refused}");
+    }
+    for (place, value, told) in [
+        ("resource", json!("https://elsewhere.example/"), "another resource"),
+        ("client", json!({"secret": null}), "does not hold the client secret"),
+        ("client", json!({"id": "another"}), "another client"),
+        ("server", json!({"legacy": true}), "policy refuses"),
+    ] {
+        let mut spoilt = written.clone();
+        let term = &mut spoilt["consent"]["terms"][place];
+        match value.as_object() {
+            Some(members) => members.iter().for_each(|(name, value)| term[name] = value.clone()),
+            None => *term = value,
+        }
+        let refused = resumes(config().policy(Policy::with(|it| it.legacy = Legacy::Refused)), &spoilt);
+        let refused = refused.map(|_| ()).unwrap_err();
+        assert!(refused.kind == Kind::Configuration && refused.to_string().contains(told), "{refused}");
+    }
+}
+
+#[test]
+fn a_snapshot_does_not_outlive_its_deadline() {
+    let (mut rig, written) = written();
+    let snapshot: Snapshot = serde_json::from_value(written).unwrap();
+    let (deadline, state) = (snapshot.deadline().as_secs(), snapshot.state().to_owned());
+    rig.resume(confidential, snapshot);
+    rig.now = deadline;
+    rig.tell(Event::Called(Callback::new(format!("?code=a-late-code&state={state}"))));
+    assert_eq!(rig.drive().unwrap_err().kind(), Kind::ConsentTimedOut);
+    assert_eq!(rig.count(Purpose::Token), 0);
+}
+
+#[test]
+fn a_policy_without_fallback_holds_for_records_too() {
+    let old = Dials {
+        resource_metadata: ResourceMetadata::Nowhere,
+        advertise_metadata: false,
+        server_metadata: ServerMetadata::Nowhere,
+        ..Dials::default()
+    };
+    let mut rig = Rig::new(old);
+    assert!(rig.log_in().unwrap().legacy);
+    rig.restart(|config| config.policy(Policy::with(|it| it.legacy = Legacy::Refused)));
+    assert_eq!(rig.run(Event::Restore).unwrap(), Outcome::Anonymous);
+    assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::FallbackRefused);
+    assert_eq!(rig.opened.len(), 1);
 }
 
 #[test]

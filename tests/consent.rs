@@ -217,8 +217,13 @@ fn a_snapshot_is_of_one_configuration() {
     }
     let snapshot = rig.auth.snapshot().unwrap();
     let other = mcp_auth::Config::new("https://other.example/mcp", "Rig", support::REDIRECT);
-    let refused = mcp_auth::Authorizer::resume(other, mcp_auth::Seed::new([1; 32]), snapshot).unwrap_err();
-    assert_eq!(refused.kind, Kind::Configuration);
+    let of =
+        |account| mcp_auth::Config::new("https://mcp.example/mcp", "Rig", support::REDIRECT).account(account);
+    for other in [other, of("somebody else")] {
+        let seed = mcp_auth::Seed::new([1; 32]);
+        let refused = mcp_auth::Authorizer::resume(other, seed, snapshot.clone()).unwrap_err();
+        assert_eq!(refused.kind, Kind::Configuration);
+    }
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub(crate) use logout::begin as log_out;
 pub(crate) use refresh::Refreshing;
 pub(crate) use registration::Registering;
 pub(crate) use resource_metadata::FindingResource;
-pub(crate) use restore::{Restoring, begin};
+pub(crate) use restore::{Restoring, begin, fits};
 pub(crate) use save::begin as save;
 pub(crate) use save::{After, Saving, Unsaved};
 pub(crate) use server_metadata::FindingServer;

@@ -10,7 +10,7 @@ use crate::base::time::Timestamp;
 use crate::credential::{AuthorizationServer, Credential, VERSION};
 use crate::event::Answer;
 use crate::outcome::TokenSource;
-use crate::policy::{ScopeSources, ServerChoice};
+use crate::policy::{Legacy, ScopeSources, ServerChoice};
 use crate::step::Terms;
 use crate::trail::Verdict;
 use crate::wire::client::{Client, Origin};
@@ -239,6 +239,7 @@ fn known_terms(world: &World, aim: &Aim) -> Option<Terms> {
         asked: world.config.scope_rule().select(sources),
     })
 }
+
 /// A record is used only if it is of this form, this server, this client and this authorization server. What the
 /// record says is not trusted further than what the wire says: its URLs pass the guard when they are used.
 pub(crate) fn adopt(world: &mut World, found: Credential) -> Option<Credential> {
@@ -246,34 +247,47 @@ pub(crate) fn adopt(world: &mut World, found: Credential) -> Option<Credential> 
         Some("it has another version")
     } else if !found.generation.is_sound() {
         Some("its generation is none that this machine gives")
-    } else if found.server != world.config.server_url() || !covers(&found.resource, world.server.url()) {
-        Some("it is for another resource")
-    } else if !is_chosen(world, &found) {
-        Some("it is from another authorization server than the one that policy names")
+    } else if found.server != world.config.server_url() {
+        Some("it is for another server")
     } else if http::HeaderValue::from_str(found.access_token.expose()).is_err() {
         Some("its token is none that a header field may carry")
     } else {
         None
     };
-    let client = current_client(world, &found.authorization_server, &found.client);
-    match (reason, client) {
-        (None, Some(client)) => Some(Credential { client, ..found }),
-        (reason, _) => {
-            let reason = reason.unwrap_or("it is of another client than the one that is configured");
-            world.note(
-                Verdict::PassedOver,
-                format!("the stored credential: {reason}"),
-                "mcp-auth, credential store",
-            );
+    let client = match reason {
+        Some(reason) => Err(reason),
+        None => fits(world, &found.resource, &found.authorization_server, &found.client),
+    };
+    match client {
+        Ok(client) => Some(Credential { client, ..found }),
+        Err(reason) => {
+            world.note(Verdict::PassedOver, format!("the stored credential: {reason}"), CLAUSE);
             None
         }
     }
 }
 
-fn is_chosen(world: &World, found: &Credential) -> bool {
-    match &world.config.policies().authorization_server {
+/// Whether what a login was begun with, or what came of it, is of this configuration; gives the client as it is configured
+/// now.
+pub(crate) fn fits(
+    world: &World,
+    resource: &str,
+    server: &AuthorizationServer,
+    client: &Client,
+) -> Result<Client, &'static str> {
+    let policy = world.config.policies();
+    let chosen = match &policy.authorization_server {
         ServerChoice::InOrder => true,
-        ServerChoice::Pinned(issuer) => world.config.is_issuer(issuer, &found.authorization_server.named),
+        ServerChoice::Pinned(issuer) => world.config.is_issuer(issuer, &server.named),
+    };
+    if !covers(resource, world.server.url()) {
+        Err("it is for another resource")
+    } else if !chosen {
+        Err("it is from another authorization server than the one that policy names")
+    } else if server.legacy && policy.legacy == Legacy::Refused {
+        Err("its authorization server was found by the fallback, which policy refuses")
+    } else {
+        current_client(world, server, client).ok_or("it is of another client than the one that is configured")
     }
 }
 

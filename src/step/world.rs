@@ -178,7 +178,11 @@ impl World {
     /// Whether this credential holds the secret that is configured for its client. One that does not may have been
     /// planted by somebody who wants to be shown it, so nothing with a secret is sent to the endpoints that it names.
     pub(crate) fn has_proven(&self, credential: &Credential) -> bool {
-        let (server, client) = (&credential.authorization_server, &credential.client);
+        self.is_proven(&credential.authorization_server, &credential.client)
+    }
+
+    /// The same for a client of an authorization server.
+    pub(crate) fn is_proven(&self, server: &AuthorizationServer, client: &Client) -> bool {
         let same = |known: &Preregistered| known.client_secret == client.secret;
         client.origin != Origin::Preregistered || self.config.client_for(&server.named).is_some_and(same)
     }
