@@ -14,6 +14,10 @@ use support::{REDIRECT, Rig, at, authorized};
 const SERVER: &str = "https://mcp.example/mcp";
 const RESOURCE_METADATA: &str = "https://mcp.example/.well-known/oauth-protected-resource";
 
+const TOKEN: &str = "https://as.example/token";
+const REGISTER: &str = "https://as.example/register";
+const REVOKE: &str = "https://as.example/revoke";
+
 fn log_in() -> Event {
     Event::LogIn { scopes: Scopes::new() }
 }
@@ -178,6 +182,75 @@ fn a_policy_without_fallback_holds_for_records_too() {
     assert_eq!(rig.run(Event::Restore).unwrap(), Outcome::Anonymous);
     assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::FallbackRefused);
     assert_eq!(rig.opened.len(), 1);
+}
+
+/// Says no with the request in its mouth, after some padding: where the words are cut, a secret may be cut in two.
+fn echo(padding: usize) -> impl Fn(&str) -> (u16, String) {
+    move |body| {
+        let said = format!("{} cannot parse {body}", "x".repeat(padding));
+        (400, json!({"error": "invalid_request", "error_description": said}).to_string())
+    }
+}
+
+/// The watch looks at every failure and trail.
+#[test]
+fn a_server_that_echoes_the_request_betrays_nothing() {
+    for padding in (0..300).step_by(23) {
+        for method in [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost] {
+            let secret = "the-secret /+&";
+            let known = PreRegistered::confidential("by-hand", secret, method.as_str(), REDIRECT);
+            let configure = |config: Config| {
+                let client = Preregistered::new("https://as.example", "by-hand").secret(secret);
+                config.preregistered(client.method(method))
+            };
+            let mut rig = Rig::with(Dials { clients: vec![known], ..Dials::default() }, configure);
+            rig.instead = Some(at(TOKEN, echo(padding)));
+            let failure = rig.log_in().unwrap_err();
+            let shown = format!("{failure:#}");
+            assert!(shown.contains("invalid_request") && !shown.contains("the-secr"), "{shown}");
+            assert!(padding > 0 || shown.contains("code=(secret)"), "{shown}");
+            rig.instead = None;
+            rig.log_in().unwrap();
+            rig.now += 3600;
+            rig.instead = Some(at(TOKEN, echo(padding)));
+            assert_eq!(rig.run(Event::Restore).unwrap(), Outcome::Anonymous);
+            let trail = rig.auth.trail().to_string();
+            assert!(trail.contains("invalid_request") && !trail.contains("the-secr"), "{trail}");
+        }
+    }
+}
+
+#[test]
+fn credentials_in_a_field_come_back_in_no_words_either() {
+    let known = PreRegistered::confidential("by-hand", "the-secret", "client_secret_basic", REDIRECT);
+    let client = Preregistered::new("https://as.example", "by-hand").secret("the-secret");
+    let mut rig =
+        Rig::with(Dials { clients: vec![known], ..Dials::default() }, |config| config.preregistered(client));
+    rig.instead = Some(Box::new(|request| {
+        let field = request.headers().get("authorization").filter(|_| request.uri().path() == "/token")?;
+        let said = json!({"error": "invalid_client", "error_description": field.to_str().unwrap()});
+        Some(support::json((400, said.to_string())))
+    }));
+    let failure = rig.log_in().unwrap_err();
+    assert!(failure.to_string().contains("Basic (secret)"), "{failure}");
+
+    let mut rig = Rig::with(Dials::default(), |config| {
+        config.initial_access_token("https://as.example", "initial-access-token")
+    });
+    rig.instead = Some(at(REGISTER, |_| (403, "who gave you initial-access-token?".to_owned())));
+    let failure = rig.log_in().unwrap_err();
+    assert!(failure.to_string().contains("who gave you (secret)?"), "{failure}");
+}
+
+#[test]
+fn a_revocation_betrays_nothing() {
+    let mut rig = Rig::new(Dials::default());
+    rig.log_in().unwrap();
+    rig.instead = Some(at(REVOKE, echo(0)));
+    let Outcome::LoggedOut(done) = rig.run(Event::LogOut).unwrap() else { panic!("it is a logout") };
+    rig.watch.shown("the outcome", &format!("{done:?}"));
+    assert_eq!(rig.watch.breaches(), [""; 0]);
+    assert!(format!("{done:?}").contains("token=(secret)"), "{done:?}");
 }
 
 #[test]

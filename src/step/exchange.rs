@@ -2,10 +2,11 @@
 
 use super::consent::indicated;
 use super::fetch::unanswered;
-use super::world::Order;
+use super::world::{Order, Sent};
 use super::{Pending, Step, Terms, Turn, World};
 use crate::action::Purpose;
 use crate::base::breach::{Breach, Kind};
+use crate::base::redaction::Redaction;
 use crate::base::secret::Secret;
 use crate::credential::{Credential, Generation, VERSION};
 use crate::event::Answer;
@@ -18,6 +19,7 @@ const CLAUSE: &str = "RFC 6749 §4.1.3";
 #[derive(Debug)]
 pub(crate) struct Exchanging {
     pub(crate) pending: Pending,
+    carried: Redaction,
     terms: Terms,
 }
 
@@ -26,7 +28,9 @@ pub(crate) fn begin(world: &mut World, terms: Terms, code: &Secret, code_verifie
     let redirect_uri = world.config.redirect_url().to_owned();
     let grant = Grant::AuthorizationCode { code, redirect_uri: &redirect_uri, code_verifier };
     match send(world, &terms, grant, CLAUSE) {
-        Ok(pending) => Turn::Await(Step::Exchanging(Box::new(Exchanging { pending, terms }))),
+        Ok(Sent { pending, carried }) => {
+            Turn::Await(Step::Exchanging(Box::new(Exchanging { pending, carried, terms })))
+        }
         Err(breach) => breach.into(),
     }
 }
@@ -37,13 +41,14 @@ pub(crate) fn send(
     terms: &Terms,
     grant: Grant<'_>,
     clause: &'static str,
-) -> Result<Pending, Breach> {
+) -> Result<Sent, Breach> {
     let policy = world.config.issuer_policy(&terms.server.named);
     let resource = indicated(&policy.resource, &terms.resource);
-    let purpose = match grant {
-        Grant::AuthorizationCode { .. } => Purpose::Token,
-        Grant::RefreshToken { .. } => Purpose::Refresh,
+    let (purpose, mut secrets) = match grant {
+        Grant::AuthorizationCode { code, code_verifier, .. } => (Purpose::Token, vec![code, code_verifier]),
+        Grant::RefreshToken { refresh_token, .. } => (Purpose::Refresh, vec![refresh_token]),
     };
+    secrets.extend(&terms.client.secret);
     let message = TokenRequest { grant, client: &terms.client, resource }.build();
     world.send(Order {
         purpose,
@@ -51,19 +56,23 @@ pub(crate) fn send(
         clause,
         authorization: message.authorization.as_ref(),
         content: Some(("application/x-www-form-urlencoded", message.body)),
+        secrets,
     })
 }
 
-/// Reads a token answer, and writes into the trail what came of it.
+/// Reads a token answer, and writes into the trail what came of it: nothing of what the request carried.
 pub(crate) fn read(
     world: &mut World,
     terms: &Terms,
+    carried: &Redaction,
     answer: Answer,
     clause: &'static str,
 ) -> Result<TokenAnswer, Breach> {
     let url = &terms.server.token_endpoint;
-    let response =
-        answer.response().map_err(|failure| unanswered(&failure, clause)).inspect_err(|breach| {
+    let response = answer
+        .response()
+        .map_err(|failure| carried.clear(unanswered(&failure, clause)))
+        .inspect_err(|breach| {
             world.passed_over(url, None, breach);
         })?;
     let status = response.status.as_u16();
@@ -80,7 +89,7 @@ pub(crate) fn read(
             Ok(token)
         }
         Err(breach) => {
-            let breach = configured(terms, breach);
+            let breach = configured(terms, carried.clear(breach));
             world.passed_over(url, Some(status), &breach);
             Err(breach)
         }
@@ -98,7 +107,7 @@ fn configured(terms: &Terms, breach: Breach) -> Breach {
 
 impl Exchanging {
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
-        let token = match read(world, &self.terms, answer, CLAUSE) {
+        let token = match read(world, &self.terms, &self.carried, answer, CLAUSE) {
             Ok(token) => token,
             Err(breach) => {
                 if breach.kind == Kind::ClientRejected {

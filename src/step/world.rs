@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use crate::action::{Action, Ask, Forget, Load, Open, Purpose, Release, Save, Send};
 use crate::base::breach::{Breach, Kind};
 use crate::base::guard::{self, Endpoint, Guard};
+use crate::base::redaction::Redaction;
 use crate::base::secret::Secret;
 use crate::base::seed::{Draws, Seed};
 use crate::base::time::Timestamp;
@@ -83,6 +84,17 @@ pub(crate) struct Order<'a> {
     pub(crate) clause: &'static str,
     pub(crate) authorization: Option<&'a Secret>,
     pub(crate) content: Option<(&'static str, Secret)>,
+    /// The secrets in the content.
+    pub(crate) secrets: Vec<&'a Secret>,
+}
+
+/// A request that is under way.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) pending: Pending,
+    /// What it carries. A server may give that back in what it says about the request, so whatever is told of its answer
+    /// is cleared of it.
+    pub(crate) carried: Redaction,
 }
 
 impl World {
@@ -211,7 +223,8 @@ impl World {
     }
 
     /// Sends a request, through the guard. There is no other way to send one.
-    pub(crate) fn send(&mut self, order: Order<'_>) -> Result<Pending, Breach> {
+    pub(crate) fn send(&mut self, order: Order<'_>) -> Result<Sent, Breach> {
+        let carried = Redaction::of(order.authorization, order.secrets);
         let refuse =
             |got: String| Breach::new(Kind::UrlRefused, order.clause, "a URL that may be sent to", got);
         let endpoint = self.guard.check(order.url).map_err(|refused| refuse(refused.to_string()))?;
@@ -250,7 +263,7 @@ impl World {
             deadline: pending.deadline,
             reach: endpoint.reach(),
         }));
-        Ok(pending)
+        Ok(Sent { pending, carried })
     }
 
     pub(crate) fn load(&mut self, exclusive: bool) -> Pending {

@@ -351,6 +351,10 @@ impl Watch {
         }
         let field = request.headers().get(header::AUTHORIZATION);
         let field = field.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        if let Some(credentials) = field.strip_prefix("Basic ") {
+            // As they stand they are as good as what they encode.
+            self.secrets.learn(Sort::ClientSecret, credentials, Home::Endpoint(url.to_owned()));
+        }
         let mut carried: Vec<_> =
             self.secrets.in_text(&body).into_iter().map(|found| (found, false)).collect();
         carried.extend(self.secrets.in_authorization(&field).into_iter().map(|found| (found, true)));
