@@ -36,6 +36,10 @@ pub struct Policy {
     /// ends with the same failure and no browser opens. [`Event::LogIn`](crate::Event::LogIn) ends it. Default
     /// 60 seconds.
     pub quiet_time: Duration,
+    /// How many logins a person may be shown within an hour, step-ups among them, before one of them asks for it with
+    /// [`Event::LogIn`](crate::Event::LogIn), which begins the count anew. Whatever servers do, they open no more
+    /// browsers. Default 10.
+    pub logins_per_hour: u8,
     /// How often one operation may lead to a step-up. Default 2.
     pub step_ups: u8,
     /// The largest metadata document, in bytes. Default 256 KiB.
@@ -66,6 +70,7 @@ impl Default for Policy {
             consent_time: Duration::from_secs(600),
             expiry_margin: Duration::from_secs(30),
             quiet_time: Duration::from_secs(60),
+            logins_per_hour: 10,
             step_ups: 2,
             metadata_bytes: 256 << 10,
             answer_bytes: 64 << 10,

@@ -2,12 +2,13 @@
 
 mod support;
 
+use http::{HeaderMap, StatusCode, header};
 use mcp_auth::wire::client::AuthMethod;
 use mcp_auth::{
-    Authorizer, Breach, Callback, Config, Credential, Event, Kind, Legacy, Outcome, Policy, Preregistered,
-    Scopes, Secret, Seed, ServerChoice, Snapshot, TokenSource,
+    Authorizer, Breach, Callback, Challenge, Config, Credential, Event, Failure, Kind, Legacy, Outcome,
+    Policy, Preregistered, Retry, Scopes, Secret, Seed, ServerChoice, Snapshot, TokenSource,
 };
-use mcp_auth_testbed::{Dials, PreRegistered, Purpose, ResourceMetadata, ServerMetadata};
+use mcp_auth_testbed::{Dials, PreRegistered, Purpose, RefreshTokens, ResourceMetadata, ServerMetadata};
 use serde_json::{Value, json};
 use support::{REDIRECT, Rig, at, authorized};
 
@@ -251,6 +252,90 @@ fn a_revocation_betrays_nothing() {
     rig.watch.shown("the outcome", &format!("{done:?}"));
     assert_eq!(rig.watch.breaches(), [""; 0]);
     assert!(format!("{done:?}").contains("token=(secret)"), "{done:?}");
+}
+
+/// A refusal of the present token, the first one of its request.
+fn refused(rig: &Rig, status: StatusCode, challenge: &str) -> Event {
+    let mut fields = HeaderMap::new();
+    fields.insert(header::WWW_AUTHENTICATE, challenge.parse().unwrap());
+    let generation = rig.auth.authorized().map(|it| it.generation);
+    Event::Challenged(Challenge::of(status, &fields, generation, 0).unwrap())
+}
+
+fn unauthorized(rig: &mut Rig) -> Result<Outcome, Box<Failure>> {
+    let event = refused(rig, StatusCode::UNAUTHORIZED, "Bearer error=\"invalid_token\"");
+    rig.run(event)
+}
+
+#[test]
+fn a_server_that_refuses_every_new_token_at_once_is_left() {
+    let mut rig = Rig::new(Dials { refresh_tokens: RefreshTokens::Never, ..Dials::default() });
+    rig.log_in().unwrap();
+    // Once, for the resource may have moved.
+    unauthorized(&mut rig).unwrap();
+    for _ in 0..50 {
+        assert_eq!(unauthorized(&mut rig).unwrap_err().kind(), Kind::TokenRejected);
+    }
+    assert_eq!(rig.opened.len(), 2);
+    // A person who wants to may.
+    rig.log_in().unwrap();
+    unauthorized(&mut rig).unwrap();
+    assert_eq!(rig.opened.len(), 4);
+    // What troubles nobody is tried first.
+    let mut rig = Rig::new(Dials::default());
+    rig.log_in().unwrap();
+    rig.world.revoke_everything();
+    assert_eq!(authorized(unauthorized(&mut rig).unwrap()).source, TokenSource::LoggedIn);
+    assert_eq!(authorized(unauthorized(&mut rig).unwrap()).source, TokenSource::Refreshed);
+    for opened in [3, 4, 4] {
+        rig.world.revoke_everything();
+        let ended = unauthorized(&mut rig);
+        assert_eq!(rig.opened.len(), opened, "{ended:?}");
+    }
+}
+
+#[test]
+fn no_server_opens_browsers_without_end() {
+    let mut rig = Rig::new(Dials { refresh_tokens: RefreshTokens::Never, ..Dials::default() });
+    rig.call("tools/list", None).unwrap();
+    let first = rig.now;
+    let failures: Vec<_> = (0..50)
+        .filter_map(|_| {
+            rig.now += 60;
+            unauthorized(&mut rig).err()
+        })
+        .collect();
+    assert_eq!((rig.opened.len(), failures.len()), (10, 41));
+    let failure = failures.last().unwrap();
+    assert_eq!((failure.kind(), failure.retry()), (Kind::TooManyLogins, Retry::LogIn));
+    assert_eq!(failure.retry_at.map(|at| at.as_secs()), Some(first + 3600));
+    // A person who wants to may, and then the count begins anew.
+    rig.log_in().unwrap();
+    for _ in 0..20 {
+        rig.now += 60;
+        let _ = unauthorized(&mut rig);
+    }
+    assert_eq!(rig.opened.len(), 20);
+    rig.now += 3600;
+    unauthorized(&mut rig).unwrap();
+}
+
+#[test]
+fn step_ups_that_help_are_bounded_too() {
+    let scopes: Vec<_> = (0..50).map(|count| format!("s{count}")).collect();
+    let known = scopes.iter().cloned().chain(["files:read".to_owned()]).collect();
+    let policy = Policy::with(|it| it.logins_per_hour = 4);
+    let dials = Dials { server_scopes: Some(known), ..Dials::default() };
+    let mut rig = Rig::with(dials, |config| config.policy(policy));
+    rig.call("tools/list", None).unwrap();
+    for (count, scope) in scopes.iter().enumerate() {
+        let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
+        let event = refused(&rig, StatusCode::FORBIDDEN, &challenge);
+        assert_eq!(rig.run(event).map_err(|failure| failure.kind()).is_ok(), count < 3);
+    }
+    assert_eq!(rig.opened.len(), 4);
+    // The grant serves on.
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
 }
 
 #[test]

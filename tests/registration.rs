@@ -293,6 +293,7 @@ fn a_resource_that_comes_back_finds_its_registration() {
     let mut rig = works(Dials::default());
     let first = rig.auth.authorized().unwrap().client_id;
     for servers in [AuthorizationServers::SecondOnly, AuthorizationServers::One] {
+        rig.now += 60;
         rig.world.dials_mut().authorization_servers = servers;
         assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
     }

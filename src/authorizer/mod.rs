@@ -58,6 +58,8 @@ pub struct Authorizer {
     /// The last token that the resource refused.
     refused: Option<Generation>,
     step_ups: StepUps,
+    /// A token that came from a login was refused as soon as it was there, and led to the present login.
+    hasty: bool,
     /// A failure that a person saw, and until when it stands: no further person is asked before.
     quiet: Option<(Timestamp, Breach)>,
 }
@@ -75,6 +77,7 @@ impl Authorizer {
             restored: false,
             refused: None,
             step_ups: StepUps::default(),
+            hasty: false,
             quiet: None,
         })
     }
@@ -177,6 +180,8 @@ impl Authorizer {
             self.quiet = None;
             // The person wants to; what was in vain before may not be any more.
             self.step_ups.forgive();
+            self.world.logins.forgive();
+            self.hasty = false;
             self.world.renewals.insist();
             self.begin(Aim { wanted: scopes, interactive: true, insists: true, ..Aim::default() });
         }

@@ -21,6 +21,7 @@ mod consent;
 mod exchange;
 mod fetch;
 mod forget;
+mod logins;
 mod logout;
 mod refresh;
 mod registration;

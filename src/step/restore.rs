@@ -202,6 +202,13 @@ pub(crate) fn discover(world: &mut World, aim: Aim) -> Turn {
     if let Some(breach) = aim.quiet {
         return breach.into();
     }
+    let limit = world.config.policies().logins_per_hour;
+    if let Some(at) = world.logins.used_up(limit, world.now).filter(|_| !aim.insists) {
+        world.retry_at = Some(at);
+        let expected = format!("at most {limit} logins within an hour that no person asked for");
+        let clause = "mcp-auth, policy `logins_per_hour`";
+        return Breach::new(Kind::TooManyLogins, clause, expected, "a demand for another").into();
+    }
     match known_terms(world, &aim) {
         Some(terms) => consent::begin(world, aim, terms),
         None => resource_metadata::begin(world, aim),

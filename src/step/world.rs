@@ -16,6 +16,7 @@ use crate::base::time::Timestamp;
 use crate::config::{Config, Preregistered};
 use crate::credential::{AuthorizationServer, Credential, Generation};
 use crate::event::RequestId;
+use crate::step::logins::Logins;
 use crate::step::renewals::Renewals;
 use crate::trail::{Entry, Trail, Verdict};
 use crate::wire::client::{Client, Origin};
@@ -58,6 +59,7 @@ pub(crate) struct World {
     pub(crate) out: VecDeque<Action>,
     /// Whether this attempt has put something before a person.
     pub(crate) seen: bool,
+    pub(crate) logins: Logins,
     /// Before when it is in vain to try again.
     pub(crate) retry_at: Option<Timestamp>,
     pub(crate) renewals: Renewals,
@@ -110,6 +112,7 @@ impl World {
             trail: Trail::default(),
             out: VecDeque::new(),
             seen: false,
+            logins: Logins::default(),
             retry_at: None,
             renewals: Renewals::default(),
             record: None,
@@ -332,8 +335,15 @@ impl World {
         self.renewals.back_off(generation, breach, asked, self.now, jitter);
     }
 
+    /// A person is shown something. All that one attempt shows counts once.
+    fn trouble(&mut self) {
+        if !std::mem::replace(&mut self.seen, true) {
+            self.logins.count(self.now);
+        }
+    }
+
     pub(crate) fn ask(&mut self, issuer: &str) -> Pending {
-        self.seen = true;
+        self.trouble();
         let pending = self.pending(self.config.policies().consent_time);
         self.out.push_back(Action::Ask(Ask {
             id: pending.id,
@@ -345,7 +355,7 @@ impl World {
     }
 
     pub(crate) fn open(&mut self, url: url::Url) -> Pending {
-        self.seen = true;
+        self.trouble();
         let pending = self.pending(self.config.policies().consent_time);
         self.out.push_back(Action::Open(Open { id: pending.id, url, until: pending.deadline }));
         pending

@@ -18,6 +18,7 @@
 //!   their issuer, tokens also to its revocation endpoint, an access token nowhere else, and none of them into a URL;
 //! - a code is exchanged once, and only if its response carried the `state` that was sent and the right `iss`;
 //! - no redirect is followed with a body, or to another origin;
+//! - no more logins are shown to a person than policy says, but for those that a person asks for;
 //! - new tokens are stored before success is told;
 //! - no `Debug` and no `Display` of any event, action or failure shows a secret.
 
@@ -39,7 +40,7 @@ use crate::event::{Answer, Event, Reply, RequestId, Response};
 use crate::failure::Failure;
 use crate::outcome::{Outcome, TokenSource};
 use crate::snapshot::Snapshot;
-use consent::Asked;
+use consent::{Asked, Shown};
 use documents::{Documents, members, parameters};
 use holding::{Awaited, Holding, Lane};
 use secrets::{Home, Secrets, Sort};
@@ -60,6 +61,7 @@ pub struct Watch {
     /// The query of the MCP server's URL, which may be a key. It is sent to that server alone, and never shown.
     query: Option<String>,
     asked: Option<Asked>,
+    shown: Shown,
     redirect: Option<Redirect>,
     breaches: Vec<String>,
 }
@@ -97,6 +99,7 @@ impl Watch {
             secrets,
             query: query(config.server_url()),
             asked: None,
+            shown: Shown::new(config.policies().logins_per_hour),
             redirect: None,
             breaches: Vec::new(),
         }
@@ -110,6 +113,7 @@ impl Watch {
         watch.secrets.learn(Sort::State, snapshot.state(), Home::Anywhere);
         watch.client_secret(&terms.server, terms.client.secret.as_ref());
         watch.running = true;
+        watch.shown.now = true;
         watch.asked = Some(Asked {
             state: snapshot.state().to_owned(),
             token_endpoint: Some(terms.server.token_endpoint.clone()),
@@ -131,7 +135,11 @@ impl Watch {
     pub fn event(&mut self, now: Timestamp, event: &Event) {
         self.now = self.now.max(now);
         match event {
-            Event::Restore | Event::LogIn { .. } | Event::Challenged(_) => self.running = true,
+            Event::LogIn { .. } => {
+                self.shown.times.clear();
+                self.running = true;
+            }
+            Event::Restore | Event::Challenged(_) => self.running = true,
             Event::LogOut => (self.running, self.holding.may_forget) = (true, true),
             Event::Called(callback) => self.called(callback.expose()),
             Event::Replied(reply) => self.replied(reply),
@@ -174,7 +182,7 @@ impl Watch {
                 }
                 self.ended(outcome);
                 self.awaited.retain(|awaited| awaited.lane == Lane::Grant);
-                (self.running, self.asked) = (false, None);
+                (self.running, self.asked, self.shown.now) = (false, None, false);
             }
         }
         self.holds(action);
