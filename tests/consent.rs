@@ -30,6 +30,14 @@ fn the_four_rows_of_iss() {
     ] {
         assert_eq!(kind(Dials { iss, ..Dials::default() }), expected, "{iss:?}");
     }
+    // By policy there are two rows only.
+    let strict = |iss| {
+        let policy = Policy::with(|it| it.require_iss = true);
+        let mut rig = Rig::with(Dials { iss, ..Dials::default() }, |config| config.policy(policy));
+        rig.log_in().map_err(|failure| (failure.kind(), rig.count(Purpose::Token)))
+    };
+    assert_eq!(strict(Iss::Absent).unwrap_err(), (Kind::IssuerMissing, 0));
+    strict(Iss::SentOnly).unwrap();
 }
 
 #[test]

@@ -119,7 +119,7 @@ impl Consenting {
         let judged = callback.judge(&Expected {
             state: &self.consent.state,
             issuer: &server.issuer,
-            iss_required: server.iss_parameter_supported,
+            iss_required: world.config.policies().demands_iss(server.iss_parameter_supported),
             issuer_aliases: &policy.issuer_aliases,
         });
         match judged {

@@ -30,6 +30,8 @@ impl Server {
 pub(super) struct Documents {
     servers: Vec<Server>,
     aliases: Vec<(String, Vec<String>)>,
+    /// Whether `iss` is demanded of every issuer.
+    iss_required: bool,
 }
 
 impl Documents {
@@ -37,7 +39,7 @@ impl Documents {
         let aliases = config.issuer_policies().iter();
         let aliases =
             aliases.map(|(issuer, policy)| (issuer.clone(), policy.issuer_aliases.clone())).collect();
-        Self { servers: Vec::new(), aliases }
+        Self { servers: Vec::new(), aliases, iss_required: config.policies().require_iss }
     }
 
     /// Reads a metadata document that came from `url`. What is none, or speaks for an issuer elsewhere, is passed
@@ -54,7 +56,7 @@ impl Documents {
             return;
         }
         let promised = document.get("authorization_response_iss_parameter_supported");
-        let iss_required = promised.and_then(Value::as_bool).unwrap_or_default();
+        let iss_required = self.iss_required || promised.and_then(Value::as_bool).unwrap_or_default();
         let registration_endpoint = text("registration_endpoint");
         let revocation_endpoint = text("revocation_endpoint");
         self.add(Server {
@@ -74,7 +76,7 @@ impl Documents {
         self.add(Server {
             issuer: server.issuer.clone(),
             token_endpoint: server.token_endpoint.clone(),
-            iss_required: server.iss_parameter_supported,
+            iss_required: self.iss_required || server.iss_parameter_supported,
             aliases: self.aliases_of(&server.named),
             authorization_endpoint: server.authorization_endpoint.clone(),
             registration_endpoint: None,

@@ -118,7 +118,7 @@ impl Watch {
             state: snapshot.state().to_owned(),
             token_endpoint: Some(terms.server.token_endpoint.clone()),
             issuer: Some(terms.server.issuer.clone()),
-            iss_required: terms.server.iss_parameter_supported,
+            iss_required: config.policies().require_iss || terms.server.iss_parameter_supported,
             aliases: watch.documents.aliases_of(&terms.server.named),
             answered: false,
             code: None,
