@@ -8,7 +8,10 @@ use mcp_auth::{
     Authorizer, Breach, Callback, Challenge, Config, Credential, Event, Failure, Kind, Legacy, Outcome,
     Policy, Preregistered, Retry, Scopes, Secret, Seed, ServerChoice, Snapshot, TokenSource,
 };
-use mcp_auth_testbed::{Dials, PreRegistered, Purpose, RefreshTokens, ResourceMetadata, ServerMetadata};
+use mcp_auth_testbed::{
+    AuthorizationServers, Challenge as Shape, Dials, PreRegistered, Purpose, RefreshTokens, ResourceMetadata,
+    ServerMetadata,
+};
 use serde_json::{Value, json};
 use support::{REDIRECT, Rig, at, authorized};
 
@@ -336,6 +339,62 @@ fn step_ups_that_help_are_bounded_too() {
     assert_eq!(rig.opened.len(), 4);
     // The grant serves on.
     assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+}
+
+/// An issuer that does not support S256 is not believed when another document of its own says that it does.
+#[test]
+fn what_an_issuer_says_in_one_place_it_does_not_unsay_in_another() {
+    let issuer = "https://as.example";
+    for (name, value, kind) in [
+        ("code_challenge_methods_supported", json!(["plain"]), Kind::PkceUnsupported),
+        ("response_types_supported", json!(["token"]), Kind::Unsupported),
+        ("token_endpoint", json!("http://as.example/token"), Kind::UrlRefused),
+    ] {
+        let good = json!({
+            "issuer": issuer,
+            "authorization_endpoint": format!("{issuer}/authorize"),
+            "token_endpoint": format!("{issuer}/token"),
+            "registration_endpoint": format!("{issuer}/register"),
+            "code_challenge_methods_supported": ["S256"],
+        });
+        let mut bad = good.clone();
+        bad[name] = value;
+        let mut rig = Rig::new(Dials::default());
+        rig.instead = Some(Box::new(move |request| {
+            let document = match request.uri().to_string().strip_prefix(issuer)? {
+                "/.well-known/oauth-authorization-server" => &bad,
+                "/.well-known/openid-configuration" => &good,
+                _ => return None,
+            };
+            Some(support::json((200, document.to_string())))
+        }));
+        assert_eq!((rig.log_in().unwrap_err().kind(), rig.opened.len()), (kind, 0));
+    }
+    // Another issuer may be asked.
+    let dials = Dials { authorization_servers: AuthorizationServers::Both, ..Dials::default() };
+    let mut rig = Rig::new(dials);
+    let unusable = json!({"issuer": issuer}).to_string();
+    rig.instead = Some(at(&format!("{issuer}/.well-known/"), move |_| (200, unusable.clone())));
+    assert_eq!(rig.log_in().unwrap().issuer, "https://as2.example");
+}
+
+/// A tenant of a shared origin, whose document is at an origin of its own, does not have tokens made out for all of it.
+#[test]
+fn a_document_elsewhere_speaks_for_the_server_alone() {
+    for (resource, expected) in [("https://mcp.example/", Err(Kind::ResourceMismatch)), (SERVER, Ok(()))] {
+        let challenge = "Bearer resource_metadata=\"https://evil.example/document\"".to_owned();
+        let dials = Dials {
+            challenge: Shape::Raw(challenge),
+            resource_metadata: ResourceMetadata::Custom("/hidden".to_owned()),
+            ..Dials::default()
+        };
+        let document =
+            json!({"resource": resource, "authorization_servers": ["https://as.example"]}).to_string();
+        let mut rig = Rig::new(dials);
+        rig.instead = Some(at("https://evil.example/document", move |_| (200, document.clone())));
+        let ended = rig.call("tools/list", None).map(drop).map_err(|failure| failure.kind());
+        assert_eq!((ended, rig.opened.is_empty()), (expected, expected.is_err()));
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::event::Answer;
 use crate::policy::{Legacy, ServerChoice};
 use crate::trail::Verdict;
 use crate::wire::resource_metadata::{
-    Candidate, ResourceMetadata, Source, candidates, canonical, check_resource,
+    Candidate, ResourceMetadata, Source, candidates, canonical, check_place,
 };
 use crate::wire::server_metadata::origin;
 
@@ -94,7 +94,7 @@ impl FindingResource {
                 // The server said that a document is there. If it is not, something is wrong.
                 search.miss(world, &url, status, breach, clean && !advertised);
             }
-            Fetched::Body { url, body } => match read(world, &body) {
+            Fetched::Body { url, body } => match read(world, &url, &body) {
                 Ok(metadata) => return found(world, aim, candidate.url, &url, metadata),
                 Err(breach) => {
                     let clean = breach.kind == Kind::NotADocument && !advertised;
@@ -106,9 +106,9 @@ impl FindingResource {
     }
 }
 
-fn read(world: &World, body: &[u8]) -> Result<ResourceMetadata, Breach> {
+fn read(world: &World, url: &str, body: &[u8]) -> Result<ResourceMetadata, Breach> {
     let metadata = ResourceMetadata::read(body)?;
-    check_resource(&metadata.resource, world.server.url())?;
+    check_place(&metadata.resource, world.server.url(), url)?;
     if metadata.dpop_bound_access_tokens_required {
         let got = "a demand for tokens bound by DPoP";
         return Err(Breach::new(

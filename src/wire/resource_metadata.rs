@@ -146,6 +146,28 @@ pub fn check_resource(resource: &str, server: &Url) -> Result<(), Breach> {
     })
 }
 
+/// Refuses metadata that was found where it may not speak for the MCP server (RFC 9728 §3.3).
+///
+/// A document on the server's own origin may name a parent, by the rule of [`covers`]: whoever writes there could answer
+/// for the server as well. A document elsewhere, which a challenge named, must name the server's own URL; otherwise a
+/// tenant of a shared origin could have tokens made out for all of it. `document` is where it was found.
+///
+/// # Errors
+///
+/// [`Kind::ResourceMismatch`] with both URLs, and no queries.
+pub fn check_place(resource: &str, server: &Url, document: &str) -> Result<(), Breach> {
+    check_resource(resource, server)?;
+    let at_home = Url::parse(document).is_ok_and(|document| guard::same_origin(&document, server));
+    // It covers the server, so the origin is the same.
+    let same = Url::parse(resource).is_ok_and(|resource| resource.path() == server.path());
+    if at_home || same {
+        return Ok(());
+    }
+    let (own, place) = (guard::without_query(server.as_str()), guard::without_query(document));
+    let expected = format!("the resource {own} itself, as the document is elsewhere, at {place}");
+    Err(Breach::new(Kind::ResourceMismatch, "RFC 9728 §3.3", expected, guard::without_query(resource)))
+}
+
 /// Says, if the resource does not fit the server, what it is instead.
 fn fit(resource: &str, server: &Url) -> Result<(), String> {
     // Addresses are no matter here: nothing is sent to a resource identifier but what is sent to the server anyway.
