@@ -23,6 +23,7 @@ pub struct Config {
     metadata_document: Option<String>,
     dynamic_registration: bool,
     initial_access_tokens: Vec<(String, Secret)>,
+    software_statements: Vec<(String, Secret)>,
     scopes: ScopeRule,
     policy: Policy,
     issuers: Vec<(String, IssuerPolicy)>,
@@ -40,6 +41,7 @@ impl fmt::Debug for Config {
             .field("metadata_document", &self.metadata_document)
             .field("dynamic_registration", &self.dynamic_registration)
             .field("initial_access_tokens", &self.initial_access_tokens)
+            .field("software_statements", &self.software_statements)
             .field("scopes", &self.scopes)
             .field("policy", &self.policy)
             .field("issuers", &self.issuers)
@@ -144,6 +146,7 @@ impl Config {
             metadata_document: None,
             dynamic_registration: true,
             initial_access_tokens: Vec::new(),
+            software_statements: Vec::new(),
             scopes: ScopeRule::default(),
             policy: Policy::default(),
             issuers: Vec::new(),
@@ -191,6 +194,14 @@ impl Config {
     #[must_use]
     pub fn initial_access_token(mut self, issuer: impl Into<String>, token: impl Into<Secret>) -> Self {
         self.initial_access_tokens.push((issuer.into(), token.into()));
+        self
+    }
+
+    /// The signed statement about the software (RFC 7591 §2.3) that goes to `issuer`, and to no other, when the client
+    /// registers there: it says who makes the client, to whoever holds it.
+    #[must_use]
+    pub fn software_statement(mut self, issuer: impl Into<String>, statement: impl Into<Secret>) -> Self {
+        self.software_statements.push((issuer.into(), statement.into()));
         self
     }
 
@@ -265,10 +276,19 @@ impl Config {
     }
 
     pub(crate) fn registration_token(&self, named: &str) -> Option<&Secret> {
-        self.initial_access_tokens
-            .iter()
-            .find(|(known, _)| self.is_issuer(known, named))
-            .map(|(_, token)| token)
+        self.bound_to(&self.initial_access_tokens, named)
+    }
+
+    pub(crate) fn software_statement_for(&self, named: &str) -> Option<&Secret> {
+        self.bound_to(&self.software_statements, named)
+    }
+
+    fn bound_to<'a>(&self, secrets: &'a [(String, Secret)], named: &str) -> Option<&'a Secret> {
+        secrets.iter().find(|(known, _)| self.is_issuer(known, named)).map(|(_, secret)| secret)
+    }
+
+    pub(crate) fn software_statements(&self) -> &[(String, Secret)] {
+        &self.software_statements
     }
 
     pub(crate) fn registration_tokens(&self) -> &[(String, Secret)] {
@@ -339,7 +359,8 @@ impl Config {
             check_issuer(issuer)?;
             authorization::check_extra(&policy.extra)?;
         }
-        self.initial_access_tokens.iter().try_for_each(|(issuer, _)| check_issuer(issuer))?;
+        let mut secrets = self.initial_access_tokens.iter().chain(&self.software_statements);
+        secrets.try_for_each(|(issuer, _)| check_issuer(issuer))?;
         for (place, client) in self.preregistered.iter().enumerate() {
             client.check()?;
             if self.preregistered.iter().take(place).any(|before| before.issuer == client.issuer) {

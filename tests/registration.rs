@@ -97,6 +97,25 @@ fn an_initial_access_token_goes_to_its_issuer() {
 }
 
 #[test]
+fn a_software_statement_goes_to_its_issuer() {
+    for (issuer, sent) in [("https://as.example", true), ("https://other.example", false)] {
+        let mut rig =
+            Rig::with(Dials::default(), |config| config.software_statement(issuer, "a-signed-statement"));
+        let seen = std::rc::Rc::new(std::cell::Cell::new(None));
+        let sees = std::rc::Rc::clone(&seen);
+        rig.instead = Some(Box::new(move |request| {
+            if request.uri().path() == "/register" {
+                let body = String::from_utf8_lossy(request.body()).into_owned();
+                sees.set(Some(body.contains("\"software_statement\":\"a-signed-statement\"")));
+            }
+            None
+        }));
+        rig.log_in().unwrap();
+        assert_eq!(seen.get(), Some(sent), "{issuer}");
+    }
+}
+
+#[test]
 fn every_method_that_is_offered_is_spoken() {
     for names in [
         &["none"][..],

@@ -35,20 +35,20 @@ pub(crate) fn begin(world: &mut World, found: Found) -> Turn {
 fn request(world: &mut World, found: &Found) -> Result<(Sent, AuthMethod), Breach> {
     let offered = client::offered(world, &found.server, &found.metadata);
     let method = method_to_register(offered.as_deref())?;
-    let body = world.config.client().registration_body(method, &found.asked);
-    let text = String::from_utf8(body).unwrap_or_default();
     let server = &found.server;
+    let statement = world.config.software_statement_for(&server.named).cloned();
+    let body = world.config.client().registration_body(method, &found.asked, statement.as_ref());
+    let text = String::from_utf8(body).unwrap_or_default();
     let bearer = world.config.registration_token(&server.named);
     let authorization = bearer.map(|token| Secret::new(format!("Bearer {}", token.expose())));
     world.note(Verdict::Decided, format!("register, to authenticate with {}", method.as_str()), CLAUSE);
-    let secrets = world.config.client().software_statement.clone();
     let sent = world.send(Order {
         purpose: Purpose::Registration,
         url: found.metadata.registration_endpoint.as_deref().unwrap_or_default(),
         clause: CLAUSE,
         authorization: authorization.as_ref(),
         content: Some(("application/json", Secret::new(text))),
-        secrets: secrets.iter().collect(),
+        secrets: statement.iter().collect(),
     })?;
     Ok((sent, method))
 }

@@ -214,6 +214,9 @@ fn without_metadata(world: &mut World, aim: Aim, search: Search) -> Result<Turn,
     if world.config.registration_token(&issuer).is_some() {
         return Err(refuse("none, and an initial access token is not sent to a guessed endpoint"));
     }
+    if world.config.software_statement_for(&issuer).is_some() {
+        return Err(refuse("none, and a software statement is not sent to a guessed endpoint"));
+    }
     world.note(Verdict::Decided, "no resource metadata anywhere: the server's own origin is tried", LEGACY);
     Ok(server_metadata::begin_legacy(world, aim, resource, issuer))
 }

@@ -87,6 +87,9 @@ impl Watch {
         for (issuer, token) in config.registration_tokens() {
             secrets.learn(Sort::InitialAccessToken, token.expose(), Home::Issuer(issuer.clone()));
         }
+        for (issuer, statement) in config.software_statements() {
+            secrets.learn(Sort::SoftwareStatement, statement.expose(), Home::Issuer(issuer.clone()));
+        }
         Self {
             now: Timestamp::default(),
             patience: config.policies().exchange_time,
@@ -374,6 +377,7 @@ impl Watch {
                 (Purpose::Refresh, Sort::RefreshToken) => !in_field,
                 (Purpose::Revocation, Sort::RefreshToken | Sort::AccessToken) => !in_field,
                 (Purpose::Registration, Sort::InitialAccessToken) => in_field,
+                (Purpose::Registration, Sort::SoftwareStatement) => !in_field,
                 _ => false,
             };
             let at_home = homes.iter().any(|home| match home {
@@ -384,7 +388,7 @@ impl Watch {
                     self.documents.revokes_for(issuer, url)
                 }
                 Home::Endpoint(endpoint) => same_url(endpoint, url),
-                Home::Issuer(issuer) if sort == Sort::InitialAccessToken => {
+                Home::Issuer(issuer) if send.purpose() == Purpose::Registration => {
                     self.documents.registers_for(issuer, url)
                 }
                 Home::Issuer(issuer) => self.documents.is_token_endpoint_of(issuer, url),

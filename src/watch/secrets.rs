@@ -19,6 +19,8 @@ pub(super) enum Sort {
     ClientSecret,
     /// In the `Authorization` field of a registration request.
     InitialAccessToken,
+    /// In the body of a registration request.
+    SoftwareStatement,
     /// In the URL that is opened.
     State,
     /// Nowhere: the machine has no use for it.
