@@ -51,8 +51,8 @@ impl Authorizer {
         if challenge.step_up { self.step_up(challenge) } else { self.unauthorized(challenge) }
     }
 
-    /// 401. A token that was issued by a login for this very request, and is refused all the same, is the end. So is the
-    /// second in a row that is refused as soon as it is there, whichever request it is that carried it; the first may be
+    /// The status is 401. A token that was issued by a login for this very request, and is refused all the same, is the end.
+    /// So is the second in a row that is refused as soon as it is there, whichever request it is that carried it; the first may be
     /// chance, for a resource may move.
     fn unauthorized(&mut self, challenge: Challenge) {
         // A refusal may be late; what a newer one said stands.

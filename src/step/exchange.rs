@@ -44,19 +44,23 @@ pub(crate) fn send(
 ) -> Result<Sent, Breach> {
     let policy = world.config.issuer_policy(&terms.server.named);
     let resource = indicated(&policy.resource, &terms.resource);
-    let (purpose, mut secrets) = match grant {
-        Grant::AuthorizationCode { code, code_verifier, .. } => (Purpose::Token, vec![code, code_verifier]),
-        Grant::RefreshToken { refresh_token, .. } => (Purpose::Refresh, vec![refresh_token]),
+    let purpose = match grant {
+        Grant::RefreshToken { .. } => Purpose::Refresh,
+        Grant::AuthorizationCode { .. }
+        | Grant::ClientCredentials { .. }
+        | Grant::JwtBearer { .. }
+        | Grant::TokenExchange { .. }
+        | Grant::DeviceCode { .. } => Purpose::Token,
     };
-    secrets.extend(&terms.client.secret);
-    let message = TokenRequest { grant, client: &terms.client, resource }.build();
+    let request = TokenRequest { grant, client: &terms.client, resource, assertion: None };
+    let message = request.build()?;
     world.send(Order {
         purpose,
         url: &terms.server.token_endpoint,
         clause,
         authorization: message.authorization.as_ref(),
         content: Some(("application/x-www-form-urlencoded", message.body)),
-        secrets,
+        secrets: request.secrets(),
     })
 }
 
@@ -78,7 +82,7 @@ pub(crate) fn read(
     let status = response.status.as_u16();
     let content_type = response.fields.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let shape = world.config.issuer_policy(&terms.server.named).token_shape;
-    match TokenAnswer::read(status, content_type, &response.body, world.now, shape) {
+    match TokenAnswer::read(status, content_type, &response.body, world.now, shape, false) {
         Ok(token) => {
             if shape != TokenShape::default() {
                 let note = "the answer is read by `token_shape`";

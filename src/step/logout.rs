@@ -29,7 +29,7 @@ pub(crate) struct LoggingOut {
     carried: Redaction,
     awaited: Awaited,
     held: Option<Box<Credential>>,
-    lease: Option<Lease>,
+    pub(crate) lease: Option<Lease>,
     done: LoggedOut,
 }
 
@@ -149,8 +149,11 @@ impl LoggingOut {
     }
 
     fn revoke_access_token(mut self, world: &mut World) -> Turn {
-        let live = |held: &&Box<Credential>| held.is_unexpired(world.now);
-        let token = self.held.as_ref().filter(live).map(|held| held.access_token.clone());
+        let token = self
+            .held
+            .as_ref()
+            .filter(|held| held.is_unexpired(world.now))
+            .map(|held| held.access_token.clone());
         match token.map(|token| self.send(world, &token, Hint::AccessToken)) {
             Some(Ok(sent)) => self.sent(sent, Awaited::AccessToken),
             Some(Err(breach)) => {
@@ -190,7 +193,7 @@ impl LoggingOut {
         let none = || Breach::new(Kind::Unsupported, REVOCATION, "a revocation endpoint", "none");
         let held = self.held.as_ref().ok_or_else(none)?;
         let url = held.authorization_server.revocation_endpoint.as_deref().ok_or_else(none)?;
-        let message = RevocationRequest { token, hint, client: &held.client }.build();
+        let message = RevocationRequest { token, hint, client: &held.client, assertion: None }.build()?;
         world.send(Order {
             purpose: Purpose::Revocation,
             url,

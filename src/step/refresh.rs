@@ -56,13 +56,14 @@ impl Refreshing {
         let terms = terms(&self.held);
         match read(world, &terms, &self.carried, answer) {
             Ok(token) => self.renewed(world, token),
-            Err(refused) => self.refused(world, refused),
+            Err(refused) => self.refused(world, *refused),
         }
     }
 
     /// Whoever drives the machine is gone, and the answer with it.
-    pub(crate) fn abandon(&self, world: &mut World) {
+    pub(crate) fn abandon(self, world: &mut World) {
         world.renewals.doubt(self.held.generation);
+        world.release(self.lease);
     }
 
     fn renewed(self, world: &mut World, token: TokenAnswer) -> Turn {
@@ -153,7 +154,7 @@ fn read(
     terms: &Terms,
     carried: &Redaction,
     answer: Answer,
-) -> Result<TokenAnswer, Refused> {
+) -> Result<TokenAnswer, Box<Refused>> {
     let (mut status, mut asked) = (None, None);
     let interrupted = matches!(&answer, Answer::SendFailed(SendFailure::Interrupted(_)));
     if let Answer::Response(response) = &answer {
@@ -165,7 +166,7 @@ fn read(
         if interrupted {
             breach.kind = Kind::OutcomeUnknown;
         }
-        Refused { refusal: Refusal::of(status, &breach), breach, asked }
+        Box::new(Refused { refusal: Refusal::of(status, &breach), breach, asked })
     })
 }
 

@@ -32,16 +32,15 @@ use url::{Host, Url};
 
 use crate::action::{Action, Purpose, Send};
 use crate::base::guard::{Reach, is_loopback_host, same_origin};
-use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
 use crate::config::Config;
-use crate::credential::{AuthorizationServer, Credential};
+use crate::credential::Credential;
 use crate::event::{Answer, Event, Reply, RequestId, Response};
 use crate::failure::Failure;
 use crate::outcome::{Outcome, TokenSource};
 use crate::snapshot::Snapshot;
 use consent::{Asked, Shown};
-use documents::{Documents, members, parameters};
+use documents::{Documents, members};
 use holding::{Awaited, Holding, Lane};
 use secrets::{Home, Secrets, Sort};
 
@@ -148,11 +147,8 @@ impl Watch {
             Event::Replied(reply) => self.replied(reply),
             // The page that the first browser shows is a dead end; another may open.
             Event::ClientDisowned => self.asked = None,
-            // Nobody answers any more, and nobody holds anything.
-            Event::Abandoned => {
-                self.awaited.clear();
-                self.holding.lease = None;
-            }
+            // Nobody answers any more.
+            Event::Abandoned => self.awaited.clear(),
             Event::Tick | Event::Cancelled => {}
         }
         // What comes after its deadline is no answer any more.
@@ -317,16 +313,6 @@ impl Watch {
         self.documents.remember(&credential.authorization_server);
     }
 
-    /// A record's client secret belongs to the endpoint that the record names. The issuer may move that; the client stays
-    /// its own. A configured secret that the record does not hold has no business there.
-    fn client_secret(&mut self, server: &AuthorizationServer, secret: Option<&Secret>) {
-        let homes = [Home::Issuer(server.issuer.clone()), Home::Endpoint(server.token_endpoint.clone())];
-        for home in homes {
-            let secret = secret.map(Secret::expose).unwrap_or_default();
-            self.secrets.learn(Sort::ClientSecret, secret, home);
-        }
-    }
-
     fn sends(&mut self, send: &Send) {
         let url = send.uri().to_string();
         let sent = Some((send.purpose(), send.method().clone(), url.clone()));
@@ -348,61 +334,6 @@ impl Watch {
         }
         self.text("a request's URL", &url);
         self.carried(send, &url);
-    }
-
-    /// The secrets in a request's body and `Authorization` field, and whether this is their place.
-    fn carried(&mut self, send: &Send, url: &str) {
-        let request = send.request();
-        let body = String::from_utf8_lossy(request.body()).into_owned();
-        if send.purpose() == Purpose::Token {
-            self.exchanged(&parameters(&body), url);
-        }
-        if send.purpose() == Purpose::Refresh {
-            self.spends(&parameters(&body));
-        }
-        let field = request.headers().get(header::AUTHORIZATION);
-        let field = field.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        if let Some(credentials) = field.strip_prefix("Basic ") {
-            // As they stand they are as good as what they encode.
-            self.secrets.learn(Sort::ClientSecret, credentials, Home::Endpoint(url.to_owned()));
-        }
-        let mut carried: Vec<_> =
-            self.secrets.in_text(&body).into_iter().map(|found| (found, false)).collect();
-        carried.extend(self.secrets.in_authorization(&field).into_iter().map(|found| (found, true)));
-        let mut wrong = Vec::new();
-        for ((sort, homes), in_field) in carried {
-            let fits = match (send.purpose(), sort) {
-                (Purpose::Token | Purpose::Refresh | Purpose::Revocation, Sort::ClientSecret) => true,
-                (Purpose::Token, Sort::Code | Sort::CodeVerifier) => !in_field,
-                (Purpose::Refresh, Sort::RefreshToken) => !in_field,
-                (Purpose::Revocation, Sort::RefreshToken | Sort::AccessToken) => !in_field,
-                (Purpose::Registration, Sort::InitialAccessToken) => in_field,
-                (Purpose::Registration, Sort::SoftwareStatement) => !in_field,
-                _ => false,
-            };
-            let at_home = homes.iter().any(|home| match home {
-                Home::Endpoint(endpoint) if send.purpose() == Purpose::Revocation => {
-                    self.documents.revokes_for_endpoint(endpoint, url)
-                }
-                Home::Issuer(issuer) if send.purpose() == Purpose::Revocation => {
-                    self.documents.revokes_for(issuer, url)
-                }
-                Home::Endpoint(endpoint) => same_url(endpoint, url),
-                Home::Issuer(issuer) if send.purpose() == Purpose::Registration => {
-                    self.documents.registers_for(issuer, url)
-                }
-                Home::Issuer(issuer) => self.documents.is_token_endpoint_of(issuer, url),
-                Home::Anywhere => true,
-            });
-            if !fits || !at_home {
-                wrong.push(format!("a request for {:?} carries a secret ({sort:?})", send.purpose()));
-            }
-        }
-        let bodiless = matches!(send.purpose(), Purpose::ResourceMetadata | Purpose::ServerMetadata);
-        if bodiless && (!body.is_empty() || !field.is_empty()) {
-            wrong.push("a request for metadata has a body or an Authorization field".to_owned());
-        }
-        self.breaches.extend(wrong);
     }
 
     fn judge(&mut self, url: &Url, reach: Option<Reach>) {
