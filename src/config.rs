@@ -23,6 +23,7 @@ pub struct Config {
     metadata_document: Option<String>,
     dynamic_registration: bool,
     initial_access_tokens: Vec<(String, Secret)>,
+    software_statements: Vec<(String, Secret)>,
     scopes: ScopeRule,
     policy: Policy,
     issuers: Vec<(String, IssuerPolicy)>,
@@ -40,6 +41,7 @@ impl fmt::Debug for Config {
             .field("metadata_document", &self.metadata_document)
             .field("dynamic_registration", &self.dynamic_registration)
             .field("initial_access_tokens", &self.initial_access_tokens)
+            .field("software_statements", &self.software_statements)
             .field("scopes", &self.scopes)
             .field("policy", &self.policy)
             .field("issuers", &self.issuers)
@@ -52,13 +54,13 @@ impl fmt::Debug for Config {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Preregistered {
-    /// The issuer it is registered with. `None` binds it to the first authorization server that the MCP server
-    /// names, and as long as the store keeps the record of that to no other: say the issuer where it is known,
-    /// because otherwise the MCP server decides who is shown the secret.
+    /// The issuer it is registered with. `None`, which a client with a secret cannot have, binds it to the first
+    /// authorization server to which it sends a code, and as long as this machine lives or the store keeps the record of
+    /// that to no other. Say the issuer where it is known: otherwise the MCP server decides who it is.
     pub issuer: Option<String>,
     /// The client identifier.
     pub client_id: String,
-    /// The client secret.
+    /// The client secret. It wants an [`issuer`](Self::issuer).
     pub client_secret: Option<Secret>,
     /// The client authentication method; `None` takes the best that the server lists.
     pub method: Option<AuthMethod>,
@@ -70,7 +72,7 @@ impl Preregistered {
         Self { issuer: Some(issuer.into()), client_id: client_id.into(), client_secret: None, method: None }
     }
 
-    /// A public client that is bound to the first authorization server that the MCP server names ([`Self::issuer`]).
+    /// A public client that is bound to the first authorization server to which it sends a code ([`Self::issuer`]).
     pub fn unbound(client_id: impl Into<String>) -> Self {
         Self { issuer: None, client_id: client_id.into(), client_secret: None, method: None }
     }
@@ -82,7 +84,7 @@ impl Preregistered {
         self
     }
 
-    /// The same client with a secret.
+    /// The same client with a secret. One that is [`unbound`](Self::unbound) cannot have any.
     #[must_use]
     pub fn secret(mut self, secret: impl Into<Secret>) -> Self {
         self.client_secret = Some(secret.into());
@@ -93,6 +95,12 @@ impl Preregistered {
 impl Preregistered {
     fn check(&self) -> Result<(), Breach> {
         self.issuer.as_deref().map_or(Ok(()), check_issuer)?;
+        if self.issuer.is_none() && self.client_secret.is_some() {
+            // Otherwise whoever the MCP server names would be shown it.
+            let expected = "the issuer to which the client secret belongs (`Preregistered::new`)";
+            let clause = "MCP 2026-07-28, authorization server binding";
+            return Err(Breach::new(Kind::Configuration, clause, expected, "a secret and no issuer"));
+        }
         if !is_client_id(&self.client_id) {
             let expected = "a client identifier of printable ASCII characters";
             return Err(Breach::new(
@@ -138,6 +146,7 @@ impl Config {
             metadata_document: None,
             dynamic_registration: true,
             initial_access_tokens: Vec::new(),
+            software_statements: Vec::new(),
             scopes: ScopeRule::default(),
             policy: Policy::default(),
             issuers: Vec::new(),
@@ -185,6 +194,14 @@ impl Config {
     #[must_use]
     pub fn initial_access_token(mut self, issuer: impl Into<String>, token: impl Into<Secret>) -> Self {
         self.initial_access_tokens.push((issuer.into(), token.into()));
+        self
+    }
+
+    /// The signed statement about the software (RFC 7591 §2.3) that goes to `issuer`, and to no other, when the client
+    /// registers there: it says who makes the client, to whoever holds it.
+    #[must_use]
+    pub fn software_statement(mut self, issuer: impl Into<String>, statement: impl Into<Secret>) -> Self {
+        self.software_statements.push((issuer.into(), statement.into()));
         self
     }
 
@@ -240,6 +257,16 @@ impl Config {
         &self.preregistered
     }
 
+    /// The client that is configured for the authorization server named so: the one bound to it, else the one bound to
+    /// none.
+    pub(crate) fn client_for(&self, named: &str) -> Option<&Preregistered> {
+        let bound = |client: &&Preregistered| {
+            client.issuer.as_ref().is_some_and(|issuer| self.is_issuer(issuer, named))
+        };
+        let mut clients = self.preregistered.iter();
+        clients.clone().find(bound).or_else(|| clients.find(|client| client.issuer.is_none()))
+    }
+
     pub(crate) fn client_document(&self) -> Option<&str> {
         self.metadata_document.as_deref()
     }
@@ -249,10 +276,19 @@ impl Config {
     }
 
     pub(crate) fn registration_token(&self, named: &str) -> Option<&Secret> {
-        self.initial_access_tokens
-            .iter()
-            .find(|(known, _)| self.is_issuer(known, named))
-            .map(|(_, token)| token)
+        self.bound_to(&self.initial_access_tokens, named)
+    }
+
+    pub(crate) fn software_statement_for(&self, named: &str) -> Option<&Secret> {
+        self.bound_to(&self.software_statements, named)
+    }
+
+    fn bound_to<'a>(&self, secrets: &'a [(String, Secret)], named: &str) -> Option<&'a Secret> {
+        secrets.iter().find(|(known, _)| self.is_issuer(known, named)).map(|(_, secret)| secret)
+    }
+
+    pub(crate) fn software_statements(&self) -> &[(String, Secret)] {
+        &self.software_statements
     }
 
     pub(crate) fn registration_tokens(&self) -> &[(String, Secret)] {
@@ -272,16 +308,17 @@ impl Config {
     }
 
     pub(crate) fn issuer_policy(&self, issuer: &str) -> IssuerPolicy {
-        self.issuers
-            .iter()
-            .find(|(known, _)| known == issuer)
-            .map(|(_, policy)| policy.clone())
-            .unwrap_or_default()
+        self.known_policy(issuer).cloned().unwrap_or_default()
+    }
+
+    fn known_policy(&self, issuer: &str) -> Option<&IssuerPolicy> {
+        self.issuers.iter().find(|(known, _)| known == issuer).map(|(_, policy)| policy)
     }
 
     /// Whether `issuer`, which the caller wrote, is the one that is named `named`, by the policy for the latter.
     pub(crate) fn is_issuer(&self, issuer: &str, named: &str) -> bool {
-        self.issuer_policy(named).issuer_match.same(issuer, named)
+        let rule = self.known_policy(named).map(|policy| policy.issuer_match).unwrap_or_default();
+        rule.same(issuer, named)
     }
 
     pub(crate) fn revision(&self) -> &str {
@@ -322,7 +359,8 @@ impl Config {
             check_issuer(issuer)?;
             authorization::check_extra(&policy.extra)?;
         }
-        self.initial_access_tokens.iter().try_for_each(|(issuer, _)| check_issuer(issuer))?;
+        let mut secrets = self.initial_access_tokens.iter().chain(&self.software_statements);
+        secrets.try_for_each(|(issuer, _)| check_issuer(issuer))?;
         for (place, client) in self.preregistered.iter().enumerate() {
             client.check()?;
             if self.preregistered.iter().take(place).any(|before| before.issuer == client.issuer) {

@@ -82,6 +82,7 @@ fn retry(kind: Kind) -> Retry {
         Kind::StateMismatch
         | Kind::AccessDenied
         | Kind::ConsentTimedOut
+        | Kind::TooManyLogins
         | Kind::Unasked
         | Kind::Cancelled
         | Kind::GrantRejected
@@ -181,6 +182,9 @@ fn advice(kind: Kind) -> &'static str {
         }
         Kind::InsufficientScope => "The account may lack the permission; ask whoever grants it.",
         Kind::ConsentTimedOut => "Log in again, and finish in the browser in time.",
+        Kind::TooManyLogins => {
+            "Log in again if you want to; a server that asks for it time and again is at fault, so tell its operator."
+        }
         Kind::Unasked => "Log in where a browser can be opened, and answers can be received.",
         Kind::Cancelled => "Log in again when ready.",
         Kind::Configuration => "Correct the configuration.",

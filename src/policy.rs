@@ -25,6 +25,11 @@ pub struct Policy {
     pub legacy: Legacy,
     /// Which of the authorization servers that the resource metadata names is used.
     pub authorization_server: ServerChoice,
+    /// Whether every authorization response must carry `iss` (RFC 9207), promised or not. Without it nothing shows that a
+    /// code is from the server to whose token endpoint it goes: metadata of a hostile issuer may name the authorization
+    /// endpoint of an honest one (RFC 9700 §4.4). It holds for all issuers, because the hostile one is none that a caller
+    /// has heard of. Default no, as in MCP's table.
+    pub require_iss: bool,
     /// How long one exchange may take. Default 15 seconds.
     pub exchange_time: Duration,
     /// How long a person may take to consent. Default 10 minutes.
@@ -36,6 +41,10 @@ pub struct Policy {
     /// ends with the same failure and no browser opens. [`Event::LogIn`](crate::Event::LogIn) ends it. Default
     /// 60 seconds.
     pub quiet_time: Duration,
+    /// How many logins a person may be shown within an hour, step-ups among them, before one of them asks for it with
+    /// [`Event::LogIn`](crate::Event::LogIn), which begins the count anew. Whatever servers do, they open no more
+    /// browsers. Default 10.
+    pub logins_per_hour: u8,
     /// How often one operation may lead to a step-up. Default 2.
     pub step_ups: u8,
     /// The largest metadata document, in bytes. Default 256 KiB.
@@ -54,6 +63,11 @@ impl Policy {
         change(&mut it);
         it
     }
+
+    /// Whether a response must carry `iss`, given whether its issuer's metadata promises that.
+    pub fn demands_iss(&self, promised: bool) -> bool {
+        promised || self.require_iss
+    }
 }
 
 impl Default for Policy {
@@ -62,10 +76,12 @@ impl Default for Policy {
             reach: None,
             legacy: Legacy::Allowed,
             authorization_server: ServerChoice::InOrder,
+            require_iss: false,
             exchange_time: Duration::from_secs(15),
             consent_time: Duration::from_secs(600),
             expiry_margin: Duration::from_secs(30),
             quiet_time: Duration::from_secs(60),
+            logins_per_hour: 10,
             step_ups: 2,
             metadata_bytes: 256 << 10,
             answer_bytes: 64 << 10,

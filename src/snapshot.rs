@@ -4,9 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::guard::Shown;
 use crate::base::time::Timestamp;
-use crate::credential::Generation;
+use crate::credential::{Generation, Key};
 use crate::step::Consent;
 
 /// The version of [`Snapshot`] that this crate writes and reads.
@@ -17,7 +16,7 @@ pub(crate) const VERSION: u32 = 1;
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     pub(crate) version: u32,
-    pub(crate) server: String,
+    pub(crate) key: Key,
     pub(crate) redirect_uri: String,
     pub(crate) taken_at: Timestamp,
     pub(crate) deadline: Timestamp,
@@ -30,7 +29,7 @@ pub struct Snapshot {
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Snapshot")
-            .field("server", &Shown(&self.server))
+            .field("key", &self.key)
             .field("redirect_uri", &self.redirect_uri)
             .field("taken_at", &self.taken_at)
             .field("deadline", &self.deadline)

@@ -12,6 +12,16 @@ use crate::base::time::Timestamp;
 
 /// The most entries that are kept of one attempt.
 pub(crate) const MAX_ENTRIES: usize = 200;
+/// How many of them are the first; the others are the last.
+const MAX_FIRST: usize = 100;
+/// The longest note, in characters.
+const MAX_NOTE: usize = 300;
+/// The longest URL and clause, in characters.
+const MAX_PLACE: usize = 200;
+/// How much of what was expected, and of what came, goes into the note about a breach.
+const MAX_HALF: usize = 105;
+/// Stands for the entries that were too many.
+const LEFT_OUT: &str = "entries are left out here";
 
 /// What an entry says happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,7 +84,8 @@ impl fmt::Display for Entry {
     }
 }
 
-/// The entries of one attempt, oldest first, at most 200. What was too much is left out, but not how it ended.
+/// The entries of one attempt, oldest first, at most 200. What is too much is left out of the middle: how it began and
+/// what led to its end stay.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Trail(Vec<Entry>);
@@ -85,16 +96,26 @@ impl Trail {
         &self.0
     }
 
-    /// What happens again at once is not written again, and how it ended is always there.
+    /// What happens again at once is not written again. Whatever comes from elsewhere is cleaned and cut here, where
+    /// every entry passes: it may be read on a terminal, and a line of it must not pass for one of ours.
     pub(crate) fn push(&mut self, entry: Entry) {
+        let entry = Entry {
+            note: cleaned(entry.note, MAX_NOTE),
+            url: entry.url.map(|url| text::clean(&url, MAX_PLACE)),
+            clause: entry.clause.map(|clause| cleaned(clause, MAX_PLACE)),
+            ..entry
+        };
         if self.0.last().is_some_and(|last| Entry { at: last.at, ..entry.clone() } == *last) {
             return;
         }
-        if self.0.len() < MAX_ENTRIES {
-            self.0.push(entry);
-        } else if let Some(last) = self.0.last_mut().filter(|_| entry.verdict == Verdict::Failed) {
-            *last = entry;
+        if self.0.len() >= MAX_ENTRIES {
+            self.0.remove(MAX_FIRST.saturating_add(1));
+            if let Some(first) = self.0.get_mut(MAX_FIRST).filter(|first| first.note != LEFT_OUT) {
+                let (verdict, note) = (Verdict::PassedOver, Cow::Borrowed(LEFT_OUT));
+                *first = Entry { at: first.at, verdict, url: None, status: None, note, clause: None };
+            }
         }
+        self.0.push(entry);
     }
 
     pub(crate) fn note(
@@ -104,11 +125,8 @@ impl Trail {
         note: impl Into<Cow<'static, str>>,
         clause: &'static str,
     ) {
-        let note = match note.into() {
-            Cow::Borrowed(text) => Cow::Borrowed(text),
-            Cow::Owned(text) => Cow::Owned(text::clean(&text, 400)),
-        };
-        self.push(Entry { at, verdict, url: None, status: None, note, clause: Some(Cow::Borrowed(clause)) });
+        let (note, clause) = (note.into(), Some(Cow::Borrowed(clause)));
+        self.push(Entry { at, verdict, url: None, status: None, note, clause });
     }
 
     pub(crate) fn breach(
@@ -119,8 +137,17 @@ impl Trail {
         status: Option<u16>,
         breach: &Breach,
     ) {
-        let note = format!("{}: expected {}, got {}", breach.kind, breach.expected, breach.got);
+        let [expected, got] = [&breach.expected, &breach.got].map(|text| text::clean(text, MAX_HALF));
+        let note = format!("{}: expected {expected}, got {got}", breach.kind);
         self.push(Entry { at, verdict, url, status, note: note.into(), clause: Some(breach.clause.clone()) });
+    }
+}
+
+/// What was written in this crate is clean.
+fn cleaned(text: Cow<'static, str>, max: usize) -> Cow<'static, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text),
+        Cow::Owned(text) => Cow::Owned(text::clean(&text, max)),
     }
 }
 
@@ -136,6 +163,7 @@ impl fmt::Display for Trail {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::breach::Kind;
 
     fn entry(note: &str, verdict: Verdict) -> Entry {
         let at = Timestamp::default();
@@ -151,6 +179,34 @@ mod tests {
         trail.push(entry("the end", Verdict::Failed));
         assert_eq!(trail.entries().len(), MAX_ENTRIES);
         assert_eq!(trail.entries().last().unwrap().note, "the end");
+    }
+
+    #[test]
+    fn how_it_began_and_what_led_to_its_end_stay() {
+        let mut trail = Trail::default();
+        for count in 0..1000 {
+            trail.push(entry(&count.to_string(), Verdict::PassedOver));
+        }
+        let notes: Vec<_> = trail.entries().iter().map(|entry| entry.note.as_ref()).collect();
+        assert_eq!((notes[0], notes[99], notes[100], notes[101]), ("0", "99", LEFT_OUT, "901"));
+        assert_eq!((notes.len(), notes[199]), (MAX_ENTRIES, "999"));
+    }
+
+    #[test]
+    fn nothing_passes_for_a_line_of_ours() {
+        let mut trail = Trail::default();
+        let hostile = format!("a\u{1b}[2J\n  checked: all is well{}", "x".repeat(10_000));
+        let breach = Breach::new(Kind::Malformed, "RFC 0", hostile.repeat(2), hostile.repeat(2));
+        trail.breach(Timestamp::default(), Verdict::Failed, Some(hostile.clone()), None, &breach);
+        let clause = Some(Cow::Owned(hostile.clone()));
+        trail.push(Entry { url: Some(hostile.clone()), clause, ..entry(&hostile, Verdict::Taken) });
+        let shown = trail.to_string();
+        assert_eq!((shown.lines().count(), shown.contains('\u{1b}')), (2, false));
+        for entry in trail.entries() {
+            assert!(entry.note.chars().count() <= MAX_NOTE + 1 && entry.to_string().chars().count() < 900);
+            // Both halves of a breach are there.
+            assert!(entry.verdict == Verdict::Taken || entry.note.contains(", got a"), "{entry}");
+        }
     }
 
     #[test]

@@ -37,6 +37,7 @@ fn what_cannot_be_used_is_refused_at_once() {
         ("no bytes for metadata", policy(|it| it.metadata_bytes = 0)),
         ("no bytes for answers", policy(|it| it.answer_bytes = 0)),
         ("an issuer that is no URL", config().preregistered(client("as.example", "id"))),
+        ("a secret and no issuer", config().preregistered(Preregistered::unbound("id").secret("hush-hush"))),
         ("no identifier", config().preregistered(client("https://as.example", ""))),
         ("an identifier with a control", config().preregistered(client("https://as.example", "a\nb"))),
         (
@@ -48,6 +49,7 @@ fn what_cannot_be_used_is_refused_at_once() {
         ("a policy for no issuer", config().issuer("as.example", IssuerPolicy::default())),
         ("a reserved parameter", config().issuer("https://as.example", extra)),
         ("an initial token for no issuer", config().initial_access_token("as.example", "hush-hush")),
+        ("a statement for no issuer", config().software_statement("as.example", "hush-hush")),
         ("a revision that no field may carry", config().protocol_version("2026\r\n")),
     ] {
         let refused = Authorizer::new(bad, Seed::new([1; 32])).map(|_| ()).unwrap_err();

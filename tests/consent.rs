@@ -30,6 +30,14 @@ fn the_four_rows_of_iss() {
     ] {
         assert_eq!(kind(Dials { iss, ..Dials::default() }), expected, "{iss:?}");
     }
+    // By policy there are two rows only.
+    let strict = |iss| {
+        let policy = Policy::with(|it| it.require_iss = true);
+        let mut rig = Rig::with(Dials { iss, ..Dials::default() }, |config| config.policy(policy));
+        rig.log_in().map_err(|failure| (failure.kind(), rig.count(Purpose::Token)))
+    };
+    assert_eq!(strict(Iss::Absent).unwrap_err(), (Kind::IssuerMissing, 0));
+    strict(Iss::SentOnly).unwrap();
 }
 
 #[test]
@@ -217,8 +225,13 @@ fn a_snapshot_is_of_one_configuration() {
     }
     let snapshot = rig.auth.snapshot().unwrap();
     let other = mcp_auth::Config::new("https://other.example/mcp", "Rig", support::REDIRECT);
-    let refused = mcp_auth::Authorizer::resume(other, mcp_auth::Seed::new([1; 32]), snapshot).unwrap_err();
-    assert_eq!(refused.kind, Kind::Configuration);
+    let of =
+        |account| mcp_auth::Config::new("https://mcp.example/mcp", "Rig", support::REDIRECT).account(account);
+    for other in [other, of("somebody else")] {
+        let seed = mcp_auth::Seed::new([1; 32]);
+        let refused = mcp_auth::Authorizer::resume(other, seed, snapshot.clone()).unwrap_err();
+        assert_eq!(refused.kind, Kind::Configuration);
+    }
 }
 
 #[test]

@@ -212,6 +212,10 @@ fn the_fallback_can_be_refused_and_never_takes_a_secret() {
         Rig::with(old_server(), |config| config.initial_access_token("https://mcp.example", "hand-out-1"));
     assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::FallbackRefused);
     assert_eq!(rig.count(Purpose::Registration), 0);
+    let mut rig =
+        Rig::with(old_server(), |config| config.software_statement("https://mcp.example", "hand-out-1"));
+    assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::FallbackRefused);
+    assert_eq!(rig.count(Purpose::Registration), 0);
 }
 
 #[test]

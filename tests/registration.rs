@@ -4,10 +4,12 @@ mod support;
 
 use mcp_auth::wire::client::AuthMethod;
 use mcp_auth::wire::server_metadata::IssuerMatch;
-use mcp_auth::{ClientMetadata, Config, IssuerPolicy, Kind, Policy, Preregistered, ServerChoice};
+use mcp_auth::{
+    ClientMetadata, Config, Event, IssuerPolicy, Kind, Outcome, Policy, Preregistered, ServerChoice,
+};
 use mcp_auth_testbed::{
-    AuthorizationServers, Dials, IssuerValue, Person as Scripted, PreRegistered, Purpose,
-    RegisteredRedirects, Registration, SecretDespiteNone,
+    AuthorizationServers, Dials, Fault, IssuerValue, Person as Scripted, PreRegistered, Purpose,
+    RegisteredRedirects, Registration, SecretDespiteNone, Trouble,
 };
 use support::{REDIRECT, Rig, works};
 
@@ -95,6 +97,25 @@ fn an_initial_access_token_goes_to_its_issuer() {
 }
 
 #[test]
+fn a_software_statement_goes_to_its_issuer() {
+    for (issuer, sent) in [("https://as.example", true), ("https://other.example", false)] {
+        let mut rig =
+            Rig::with(Dials::default(), |config| config.software_statement(issuer, "a-signed-statement"));
+        let seen = std::rc::Rc::new(std::cell::Cell::new(None));
+        let sees = std::rc::Rc::clone(&seen);
+        rig.instead = Some(Box::new(move |request| {
+            if request.uri().path() == "/register" {
+                let body = String::from_utf8_lossy(request.body()).into_owned();
+                sees.set(Some(body.contains("\"software_statement\":\"a-signed-statement\"")));
+            }
+            None
+        }));
+        rig.log_in().unwrap();
+        assert_eq!(seen.get(), Some(sent), "{issuer}");
+    }
+}
+
+#[test]
 fn every_method_that_is_offered_is_spoken() {
     for names in [
         &["none"][..],
@@ -169,7 +190,7 @@ fn the_callers_method_overrides_the_list() {
     let dials =
         Dials { clients: vec![known], auth_methods: methods(&["client_secret_basic"]), ..Dials::default() };
     let mut rig = Rig::with(dials, |config| {
-        let client = Preregistered::unbound("by-hand").secret("the-secret");
+        let client = Preregistered::new("https://as.example", "by-hand").secret("the-secret");
         config.preregistered(client.method(AuthMethod::ClientSecretPost))
     });
     assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
@@ -198,6 +219,44 @@ fn a_configured_client_does_not_move() {
         assert_eq!(failure.kind(), Kind::ClientBoundElsewhere, "{failure:#}");
         assert_eq!((rig.opened.len(), rig.count(Purpose::Registration)), (1, 0));
     }
+}
+
+/// No grant came of it, but a code was sent.
+#[test]
+fn a_client_without_issuer_is_bound_by_the_first_code_that_it_sends() {
+    let second = PreRegistered { authorization_server: 1, ..PreRegistered::public("by-hand", REDIRECT) };
+    let broken = Fault { purpose: Purpose::Token, nth: 1, what: Trouble::Status(500) };
+    let dials = Dials {
+        clients: vec![PreRegistered::public("by-hand", REDIRECT), second],
+        faults: vec![broken],
+        ..Dials::default()
+    };
+    let configure = |config: Config| config.preregistered(Preregistered::unbound("by-hand"));
+    let mut rig = Rig::with(dials, configure);
+    assert_eq!(rig.log_in().unwrap_err().kind(), Kind::UnexpectedStatus);
+    rig.world.dials_mut().authorization_servers = AuthorizationServers::SecondOnly;
+    assert_eq!(rig.log_in().unwrap_err().kind(), Kind::ClientBoundElsewhere);
+    assert_eq!((rig.opened.len(), rig.count(Purpose::Token)), (1, 1));
+    // Whoever logs out has nothing there any more.
+    rig.run(Event::LogOut).unwrap();
+    assert_eq!(rig.log_in().unwrap().issuer, "https://as2.example");
+}
+
+#[test]
+fn the_client_of_an_issuer_comes_before_the_one_of_none() {
+    let dials = Dials { clients: vec![PreRegistered::public("its-own", REDIRECT)], ..Dials::default() };
+    let configure = |config: Config| {
+        let config = config.preregistered(Preregistered::unbound("for-any"));
+        config.preregistered(Preregistered::new("https://as.example", "its-own"))
+    };
+    let mut rig = Rig::with(dials, configure);
+    assert_eq!(rig.log_in().unwrap().client_id, "its-own");
+    // And so it is for a record.
+    rig.restart(configure);
+    rig.run(Event::Restore).unwrap();
+    assert_eq!(rig.auth.authorized().map(|it| it.client_id).as_deref(), Some("its-own"));
+    rig.restart(|config| config.preregistered(Preregistered::unbound("for-any")));
+    assert_eq!(rig.run(Event::Restore).unwrap(), Outcome::Anonymous);
 }
 
 #[test]
@@ -253,6 +312,7 @@ fn a_resource_that_comes_back_finds_its_registration() {
     let mut rig = works(Dials::default());
     let first = rig.auth.authorized().unwrap().client_id;
     for servers in [AuthorizationServers::SecondOnly, AuthorizationServers::One] {
+        rig.now += 60;
         rig.world.dials_mut().authorization_servers = servers;
         assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
     }

@@ -134,6 +134,21 @@ fn lacking(scope: &str, refused: Option<Generation>) -> Event {
     Event::Challenged(Challenge::of(StatusCode::FORBIDDEN, &fields, refused, 0).unwrap())
 }
 
+/// What is demanded now has a place beside all that a server ever demanded.
+#[test]
+fn scopes_in_plenty_do_not_keep_out_the_one_that_is_needed() {
+    let junk: Vec<_> = (0..256).map(|n| format!("j{n}")).collect();
+    let server_scopes = Some(junk.iter().cloned().chain(["files:write".to_owned()]).collect());
+    let mut rig = Rig::new(Dials { server_scopes, ..Dials::default() });
+    let mut fields = HeaderMap::new();
+    let value = format!("Bearer scope=\"{}\"", junk.join(" "));
+    fields.insert(header::WWW_AUTHENTICATE, value.parse().unwrap());
+    rig.run(Event::Challenged(Challenge::of(StatusCode::UNAUTHORIZED, &fields, None, 0).unwrap())).unwrap();
+    let generation = rig.auth.authorized().map(|it| it.generation);
+    let wider = authorized(rig.run(lacking("files:write", generation)).unwrap());
+    assert!(wider.granted.contains("files:write") && wider.granted.contains("j255"));
+}
+
 /// The token that the request carried may have been narrower than the one at hand.
 #[test]
 fn a_late_refusal_of_a_narrower_token_is_not_in_vain() {

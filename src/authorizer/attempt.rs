@@ -54,7 +54,7 @@ impl Authorizer {
         }
         let unsaved = self.grant.as_ref().and_then(|grant| grant.unsaved.clone());
         let standing = self.quiet.as_ref().filter(|(until, _)| self.world.now < *until);
-        let quiet = standing.map(|(_, breach)| breach.clone());
+        let quiet = standing.map(|(_, breach)| breach.clone()).or(aim.quiet);
         Aim { refused, held, unsaved, quiet, ..aim }
     }
 
@@ -88,7 +88,7 @@ impl Authorizer {
             Turn::LoggedOut(done) => {
                 self.restored = true;
                 self.grant = None;
-                self.quiet = None;
+                (self.quiet, self.world.bound) = (None, None);
                 self.finish(Ok(Outcome::LoggedOut(done)));
             }
             Turn::Failed(breach) => self.fail(breach),

@@ -19,7 +19,7 @@ impl Authorizer {
         let free = self.step.as_ref().is_some_and(Step::leaves_the_grant_alone) && self.renewal.is_none();
         let Some(grant) = self.grant.as_ref().filter(|_| free) else { return };
         let now = self.world.now;
-        let mendable = self.world.renewals.allow(&grant.credential, now) || grant.is_to_be_offered(now);
+        let mendable = self.world.may_renew(&grant.credential, now) || grant.is_to_be_offered(now);
         if self.serves(grant, now) || !mendable {
             return;
         }

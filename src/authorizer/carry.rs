@@ -5,36 +5,50 @@ use crate::base::breach::{Breach, Kind};
 use crate::base::guard::without_query;
 use crate::base::seed::Seed;
 use crate::config::Config;
+use crate::credential::Key;
 use crate::snapshot::{Snapshot, VERSION};
-use crate::step::{Consenting, Step};
+use crate::step::{Consenting, Step, fits};
+
+const CLAUSE: &str = "mcp-auth, snapshot";
 
 impl Authorizer {
     /// A machine that waits for the callback of a login that another one began. The configuration must be the
     /// same; the seed must be a new one.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Configuration`]: the configuration cannot be used, or the snapshot is of another one: another version,
+    /// server, account or redirect URI, or of a resource, an authorization server or a client that is not taken now. What
+    /// comes after its deadline is too late for it, as it is for the machine that began.
     pub fn resume(config: Config, seed: Seed, snapshot: Snapshot) -> Result<Self, Breach> {
         let mut machine = Self::new(config, seed)?;
-        let Snapshot { version, server, redirect_uri, taken_at, deadline, record, latest, consent } =
-            snapshot;
+        let world = &mut machine.world;
+        let Snapshot { version, key, redirect_uri, taken_at, deadline, record, latest, consent } = snapshot;
+        let refuse = |expected: String, got: String| Breach::new(Kind::Configuration, CLAUSE, expected, got);
         if version != VERSION {
-            let expected = format!("a snapshot of version {}", VERSION);
-            return Err(Breach::new(
-                Kind::Configuration,
-                "mcp-auth, snapshot",
-                expected,
-                version.to_string(),
-            ));
+            return Err(refuse(format!("a snapshot of version {VERSION}"), version.to_string()));
         }
-        let own = (machine.world.config.server_url(), machine.world.config.redirect_url());
-        if own != (server.as_str(), redirect_uri.as_str()) {
-            let (server, own_server) = (without_query(&server), without_query(own.0));
-            let expected = format!("the configuration of a login to {server} with answers at {redirect_uri}");
-            let got = format!("one for {own_server} with answers at {}", own.1);
-            return Err(Breach::new(Kind::Configuration, "RFC 6749 §4.1.3", expected, got));
+        let shown = |key: &Key, redirect_uri: &str| {
+            let account = key.account.as_deref().map_or(String::new(), |account| format!(" as {account}"));
+            format!("a login to {}{account} with answers at {redirect_uri}", without_query(&key.server))
+        };
+        let (own_key, own_uri) = (world.config.key(), world.config.redirect_url());
+        if own_key != key || own_uri != redirect_uri {
+            return Err(refuse(shown(&own_key, own_uri), shown(&key, &redirect_uri)));
         }
-        machine.world.now = taken_at;
-        machine.world.stands(record);
-        machine.world.saw(latest);
-        machine.world.seen = true;
+        let terms = &consent.terms;
+        let client = fits(world, &terms.resource, &terms.server, &terms.client);
+        let client = client.and_then(|client| {
+            let proven = world.is_proven(&terms.server, &client);
+            proven.then_some(client).ok_or("it does not hold the client secret that is configured")
+        });
+        let client = client
+            .map_err(|reason| refuse("a snapshot of this configuration".to_owned(), reason.to_owned()))?;
+        world.now = taken_at;
+        world.stands(record);
+        world.saw(latest);
+        world.seen = true;
+        let consent = consent.of(client);
         machine.step = Some(Consenting::resume(consent, deadline));
         Ok(machine)
     }
@@ -46,7 +60,7 @@ impl Authorizer {
         let Some(Step::Consenting(step)) = &self.step else { return None };
         Some(Snapshot {
             version: VERSION,
-            server: self.world.config.server_url().to_owned(),
+            key: self.world.config.key(),
             redirect_uri: self.world.config.redirect_url().to_owned(),
             taken_at: self.world.now,
             deadline: step.pending.deadline,

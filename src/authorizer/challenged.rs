@@ -1,5 +1,7 @@
 //! What a refusal by the MCP server leads to.
 
+use std::time::Duration;
+
 use super::{Authorizer, authorized};
 use crate::base::breach::{Breach, Kind};
 use crate::base::scope::Scopes;
@@ -12,6 +14,9 @@ use crate::wire::challenge::Demand;
 /// How often one request may be refused with 401 and still lead to another attempt: renewed, logged in, and once more
 /// for a token that another process replaced meanwhile.
 const MAX_RETRIES: u8 = 2;
+/// A token of a login that is refused before this time is over was hardly ever accepted: it is the time of a few requests,
+/// and far below the life of any token.
+const HASTE: Duration = Duration::from_secs(10);
 
 impl Authorizer {
     pub(super) fn challenged(&mut self, challenge: Challenge) {
@@ -46,16 +51,25 @@ impl Authorizer {
         if challenge.step_up { self.step_up(challenge) } else { self.unauthorized(challenge) }
     }
 
-    /// 401. A token that was issued by a login for this very request, and is refused all the same, is the end.
+    /// The status is 401. A token that was issued by a login for this very request, and is refused all the same, is the end.
+    /// So is the second in a row that is refused as soon as it is there, whichever request it is that carried it; the first may be
+    /// chance, for a resource may move.
     fn unauthorized(&mut self, challenge: Challenge) {
         // A refusal may be late; what a newer one said stands.
         self.refused = self.refused.max(challenge.refused);
         let refused = self.grant.as_ref().filter(|grant| Some(grant.generation()) == challenge.refused);
         let source = refused.map(|grant| grant.source).filter(|_| challenge.retries > 0);
-        if source == Some(TokenSource::LoggedIn) || challenge.retries > MAX_RETRIES {
-            let error = challenge.demand.error.as_deref().unwrap_or("no error code");
-            let got = format!("status 401 ({error}) for a new token");
-            let breach = Breach::new(Kind::TokenRejected, "RFC 6750 §3.1", "the token to be accepted", got);
+        let haste = refused.map(|grant| {
+            let until = grant.credential.obtained_at.after(HASTE);
+            grant.source == TokenSource::LoggedIn && self.world.now < until
+        });
+        let renewable = refused.is_some_and(|grant| self.world.may_renew(&grant.credential, self.world.now));
+        let again = haste.is_some_and(|haste| std::mem::replace(&mut self.hasty, haste) && haste);
+        let error = challenge.demand.error.as_deref().unwrap_or("no error code");
+        let got = format!("status 401 ({error}) for a new token");
+        let breach = Breach::new(Kind::TokenRejected, "RFC 6750 §3.1", "the token to be accepted", got);
+        let ends = source == Some(TokenSource::LoggedIn) || challenge.retries > MAX_RETRIES;
+        if ends || (again && !renewable) {
             self.world.seen = true;
             self.fail(breach);
             return;
@@ -64,6 +78,8 @@ impl Authorizer {
             demand: challenge.demand,
             interactive: true,
             renewed: source == Some(TokenSource::Refreshed),
+            // A renewal troubles nobody.
+            quiet: again.then_some(breach),
             ..Aim::default()
         });
     }

@@ -58,6 +58,8 @@ pub struct Authorizer {
     /// The last token that the resource refused.
     refused: Option<Generation>,
     step_ups: StepUps,
+    /// A token that came from a login was refused as soon as it was there, and led to the present login.
+    hasty: bool,
     /// A failure that a person saw, and until when it stands: no further person is asked before.
     quiet: Option<(Timestamp, Breach)>,
 }
@@ -75,6 +77,7 @@ impl Authorizer {
             restored: false,
             refused: None,
             step_ups: StepUps::default(),
+            hasty: false,
             quiet: None,
         })
     }
@@ -168,7 +171,7 @@ impl Authorizer {
         let credential = &grant.credential;
         // Near its end a token is renewed; where that is not possible, or not now, it serves to its end.
         credential.is_live(now, margin)
-            || (credential.is_unexpired(now) && !self.world.renewals.allow(credential, now))
+            || (credential.is_unexpired(now) && !self.world.may_renew(credential, now))
     }
 
     fn restore(&mut self) {
@@ -183,6 +186,8 @@ impl Authorizer {
             self.quiet = None;
             // The person wants to; what was in vain before may not be any more.
             self.step_ups.forgive();
+            self.world.logins.forgive();
+            self.hasty = false;
             self.world.renewals.insist();
             self.begin(Aim { wanted: scopes, interactive: true, insists: true, ..Aim::default() });
         }

@@ -85,6 +85,8 @@ pub enum Kind {
     InsufficientScope,
     /// The person did not answer in time.
     ConsentTimedOut,
+    /// The servers ask for more logins than a person is to be shown ([`Policy::logins_per_hour`](crate::Policy::logins_per_hour)).
+    TooManyLogins,
     /// The person could not be asked: no browser, or nobody who listens for the answer.
     Unasked,
     /// The attempt was called off.
@@ -136,6 +138,7 @@ impl fmt::Display for Kind {
             Self::TokenRejected => "the resource refuses a token that was just issued for it",
             Self::InsufficientScope => "the resource asks for more scope than it can be given",
             Self::ConsentTimedOut => "the person did not answer in time",
+            Self::TooManyLogins => "more logins are demanded than a person is to be shown",
             Self::Unasked => "the person could not be asked",
             Self::Cancelled => "the attempt was called off",
             Self::StoreFailed => "the credential store failed",

@@ -88,13 +88,15 @@ impl Scopes {
         self.iter().all(|token| other.contains(token))
     }
 
-    /// This set, and after it what only `other` names, up to [`MAX_SCOPES`].
+    /// This set, and after it what only `other` names. All of `other` is in it: where both are more than [`MAX_SCOPES`],
+    /// what was named first gives way.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        let mut set = self.0.clone();
-        let room = MAX_SCOPES.saturating_sub(set.len());
-        set.extend(other.iter().filter(|token| !self.contains(token)).map(str::to_owned).take(room));
-        Self(set)
+        let added: Vec<_> = other.iter().filter(|token| !self.contains(token)).collect();
+        let over = self.len().saturating_add(added.len()).saturating_sub(MAX_SCOPES);
+        let spare: Vec<_> = self.iter().filter(|token| !other.contains(token)).take(over).collect();
+        let kept = self.iter().filter(|token| !spare.contains(token));
+        Self(kept.chain(added).map(str::to_owned).collect())
     }
 
     /// This set less what `other` names.
@@ -162,6 +164,17 @@ mod tests {
         assert_eq!(scopes("a b").without(&scopes("a")), scopes("b"));
         assert!(scopes("a").is_subset(&scopes("b a")));
         assert!(!scopes("a c").is_subset(&scopes("b a")));
+    }
+
+    #[test]
+    fn what_is_new_has_its_place_in_a_full_set() {
+        let full = scopes(&(0..MAX_SCOPES).map(|n| format!("s{n}")).collect::<Vec<_>>().join(" "));
+        let both = full.union(&scopes("s0 new newer"));
+        assert_eq!(both.len(), MAX_SCOPES);
+        assert!(
+            scopes("s0 s3 s255 new newer").is_subset(&both) && !both.contains("s1") && !both.contains("s2")
+        );
+        assert_eq!(scopes("a b").union(&full), full);
     }
 
     #[test]

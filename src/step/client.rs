@@ -5,7 +5,6 @@ use super::server_metadata::Found;
 use super::{Terms, Turn, World, ask, consent, registration};
 use crate::base::breach::{Breach, Kind};
 use crate::base::guard::without_query;
-use crate::config::Preregistered;
 use crate::credential::AuthorizationServer;
 use crate::trail::Verdict;
 use crate::wire::client::{AuthMethod, Client, Origin};
@@ -87,13 +86,10 @@ pub(crate) fn offered(
 
 fn configured(world: &World, found: &Found) -> Result<Option<Client>, Breach> {
     let server = &found.server;
-    let is_for = |known: &&Preregistered| {
-        known.issuer.as_ref().is_none_or(|issuer| world.config.is_issuer(issuer, &server.named))
-    };
-    let Some(known) = world.config.known_clients().iter().find(is_for) else {
+    let Some(known) = world.config.client_for(&server.named) else {
         return moved(world, found).map(|()| None);
     };
-    // A client bound to no issuer is bound by its first grant.
+    // A client bound to no issuer is bound by the first code that it sends.
     if known.issuer.is_none() {
         moved(world, found)?;
     }
@@ -117,11 +113,11 @@ fn configured(world: &World, found: &Found) -> Result<Option<Client>, Breach> {
 /// no other client quietly takes its place.
 fn moved(world: &World, found: &Found) -> Result<(), Breach> {
     let held = found.aim.held.as_ref().filter(|held| held.client.origin == Origin::Preregistered);
-    match held.filter(|held| held.authorization_server.issuer != found.server.issuer) {
+    let bound = held.map(|held| &held.authorization_server.issuer).or(world.bound.as_ref());
+    match bound.filter(|bound| **bound != found.server.issuer) {
         None => Ok(()),
-        Some(held) => {
-            let expected =
-                format!("{}, for which the client is configured", held.authorization_server.issuer);
+        Some(bound) => {
+            let expected = format!("{bound}, for which the client is configured");
             let got = format!(
                 "{}, which {} names now",
                 found.server.issuer,

@@ -12,7 +12,7 @@ use crate::policy::ResourceIndicator;
 use crate::trail::Verdict;
 use crate::wire::authorization::{AuthorizationRequest, code_challenge};
 use crate::wire::callback::{Answered, Callback, Expected, Iss, Refused};
-use crate::wire::client::Origin;
+use crate::wire::client::{Client, Origin};
 
 const REQUEST: &str = "RFC 6749 §4.1.1";
 
@@ -29,6 +29,14 @@ pub(crate) struct Consent {
     pub(crate) terms: Terms,
     pub(crate) state: Secret,
     code_verifier: Secret,
+}
+
+impl Consent {
+    /// The same, with the client as it is configured now.
+    pub(crate) fn of(mut self, client: Client) -> Self {
+        self.terms.client = client;
+        self
+    }
 }
 
 pub(crate) fn begin(world: &mut World, aim: Aim, terms: Terms) -> Turn {
@@ -111,7 +119,7 @@ impl Consenting {
         let judged = callback.judge(&Expected {
             state: &self.consent.state,
             issuer: &server.issuer,
-            iss_required: server.iss_parameter_supported,
+            iss_required: world.config.policies().demands_iss(server.iss_parameter_supported),
             issuer_aliases: &policy.issuer_aliases,
         });
         match judged {

@@ -2,10 +2,11 @@
 
 use super::consent::indicated;
 use super::fetch::unanswered;
-use super::world::Order;
+use super::world::{Order, Sent};
 use super::{Pending, Step, Terms, Turn, World};
 use crate::action::Purpose;
 use crate::base::breach::{Breach, Kind};
+use crate::base::redaction::Redaction;
 use crate::base::secret::Secret;
 use crate::credential::{Credential, Generation, VERSION};
 use crate::event::Answer;
@@ -18,14 +19,18 @@ const CLAUSE: &str = "RFC 6749 §4.1.3";
 #[derive(Debug)]
 pub(crate) struct Exchanging {
     pub(crate) pending: Pending,
+    carried: Redaction,
     terms: Terms,
 }
 
 pub(crate) fn begin(world: &mut World, terms: Terms, code: &Secret, code_verifier: &Secret) -> Turn {
+    world.bind(&terms.server);
     let redirect_uri = world.config.redirect_url().to_owned();
     let grant = Grant::AuthorizationCode { code, redirect_uri: &redirect_uri, code_verifier };
     match send(world, &terms, grant, CLAUSE) {
-        Ok(pending) => Turn::Await(Step::Exchanging(Box::new(Exchanging { pending, terms }))),
+        Ok(Sent { pending, carried }) => {
+            Turn::Await(Step::Exchanging(Box::new(Exchanging { pending, carried, terms })))
+        }
         Err(breach) => breach.into(),
     }
 }
@@ -36,7 +41,7 @@ pub(crate) fn send(
     terms: &Terms,
     grant: Grant<'_>,
     clause: &'static str,
-) -> Result<Pending, Breach> {
+) -> Result<Sent, Breach> {
     let policy = world.config.issuer_policy(&terms.server.named);
     let resource = indicated(&policy.resource, &terms.resource);
     let purpose = match grant {
@@ -47,26 +52,31 @@ pub(crate) fn send(
         | Grant::TokenExchange { .. }
         | Grant::DeviceCode { .. } => Purpose::Token,
     };
-    let message = TokenRequest { grant, client: &terms.client, resource, assertion: None }.build()?;
+    let request = TokenRequest { grant, client: &terms.client, resource, assertion: None };
+    let message = request.build()?;
     world.send(Order {
         purpose,
         url: &terms.server.token_endpoint,
         clause,
         authorization: message.authorization.as_ref(),
         content: Some(("application/x-www-form-urlencoded", message.body)),
+        secrets: request.secrets(),
     })
 }
 
-/// Reads a token answer, and writes into the trail what came of it.
+/// Reads a token answer, and writes into the trail what came of it: nothing of what the request carried.
 pub(crate) fn read(
     world: &mut World,
     terms: &Terms,
+    carried: &Redaction,
     answer: Answer,
     clause: &'static str,
 ) -> Result<TokenAnswer, Breach> {
     let url = &terms.server.token_endpoint;
-    let response =
-        answer.response().map_err(|failure| unanswered(&failure, clause)).inspect_err(|breach| {
+    let response = answer
+        .response()
+        .map_err(|failure| carried.clear(unanswered(&failure, clause)))
+        .inspect_err(|breach| {
             world.passed_over(url, None, breach);
         })?;
     let status = response.status.as_u16();
@@ -83,7 +93,7 @@ pub(crate) fn read(
             Ok(token)
         }
         Err(breach) => {
-            let breach = configured(terms, breach);
+            let breach = configured(terms, carried.clear(breach));
             world.passed_over(url, Some(status), &breach);
             Err(breach)
         }
@@ -101,7 +111,7 @@ fn configured(terms: &Terms, breach: Breach) -> Breach {
 
 impl Exchanging {
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
-        let token = match read(world, &self.terms, answer, CLAUSE) {
+        let token = match read(world, &self.terms, &self.carried, answer, CLAUSE) {
             Ok(token) => token,
             Err(breach) => {
                 if breach.kind == Kind::ClientRejected {

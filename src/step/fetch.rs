@@ -40,8 +40,8 @@ impl Fetch {
         url: &str,
         clause: &'static str,
     ) -> Result<Self, Breach> {
-        let order = Order { purpose, url, clause, authorization: None, content: None };
-        let pending = world.send(order)?;
+        let order = Order { purpose, url, clause, authorization: None, content: None, secrets: Vec::new() };
+        let pending = world.send(order)?.pending;
         Ok(Self { pending, url: url.to_owned(), purpose, clause, redirects: 0 })
     }
 

@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use super::fetch::unanswered;
-use super::world::{Lease, Order};
+use super::world::{Lease, Order, Sent};
 use super::{Pending, Step, Turn, World, restore};
 use crate::action::Purpose;
 use crate::base::breach::{Breach, Kind};
+use crate::base::redaction::Redaction;
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
 use crate::credential::{Credential, Generation};
@@ -24,6 +25,8 @@ const REST: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct LoggingOut {
     pub(crate) pending: Pending,
+    /// What the last revocation carried.
+    carried: Redaction,
     awaited: Awaited,
     held: Option<Box<Credential>>,
     pub(crate) lease: Option<Lease>,
@@ -53,7 +56,14 @@ pub(crate) fn begin(world: &mut World, held: Option<Box<Credential>>) -> Turn {
     let pending = world.load(true);
     let done = LoggedOut { refresh_token: Ended::Absent, access_token: Ended::Absent, record: Ended::Absent };
     let awaited = Awaited::Record { give_up };
-    Turn::Await(Step::LoggingOut(Box::new(LoggingOut { pending, awaited, held, lease: None, done })))
+    Turn::Await(Step::LoggingOut(Box::new(LoggingOut {
+        pending,
+        carried: Redaction::default(),
+        awaited,
+        held,
+        lease: None,
+        done,
+    })))
 }
 
 impl LoggingOut {
@@ -62,11 +72,11 @@ impl LoggingOut {
             Awaited::Record { give_up } => self.read(world, answer, give_up),
             Awaited::Rest { .. } => Turn::Await(Step::LoggingOut(Box::new(self))),
             Awaited::RefreshToken => {
-                self.done.refresh_token = judge(world, self.held.as_deref(), answer);
+                self.done.refresh_token = self.judge(world, answer);
                 self.revoke_access_token(world)
             }
             Awaited::AccessToken => {
-                self.done.access_token = judge(world, self.held.as_deref(), answer);
+                self.done.access_token = self.judge(world, answer);
                 self.forget(world)
             }
             Awaited::Forgotten => {
@@ -129,7 +139,7 @@ impl LoggingOut {
     fn revoke_refresh_token(mut self, world: &mut World) -> Turn {
         let token = self.held.as_ref().and_then(|held| held.refresh_token.clone());
         match token.map(|token| self.send(world, &token, Hint::RefreshToken)) {
-            Some(Ok(pending)) => self.awaiting(pending, Awaited::RefreshToken),
+            Some(Ok(sent)) => self.sent(sent, Awaited::RefreshToken),
             Some(Err(breach)) => {
                 self.done.refresh_token = Ended::Not(breach);
                 self.revoke_access_token(world)
@@ -145,7 +155,7 @@ impl LoggingOut {
             .filter(|held| held.is_unexpired(world.now))
             .map(|held| held.access_token.clone());
         match token.map(|token| self.send(world, &token, Hint::AccessToken)) {
-            Some(Ok(pending)) => self.awaiting(pending, Awaited::AccessToken),
+            Some(Ok(sent)) => self.sent(sent, Awaited::AccessToken),
             Some(Err(breach)) => {
                 self.done.access_token = Ended::Not(breach);
                 self.forget(world)
@@ -170,12 +180,16 @@ impl LoggingOut {
         Turn::LoggedOut(Box::new(self.done))
     }
 
+    fn sent(self, Sent { pending, carried }: Sent, awaited: Awaited) -> Turn {
+        Self { carried, ..self }.awaiting(pending, awaited)
+    }
+
     fn awaiting(mut self, pending: Pending, awaited: Awaited) -> Turn {
         (self.pending, self.awaited) = (pending, awaited);
         Turn::Await(Step::LoggingOut(Box::new(self)))
     }
 
-    fn send(&self, world: &mut World, token: &Secret, hint: Hint) -> Result<Pending, Breach> {
+    fn send(&self, world: &mut World, token: &Secret, hint: Hint) -> Result<Sent, Breach> {
         let none = || Breach::new(Kind::Unsupported, REVOCATION, "a revocation endpoint", "none");
         let held = self.held.as_ref().ok_or_else(none)?;
         let url = held.authorization_server.revocation_endpoint.as_deref().ok_or_else(none)?;
@@ -186,26 +200,30 @@ impl LoggingOut {
             clause: REVOCATION,
             authorization: message.authorization.as_ref(),
             content: Some(("application/x-www-form-urlencoded", message.body)),
+            secrets: [token].into_iter().chain(&held.client.secret).collect(),
         })
     }
-}
 
-fn judge(world: &mut World, held: Option<&Credential>, answer: Answer) -> Ended {
-    let url = held.and_then(|held| held.authorization_server.revocation_endpoint.clone()).unwrap_or_default();
-    let (status, judged) = match answer.response() {
-        Ok(response) => {
-            (Some(response.status.as_u16()), revocation::judge(response.status.as_u16(), &response.body))
-        }
-        Err(failure) => (None, Err(unanswered(&failure, REVOCATION))),
-    };
-    match judged {
-        Ok(()) => {
-            world.taken(&url, status.unwrap_or_default(), "the token is revoked".to_owned(), REVOCATION);
-            Ended::Ended
-        }
-        Err(breach) => {
-            world.passed_over(&url, status, &breach);
-            Ended::Not(breach)
+    fn judge(&self, world: &mut World, answer: Answer) -> Ended {
+        let held = self.held.as_deref();
+        let url =
+            held.and_then(|held| held.authorization_server.revocation_endpoint.clone()).unwrap_or_default();
+        let (status, judged) = match answer.response() {
+            Ok(response) => {
+                (Some(response.status.as_u16()), revocation::judge(response.status.as_u16(), &response.body))
+            }
+            Err(failure) => (None, Err(unanswered(&failure, REVOCATION))),
+        };
+        match judged {
+            Ok(()) => {
+                world.taken(&url, status.unwrap_or_default(), "the token is revoked".to_owned(), REVOCATION);
+                Ended::Ended
+            }
+            Err(breach) => {
+                let breach = self.carried.clear(breach);
+                world.passed_over(&url, status, &breach);
+                Ended::Not(breach)
+            }
         }
     }
 }

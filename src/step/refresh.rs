@@ -6,9 +6,10 @@
 use http::header;
 
 use super::save::After;
-use super::world::Lease;
+use super::world::{Lease, Sent};
 use super::{Aim, Forgetting, Pending, Step, Terms, Turn, World, exchange, restore, save};
 use crate::base::breach::{Breach, Kind};
+use crate::base::redaction::Redaction;
 use crate::base::time::Timestamp;
 use crate::credential::Credential;
 use crate::event::{Answer, SendFailure};
@@ -24,6 +25,7 @@ const CLAUSE: &str = "RFC 6749 §6";
 #[derive(Debug)]
 pub(crate) struct Refreshing {
     pub(crate) pending: Pending,
+    carried: Redaction,
     aim: Aim,
     held: Box<Credential>,
     lease: Option<Lease>,
@@ -52,7 +54,7 @@ impl Refreshing {
 
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
         let terms = terms(&self.held);
-        match read(world, &terms, answer) {
+        match read(world, &terms, &self.carried, answer) {
             Ok(token) => self.renewed(world, token),
             Err(refused) => self.refused(world, *refused),
         }
@@ -78,7 +80,7 @@ impl Refreshing {
     }
 
     fn refused(self, world: &mut World, refused: Refused) -> Turn {
-        let Self { pending, aim, held, lease, again } = self;
+        let Self { pending, aim, held, lease, again, .. } = self;
         let Refused { refusal, breach, asked } = refused;
         match refusal {
             Refusal::Unknown if !again && may_resend(world, lease.as_ref(), pending) => {
@@ -126,9 +128,9 @@ fn send(world: &mut World, aim: Aim, held: Box<Credential>, lease: Option<Lease>
     };
     let grant = Grant::RefreshToken { refresh_token, scopes: None };
     match exchange::send(world, &terms, grant, CLAUSE) {
-        Ok(pending) => {
+        Ok(Sent { pending, carried }) => {
             world.note(Verdict::Decided, "the refresh token is used", CLAUSE);
-            Turn::Await(Step::Refreshing(Box::new(Refreshing { pending, aim, held, lease, again })))
+            Turn::Await(Step::Refreshing(Box::new(Refreshing { pending, carried, aim, held, lease, again })))
         }
         Err(breach) => {
             world.back_off(held.generation, &breach, None);
@@ -147,7 +149,12 @@ fn terms(held: &Credential) -> Terms {
     }
 }
 
-fn read(world: &mut World, terms: &Terms, answer: Answer) -> Result<TokenAnswer, Box<Refused>> {
+fn read(
+    world: &mut World,
+    terms: &Terms,
+    carried: &Redaction,
+    answer: Answer,
+) -> Result<TokenAnswer, Box<Refused>> {
     let (mut status, mut asked) = (None, None);
     let interrupted = matches!(&answer, Answer::SendFailed(SendFailure::Interrupted(_)));
     if let Answer::Response(response) = &answer {
@@ -155,7 +162,7 @@ fn read(world: &mut World, terms: &Terms, answer: Answer) -> Result<TokenAnswer,
         let value = response.fields.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
         asked = value.and_then(|value| retry_after::read(value, world.now));
     }
-    exchange::read(world, terms, answer, CLAUSE).map_err(|mut breach| {
+    exchange::read(world, terms, carried, answer, CLAUSE).map_err(|mut breach| {
         if interrupted {
             breach.kind = Kind::OutcomeUnknown;
         }

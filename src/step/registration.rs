@@ -2,10 +2,11 @@
 
 use super::fetch::unanswered;
 use super::server_metadata::Found;
-use super::world::Order;
+use super::world::{Order, Sent};
 use super::{Pending, Step, Turn, World, client};
 use crate::action::Purpose;
 use crate::base::breach::{Breach, Kind};
+use crate::base::redaction::Redaction;
 use crate::base::secret::Secret;
 use crate::event::Answer;
 use crate::trail::Verdict;
@@ -17,36 +18,39 @@ const CLAUSE: &str = "RFC 7591 §3";
 #[derive(Debug)]
 pub(crate) struct Registering {
     pub(crate) pending: Pending,
+    carried: Redaction,
     found: Found,
     method: AuthMethod,
 }
 
 pub(crate) fn begin(world: &mut World, found: Found) -> Turn {
     match request(world, &found) {
-        Ok((pending, method)) => {
-            Turn::Await(Step::Registering(Box::new(Registering { pending, found, method })))
+        Ok((Sent { pending, carried }, method)) => {
+            Turn::Await(Step::Registering(Box::new(Registering { pending, carried, found, method })))
         }
         Err(breach) => breach.into(),
     }
 }
 
-fn request(world: &mut World, found: &Found) -> Result<(Pending, AuthMethod), Breach> {
+fn request(world: &mut World, found: &Found) -> Result<(Sent, AuthMethod), Breach> {
     let offered = client::offered(world, &found.server, &found.metadata);
     let method = method_to_register(offered.as_deref())?;
-    let body = world.config.client().registration_body(method, &found.asked);
-    let text = String::from_utf8(body).unwrap_or_default();
     let server = &found.server;
+    let statement = world.config.software_statement_for(&server.named).cloned();
+    let body = world.config.client().registration_body(method, &found.asked, statement.as_ref());
+    let text = String::from_utf8(body).unwrap_or_default();
     let bearer = world.config.registration_token(&server.named);
     let authorization = bearer.map(|token| Secret::new(format!("Bearer {}", token.expose())));
     world.note(Verdict::Decided, format!("register, to authenticate with {}", method.as_str()), CLAUSE);
-    let pending = world.send(Order {
+    let sent = world.send(Order {
         purpose: Purpose::Registration,
         url: found.metadata.registration_endpoint.as_deref().unwrap_or_default(),
         clause: CLAUSE,
         authorization: authorization.as_ref(),
         content: Some(("application/json", Secret::new(text))),
+        secrets: statement.iter().collect(),
     })?;
-    Ok((pending, method))
+    Ok((sent, method))
 }
 
 impl Registering {
@@ -69,6 +73,7 @@ impl Registering {
                 client::agreed(world, self.found, client, "the client as it is registered now")
             }
             Err(breach) => {
+                let breach = self.carried.clear(breach);
                 world.passed_over(&url, status, &breach);
                 let refused = matches!(breach.kind, Kind::RegistrationRejected | Kind::RegistrationUnusable);
                 if refused && world.config.policies().ask_for_client {

@@ -9,12 +9,11 @@ use crate::action::Purpose;
 use crate::base::breach::{Breach, Kind};
 use crate::base::guard::{Shown, without_query};
 use crate::base::scope::Scopes;
-use crate::config::Preregistered;
 use crate::event::Answer;
 use crate::policy::{Legacy, ServerChoice};
 use crate::trail::Verdict;
 use crate::wire::resource_metadata::{
-    Candidate, ResourceMetadata, Source, candidates, canonical, check_resource,
+    Candidate, ResourceMetadata, Source, candidates, canonical, check_place,
 };
 use crate::wire::server_metadata::origin;
 
@@ -95,7 +94,7 @@ impl FindingResource {
                 // The server said that a document is there. If it is not, something is wrong.
                 search.miss(world, &url, status, breach, clean && !advertised);
             }
-            Fetched::Body { url, body } => match read(world, &body) {
+            Fetched::Body { url, body } => match read(world, &url, &body) {
                 Ok(metadata) => return found(world, aim, candidate.url, &url, metadata),
                 Err(breach) => {
                     let clean = breach.kind == Kind::NotADocument && !advertised;
@@ -107,9 +106,9 @@ impl FindingResource {
     }
 }
 
-fn read(world: &World, body: &[u8]) -> Result<ResourceMetadata, Breach> {
+fn read(world: &World, url: &str, body: &[u8]) -> Result<ResourceMetadata, Breach> {
     let metadata = ResourceMetadata::read(body)?;
-    check_resource(&metadata.resource, world.server.url())?;
+    check_place(&metadata.resource, world.server.url(), url)?;
     if metadata.dpop_bound_access_tokens_required {
         let got = "a demand for tokens bound by DPoP";
         return Err(Breach::new(
@@ -124,7 +123,7 @@ fn read(world: &World, body: &[u8]) -> Result<ResourceMetadata, Breach> {
 
 fn found(world: &mut World, aim: Aim, place: String, url: &str, metadata: ResourceMetadata) -> Turn {
     let issuers = metadata.authorization_servers;
-    world.taken(url, 200, format!("it names {}", issuers.join(" and ")), CLAUSE);
+    world.taken(url, 200, named(world, &issuers), CLAUSE);
     let shown = without_query(&metadata.resource);
     world.note(Verdict::Checked, format!("the resource {shown} covers the server's URL"), "RFC 9728 §3.3");
     let resource =
@@ -133,6 +132,17 @@ fn found(world: &mut World, aim: Aim, place: String, url: &str, metadata: Resour
         Ok(issuers) => server_metadata::begin(world, aim, resource, issuers),
         Err(breach) => breach.into(),
     }
+}
+
+/// The issuers in words; what could not be used is only counted.
+fn named(world: &World, issuers: &[String]) -> String {
+    let usable = issuers.iter().filter(|issuer| world.guard.check(issuer).is_ok());
+    let mut shown: Vec<_> = usable.map(|issuer| without_query(issuer)).collect();
+    let others = issuers.len().saturating_sub(shown.len());
+    if others > 0 {
+        shown.push(format!("{others} that may not be used"));
+    }
+    format!("it names {}", shown.join(" and "))
 }
 
 /// Which of the named servers are tried, in order (RFC 9728 §7.6): those for which a client is configured come
@@ -145,12 +155,7 @@ fn choose(world: &mut World, named: Vec<String>) -> Result<Vec<String>, Breach> 
         }
         return Err(Breach::new(Kind::IssuerMismatch, "RFC 9728 §7.6", pinned, named.join(" ")));
     }
-    let known = |named: &String| {
-        let is_for = |client: &Preregistered| {
-            client.issuer.as_ref().is_some_and(|issuer| world.config.is_issuer(issuer, named))
-        };
-        world.config.known_clients().iter().any(is_for)
-    };
+    let known = |named: &String| world.config.client_for(named).is_some_and(|client| client.issuer.is_some());
     let (mut first, rest): (Vec<_>, Vec<_>) = named.into_iter().partition(known);
     first.extend(rest);
     // Each may take several exchanges of several seconds, and the list is the server's.
@@ -208,6 +213,9 @@ fn without_metadata(world: &mut World, aim: Aim, search: Search) -> Result<Turn,
     let issuer = origin(world.server.url());
     if world.config.registration_token(&issuer).is_some() {
         return Err(refuse("none, and an initial access token is not sent to a guessed endpoint"));
+    }
+    if world.config.software_statement_for(&issuer).is_some() {
+        return Err(refuse("none, and a software statement is not sent to a guessed endpoint"));
     }
     world.note(Verdict::Decided, "no resource metadata anywhere: the server's own origin is tried", LEGACY);
     Ok(server_metadata::begin_legacy(world, aim, resource, issuer))

@@ -7,10 +7,10 @@ use super::world::Lease;
 use super::{Aim, Pending, Refreshing, Step, Turn, World, consent, resource_metadata, save};
 use crate::base::breach::{Breach, Kind};
 use crate::base::time::Timestamp;
-use crate::credential::{Credential, VERSION};
+use crate::credential::{AuthorizationServer, Credential, VERSION};
 use crate::event::Answer;
 use crate::outcome::TokenSource;
-use crate::policy::{ScopeSources, ServerChoice};
+use crate::policy::{Legacy, ScopeSources, ServerChoice};
 use crate::step::Terms;
 use crate::trail::Verdict;
 use crate::wire::client::{Client, Origin};
@@ -133,7 +133,7 @@ fn use_of(world: &World, aim: &Aim, held: &Credential) -> Use {
     }
     // A token that was renewed for this very request and refused again will not get better by renewing.
     let in_vain = refused && aim.renewed;
-    if !in_vain && world.renewals.allow(held, world.now) {
+    if !in_vain && world.may_renew(held, world.now) {
         return Use::Renew;
     }
     if !refused && held.is_unexpired(world.now) {
@@ -174,6 +174,11 @@ fn decide_alone(world: &mut World, mut aim: Aim, breach: Breach) -> Turn {
 }
 
 fn settle(world: &mut World, aim: Aim, held: Box<Credential>, good_for: Use) -> Turn {
+    if !world.has_proven(&held) {
+        let note = "the record does not hold the configured client secret, so its endpoints are not trusted with it: \
+                    it is not renewed";
+        world.note(Verdict::Decided, note, CLAUSE);
+    }
     if good_for == Use::Serve {
         return Turn::Granted { credential: held, source: TokenSource::Kept, unsaved: aim.unsaved };
     }
@@ -197,6 +202,13 @@ pub(crate) fn discover(world: &mut World, aim: Aim) -> Turn {
     if let Some(breach) = aim.quiet {
         return breach.into();
     }
+    let limit = world.config.policies().logins_per_hour;
+    if let Some(at) = world.logins.used_up(limit, world.now).filter(|_| !aim.insists) {
+        world.retry_at = Some(at);
+        let expected = format!("at most {limit} logins within an hour that no person asked for");
+        let clause = "mcp-auth, policy `logins_per_hour`";
+        return Breach::new(Kind::TooManyLogins, clause, expected, "a demand for another").into();
+    }
     match known_terms(world, &aim) {
         Some(terms) => consent::begin(world, aim, terms),
         None => resource_metadata::begin(world, aim),
@@ -204,9 +216,10 @@ pub(crate) fn discover(world: &mut World, aim: Aim) -> Turn {
 }
 
 /// A step-up to known scopes needs no discovery: the record names the server, the endpoints and the client. Unless
-/// the challenge names metadata elsewhere than where the record's was found; then that is read.
+/// the challenge names metadata elsewhere than where the record's was found, or the record does not hold the secret that
+/// its endpoints would be shown; then metadata is read.
 fn known_terms(world: &World, aim: &Aim) -> Option<Terms> {
-    let held = aim.held.as_ref().filter(|held| aim.step_up && world.knows(held))?;
+    let held = aim.held.as_ref().filter(|held| aim.step_up && world.knows(held) && world.has_proven(held))?;
     let elsewhere = |url: &String| held.resource_metadata.as_ref() != Some(url);
     if aim.demand.resource_metadata.iter().any(elsewhere) {
         return None;
@@ -233,6 +246,7 @@ fn known_terms(world: &World, aim: &Aim) -> Option<Terms> {
         asked: world.config.scope_rule().select(sources),
     })
 }
+
 /// A record is used only if it is of this form, this server, this client and this authorization server. What the
 /// record says is not trusted further than what the wire says: its URLs pass the guard when they are used.
 pub(crate) fn adopt(world: &mut World, found: Credential) -> Option<Credential> {
@@ -240,54 +254,62 @@ pub(crate) fn adopt(world: &mut World, found: Credential) -> Option<Credential> 
         Some("it has another version")
     } else if !found.generation.is_sound() {
         Some("its generation is none that this machine gives")
-    } else if found.server != world.config.server_url() || !covers(&found.resource, world.server.url()) {
-        Some("it is for another resource")
-    } else if !is_chosen(world, &found) {
-        Some("it is from another authorization server than the one that policy names")
+    } else if found.server != world.config.server_url() {
+        Some("it is for another server")
     } else if http::HeaderValue::from_str(found.access_token.expose()).is_err() {
         Some("its token is none that a header field may carry")
     } else {
         None
     };
-    let client = current_client(world, &found);
-    match (reason, client) {
-        (None, Some(client)) => Some(Credential { client, ..found }),
-        (reason, _) => {
-            let reason = reason.unwrap_or("it is of another client than the one that is configured");
-            world.note(
-                Verdict::PassedOver,
-                format!("the stored credential: {reason}"),
-                "mcp-auth, credential store",
-            );
+    let client = match reason {
+        Some(reason) => Err(reason),
+        None => fits(world, &found.resource, &found.authorization_server, &found.client),
+    };
+    match client {
+        Ok(client) => Some(Credential { client, ..found }),
+        Err(reason) => {
+            world.note(Verdict::PassedOver, format!("the stored credential: {reason}"), CLAUSE);
             None
         }
     }
 }
 
-fn is_chosen(world: &World, found: &Credential) -> bool {
-    match &world.config.policies().authorization_server {
+/// Whether what a login was begun with, or what came of it, is of this configuration; gives the client as it is configured
+/// now.
+pub(crate) fn fits(
+    world: &World,
+    resource: &str,
+    server: &AuthorizationServer,
+    client: &Client,
+) -> Result<Client, &'static str> {
+    let policy = world.config.policies();
+    let chosen = match &policy.authorization_server {
         ServerChoice::InOrder => true,
-        ServerChoice::Pinned(issuer) => world.config.is_issuer(issuer, &found.authorization_server.named),
+        ServerChoice::Pinned(issuer) => world.config.is_issuer(issuer, &server.named),
+    };
+    if !covers(resource, world.server.url()) {
+        Err("it is for another resource")
+    } else if !chosen {
+        Err("it is from another authorization server than the one that policy names")
+    } else if server.legacy && policy.legacy == Legacy::Refused {
+        Err("its authorization server was found by the fallback, which policy refuses")
+    } else {
+        current_client(world, server, client).ok_or("it is of another client than the one that is configured")
     }
 }
 
-/// The record's client, if the configuration still has it that way. A configured secret may have been changed
-/// since, so it is taken from the configuration.
-fn current_client(world: &World, found: &Credential) -> Option<Client> {
-    let server = &found.authorization_server;
-    let configured = world.config.known_clients().iter().find(|known| match &known.issuer {
-        Some(issuer) => world.config.is_issuer(issuer, &server.named),
-        None => known.client_id == found.client.id,
-    });
-    match (configured, found.client.origin) {
-        (Some(known), Origin::Preregistered) if known.client_id == found.client.id => {
-            Some(Client { secret: known.client_secret.clone(), ..found.client.clone() })
+/// The client of a record, if the configuration still has it that way. How a configured client authenticates is the
+/// configuration's to say; its secret stays the record's, and is the configured one only where both are the same.
+fn current_client(world: &World, server: &AuthorizationServer, client: &Client) -> Option<Client> {
+    match (world.config.client_for(&server.named), client.origin) {
+        (Some(known), Origin::Preregistered) if known.client_id == client.id => {
+            Some(Client { method: known.method.unwrap_or(client.method), ..client.clone() })
         }
         (Some(_), _) | (None, Origin::Preregistered) => None,
         (None, Origin::MetadataDocument) => {
-            let same = world.config.client_document() == Some(found.client.id.as_str());
-            same.then(|| found.client.clone())
+            let same = world.config.client_document() == Some(client.id.as_str());
+            same.then(|| client.clone())
         }
-        (None, Origin::Dynamic | Origin::Prompted) => Some(found.client.clone()),
+        (None, Origin::Dynamic | Origin::Prompted) => Some(client.clone()),
     }
 }

@@ -102,22 +102,33 @@ impl FindingServer {
                 return Turn::Await(Step::FindingServer(Box::new(Self { fetch, search })));
             }
             Fetched::Missed { url, status, breach, clean } => search.miss(world, &url, status, breach, clean),
-            Fetched::Body { url, body } => match read(world, &search.issuer, &url, &body) {
-                Ok(metadata) => return found(world, search, metadata),
-                Err(breach) => {
-                    let clean = breach.kind == Kind::NotADocument;
-                    search.miss(world, &url, Some(200), breach, clean);
+            Fetched::Body { url, body } => {
+                let policy = world.config.issuer_policy(&search.issuer);
+                let metadata = ServerMetadata::read(&body, &search.issuer, policy.issuer_match);
+                match metadata.map(|it| it.check(&world.guard, policy.pkce).map(|()| it)) {
+                    Ok(Ok(metadata)) => {
+                        taken(world, &search.issuer, &url, &metadata);
+                        return found(world, search, metadata);
+                    }
+                    // The issuer has spoken. What it says elsewhere does not unsay it.
+                    Ok(Err(breach)) => {
+                        search.forms.clear();
+                        search.miss(world, &url, Some(200), breach, false);
+                    }
+                    Err(breach) => {
+                        let clean = breach.kind == Kind::NotADocument;
+                        search.miss(world, &url, Some(200), breach, clean);
+                    }
                 }
-            },
+            }
         }
         next(world, search)
     }
 }
 
-fn read(world: &mut World, issuer: &str, url: &str, body: &[u8]) -> Result<ServerMetadata, Breach> {
+/// What was checked, and by which policy.
+fn taken(world: &mut World, issuer: &str, url: &str, metadata: &ServerMetadata) {
     let policy = world.config.issuer_policy(issuer);
-    let metadata = ServerMetadata::read(body, issuer, policy.issuer_match)?;
-    metadata.check(&world.guard, policy.pkce)?;
     world.taken(url, 200, "authorization server metadata".to_owned(), CLAUSE);
     if metadata.issuer == issuer {
         world.note(Verdict::Checked, format!("the issuer is {issuer}"), "RFC 8414 §3.3");
@@ -140,7 +151,6 @@ fn read(world: &mut World, issuer: &str, url: &str, body: &[u8]) -> Result<Serve
             world.note(Verdict::Checked, note, "MCP 2026-07-28, authorization code protection");
         }
     }
-    Ok(metadata)
 }
 
 /// No document: the default endpoints of MCP 2025-03-26, or nothing.

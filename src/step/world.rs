@@ -9,15 +9,17 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use crate::action::{Action, Ask, Forget, Load, Open, Purpose, Release, Save, Send};
 use crate::base::breach::{Breach, Kind};
 use crate::base::guard::{self, Endpoint, Guard};
+use crate::base::redaction::Redaction;
 use crate::base::secret::Secret;
 use crate::base::seed::{Draws, Seed};
 use crate::base::time::Timestamp;
-use crate::config::Config;
-use crate::credential::{Credential, Generation};
+use crate::config::{Config, Preregistered};
+use crate::credential::{AuthorizationServer, Credential, Generation};
 use crate::event::RequestId;
+use crate::step::logins::Logins;
 use crate::step::renewals::Renewals;
 use crate::trail::{Entry, Trail, Verdict};
-use crate::wire::client::Client;
+use crate::wire::client::{Client, Origin};
 
 /// How many authorization servers' registrations are kept at a time.
 const MAX_REGISTERED: usize = 4;
@@ -57,6 +59,7 @@ pub(crate) struct World {
     pub(crate) out: VecDeque<Action>,
     /// Whether this attempt has put something before a person.
     pub(crate) seen: bool,
+    pub(crate) logins: Logins,
     /// Before when it is in vain to try again.
     pub(crate) retry_at: Option<Timestamp>,
     pub(crate) renewals: Renewals,
@@ -66,6 +69,8 @@ pub(crate) struct World {
     pub(crate) latest: Generation,
     /// The client that its authorization server no longer knows, by issuer and identifier: it is not used again.
     disowned: Option<(String, String)>,
+    /// The issuer that was sent a code by the client that is configured for no issuer.
+    pub(crate) bound: Option<String>,
     /// Clients that were registered in this run, by issuer. A login that fails does not undo its registration.
     registered: Vec<(String, Client)>,
     /// Exclusive loads that nothing has come back from.
@@ -81,6 +86,17 @@ pub(crate) struct Order<'a> {
     pub(crate) clause: &'static str,
     pub(crate) authorization: Option<&'a Secret>,
     pub(crate) content: Option<(&'static str, Secret)>,
+    /// The secrets in the content.
+    pub(crate) secrets: Vec<&'a Secret>,
+}
+
+/// A request that is under way.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) pending: Pending,
+    /// What it carries. A server may give that back in what it says about the request, so whatever is told of its answer
+    /// is cleared of it.
+    pub(crate) carried: Redaction,
 }
 
 impl World {
@@ -96,11 +112,13 @@ impl World {
             trail: Trail::default(),
             out: VecDeque::new(),
             seen: false,
+            logins: Logins::default(),
             retry_at: None,
             renewals: Renewals::default(),
             record: None,
             latest: Generation::default(),
             disowned: None,
+            bound: None,
             registered: Vec::new(),
             unanswered: VecDeque::new(),
             ids: 0,
@@ -141,6 +159,15 @@ impl World {
         self.registered.retain(|(known, _)| known != issuer);
     }
 
+    /// A code is about to be sent to this authorization server. A client that is configured for no issuer is its own from
+    /// now on.
+    pub(crate) fn bind(&mut self, server: &AuthorizationServer) {
+        let unbound = self.config.client_for(&server.named).filter(|client| client.issuer.is_none());
+        if unbound.is_some() {
+            self.bound.get_or_insert_with(|| server.issuer.clone());
+        }
+    }
+
     /// The authorization server has registered this client.
     pub(crate) fn register(&mut self, issuer: &str, client: &Client) {
         self.registered.retain(|(known, _)| known != issuer);
@@ -156,6 +183,23 @@ impl World {
     /// Whether the client of this credential may be used still.
     pub(crate) fn knows(&self, credential: &Credential) -> bool {
         !self.has_disowned(&credential.authorization_server.issuer, &credential.client.id)
+    }
+
+    /// Whether this credential's refresh token may be sent at `now`.
+    pub(crate) fn may_renew(&self, credential: &Credential, now: Timestamp) -> bool {
+        self.renewals.allow(credential, now) && self.has_proven(credential)
+    }
+
+    /// Whether this credential holds the secret that is configured for its client. One that does not may have been
+    /// planted by somebody who wants to be shown it, so nothing with a secret is sent to the endpoints that it names.
+    pub(crate) fn has_proven(&self, credential: &Credential) -> bool {
+        self.is_proven(&credential.authorization_server, &credential.client)
+    }
+
+    /// The same for a client of an authorization server.
+    pub(crate) fn is_proven(&self, server: &AuthorizationServer, client: &Client) -> bool {
+        let same = |known: &Preregistered| known.client_secret == client.secret;
+        client.origin != Origin::Preregistered || self.config.client_for(&server.named).is_some_and(same)
     }
 
     /// Whether the authorization server does not know the client of this identifier any more.
@@ -182,7 +226,8 @@ impl World {
     }
 
     /// Sends a request, through the guard. There is no other way to send one.
-    pub(crate) fn send(&mut self, order: Order<'_>) -> Result<Pending, Breach> {
+    pub(crate) fn send(&mut self, order: Order<'_>) -> Result<Sent, Breach> {
+        let carried = Redaction::of(order.authorization, order.secrets);
         let refuse =
             |got: String| Breach::new(Kind::UrlRefused, order.clause, "a URL that may be sent to", got);
         let endpoint = self.guard.check(order.url).map_err(|refused| refuse(refused.to_string()))?;
@@ -221,7 +266,7 @@ impl World {
             deadline: pending.deadline,
             reach: endpoint.reach(),
         }));
-        Ok(pending)
+        Ok(Sent { pending, carried })
     }
 
     pub(crate) fn load(&mut self, exclusive: bool) -> Pending {
@@ -290,8 +335,15 @@ impl World {
         self.renewals.back_off(generation, breach, asked, self.now, jitter);
     }
 
+    /// A person is shown something. All that one attempt shows counts once.
+    fn trouble(&mut self) {
+        if !std::mem::replace(&mut self.seen, true) {
+            self.logins.count(self.now);
+        }
+    }
+
     pub(crate) fn ask(&mut self, issuer: &str) -> Pending {
-        self.seen = true;
+        self.trouble();
         let pending = self.pending(self.config.policies().consent_time);
         self.out.push_back(Action::Ask(Ask {
             id: pending.id,
@@ -303,7 +355,7 @@ impl World {
     }
 
     pub(crate) fn open(&mut self, url: url::Url) -> Pending {
-        self.seen = true;
+        self.trouble();
         let pending = self.pending(self.config.policies().consent_time);
         self.out.push_back(Action::Open(Open { id: pending.id, url, until: pending.deadline }));
         pending

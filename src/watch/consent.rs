@@ -1,11 +1,14 @@
 //! What is before the person, and what may come of it: whether a response is the right one is decided here by the
 //! watcher's own reading.
 
+use std::time::Duration;
+
 use super::Watch;
 use super::documents::{parameter, parameters};
 use super::same_url;
 use super::secrets::{Home, Sort};
 use crate::action::Open;
+use crate::base::time::Timestamp;
 
 /// The authorization request that is before the person.
 #[derive(Debug)]
@@ -21,7 +24,35 @@ pub(super) struct Asked {
     pub(super) code: Option<String>,
 }
 
+/// The logins that a person was shown.
+#[derive(Debug)]
+pub(super) struct Shown {
+    limit: u8,
+    pub(super) times: Vec<Timestamp>,
+    /// Whether it is shown one now.
+    pub(super) now: bool,
+}
+
+impl Shown {
+    pub(super) fn new(limit: u8) -> Self {
+        Self { limit, times: Vec::new(), now: false }
+    }
+}
+
 impl Watch {
+    /// A person is shown something. A login that the person asked for counts, even where policy allows none.
+    fn troubles(&mut self) {
+        if std::mem::replace(&mut self.shown.now, true) {
+            return;
+        }
+        let before = self.now.before(Duration::from_secs(3600));
+        self.shown.times.retain(|at| *at > before);
+        self.shown.times.push(self.now);
+        if self.shown.times.len() > usize::from(self.shown.limit.max(1)) {
+            self.breach("a person is shown more logins than policy says");
+        }
+    }
+
     /// A response reached the redirect URI. Whether its code may be exchanged is decided here by the watcher's own
     /// reading.
     pub(super) fn called(&mut self, callback: &str) {
@@ -72,6 +103,7 @@ impl Watch {
     }
 
     pub(super) fn opens(&mut self, open: &Open) {
+        self.troubles();
         if !self.running {
             self.breach("a browser opens while no attempt runs");
         }

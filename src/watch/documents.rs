@@ -16,6 +16,8 @@ pub(super) struct Server {
     authorization_endpoint: String,
     registration_endpoint: Option<String>,
     revocation_endpoint: Option<String>,
+    /// Whether it said so itself; otherwise a record does.
+    said: bool,
 }
 
 impl Server {
@@ -28,6 +30,8 @@ impl Server {
 pub(super) struct Documents {
     servers: Vec<Server>,
     aliases: Vec<(String, Vec<String>)>,
+    /// Whether `iss` is demanded of every issuer.
+    iss_required: bool,
 }
 
 impl Documents {
@@ -35,7 +39,7 @@ impl Documents {
         let aliases = config.issuer_policies().iter();
         let aliases =
             aliases.map(|(issuer, policy)| (issuer.clone(), policy.issuer_aliases.clone())).collect();
-        Self { servers: Vec::new(), aliases }
+        Self { servers: Vec::new(), aliases, iss_required: config.policies().require_iss }
     }
 
     /// Reads a metadata document that came from `url`. What is none, or speaks for an issuer elsewhere, is passed
@@ -52,7 +56,7 @@ impl Documents {
             return;
         }
         let promised = document.get("authorization_response_iss_parameter_supported");
-        let iss_required = promised.and_then(Value::as_bool).unwrap_or_default();
+        let iss_required = self.iss_required || promised.and_then(Value::as_bool).unwrap_or_default();
         let registration_endpoint = text("registration_endpoint");
         let revocation_endpoint = text("revocation_endpoint");
         self.add(Server {
@@ -63,19 +67,21 @@ impl Documents {
             authorization_endpoint,
             registration_endpoint,
             revocation_endpoint,
+            said: true,
         });
     }
 
-    /// A record names a server, too.
+    /// A record names a server, too. That is no word of the server's own.
     pub(super) fn remember(&mut self, server: &AuthorizationServer) {
         self.add(Server {
             issuer: server.issuer.clone(),
             token_endpoint: server.token_endpoint.clone(),
-            iss_required: server.iss_parameter_supported,
+            iss_required: self.iss_required || server.iss_parameter_supported,
             aliases: self.aliases_of(&server.named),
             authorization_endpoint: server.authorization_endpoint.clone(),
             registration_endpoint: None,
             revocation_endpoint: server.revocation_endpoint.clone(),
+            said: false,
         });
     }
 
@@ -117,9 +123,9 @@ impl Documents {
         self.servers.iter().any(|server| same_issuer(&server.issuer, issuer) && here(server))
     }
 
-    /// Whether the issuer revokes tokens at `url`.
+    /// Whether the issuer revokes tokens at `url`, by its own word.
     pub(super) fn revokes_for(&self, issuer: &str, url: &str) -> bool {
-        self.servers.iter().any(|server| same_issuer(&server.issuer, issuer) && server.revokes_at(url))
+        self.said(issuer).any(|server| server.revokes_at(url))
     }
 
     /// Whether the issuer with this token endpoint revokes tokens at `url`.
@@ -128,9 +134,14 @@ impl Documents {
         self.servers.iter().filter(own).any(|server| server.revokes_at(url))
     }
 
+    /// Whether the issuer has its token endpoint at `url`, by its own word.
     pub(super) fn is_token_endpoint_of(&self, issuer: &str, url: &str) -> bool {
-        let here = |server: &Server| super::same_url(&server.token_endpoint, url);
-        self.servers.iter().any(|server| same_issuer(&server.issuer, issuer) && here(server))
+        self.said(issuer).any(|server| super::same_url(&server.token_endpoint, url))
+    }
+
+    /// What the issuer has said of itself.
+    fn said(&self, issuer: &str) -> impl Iterator<Item = &Server> {
+        self.servers.iter().filter(move |server| server.said && same_issuer(&server.issuer, issuer))
     }
 }
 

@@ -18,6 +18,7 @@
 //!   their issuer, tokens also to its revocation endpoint, an access token nowhere else, and none of them into a URL;
 //! - a code is exchanged once, and only if its response carried the `state` that was sent and the right `iss`;
 //! - no redirect is followed with a body, or to another origin;
+//! - no more logins are shown to a person than policy says, but for those that a person asks for;
 //! - new tokens are stored before success is told;
 //! - no `Debug` and no `Display` of any event, action or failure shows a secret.
 
@@ -38,8 +39,8 @@ use crate::event::{Answer, Event, Reply, RequestId, Response};
 use crate::failure::Failure;
 use crate::outcome::{Outcome, TokenSource};
 use crate::snapshot::Snapshot;
-use consent::Asked;
-use documents::{Documents, members, parameters};
+use consent::{Asked, Shown};
+use documents::{Documents, members};
 use holding::{Awaited, Holding, Lane};
 use secrets::{Home, Secrets, Sort};
 
@@ -59,6 +60,7 @@ pub struct Watch {
     /// The query of the MCP server's URL, which may be a key. It is sent to that server alone, and never shown.
     query: Option<String>,
     asked: Option<Asked>,
+    shown: Shown,
     redirect: Option<Redirect>,
     breaches: Vec<String>,
 }
@@ -84,6 +86,9 @@ impl Watch {
         for (issuer, token) in config.registration_tokens() {
             secrets.learn(Sort::InitialAccessToken, token.expose(), Home::Issuer(issuer.clone()));
         }
+        for (issuer, statement) in config.software_statements() {
+            secrets.learn(Sort::SoftwareStatement, statement.expose(), Home::Issuer(issuer.clone()));
+        }
         Self {
             now: Timestamp::default(),
             patience: config.policies().exchange_time,
@@ -96,6 +101,7 @@ impl Watch {
             secrets,
             query: query(config.server_url()),
             asked: None,
+            shown: Shown::new(config.policies().logins_per_hour),
             redirect: None,
             breaches: Vec::new(),
         }
@@ -107,16 +113,14 @@ impl Watch {
         let terms = &snapshot.consent.terms;
         watch.documents.remember(&terms.server);
         watch.secrets.learn(Sort::State, snapshot.state(), Home::Anywhere);
-        if let Some(secret) = &terms.client.secret {
-            let home = Home::Issuer(terms.server.issuer.clone());
-            watch.secrets.learn(Sort::ClientSecret, secret.expose(), home);
-        }
+        watch.client_secret(&terms.server, terms.client.secret.as_ref());
         watch.running = true;
+        watch.shown.now = true;
         watch.asked = Some(Asked {
             state: snapshot.state().to_owned(),
             token_endpoint: Some(terms.server.token_endpoint.clone()),
             issuer: Some(terms.server.issuer.clone()),
-            iss_required: terms.server.iss_parameter_supported,
+            iss_required: config.policies().require_iss || terms.server.iss_parameter_supported,
             aliases: watch.documents.aliases_of(&terms.server.named),
             answered: false,
             code: None,
@@ -133,7 +137,11 @@ impl Watch {
     pub fn event(&mut self, now: Timestamp, event: &Event) {
         self.now = self.now.max(now);
         match event {
-            Event::Restore | Event::LogIn { .. } | Event::Challenged(_) => self.running = true,
+            Event::LogIn { .. } => {
+                self.shown.times.clear();
+                self.running = true;
+            }
+            Event::Restore | Event::Challenged(_) => self.running = true,
             Event::LogOut => (self.running, self.holding.may_forget) = (true, true),
             Event::Called(callback) => self.called(callback.expose()),
             Event::Replied(reply) => self.replied(reply),
@@ -173,7 +181,7 @@ impl Watch {
                 }
                 self.ended(outcome);
                 self.awaited.retain(|awaited| awaited.lane == Lane::Grant);
-                (self.running, self.asked) = (false, None);
+                (self.running, self.asked, self.shown.now) = (false, None, false);
             }
         }
         self.holds(action);
@@ -301,11 +309,7 @@ impl Watch {
         if let Some(token) = &credential.refresh_token {
             self.secrets.learn(Sort::RefreshToken, token.expose(), home);
         }
-        if let Some(secret) = &credential.client.secret {
-            // The issuer may move its token endpoint; the client stays its own.
-            let home = Home::Issuer(credential.authorization_server.issuer.clone());
-            self.secrets.learn(Sort::ClientSecret, secret.expose(), home);
-        }
+        self.client_secret(&credential.authorization_server, credential.client.secret.as_ref());
         self.documents.remember(&credential.authorization_server);
     }
 
@@ -330,56 +334,6 @@ impl Watch {
         }
         self.text("a request's URL", &url);
         self.carried(send, &url);
-    }
-
-    /// The secrets in a request's body and `Authorization` field, and whether this is their place.
-    fn carried(&mut self, send: &Send, url: &str) {
-        let request = send.request();
-        let body = String::from_utf8_lossy(request.body()).into_owned();
-        if send.purpose() == Purpose::Token {
-            self.exchanged(&parameters(&body), url);
-        }
-        if send.purpose() == Purpose::Refresh {
-            self.spends(&parameters(&body));
-        }
-        let field = request.headers().get(header::AUTHORIZATION);
-        let field = field.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        let mut carried: Vec<_> =
-            self.secrets.in_text(&body).into_iter().map(|found| (found, false)).collect();
-        carried.extend(self.secrets.in_authorization(&field).into_iter().map(|found| (found, true)));
-        let mut wrong = Vec::new();
-        for ((sort, homes), in_field) in carried {
-            let fits = match (send.purpose(), sort) {
-                (Purpose::Token | Purpose::Refresh | Purpose::Revocation, Sort::ClientSecret) => true,
-                (Purpose::Token, Sort::Code | Sort::CodeVerifier) => !in_field,
-                (Purpose::Refresh, Sort::RefreshToken) => !in_field,
-                (Purpose::Revocation, Sort::RefreshToken | Sort::AccessToken) => !in_field,
-                (Purpose::Registration, Sort::InitialAccessToken) => in_field,
-                _ => false,
-            };
-            let at_home = homes.iter().any(|home| match home {
-                Home::Endpoint(endpoint) if send.purpose() == Purpose::Revocation => {
-                    self.documents.revokes_for_endpoint(endpoint, url)
-                }
-                Home::Issuer(issuer) if send.purpose() == Purpose::Revocation => {
-                    self.documents.revokes_for(issuer, url)
-                }
-                Home::Endpoint(endpoint) => same_url(endpoint, url),
-                Home::Issuer(issuer) if sort == Sort::InitialAccessToken => {
-                    self.documents.registers_for(issuer, url)
-                }
-                Home::Issuer(issuer) => self.documents.is_token_endpoint_of(issuer, url),
-                Home::Anywhere => true,
-            });
-            if !fits || !at_home {
-                wrong.push(format!("a request for {:?} carries a secret ({sort:?})", send.purpose()));
-            }
-        }
-        let bodiless = matches!(send.purpose(), Purpose::ResourceMetadata | Purpose::ServerMetadata);
-        if bodiless && (!body.is_empty() || !field.is_empty()) {
-            wrong.push("a request for metadata has a body or an Authorization field".to_owned());
-        }
-        self.breaches.extend(wrong);
     }
 
     fn judge(&mut self, url: &Url, reach: Option<Reach>) {

@@ -2,7 +2,14 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::header;
 use url::form_urlencoded::byte_serialize;
+
+use super::documents::parameters;
+use super::{Watch, same_url};
+use crate::action::{Purpose, Send};
+use crate::base::secret::Secret;
+use crate::credential::AuthorizationServer;
 
 /// What kind of secret it is; says what may carry it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +26,8 @@ pub(super) enum Sort {
     ClientSecret,
     /// In the `Authorization` field of a registration request.
     InitialAccessToken,
+    /// In the body of a registration request.
+    SoftwareStatement,
     /// In the URL that is opened.
     State,
     /// Nowhere: the machine has no use for it.
@@ -76,5 +85,72 @@ impl Secrets {
         let decoded = value.strip_prefix("Basic ").and_then(|basic| STANDARD.decode(basic).ok());
         let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
         self.in_text(decoded.as_deref().unwrap_or(value))
+    }
+}
+
+impl Watch {
+    /// A record's client secret belongs to the endpoint that the record names. The issuer may move that; the client stays
+    /// its own. A configured secret that the record does not hold has no business there.
+    pub(super) fn client_secret(&mut self, server: &AuthorizationServer, secret: Option<&Secret>) {
+        let homes = [Home::Issuer(server.issuer.clone()), Home::Endpoint(server.token_endpoint.clone())];
+        for home in homes {
+            let secret = secret.map(Secret::expose).unwrap_or_default();
+            self.secrets.learn(Sort::ClientSecret, secret, home);
+        }
+    }
+
+    /// The secrets in a request's body and `Authorization` field, and whether this is their place.
+    pub(super) fn carried(&mut self, send: &Send, url: &str) {
+        let request = send.request();
+        let body = String::from_utf8_lossy(request.body()).into_owned();
+        if send.purpose() == Purpose::Token {
+            self.exchanged(&parameters(&body), url);
+        }
+        if send.purpose() == Purpose::Refresh {
+            self.spends(&parameters(&body));
+        }
+        let field = request.headers().get(header::AUTHORIZATION);
+        let field = field.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        if let Some(credentials) = field.strip_prefix("Basic ") {
+            // As they stand they are as good as what they encode.
+            self.secrets.learn(Sort::ClientSecret, credentials, Home::Endpoint(url.to_owned()));
+        }
+        let mut carried: Vec<_> =
+            self.secrets.in_text(&body).into_iter().map(|found| (found, false)).collect();
+        carried.extend(self.secrets.in_authorization(&field).into_iter().map(|found| (found, true)));
+        let mut wrong = Vec::new();
+        for ((sort, homes), in_field) in carried {
+            let fits = match (send.purpose(), sort) {
+                (Purpose::Token | Purpose::Refresh | Purpose::Revocation, Sort::ClientSecret) => true,
+                (Purpose::Token, Sort::Code | Sort::CodeVerifier) => !in_field,
+                (Purpose::Refresh, Sort::RefreshToken) => !in_field,
+                (Purpose::Revocation, Sort::RefreshToken | Sort::AccessToken) => !in_field,
+                (Purpose::Registration, Sort::InitialAccessToken) => in_field,
+                (Purpose::Registration, Sort::SoftwareStatement) => !in_field,
+                _ => false,
+            };
+            let at_home = homes.iter().any(|home| match home {
+                Home::Endpoint(endpoint) if send.purpose() == Purpose::Revocation => {
+                    self.documents.revokes_for_endpoint(endpoint, url)
+                }
+                Home::Issuer(issuer) if send.purpose() == Purpose::Revocation => {
+                    self.documents.revokes_for(issuer, url)
+                }
+                Home::Endpoint(endpoint) => same_url(endpoint, url),
+                Home::Issuer(issuer) if send.purpose() == Purpose::Registration => {
+                    self.documents.registers_for(issuer, url)
+                }
+                Home::Issuer(issuer) => self.documents.is_token_endpoint_of(issuer, url),
+                Home::Anywhere => true,
+            });
+            if !fits || !at_home {
+                wrong.push(format!("a request for {:?} carries a secret ({sort:?})", send.purpose()));
+            }
+        }
+        let bodiless = matches!(send.purpose(), Purpose::ResourceMetadata | Purpose::ServerMetadata);
+        if bodiless && (!body.is_empty() || !field.is_empty()) {
+            wrong.push("a request for metadata has a body or an Authorization field".to_owned());
+        }
+        self.breaches.extend(wrong);
     }
 }

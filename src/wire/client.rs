@@ -197,8 +197,6 @@ pub struct ClientMetadata {
     pub software_id: Option<String>,
     /// The version of the software.
     pub software_version: Option<String>,
-    /// A signed statement about the software (RFC 7591 §2.3).
-    pub software_statement: Option<Secret>,
 }
 
 impl ClientMetadata {
@@ -217,14 +215,19 @@ impl ClientMetadata {
             contacts: Vec::new(),
             software_id: None,
             software_version: None,
-            software_statement: None,
         }
     }
 
-    /// The body of a registration request (RFC 7591 §3.1), JSON. `scope` is left out when no scope is asked for.
-    pub fn registration_body(&self, method: AuthMethod, scopes: &Scopes) -> Vec<u8> {
+    /// The body of a registration request (RFC 7591 §3.1), JSON, with the software statement (§2.3) if there is one for the
+    /// server. `scope` is left out when no scope is asked for.
+    pub fn registration_body(
+        &self,
+        method: AuthMethod,
+        scopes: &Scopes,
+        statement: Option<&Secret>,
+    ) -> Vec<u8> {
         let mut members = self.members(method, Some(scopes));
-        if let Some(statement) = &self.software_statement {
+        if let Some(statement) = statement {
             members.insert("software_statement".to_owned(), json!(statement.expose()));
         }
         Value::Object(members).to_string().into_bytes()

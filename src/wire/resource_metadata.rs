@@ -146,6 +146,28 @@ pub fn check_resource(resource: &str, server: &Url) -> Result<(), Breach> {
     })
 }
 
+/// Refuses metadata that was found where it may not speak for the MCP server (RFC 9728 §3.3).
+///
+/// A document on the server's own origin may name a parent, by the rule of [`covers`]: whoever writes there could answer
+/// for the server as well. A document elsewhere, which a challenge named, must name the server's own URL; otherwise a
+/// tenant of a shared origin could have tokens made out for all of it. `document` is where it was found.
+///
+/// # Errors
+///
+/// [`Kind::ResourceMismatch`] with both URLs, and no queries.
+pub fn check_place(resource: &str, server: &Url, document: &str) -> Result<(), Breach> {
+    check_resource(resource, server)?;
+    let at_home = Url::parse(document).is_ok_and(|document| guard::same_origin(&document, server));
+    // It covers the server, so the origin is the same.
+    let same = Url::parse(resource).is_ok_and(|resource| resource.path() == server.path());
+    if at_home || same {
+        return Ok(());
+    }
+    let (own, place) = (guard::without_query(server.as_str()), guard::without_query(document));
+    let expected = format!("the resource {own} itself, as the document is elsewhere, at {place}");
+    Err(Breach::new(Kind::ResourceMismatch, "RFC 9728 §3.3", expected, guard::without_query(resource)))
+}
+
 /// Says, if the resource does not fit the server, what it is instead.
 fn fit(resource: &str, server: &Url) -> Result<(), String> {
     // Addresses are no matter here: nothing is sent to a resource identifier but what is sent to the server anyway.
@@ -179,26 +201,74 @@ pub fn within(resource: &Url, url: &Url) -> bool {
         && resource.query().is_none_or(|query| url.query() == Some(query))
 }
 
-/// Whether a segment is `..`, for a server that decodes what stands for dots and dividers, or that cuts path
-/// parameters off (RFC 3986 §3.3).
+/// Whether a segment is `..` for some server: one that decodes once or several times, overlong UTF-8 and full-width
+/// letters among it, that takes a backslash for a slash, cuts path parameters off (RFC 3986 §3.3) or what follows a control
+/// character, or passes over blanks. A path that is escaped beyond that has no good reason to be.
 fn climbs(path: &str) -> bool {
-    let mut rest = path.as_bytes();
+    let mut letters = unescaped(unescaped(unescaped(path.bytes())));
     let mut dots = Some(0_u8);
-    loop {
-        let (letter, left) = match rest {
-            [b'%', b'2', b'e' | b'E', left @ ..] => (b'.', left),
-            [b'%', b'2', b'f' | b'F', left @ ..] | [b'%', b'5', b'c' | b'C', left @ ..] => (b'/', left),
-            [b'%', b'3', b'b' | b'B', left @ ..] => (b';', left),
-            [letter, left @ ..] => (*letter, left),
-            [] => return dots == Some(2),
-        };
+    while let Some(letter) = letters.next() {
+        let (letter, left) = plain(letter, &letters);
+        letters = left;
         dots = match letter {
-            b'/' | b'\\' | b';' if dots == Some(2) => return true,
+            b'/' | b'\\' | b';' | 0..0x20 | 0x7f if dots == Some(2) => return true,
             b'/' | b'\\' => Some(0),
             b'.' => dots.and_then(|dots| dots.checked_add(1)),
+            b'%' if digits(&letters).is_some() => return true,
+            0..=0x20 | 0x7f => dots,
             _ => None,
         };
-        rest = left;
+    }
+    dots == Some(2)
+}
+
+/// The octets with one level of percent-encoding taken off.
+fn unescaped(mut octets: impl Iterator<Item = u8> + Clone) -> impl Iterator<Item = u8> + Clone {
+    std::iter::from_fn(move || {
+        let octet = octets.next()?;
+        let escaped = if octet == b'%' { digits(&octets) } else { None };
+        match escaped {
+            Some((decoded, left)) => {
+                octets = left;
+                Some(decoded)
+            }
+            None => Some(octet),
+        }
+    })
+}
+
+/// The octet that two hexadecimal digits stand for, and what is left after them.
+fn digits<I: Iterator<Item = u8> + Clone>(octets: &I) -> Option<(u8, I)> {
+    let mut left = octets.clone();
+    let mut digit = || left.next().and_then(|digit| char::from(digit).to_digit(16));
+    let (high, low) = (digit()?, digit()?);
+    u8::try_from(high << 4 | low).ok().map(|octet| (octet, left))
+}
+
+/// The letter that begins with this octet, as a careless decoder of UTF-8 reads it if it is one of those that matter here,
+/// and what is left after it.
+fn plain<I: Iterator<Item = u8> + Clone>(octet: u8, rest: &I) -> (u8, I) {
+    let mut left = rest.clone();
+    let mut next = || left.next().unwrap_or_default();
+    let letter = match octet {
+        // Overlong forms of two, three and four octets.
+        0xc0 | 0xc1 => Some((octet & 1) << 6 | next() & 0x3f),
+        0xe0 => Some((next(), next()))
+            .filter(|(a, _)| matches!(a, 0x80 | 0x81))
+            .map(|(a, b)| (a & 1) << 6 | b & 0x3f),
+        0xf0 => Some((next(), next(), next()))
+            .filter(|(a, b, _)| *a == 0x80 && matches!(b, 0x80 | 0x81))
+            .map(|(_, b, c)| (b & 1) << 6 | c & 0x3f),
+        // Full-width forms: U+FF01 and on stand for `!` and on.
+        0xef => match (next(), next()) {
+            (0xbc, c @ 0x81..=0xbf) => Some((c & 0x3f).saturating_add(0x20)),
+            _ => None,
+        },
+        _ => None,
+    };
+    match letter {
+        Some(letter) => (letter, left),
+        None => (octet, rest.clone()),
     }
 }
 

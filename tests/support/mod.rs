@@ -38,6 +38,9 @@ pub(crate) enum StoreMood {
     FailsToWrite,
 }
 
+/// What a request meets before it reaches the testbed's servers: an answer of the test's own, or nothing.
+pub(crate) type Instead = Box<dyn FnMut(&Request<Vec<u8>>) -> Option<Response<Vec<u8>>>>;
+
 pub(crate) struct Rig {
     pub(crate) world: World,
     pub(crate) auth: Authorizer,
@@ -46,6 +49,7 @@ pub(crate) struct Rig {
     pub(crate) mood: StoreMood,
     pub(crate) person: Person,
     pub(crate) told: Option<(String, Option<Secret>)>,
+    pub(crate) instead: Option<Instead>,
     pub(crate) now: u64,
     pub(crate) opened: Vec<Url>,
     pub(crate) finished: usize,
@@ -72,6 +76,7 @@ impl Rig {
             mood: StoreMood::default(),
             person: Person::default(),
             told: None,
+            instead: None,
             now: 1_800_000_000,
             opened: Vec::new(),
             finished: 0,
@@ -197,7 +202,7 @@ impl Rig {
                 self.renewed.push(outcome);
                 None
             }
-            Action::Send(send) => Some(match self.world.answer(self.now, send.request()) {
+            Action::Send(send) => Some(match self.exchange(send.request()) {
                 None => send.fail(SendFailure::Interrupted("the connection was closed".to_owned())),
                 Some(large) if large.body().len() > send.max_bytes() => send.fail(SendFailure::TooLarge),
                 Some(response) => send.reply(response),
@@ -213,6 +218,11 @@ impl Rig {
             Action::Wait(until) => Some(self.wait(until)),
             Action::Finish(_) => None,
         }
+    }
+
+    fn exchange(&mut self, request: Request<Vec<u8>>) -> Option<Response<Vec<u8>>> {
+        let instead = self.instead.as_mut().and_then(|instead| instead(&request));
+        instead.or_else(|| self.world.answer(self.now, request))
     }
 
     fn save(&mut self, key: &Key, credential: &Credential, replaces: Option<Generation>) -> Saving {
@@ -308,6 +318,21 @@ impl Rig {
         let url = self.opened.last()?;
         url.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
     }
+}
+
+/// Answers what goes to a URL that begins so with what is made of the request's body.
+pub(crate) fn at(place: &str, answer: impl Fn(&str) -> (u16, String) + 'static) -> Instead {
+    let place = place.to_owned();
+    Box::new(move |request| {
+        let body = String::from_utf8_lossy(request.body()).into_owned();
+        request.uri().to_string().starts_with(&place).then(|| json(answer(&body)))
+    })
+}
+
+/// A JSON answer.
+pub(crate) fn json((status, body): (u16, String)) -> Response<Vec<u8>> {
+    let answer = Response::builder().status(status).header(header::CONTENT_TYPE, "application/json");
+    answer.body(body.into_bytes()).unwrap()
 }
 
 /// A request to servers with these dials is answered in the end.

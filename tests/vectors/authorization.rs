@@ -3,7 +3,7 @@
 use mcp_auth::wire::authorization::AuthorizationRequest;
 use mcp_auth::wire::callback::{Expected, Refused};
 use mcp_auth::wire::pushed::{Pushed, PushedRequest};
-use mcp_auth::{Callback, Endpoint, Guard, Reach, Scopes, Secret, Timestamp};
+use mcp_auth::{Callback, Endpoint, Guard, Policy, Reach, Scopes, Secret, Timestamp};
 use serde_json::{Value, json};
 
 use crate::token::{client, sent};
@@ -63,14 +63,16 @@ fn with_request(
     })
 }
 
-/// `{callback, iss_required, aliases?}` to the code and how its issuer is known, or to the kind of breach and what it means.
+/// `{callback, iss_required, require_iss?, aliases?}` to the code and how its issuer is known, or to the kind of breach and what it means.
 pub(crate) fn callback(input: &Value) -> Value {
     let aliases = input.get("aliases").cloned().unwrap_or_else(|| json!([]));
     let aliases: Vec<String> = serde_json::from_value(aliases).unwrap();
+    let strict = input.get("require_iss").and_then(Value::as_bool).unwrap_or_default();
+    let policy = Policy::with(|it| it.require_iss = strict);
     let expected = Expected {
         state: &Secret::new("the-state"),
         issuer: "https://as.example",
-        iss_required: input["iss_required"].as_bool().unwrap(),
+        iss_required: policy.demands_iss(input["iss_required"].as_bool().unwrap()),
         issuer_aliases: &aliases,
     };
     let callback = Callback::new(input["callback"].as_str().unwrap());

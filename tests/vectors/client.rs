@@ -46,5 +46,5 @@ pub(crate) fn metadata(input: &Value) -> Value {
     }
     let method = AuthMethod::parse(text("register").unwrap()).unwrap();
     let scopes = Scopes::parse(text("scopes").unwrap()).unwrap();
-    serde_json::from_slice(&client.registration_body(method, &scopes)).unwrap()
+    serde_json::from_slice(&client.registration_body(method, &scopes, None)).unwrap()
 }

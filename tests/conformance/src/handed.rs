@@ -13,7 +13,7 @@ pub(crate) struct Handed {
     pub(crate) protocol_version: String,
     pub(crate) client_id: Option<String>,
     pub(crate) client_secret: Option<Secret>,
-    /// The authorization server that the client id and secret belong to.
+    /// The authorization server that the client id and secret belong to. A secret is of no use without it.
     pub(crate) issuer: Option<String>,
 }
 

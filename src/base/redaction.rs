@@ -1,0 +1,113 @@
+//! Taking secrets out of what a server says about the request that carried them.
+
+use std::fmt;
+
+use url::form_urlencoded::byte_serialize;
+
+use super::breach::Breach;
+use super::secret::Secret;
+use super::text;
+
+/// What stands where a secret stood.
+const MARK: &str = "(secret)";
+/// The shortest text that is taken for a secret, and the shortest beginning of one that is taken out where the text was
+/// cut. Less could stand anywhere by chance.
+const LEAST: usize = 4;
+
+/// The secrets that a request carried, each in every spelling in which an answer may give it back: as it is, form-encoded,
+/// percent-encoded, and within Basic credentials (RFC 6749 §2.3.1). The longest come first.
+#[derive(Clone, Default)]
+pub(crate) struct Redaction(Vec<Secret>);
+
+impl fmt::Debug for Redaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Redaction(…)")
+    }
+}
+
+impl Redaction {
+    /// Of the value of the request's `Authorization` field, and of the secrets in its body.
+    pub(crate) fn of<'a>(
+        authorization: Option<&'a Secret>,
+        secrets: impl IntoIterator<Item = &'a Secret>,
+    ) -> Self {
+        let credentials = authorization.and_then(|value| value.expose().split_once(' ')).map(|(_, it)| it);
+        let texts = secrets.into_iter().map(Secret::expose).chain(credentials);
+        let mut spellings = Vec::new();
+        for text in texts.filter(|text| text.len() >= LEAST) {
+            let form = Secret::new(byte_serialize(text.as_bytes()).collect::<String>());
+            let percent = Secret::new(form.expose().replace('+', "%20"));
+            // As it looks once it is cleaned.
+            spellings.extend([Secret::new(text::clean(text, usize::MAX)), form, percent]);
+        }
+        spellings.sort_by_key(|spelling| std::cmp::Reverse(spelling.expose().len()));
+        spellings.dedup();
+        Self(spellings)
+    }
+
+    /// The breach without the secrets.
+    pub(crate) fn clear(&self, breach: Breach) -> Breach {
+        Breach {
+            expected: self.cleared(breach.expected),
+            got: self.cleared(breach.got),
+            error: breach.error.map(|error| self.cleared(error)),
+            ..breach
+        }
+    }
+
+    fn cleared(&self, text: String) -> String {
+        let mut text = text;
+        for spelling in self.0.iter().map(Secret::expose) {
+            if text.contains(spelling) {
+                text = text.replace(spelling, MARK);
+            }
+        }
+        let cut = text.strip_suffix('…').and_then(|whole| self.without_part(whole));
+        cut.unwrap_or(text)
+    }
+
+    /// Text that was cut may end within a secret.
+    fn without_part(&self, text: &str) -> Option<String> {
+        let mut starts = text.char_indices().map(|(start, _)| start);
+        let part = |start: &usize| {
+            let rest = text.get(*start..).filter(|rest| rest.len() >= LEAST);
+            rest.is_some_and(|rest| self.0.iter().any(|spelling| spelling.expose().starts_with(rest)))
+        };
+        let (kept, _) = text.split_at_checked(starts.find(part)?)?;
+        Some(format!("{kept}{MARK}…"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::breach::Kind;
+
+    fn cleared(got: &str) -> String {
+        let basic = Secret::new("Basic aWQ6czNjcmV0JTJGKysmeA==");
+        let redaction = Redaction::of(
+            Some(&basic),
+            [&Secret::new("s3cret/ +&x"), &Secret::new("s3cret"), &Secret::new("id")],
+        );
+        redaction.clear(Breach::new(Kind::TokenEndpointError, "RFC 6749 §5.2", "a token", got)).got
+    }
+
+    #[test]
+    fn every_spelling_is_taken_out() {
+        for said in
+            ["s3cret/ +&x", "s3cret", "s3cret%2F+%2B%26x", "s3cret%2F%20%2B%26x", "aWQ6czNjcmV0JTJGKysmeA=="]
+        {
+            assert_eq!(cleared(&format!("cannot parse <{said}>, id")), "cannot parse <(secret)>, id");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_within_a_secret_ends_before_it() {
+        for kept in 0..=11 {
+            let said = format!("{}s3cret/ +&x", "x".repeat(300 - kept));
+            let shown = cleared(&said);
+            assert!(!shown.contains("s3cr"), "{shown}");
+            assert!(shown.ends_with('…') || kept == 11, "{shown}");
+        }
+    }
+}
