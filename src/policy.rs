@@ -220,11 +220,14 @@ impl ScopeRule {
         let fallback = || match &self.fallback {
             ScopeFallback::Omit => Scopes::new(),
             ScopeFallback::ServerMetadata(defaults) => {
-                let listed = sources.server.map(|listed| listed.without(&offline_access()));
+                let listed = sources.server.map(without_offline);
                 listed.filter(|listed| !listed.is_empty()).unwrap_or_else(|| defaults.clone())
             }
         };
-        sources.challenged.or(sources.resource).cloned().unwrap_or_else(fallback)
+        // What a resource supports says nothing about whether the caller wants to stay logged in (MCP 2026-07-28, refresh
+        // tokens); a challenge that names the scope does.
+        let resource = || sources.resource.map(without_offline);
+        sources.challenged.cloned().or_else(resource).unwrap_or_else(fallback)
     }
 
     fn offline(&self, sources: ScopeSources<'_>) -> Scopes {
@@ -232,6 +235,10 @@ impl ScopeRule {
         let listed = sources.server.is_some_and(|listed| offline.is_subset(listed));
         if self.stay_logged_in && listed { offline } else { Scopes::new() }
     }
+}
+
+fn without_offline(listed: &Scopes) -> Scopes {
+    listed.without(&offline_access())
 }
 
 fn offline_access() -> Scopes {
