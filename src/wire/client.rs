@@ -105,8 +105,7 @@ impl Client {
             return Ok(AuthMethod::None);
         }
         let spoken = [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost];
-        let Some(offered) = offered else { return Ok(AuthMethod::ClientSecretBasic) };
-        first_listed(&spoken, offered).ok_or_else(|| {
+        first_listed(&spoken, offered).map_err(|offered| {
             let expected = "client_secret_basic or client_secret_post";
             Breach::new(Kind::RegistrationUnusable, "RFC 8414 §2", expected, offered.join(" "))
         })
@@ -129,16 +128,23 @@ impl Client {
 /// A server that lists nothing takes Basic (RFC 8414 §2). One that lists only methods that are not spoken here is
 /// [`Kind::Unsupported`].
 pub fn method_to_register(offered: Option<&[String]>) -> Result<AuthMethod, Breach> {
-    let Some(offered) = offered else { return Ok(AuthMethod::ClientSecretBasic) };
     let spoken = [AuthMethod::None, AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost];
-    first_listed(&spoken, offered).ok_or_else(|| {
+    first_listed(&spoken, offered).map_err(|offered| {
         let expected = "none, client_secret_basic or client_secret_post";
         Breach::new(Kind::Unsupported, "RFC 8414 §2", expected, offered.join(" "))
     })
 }
 
-fn first_listed(spoken: &[AuthMethod], offered: &[String]) -> Option<AuthMethod> {
-    spoken.iter().copied().find(|method| offered.iter().any(|name| name == method.as_str()))
+/// The first that the server lists, or else the list. Without one it is Basic; an empty one counts as absent, for it should
+/// not be there (RFC 8414 §3.2).
+fn first_listed<'a>(
+    spoken: &[AuthMethod],
+    offered: Option<&'a [String]>,
+) -> Result<AuthMethod, &'a [String]> {
+    let Some(offered) = offered.filter(|offered| !offered.is_empty()) else {
+        return Ok(AuthMethod::ClientSecretBasic);
+    };
+    spoken.iter().copied().find(|method| offered.iter().any(|name| name == method.as_str())).ok_or(offered)
 }
 
 /// Whether a client is an application on the person's machine or a web site (OpenID Connect Registration §2).

@@ -1,6 +1,6 @@
 //! `registration_answer.json` and `client_metadata.json`.
 
-use mcp_auth::wire::client::{AuthMethod, check_client_id_url, method_to_register};
+use mcp_auth::wire::client::{AuthMethod, Client, check_client_id_url, method_to_register};
 use mcp_auth::wire::registration::Registration;
 use mcp_auth::{ClientMetadata, Scopes, Secret, Timestamp};
 use serde_json::{Value, json};
@@ -32,8 +32,11 @@ pub(crate) fn metadata(input: &Value) -> Value {
     }
     if let Some(offered) = input.get("offered") {
         let offered: Option<Vec<String>> = serde_json::from_value(offered.clone()).unwrap();
-        return method_to_register(offered.as_deref())
-            .map_or_else(|breach| kind(&breach), |method| json!(method.as_str()));
+        let method = match input.get("secret") {
+            Some(secret) => Client::method_for(secret.as_bool().unwrap(), offered.as_deref()),
+            None => method_to_register(offered.as_deref()),
+        };
+        return method.map_or_else(|breach| kind(&breach), |method| json!(method.as_str()));
     }
     let client = ClientMetadata::new("Example", text("redirect_uri").unwrap());
     if let Some(url) = text("document") {
