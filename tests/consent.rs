@@ -44,6 +44,20 @@ fn an_error_is_told_only_when_it_is_trusted() {
 }
 
 #[test]
+fn a_server_that_fails_for_now_is_tried_later() {
+    for (error, retry) in [
+        ("temporarily_unavailable", Retry::Later),
+        ("server_error", Retry::Later),
+        ("invalid_request", Retry::AfterChange),
+    ] {
+        let dials = Dials { authorization_error: Some(error.to_owned()), ..Dials::default() };
+        let failure = Rig::new(dials).call("tools/list", None).unwrap_err();
+        assert_eq!(failure.retry(), retry, "{failure}");
+        assert!(failure.to_string().contains(error), "{failure}");
+    }
+}
+
+#[test]
 fn foreign_answers_change_nothing() {
     let mut rig = Rig::new(Dials::default());
     rig.person = Person::Preceded(vec![

@@ -4,10 +4,10 @@ mod support;
 
 use mcp_auth::wire::client::AuthMethod;
 use mcp_auth::wire::server_metadata::IssuerMatch;
-use mcp_auth::{ClientMetadata, Config, IssuerPolicy, Kind, Policy, Preregistered, ServerChoice};
+use mcp_auth::{ClientMetadata, Config, IssuerPolicy, Kind, Policy, Preregistered, Retry, ServerChoice};
 use mcp_auth_testbed::{
-    AuthorizationServers, Dials, IssuerValue, Person as Scripted, PreRegistered, Purpose,
-    RegisteredRedirects, Registration, SecretDespiteNone,
+    AuthorizationServers, Dials, Fault, IssuerValue, Person as Scripted, PreRegistered, Purpose,
+    RegisteredRedirects, Registration, SecretDespiteNone, Trouble,
 };
 use support::{REDIRECT, Rig, works};
 
@@ -79,6 +79,31 @@ fn a_refused_registration_says_what_the_server_said() {
     let failure = rig.call("tools/list", None).unwrap_err();
     assert_eq!(failure.kind(), Kind::RegistrationRejected);
     assert!(failure.to_string().contains("403 Forbidden"), "{failure}");
+}
+
+/// Nobody can mend a server that is busy, so nobody is asked to.
+#[test]
+fn a_registration_that_may_succeed_later_is_tried_later() {
+    for (what, kind, retry) in [
+        (Trouble::RetryAfter(503, 30), Kind::UnexpectedStatus, Retry::Later),
+        (Trouble::RetryAfter(429, 30), Kind::UnexpectedStatus, Retry::Later),
+        (
+            Trouble::RedirectTo("https://evil.example/register".to_owned()),
+            Kind::Redirected,
+            Retry::AfterChange,
+        ),
+    ] {
+        let faults = vec![Fault { purpose: Purpose::Registration, nth: 1, what }];
+        let policy = Policy::with(|it| it.ask_for_client = true);
+        let mut rig = Rig::with(Dials { faults, ..Dials::default() }, |config| config.policy(policy));
+        rig.told = Some(("typed-in".to_owned(), None));
+        let failure = rig.call("tools/list", None).unwrap_err();
+        assert_eq!((failure.kind(), failure.retry()), (kind, retry), "{failure:#}");
+        let wait = failure.retry_at.map(|at| at.as_secs() - rig.now);
+        assert_eq!(wait, (retry == Retry::Later).then_some(30));
+        assert!(rig.told.is_some(), "the person is asked");
+        assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    }
 }
 
 #[test]

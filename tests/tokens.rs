@@ -78,6 +78,20 @@ fn a_failed_exchange_is_a_typed_failure() {
     }
 }
 
+/// A server that fails is not believed in what it says of the client, and says itself when it may be asked again.
+#[test]
+fn an_exchange_that_fails_for_now_says_when_to_come_back() {
+    let mut rig = Rig::new(Dials::default());
+    rig.world.dials_mut().faults =
+        vec![Fault { purpose: Purpose::Token, nth: 1, what: Trouble::RetryAfter(503, 40) }];
+    let failure = rig.call("tools/list", None).unwrap_err();
+    assert_eq!((failure.kind(), failure.retry()), (Kind::UnexpectedStatus, Retry::Later));
+    assert_eq!(failure.retry_at.map(|at| at.as_secs()), Some(rig.now + 40));
+    // What was asked for then is no part of another failure.
+    rig.world.dials_mut().person = mcp_auth_testbed::Person::Denies;
+    assert_eq!(rig.log_in().unwrap_err().retry_at, None);
+}
+
 #[test]
 fn renewal_needs_nobody() {
     for rotation in [Rotation::None, Rotation::Repeated, Rotation::Strict, Rotation::Grace] {

@@ -36,7 +36,7 @@ impl Authorizer {
             }
         }
         self.world.trail = Trail::default();
-        self.world.seen = false;
+        (self.world.seen, self.world.retry_at) = (false, None);
         if challenge.demand.dpop && !challenge.demand.bearer {
             // A Bearer token instead of a bound one would be a weaker one than the server wants.
             let expected = "a challenge that offers Bearer";

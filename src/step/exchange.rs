@@ -97,9 +97,12 @@ fn configured(terms: &Terms, breach: Breach) -> Breach {
 
 impl Exchanging {
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
+        let retry_at =
+            if let Answer::Response(response) = &answer { response.retry_at(world.now) } else { None };
         let token = match read(world, &self.terms, answer, CLAUSE) {
             Ok(token) => token,
             Err(breach) => {
+                world.retry_at = retry_at;
                 if breach.kind == Kind::ClientRejected {
                     world.disown(&self.terms.server.issuer, &self.terms.client);
                 }

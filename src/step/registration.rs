@@ -52,9 +52,11 @@ fn request(world: &mut World, found: &Found) -> Result<(Pending, AuthMethod), Br
 impl Registering {
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
         let url = self.found.metadata.registration_endpoint.clone().unwrap_or_default();
+        let mut retry_at = None;
         let (status, read) = match answer.response() {
             Ok(response) => {
                 let status = response.status.as_u16();
+                retry_at = response.retry_at(world.now);
                 (
                     Some(status),
                     Registration::read(status, &response.body).and_then(|it| self.judge(world, it)),
@@ -70,6 +72,7 @@ impl Registering {
             }
             Err(breach) => {
                 world.passed_over(&url, status, &breach);
+                world.retry_at = retry_at;
                 let refused = matches!(breach.kind, Kind::RegistrationRejected | Kind::RegistrationUnusable);
                 if refused && world.config.policies().ask_for_client {
                     client::without_client(world, self.found)

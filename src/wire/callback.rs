@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::form;
+use super::{form, refusal};
 use crate::base::breach::{Breach, Kind};
 use crate::base::secret::Secret;
 
@@ -169,7 +169,11 @@ fn code(parameters: &[(String, String)]) -> Result<Secret, Breach> {
         return Err(malformed("either a code or an error", "both"));
     }
     let described = single(parameters, "error_description")?.unwrap_or_default();
-    let kind = if error == "access_denied" { Kind::AccessDenied } else { Kind::AuthorizationFailed };
+    let kind = match error {
+        "access_denied" => Kind::AccessDenied,
+        _ if refusal::is_passing(error) => Kind::UnexpectedStatus,
+        _ => Kind::AuthorizationFailed,
+    };
     let got = format!("{error} {described}");
     Err(Breach::new(kind, "RFC 6749 §4.1.2.1", "a code", got.trim_end()).with_error(error))
 }

@@ -34,7 +34,7 @@ impl Refusal {
     /// but for those that plainly mean something else.
     pub fn of(status: Option<StatusCode>, breach: &Breach) -> Self {
         let Some(status) = status else { return unanswered(breach.kind) };
-        if status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429) {
+        if passes(status.as_u16()) {
             return Self::Transient;
         }
         if let Some(error) = &breach.error {
@@ -61,11 +61,22 @@ fn unanswered(kind: Kind) -> Refusal {
     }
 }
 
+/// Whether what a status says passes by itself: the server failed, or wants to be left alone for a while.
+pub fn passes(status: u16) -> bool {
+    status >= 500 || matches!(status, 408 | 425 | 429)
+}
+
+/// The same of an error code (RFC 6749 §4.1.2.1).
+pub(super) fn is_passing(error: &str) -> bool {
+    matches!(error, "temporarily_unavailable" | "server_error")
+}
+
 fn coded(status: StatusCode, error: &str) -> Refusal {
     match error {
         "invalid_grant" => Refusal::DeadGrant,
         "invalid_client" => Refusal::DeadClient,
-        "temporarily_unavailable" | "server_error" | "slow_down" => Refusal::Transient,
+        "slow_down" => Refusal::Transient,
+        _ if is_passing(error) => Refusal::Transient,
         "invalid_scope"
         | "invalid_target"
         | "unsupported_grant_type"

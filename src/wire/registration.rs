@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::client::{AuthMethod, Client, Origin};
 use super::json::Object;
+use super::refusal;
 use crate::base::breach::{Breach, Kind};
 use crate::base::secret::Secret;
 use crate::base::text;
@@ -26,8 +27,8 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// Reads an answer. 200 and 201 are success; anything else is [`Kind::RegistrationRejected`] with what the
-    /// server says about it.
+    /// Reads an answer. 200 and 201 are success. What passes by itself is [`Kind::UnexpectedStatus`], a redirect
+    /// [`Kind::Redirected`]; anything else is [`Kind::RegistrationRejected`] with what the server says about it.
     pub fn read(status: u16, body: &[u8]) -> Result<Self, Breach> {
         if !matches!(status, 200 | 201) {
             return Err(rejected(status, body));
@@ -121,19 +122,24 @@ fn rejected(status: u16, body: &[u8]) -> Breach {
         401 | 403 => "a registration (201); this server may want a client that was registered by hand",
         _ => "a registration (201)",
     };
-    let said = match Object::read(body) {
-        Ok(object) => {
-            let text = |name| object.text(name, ERROR).ok().flatten().unwrap_or_default().to_owned();
-            format!("{} {}", text("error"), text("error_description"))
-        }
-        Err(_) => snippet(body),
+    let kind = match status {
+        300..=399 => Kind::Redirected,
+        _ if refusal::passes(status) => Kind::UnexpectedStatus,
+        _ => Kind::RegistrationRejected,
     };
-    Breach::new(
-        Kind::RegistrationRejected,
-        ERROR,
-        expected,
-        format!("status {status} {}", said.trim()).trim_end(),
-    )
+    let read = Object::read(body).ok();
+    let text = |name| read.as_ref()?.text(name, ERROR).ok().flatten();
+    let said = match (&read, text("error"), text("error_description")) {
+        (None, _, _) => snippet(body),
+        (Some(_), error, described) => {
+            format!("{} {}", error.unwrap_or_default(), described.unwrap_or_default())
+        }
+    };
+    let breach = Breach::new(kind, ERROR, expected, format!("status {status} {}", said.trim()).trim_end());
+    match text("error") {
+        Some(error) => breach.with_error(error),
+        None => breach,
+    }
 }
 
 /// A short plain text as it stands; nothing of a page.

@@ -2,6 +2,7 @@
 
 use super::client::Client;
 use super::json::Object;
+use super::refusal;
 use super::token::{TokenMessage, authenticate};
 use crate::base::breach::{Breach, Kind};
 use crate::base::secret::Secret;
@@ -51,7 +52,7 @@ pub fn judge(status: u16, body: &[u8]) -> Result<(), Breach> {
     if status == 200 {
         return Ok(());
     }
-    let kind = if status >= 500 || status == 429 { Kind::UnexpectedStatus } else { Kind::TokenEndpointError };
+    let kind = if refusal::passes(status) { Kind::UnexpectedStatus } else { Kind::TokenEndpointError };
     let read = Object::read(body).ok();
     let text = |name: &str| {
         let object = read.as_ref()?;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::client::{AuthMethod, Client};
 use super::form;
 use super::json::Object;
+use super::refusal;
 use crate::base::breach::{Breach, Kind};
 use crate::base::scope::Scopes;
 use crate::base::secret::Secret;
@@ -156,10 +157,10 @@ impl TokenAnswer {
             return Err(Breach::new(Kind::Redirected, ANSWER, "status 200", format!("status {status}")));
         }
         let members = Members::read(content_type, body);
-        if let Ok(members) = &members
-            && let Some(breach) = members.error(status)?
-        {
-            return Err(breach);
+        match members.as_ref().map(|members| members.error(status)) {
+            Ok(Ok(Some(breach))) => return Err(breach),
+            Ok(Err(breach)) if !refusal::passes(status) => return Err(breach),
+            Ok(_) | Err(_) => {}
         }
         if status == 401 {
             return Err(Breach::new(
@@ -232,9 +233,10 @@ impl Members {
     fn error(&self, status: u16) -> Result<Option<Breach>, Breach> {
         let Some(error) = self.text("error")? else { return Ok(None) };
         let kind = match error {
+            // Whatever a server that fails just now says of the client or the grant, it may say otherwise later.
+            _ if refusal::passes(status) || refusal::is_passing(error) => Kind::UnexpectedStatus,
             "invalid_client" => Kind::ClientRejected,
             "invalid_grant" => Kind::GrantRejected,
-            _ if status >= 500 => Kind::UnexpectedStatus,
             _ => Kind::TokenEndpointError,
         };
         let described = self.text("error_description").ok().flatten().unwrap_or_default();
