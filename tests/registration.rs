@@ -7,7 +7,7 @@ use mcp_auth::wire::server_metadata::IssuerMatch;
 use mcp_auth::{ClientMetadata, Config, IssuerPolicy, Kind, Policy, Preregistered, Retry, ServerChoice};
 use mcp_auth_testbed::{
     AuthorizationServers, Dials, Fault, IssuerValue, Person as Scripted, PreRegistered, Purpose,
-    RegisteredRedirects, Registration, SecretDespiteNone, Trouble,
+    RegisteredRedirects, Registration, RegistrationScope, SecretDespiteNone, Trouble,
 };
 use support::{REDIRECT, Rig, works};
 
@@ -269,6 +269,75 @@ fn a_login_that_fails_does_not_undo_its_registration() {
     }
     assert_eq!((rig.opened.len(), rig.count(Purpose::Registration)), (4, 1));
     rig.world.dials_mut().person = Scripted::Allows;
+    rig.log_in().unwrap();
+    assert_eq!(rig.count(Purpose::Registration), 1);
+}
+
+/// RFC 7591 §2: a client may use the scopes that its registration names. So one that is to ask for more registers for
+/// more, and one that is to ask for no more does not.
+#[test]
+fn a_client_that_asks_for_more_than_it_is_registered_for_registers_anew() {
+    let mut rig = works(Dials {
+        registration_scope: RegistrationScope::Binding,
+        access_lifetime: 600,
+        ..Dials::default()
+    });
+    let first = rig.auth.authorized().unwrap().client_id;
+    assert_eq!(rig.call("tools/call", Some("write_file")).unwrap().status(), 200);
+    let second = rig.auth.authorized().unwrap();
+    assert_eq!((rig.opened.len(), rig.count(Purpose::Registration)), (2, 2));
+    assert_ne!(second.client_id, first);
+    assert_eq!(second.granted.to_string(), "files:read files:write");
+    // What was registered for is known after a restart.
+    rig.restart(|config| config);
+    rig.world.revoke_everything();
+    rig.now += 600;
+    assert_eq!(rig.call("tools/call", Some("write_file")).unwrap().status(), 200);
+    assert_eq!((rig.opened.len(), rig.count(Purpose::Registration)), (3, 2));
+}
+
+#[test]
+fn a_registration_without_scopes_binds_to_none() {
+    let dials = Dials { resource_scopes: None, challenge_scope: false, ..Dials::default() };
+    let mut rig = works(Dials { registration_scope: RegistrationScope::Binding, ..dials });
+    assert_eq!(rig.asked("scope"), None);
+    assert_eq!(rig.call("tools/call", Some("write_file")).unwrap().status(), 200);
+    assert_eq!((rig.opened.len(), rig.count(Purpose::Registration)), (2, 1));
+}
+
+#[test]
+fn a_server_that_registers_no_scopes_is_asked_without() {
+    let mut rig = works(Dials { registration_scope: RegistrationScope::Refused, ..Dials::default() });
+    assert_eq!((rig.count(Purpose::Registration), rig.asked("scope").as_deref()), (2, Some("files:read")));
+    // It named none, so it is good for any.
+    assert_eq!(rig.call("tools/call", Some("write_file")).unwrap().status(), 200);
+    assert_eq!(rig.count(Purpose::Registration), 2);
+    works(Dials { registration_scope: RegistrationScope::Required, ..Dials::default() });
+    // Once: what else is wrong with the metadata is not mended by leaving out the scope.
+    let mut rig = Rig::new(Dials { registration: Registration::Open, ..Dials::default() });
+    let body = br#"{"error":"invalid_client_metadata","error_description":"no"}"#.to_vec();
+    let what = Trouble::Answer(400, "application/json", body);
+    rig.world.dials_mut().faults = vec![Fault { purpose: Purpose::Registration, nth: 0, what }];
+    assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::RegistrationRejected);
+    assert_eq!(rig.count(Purpose::Registration), 2);
+}
+
+/// The authorization endpoint has its own word on a client.
+#[test]
+fn a_client_that_the_authorization_endpoint_refuses_is_not_used_again() {
+    for error in ["unauthorized_client", "invalid_client", "invalid_scope"] {
+        let mut rig = Rig::new(Dials { authorization_error: Some(error.to_owned()), ..Dials::default() });
+        let failure = rig.log_in().unwrap_err();
+        assert_eq!((failure.kind(), rig.opened.len()), (Kind::AuthorizationFailed, 1), "{failure}");
+        rig.world.dials_mut().authorization_error = None;
+        rig.log_in().unwrap();
+        assert_eq!(rig.count(Purpose::Registration), 2, "{error}");
+    }
+    // Nothing is wrong with the client.
+    let mut rig =
+        Rig::new(Dials { authorization_error: Some("server_error".to_owned()), ..Dials::default() });
+    rig.log_in().unwrap_err();
+    rig.world.dials_mut().authorization_error = None;
     rig.log_in().unwrap();
     assert_eq!(rig.count(Purpose::Registration), 1);
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
 use mcp_auth::{Challenge, Event, Generation, Kind, Policy, Scopes, TokenSource};
-use mcp_auth_testbed::{Dials, Person as Scripted, Purpose, Refusal, ResourceMetadata, ScopeUnknown, StepUp};
+use mcp_auth_testbed::{
+    Dials, Person as Scripted, Purpose, Refusal, RegistrationScope, ResourceMetadata, ScopeUnknown, StepUp,
+};
 use support::{Rig, authorized};
 
 #[test]
@@ -18,7 +20,7 @@ fn what_was_asked_before_is_asked_again() {
         assert_eq!(rig.asked("scope").as_deref(), Some("files:read files:write"));
         // The wider grant serves both.
         assert_eq!(rig.call("tools/call", Some("echo")).unwrap().status(), 200);
-        assert_eq!((rig.opened.len(), rig.count(Purpose::Registration)), (2, 1));
+        assert_eq!((rig.opened.len(), rig.count(Purpose::Registration)), (2, 2));
     }
 }
 
@@ -153,7 +155,9 @@ fn a_late_refusal_of_a_narrower_token_is_not_in_vain() {
 /// MCP: the metadata that a challenge names is the one to be used, for a 403 as for a 401.
 #[test]
 fn a_step_up_reads_metadata_that_it_has_not_read_yet() {
-    let mut rig = Rig::new(Dials { advertise_metadata: false, ..Dials::default() });
+    // A client that is registered for no scope in particular may ask for any.
+    let registration_scope = RegistrationScope::Refused;
+    let mut rig = Rig::new(Dials { advertise_metadata: false, registration_scope, ..Dials::default() });
     rig.call("tools/list", None).unwrap();
     let before = rig.count(Purpose::ResourceMetadata);
     rig.call("tools/call", Some("write_file")).unwrap();

@@ -151,5 +151,6 @@ fn known(world: &World, found: &Found) -> Option<Client> {
         same && world.knows(held) && matches!(held.client.origin, Origin::Dynamic | Origin::Prompted)
     });
     let known = [held.map(|held| &held.client), world.registered(&found.server.issuer)];
-    known.into_iter().flatten().find(|it| it.usable(world.now, world.config.redirect_url())).cloned()
+    let fits = |it: &&Client| it.usable(world.now, world.config.redirect_url()) && it.may_ask(&found.asked);
+    known.into_iter().flatten().find(fits).cloned()
 }

@@ -6,6 +6,7 @@ use super::world::Order;
 use super::{Pending, Step, Turn, World, client};
 use crate::action::Purpose;
 use crate::base::breach::{Breach, Kind};
+use crate::base::scope::Scopes;
 use crate::base::secret::Secret;
 use crate::event::Answer;
 use crate::trail::Verdict;
@@ -19,21 +20,29 @@ pub(crate) struct Registering {
     pub(crate) pending: Pending,
     found: Found,
     method: AuthMethod,
+    /// The scopes that it names: what will be asked for, or none.
+    scopes: Scopes,
 }
 
+/// Registers for what will be asked for and nothing else, because some servers refuse a scope that they do not know.
 pub(crate) fn begin(world: &mut World, found: Found) -> Turn {
-    match request(world, &found) {
+    let scopes = found.asked.clone();
+    send(world, found, scopes)
+}
+
+fn send(world: &mut World, found: Found, scopes: Scopes) -> Turn {
+    match request(world, &found, &scopes) {
         Ok((pending, method)) => {
-            Turn::Await(Step::Registering(Box::new(Registering { pending, found, method })))
+            Turn::Await(Step::Registering(Box::new(Registering { pending, found, method, scopes })))
         }
         Err(breach) => breach.into(),
     }
 }
 
-fn request(world: &mut World, found: &Found) -> Result<(Pending, AuthMethod), Breach> {
+fn request(world: &mut World, found: &Found, scopes: &Scopes) -> Result<(Pending, AuthMethod), Breach> {
     let offered = client::offered(world, &found.server, &found.metadata);
     let method = method_to_register(offered.as_deref())?;
-    let body = world.config.client().registration_body(method, &found.asked);
+    let body = world.config.client().registration_body(method, scopes);
     let text = String::from_utf8(body).unwrap_or_default();
     let server = &found.server;
     let bearer = world.config.registration_token(&server.named);
@@ -73,6 +82,11 @@ impl Registering {
             Err(breach) => {
                 world.passed_over(&url, status, &breach);
                 world.retry_at = retry_at;
+                if breach.error.as_deref() == Some("invalid_client_metadata") && !self.scopes.is_empty() {
+                    let note = "some servers register no scopes: once more without";
+                    world.note(Verdict::Decided, note, "RFC 7591 §2");
+                    return send(world, self.found, Scopes::new());
+                }
                 let refused = matches!(breach.kind, Kind::RegistrationRejected | Kind::RegistrationUnusable);
                 if refused && world.config.policies().ask_for_client {
                     client::without_client(world, self.found)
@@ -88,6 +102,8 @@ impl Registering {
         // A metadata document comes first; where it is supported and could not be used, that is remembered.
         let supported = self.found.metadata.client_id_metadata_document_supported;
         let instead_of = world.config.client_document().filter(|_| supported).map(str::to_owned);
-        Ok(Client { instead_of, ..client })
+        // A server that registers fewer than it was asked for would do so again; it is asked for them all the same.
+        let scopes = client.scopes.as_ref().map(|registered| registered.union(&self.scopes));
+        Ok(Client { instead_of, scopes, ..client })
     }
 }

@@ -75,6 +75,9 @@ pub struct Client {
     pub redirect_uris: Vec<String>,
     /// When it was registered.
     pub registered_at: Option<Timestamp>,
+    /// The scopes that it may ask for, where its registration named some (RFC 7591 §2).
+    #[serde(default)]
+    pub scopes: Option<Scopes>,
     /// How the identifier was come by.
     pub origin: Origin,
     /// The metadata document that the authorization server could not use, and in whose place this client was
@@ -93,6 +96,7 @@ impl Client {
             secret_expires_at: None,
             redirect_uris: Vec::new(),
             registered_at: None,
+            scopes: None,
             origin,
             instead_of: None,
         }
@@ -114,6 +118,11 @@ impl Client {
     /// Whether its secret, if it has one, may be used at `now`.
     pub fn is_fresh(&self, now: Timestamp) -> bool {
         self.secret_expires_at.is_none_or(|expires_at| now < expires_at)
+    }
+
+    /// Whether it may ask for these scopes (RFC 7591 §2): a server may hold it to those it is registered for.
+    pub fn may_ask(&self, scopes: &Scopes) -> bool {
+        self.scopes.as_ref().is_none_or(|registered| scopes.is_subset(registered))
     }
 
     /// Whether it can be used at `now` with this redirect URI.

@@ -6,6 +6,7 @@ use super::client::{AuthMethod, Client, Origin};
 use super::json::Object;
 use super::refusal;
 use crate::base::breach::{Breach, Kind};
+use crate::base::scope::Scopes;
 use crate::base::secret::Secret;
 use crate::base::text;
 use crate::base::time::Timestamp;
@@ -24,6 +25,8 @@ pub struct Registration {
     /// Seconds since the epoch; 0 is never.
     secret_expires_at: Option<u64>,
     redirect_uris: Option<Vec<String>>,
+    /// What the client may ask for. A server that does not say has registered no scopes (RFC 7591 §3.2.1).
+    scopes: Option<Scopes>,
 }
 
 impl Registration {
@@ -55,6 +58,7 @@ impl Registration {
             method: text("token_endpoint_auth_method").map(str::to_owned),
             secret_expires_at: object.get("client_secret_expires_at").and_then(seconds),
             redirect_uris: object.texts("redirect_uris", ANSWER).ok().flatten(),
+            scopes: text("scope").and_then(|scopes| Scopes::parse(scopes).ok()),
         })
     }
 
@@ -100,6 +104,7 @@ impl Registration {
             secret_expires_at: secret_expires_at.filter(|_| !public),
             redirect_uris: vec![redirect_uri.to_owned()],
             registered_at: Some(now),
+            scopes: self.scopes,
             origin: Origin::Dynamic,
             instead_of: None,
         })

@@ -15,12 +15,18 @@ pub(crate) fn registration(input: &Value) -> Value {
     let read = Registration::read(status, &body(input));
     match read.and_then(|registration| registration.judge(asked, "http://127.0.0.1:3000/cb", now)) {
         Err(breach) => kind(&breach),
-        Ok(client) => json!({
-            "id": client.id,
-            "method": client.method.as_str(),
-            "secret": client.secret.as_ref().map(Secret::expose),
-            "secret_expires_at": client.secret_expires_at,
-        }),
+        Ok(client) => {
+            let mut shown = json!({
+                "id": client.id,
+                "method": client.method.as_str(),
+                "secret": client.secret.as_ref().map(Secret::expose),
+                "secret_expires_at": client.secret_expires_at,
+            });
+            if let Some(scopes) = client.scopes {
+                shown["scopes"] = json!(scopes);
+            }
+            shown
+        }
     }
 }
 
