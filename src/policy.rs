@@ -114,7 +114,9 @@ pub struct IssuerPolicy {
     pub resource: ResourceIndicator,
     /// Parameters added to the authorization request. None may be one that the request has already.
     pub extra: Vec<(String, String)>,
-    /// The client authentication method, whatever the metadata lists.
+    /// The client authentication method of clients that have a secret, whatever the metadata lists and the server
+    /// registers. What a configured client says of itself comes first
+    /// ([`Preregistered::method`](crate::Preregistered::method)).
     pub auth_method: Option<AuthMethod>,
     /// How token answers are read.
     pub token_shape: TokenShape,

@@ -2,13 +2,15 @@
 
 mod support;
 
+use mcp_auth::wire::client::AuthMethod;
 use mcp_auth::wire::server_metadata::{IssuerMatch, Pkce};
 use mcp_auth::{IssuerPolicy, Kind, Legacy, Policy, Reach, ServerChoice, Verdict};
 use mcp_auth_testbed::{
-    AuthorizationServers, Challenge, ChallengeMethods, Dials, Fault, IssuerValue, MetadataRedirect, Purpose,
-    ResourceMetadata, ResourceValue, ServerMetadata, Trouble, UnknownPath,
+    AuthorizationServers, Challenge, ChallengeMethods, Dials, Fault, IssuerValue, MetadataRedirect,
+    PreRegistered, Purpose, RefreshTokens, ResourceMetadata, ResourceValue, SecretDespiteNone,
+    ServerMetadata, Trouble, UnknownPath,
 };
-use support::{Rig, works};
+use support::{REDIRECT, Rig, works};
 
 fn fails(dials: Dials) -> Kind {
     let mut rig = Rig::new(dials);
@@ -212,6 +214,67 @@ fn the_fallback_can_be_refused_and_never_takes_a_secret() {
         Rig::with(old_server(), |config| config.initial_access_token("https://mcp.example", "hand-out-1"));
     assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::FallbackRefused);
     assert_eq!(rig.count(Purpose::Registration), 0);
+}
+
+/// Nobody has said that the guessed endpoints belong together, so no secret is shown to one of them.
+#[test]
+fn a_guessed_endpoint_sees_no_secret() {
+    let rig = works(old_server());
+    let registered = rig.world.exchanges().iter().find(|it| it.purpose == Purpose::Registration).unwrap();
+    let body: serde_json::Value = serde_json::from_slice(&registered.body).unwrap();
+    assert_eq!(body["token_endpoint_auth_method"], "none");
+    // What the server gives unasked is not used either.
+    works(Dials { secret_despite_none: SecretDespiteNone::Decorative, ..old_server() });
+    // A person who hands one out is told.
+    let policy = Policy::with(|it| it.ask_for_client = true);
+    let known = PreRegistered::confidential("typed-in", "typed-secret", "client_secret_basic", REDIRECT);
+    let dials = Dials { clients: vec![known], faults: registration_is_refused(), ..old_server() };
+    let mut rig = Rig::with(dials, |config| config.policy(policy.clone()));
+    rig.told = Some(("typed-in".to_owned(), Some("typed-secret".into())));
+    let failure = rig.call("tools/list", None).unwrap_err();
+    assert_eq!((failure.kind(), rig.opened.len()), (Kind::FallbackRefused, 0), "{failure:#}");
+    assert_eq!(rig.count(Purpose::Token), 0);
+    // Without a secret it is as good as any client.
+    let dials = Dials {
+        clients: vec![PreRegistered::public("typed-in", REDIRECT)],
+        faults: registration_is_refused(),
+        ..old_server()
+    };
+    let mut rig = Rig::with(dials, |config| config.policy(policy));
+    rig.told = Some(("typed-in".to_owned(), None));
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+}
+
+fn registration_is_refused() -> Vec<Fault> {
+    vec![Fault { purpose: Purpose::Registration, nth: 0, what: Trouble::Status(404) }]
+}
+
+/// The client was registered when the server's own origin had metadata; it has none any more.
+#[test]
+fn a_stored_secret_is_not_shown_to_a_guessed_endpoint() {
+    let dials = Dials {
+        auth_methods: Some(vec!["client_secret_basic".to_owned()]),
+        server_metadata: ServerMetadata::Oauth,
+        refresh_tokens: RefreshTokens::Never,
+        ..old_server()
+    };
+    let mut rig = works(dials);
+    assert!(rig.auth.authorized().unwrap().legacy);
+    rig.world.dials_mut().server_metadata = ServerMetadata::Nowhere;
+    rig.now += 3600;
+    let before = rig.count(Purpose::Token);
+    let failure = rig.call("tools/list", None).unwrap_err();
+    assert_eq!((failure.kind(), rig.opened.len()), (Kind::FallbackRefused, 1), "{failure:#}");
+    assert_eq!(rig.count(Purpose::Token), before);
+}
+
+#[test]
+fn no_policy_makes_a_guessed_endpoint_see_a_secret() {
+    let policy = IssuerPolicy::with(|it| it.auth_method = Some(AuthMethod::ClientSecretPost));
+    let mut rig = Rig::with(old_server(), |config| config.issuer("https://mcp.example", policy));
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    let exchange = rig.world.exchanges().iter().find(|it| it.purpose == Purpose::Token).unwrap();
+    assert_eq!((exchange.parameter("client_secret"), &exchange.authorization), (None, &None));
 }
 
 #[test]

@@ -4,7 +4,9 @@ mod support;
 
 use mcp_auth::wire::client::AuthMethod;
 use mcp_auth::wire::server_metadata::IssuerMatch;
-use mcp_auth::{ClientMetadata, Config, IssuerPolicy, Kind, Policy, Preregistered, Retry, ServerChoice};
+use mcp_auth::{
+    ClientMetadata, Config, Event, IssuerPolicy, Kind, Policy, Preregistered, Retry, ServerChoice, Verdict,
+};
 use mcp_auth_testbed::{
     AuthorizationServers, Dials, Fault, IssuerValue, Person as Scripted, PreRegistered, Purpose,
     RegisteredRedirects, Registration, RegistrationScope, SecretDespiteNone, Trouble,
@@ -198,6 +200,89 @@ fn the_callers_method_overrides_the_list() {
         config.preregistered(client.method(AuthMethod::ClientSecretPost))
     });
     assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+}
+
+fn by_policy(method: AuthMethod) -> impl Fn(Config) -> Config {
+    move |config| config.issuer("https://as.example", IssuerPolicy::with(|it| it.auth_method = Some(method)))
+}
+
+/// Whether the trail says that policy named the method.
+fn says_so(rig: &Rig) -> bool {
+    let entries = rig.auth.trail().entries();
+    entries.iter().any(|it| it.verdict == Verdict::Deviation && it.note.contains("auth_method"))
+}
+
+/// How the client authenticated at the token endpoint, last.
+fn spoke(rig: &Rig) -> &'static str {
+    let last = rig.world.exchanges().iter().rfind(|it| it.purpose == Purpose::Token).unwrap();
+    match (&last.authorization, last.parameter("client_secret")) {
+        (Some(_), None) => "client_secret_basic",
+        (None, Some(_)) => "client_secret_post",
+        (None, None) => "none",
+        (Some(_), Some(_)) => panic!("both at once"),
+    }
+}
+
+#[test]
+fn a_method_by_policy_is_what_is_registered() {
+    let mut rig = Rig::with(Dials::default(), by_policy(AuthMethod::ClientSecretPost));
+    rig.call("tools/list", None).unwrap();
+    assert_eq!((spoke(&rig), says_so(&rig)), ("client_secret_post", true));
+    // A client that registered before speaks so too, when it renews.
+    rig.now += 3600;
+    rig.call("tools/list", None).unwrap();
+    assert_eq!((spoke(&rig), says_so(&rig)), ("client_secret_post", true));
+}
+
+#[test]
+fn a_method_by_policy_holds_for_a_client_that_is_stored() {
+    let basic = methods(&["client_secret_basic"]);
+    let mut rig = works(Dials { auth_methods: basic, ..Dials::default() });
+    assert_eq!((spoke(&rig), says_so(&rig)), ("client_secret_basic", false));
+    rig.restart(by_policy(AuthMethod::ClientSecretPost));
+    rig.now += 3600;
+    // This server knows the client by the other method, so it refuses; what was sent is what policy said.
+    let _ = rig.run(Event::Restore);
+    assert_eq!((spoke(&rig), says_so(&rig)), ("client_secret_post", true));
+}
+
+#[test]
+fn a_client_without_a_secret_is_public_whatever_policy_says() {
+    let configure =
+        |config: Config| by_policy(AuthMethod::ClientSecretPost)(config).metadata_document(DOCUMENT);
+    let mut rig = Rig::with(with_document(), configure);
+    rig.call("tools/list", None).unwrap();
+    assert_eq!((rig.asked("client_id").as_deref(), spoke(&rig)), (Some(DOCUMENT), "none"));
+    assert!(!says_so(&rig), "{}", rig.auth.trail());
+}
+
+#[test]
+fn what_the_caller_says_of_a_client_is_closer_than_what_it_says_of_the_issuer() {
+    let known = PreRegistered::confidential("by-hand", "the-secret", "client_secret_post", REDIRECT);
+    let mut rig = Rig::with(Dials { clients: vec![known], ..Dials::default() }, |config| {
+        let client = Preregistered::new("https://as.example", "by-hand").secret("the-secret");
+        by_policy(AuthMethod::ClientSecretBasic)(config)
+            .preregistered(client.method(AuthMethod::ClientSecretPost))
+    });
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    assert_eq!((spoke(&rig), says_so(&rig)), ("client_secret_post", false));
+    rig.now += 3600;
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    assert_eq!(spoke(&rig), "client_secret_post");
+}
+
+/// Some servers register `none`, give a secret with it, and want to see it.
+#[test]
+fn a_secret_that_is_demanded_despite_none_needs_a_policy() {
+    let dials = Dials {
+        registered_method: Some("none".to_owned()),
+        secret_despite_none: SecretDespiteNone::Demanded,
+        ..Dials::default()
+    };
+    assert_eq!(fails(dials.clone()), Kind::ClientRejected);
+    let mut rig = Rig::with(dials, by_policy(AuthMethod::ClientSecretPost));
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    assert_eq!((spoke(&rig), says_so(&rig)), ("client_secret_post", true));
 }
 
 #[test]

@@ -3,14 +3,14 @@
 use super::consent::indicated;
 use super::fetch::unanswered;
 use super::world::Order;
-use super::{Pending, Step, Terms, Turn, World};
+use super::{Pending, Step, Terms, Turn, World, client};
 use crate::action::Purpose;
 use crate::base::breach::{Breach, Kind};
 use crate::base::secret::Secret;
 use crate::credential::{Credential, Generation, VERSION};
 use crate::event::Answer;
 use crate::trail::Verdict;
-use crate::wire::client::Origin;
+use crate::wire::client::{Client, Origin};
 use crate::wire::token::{Grant, TokenAnswer, TokenRequest, TokenShape};
 
 const CLAUSE: &str = "RFC 6749 §4.1.3";
@@ -43,7 +43,14 @@ pub(crate) fn send(
         Grant::AuthorizationCode { .. } => Purpose::Token,
         Grant::RefreshToken { .. } => Purpose::Refresh,
     };
-    let message = TokenRequest { grant, client: &terms.client, resource }.build();
+    let said = client::method(world, &terms.server, &terms.client);
+    let method = said.map_or(terms.client.method, |(method, _)| method);
+    if let Some((method, true)) = said {
+        let note = format!("the client authenticates with {} by `auth_method`", method.as_str());
+        world.note(Verdict::Deviation, note, "RFC 8414 §2");
+    }
+    let client = Client { method, ..terms.client.clone() };
+    let message = TokenRequest { grant, client: &client, resource }.build();
     world.send(Order {
         purpose,
         url: &terms.server.token_endpoint,

@@ -40,8 +40,10 @@ fn send(world: &mut World, found: Found, scopes: Scopes) -> Turn {
 }
 
 fn request(world: &mut World, found: &Found, scopes: &Scopes) -> Result<(Pending, AuthMethod), Breach> {
-    let offered = client::offered(world, &found.server, &found.metadata);
-    let method = method_to_register(offered.as_deref())?;
+    let method = match by_policy(world, found) {
+        Some(method) => method,
+        None => method_to_register(found.metadata.token_endpoint_auth_methods_supported.as_deref())?,
+    };
     let body = world.config.client().registration_body(method, scopes);
     let text = String::from_utf8(body).unwrap_or_default();
     let server = &found.server;
@@ -56,6 +58,12 @@ fn request(world: &mut World, found: &Found, scopes: &Scopes) -> Result<(Pending
         content: Some(("application/json", Secret::new(text))),
     })?;
     Ok((pending, method))
+}
+
+/// The method that policy names, whatever the server lists or registers. None does at endpoints that are guessed.
+fn by_policy(world: &World, found: &Found) -> Option<AuthMethod> {
+    let policy = world.config.issuer_policy(&found.server.named).auth_method;
+    policy.filter(|_| !client::is_guess(world, found))
 }
 
 impl Registering {
@@ -98,6 +106,10 @@ impl Registering {
     }
 
     fn judge(&self, world: &World, registration: Registration) -> Result<Client, Breach> {
+        let registration = match by_policy(world, &self.found) {
+            Some(method) => registration.with_method(method),
+            None => registration,
+        };
         let client = registration.judge(self.method, world.config.redirect_url(), world.now)?;
         // A metadata document comes first; where it is supported and could not be used, that is remembered.
         let supported = self.found.metadata.client_id_metadata_document_supported;

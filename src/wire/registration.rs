@@ -62,6 +62,15 @@ impl Registration {
         })
     }
 
+    /// The same as if the server had registered this method, if the client can authenticate so.
+    #[must_use]
+    pub fn with_method(mut self, method: AuthMethod) -> Self {
+        if method == AuthMethod::None || self.client_secret.is_some() {
+            self.method = Some(method.as_str().to_owned());
+        }
+        self
+    }
+
     /// Judges whether the registration can be used with the redirect URI that is in use.
     ///
     /// The method that the server granted counts, else the one that was asked for; a server that grants none and

@@ -238,7 +238,8 @@ impl ServerMetadata {
 
     /// What MCP 2025-03-26 (fallbacks for servers without metadata discovery) has a client assume: the endpoints
     /// `/authorize`, `/token` and `/register` on the origin of the MCP server. That revision requires PKCE, so `S256`
-    /// is taken to be supported; about client authentication it says nothing.
+    /// is taken to be supported. About client authentication it says nothing, and nobody has said that the endpoints
+    /// belong together, so clients are taken to be public.
     pub fn legacy(server: &Url) -> Self {
         let issuer = origin(server);
         let endpoint = |path| Some(format!("{issuer}{path}"));
@@ -250,7 +251,7 @@ impl ServerMetadata {
             scopes_supported: None,
             response_types_supported: None,
             grant_types_supported: None,
-            token_endpoint_auth_methods_supported: None,
+            token_endpoint_auth_methods_supported: Some(vec!["none".to_owned()]),
             code_challenge_methods_supported: Some(vec!["S256".to_owned()]),
             authorization_response_iss_parameter_supported: false,
             client_id_metadata_document_supported: false,
