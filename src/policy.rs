@@ -36,7 +36,7 @@ pub struct Policy {
     /// ends with the same failure and no browser opens. [`Event::LogIn`](crate::Event::LogIn) ends it. Default
     /// 60 seconds.
     pub quiet_time: Duration,
-    /// How often one operation may lead to a step-up. Default 2.
+    /// How often one operation may lead to a step-up that brings a grant, and yet not what was demanded. Default 2.
     pub step_ups: u8,
     /// The largest metadata document, in bytes. Default 256 KiB.
     pub metadata_bytes: usize,
