@@ -96,6 +96,75 @@ fn policy_picks_the_authorization_server() {
     assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::IssuerMismatch);
 }
 
+/// The order of the list is the resource's, and may change; a person who is known at one server is not sent to another.
+#[test]
+fn the_server_that_is_known_comes_first() {
+    let list = |servers: &[&str]| {
+        let servers = servers.iter().map(|it| format!("https://{it}.example")).collect();
+        AuthorizationServers::Raw(servers)
+    };
+    let issuer = |rig: &Rig| rig.auth.authorized().unwrap().issuer;
+    let never = RefreshTokens::Never;
+    let mut rig =
+        works(Dials { refresh_tokens: never, authorization_servers: list(&["as2"]), ..Dials::default() });
+    assert_eq!(issuer(&rig), "https://as2.example");
+    rig.world.dials_mut().authorization_servers = list(&["as", "as2"]);
+    for restart in [false, true] {
+        rig.now += 3600;
+        if restart {
+            rig.restart(|config| config);
+        }
+        assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+        assert_eq!((issuer(&rig), rig.count(Purpose::Registration)), ("https://as2.example".to_owned(), 1));
+    }
+    // Where a client is configured comes before that.
+    rig.world.dials_mut().clients = vec![PreRegistered::public("by-hand", REDIRECT)];
+    rig.restart(|config| config.preregistered(mcp_auth::Preregistered::new("https://as.example", "by-hand")));
+    rig.now += 3600;
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    assert_eq!(issuer(&rig), "https://as.example");
+    // A registration that led to no grant counts too.
+    let mut rig = Rig::new(Dials { authorization_servers: list(&["as2"]), ..Dials::default() });
+    rig.world.dials_mut().person = mcp_auth_testbed::Person::Denies;
+    rig.log_in().unwrap_err();
+    rig.world.dials_mut().authorization_servers = list(&["as", "as2"]);
+    rig.world.dials_mut().person = mcp_auth_testbed::Person::Allows;
+    rig.log_in().unwrap();
+    assert_eq!((issuer(&rig), rig.count(Purpose::Registration)), ("https://as2.example".to_owned(), 1));
+}
+
+/// A list is the server's, and each entry costs exchanges.
+#[test]
+fn four_authorization_servers_are_tried_and_no_more() {
+    let dead = |count: usize| (0..count).map(|number| format!("https://dead.example/{number}"));
+    let servers = |count| dead(count).chain(["https://as.example".to_owned()]).collect();
+    let dials = |count| Dials {
+        authorization_servers: AuthorizationServers::Raw(servers(count)),
+        ..Dials::default()
+    };
+    works(dials(3));
+    assert_eq!(fails(dials(4)), Kind::Unreachable);
+}
+
+/// Those for which a client is configured come first, wherever they stand in the list.
+#[test]
+fn the_server_of_a_configured_client_is_tried_however_late_it_stands() {
+    let dead = (0..6).map(|number| format!("https://dead.example/{number}"));
+    let servers = dead.chain(["https://as.example".to_owned()]).collect();
+    let dials = Dials {
+        authorization_servers: AuthorizationServers::Raw(servers),
+        clients: vec![PreRegistered::public("by-hand", REDIRECT)],
+        ..Dials::default()
+    };
+    let client = mcp_auth::Preregistered::new("https://as.example", "by-hand");
+    let mut rig = Rig::with(dials, |config| config.preregistered(client));
+    rig.call("tools/list", None).unwrap();
+    assert_eq!(
+        (rig.auth.authorized().unwrap().issuer.as_str(), rig.count(Purpose::ServerMetadata)),
+        ("https://as.example", 1)
+    );
+}
+
 #[test]
 fn metadata_of_another_resource_is_refused() {
     for resource in
