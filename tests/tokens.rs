@@ -5,7 +5,8 @@ mod support;
 use http::{HeaderMap, StatusCode};
 use mcp_auth::wire::token::TokenShape;
 use mcp_auth::{
-    Access, Action, Challenge, Event, Generation, IssuerPolicy, Kind, Outcome, Retry, Secret, TokenSource,
+    Access, Action, Challenge, Event, Generation, IssuerPolicy, Kind, Outcome, Retry, Scopes, Secret,
+    TokenSource,
 };
 use mcp_auth_testbed::{
     Dials, ExpiresIn, Fault, Purpose, RefreshTokens, Rotation, ScopeAnswer, TokenBody, TokenType, Trouble,
@@ -319,4 +320,42 @@ fn a_refresh_that_lost_the_race_takes_the_winners_token() {
     let outcome = authorized(rig.drive().unwrap());
     assert_eq!((outcome.generation, outcome.source), (winner.generation, TokenSource::Kept));
     assert_eq!((rig.opened.len(), rig.count(Purpose::Token)), (1, 3));
+}
+
+/// Whoever began an attempt is told of its end, though another began and ended before anybody asked.
+#[test]
+fn an_end_that_nobody_has_polled_is_not_lost() {
+    let mut rig = works(Dials::default());
+    rig.tell(Event::Restore);
+    let load = rig.poll();
+    let found = rig.answer(load).unwrap();
+    rig.tell(found);
+    rig.tell(refusal(None, 0));
+    rig.tell(Event::LogIn { scopes: Scopes::new() });
+    rig.tell(Event::Cancelled);
+    for _ in 0..2 {
+        let Action::Finish(Ok(outcome)) = rig.poll() else { panic!("it has ended") };
+        assert_eq!(authorized(outcome).source, TokenSource::Kept);
+    }
+    let Action::Finish(Err(failure)) = rig.poll() else { panic!("it was called off") };
+    assert_eq!(failure.kind(), Kind::Cancelled);
+    assert!(matches!(rig.poll(), Action::Wait(None)));
+}
+
+/// What an attempt still wanted when it ended is not done any more.
+#[test]
+fn what_nobody_has_polled_is_dropped_with_its_attempt() {
+    let mut rig = Rig::new(Dials::default());
+    rig.tell(Event::LogIn { scopes: Scopes::new() });
+    rig.tell(Event::Cancelled);
+    assert!(matches!(rig.poll(), Action::Finish(Err(_))));
+    assert!(matches!(rig.poll(), Action::Wait(None)));
+    // The same with a request that is ready to be sent.
+    rig.tell(Event::LogIn { scopes: Scopes::new() });
+    let load = rig.poll();
+    let found = rig.answer(load).unwrap();
+    rig.tell(found);
+    rig.tell(Event::Cancelled);
+    assert!(matches!(rig.poll(), Action::Finish(Err(_))));
+    assert!(matches!(rig.poll(), Action::Wait(None)));
 }

@@ -50,6 +50,8 @@ pub struct Watch {
     /// How long the store may take.
     patience: std::time::Duration,
     running: bool,
+    /// How many attempts may have begun whose ends were not polled yet.
+    begun: u32,
     stored: bool,
     awaited: Vec<Awaited>,
     holding: Holding,
@@ -88,6 +90,7 @@ impl Watch {
             now: Timestamp::default(),
             patience: config.policies().exchange_time,
             running: false,
+            begun: 0,
             stored: false,
             awaited: Vec::new(),
             holding: Holding::default(),
@@ -111,7 +114,7 @@ impl Watch {
             let home = Home::Issuer(terms.server.issuer.clone());
             watch.secrets.learn(Sort::ClientSecret, secret.expose(), home);
         }
-        watch.running = true;
+        watch.begins();
         watch.asked = Some(Asked {
             state: snapshot.state().to_owned(),
             token_endpoint: Some(terms.server.token_endpoint.clone()),
@@ -133,8 +136,11 @@ impl Watch {
     pub fn event(&mut self, now: Timestamp, event: &Event) {
         self.now = self.now.max(now);
         match event {
-            Event::Restore | Event::LogIn { .. } | Event::Challenged(_) => self.running = true,
-            Event::LogOut => (self.running, self.holding.may_forget) = (true, true),
+            Event::Restore | Event::LogIn { .. } | Event::Challenged(_) => self.begins(),
+            Event::LogOut => {
+                self.begins();
+                self.holding.may_forget = true;
+            }
             Event::Called(callback) => self.called(callback.expose()),
             Event::Replied(reply) => self.replied(reply),
             // The page that the first browser shows is a dead end; another may open.
@@ -158,6 +164,8 @@ impl Watch {
                 if self.running && until.is_none() {
                     self.breach("an attempt waits without end");
                 }
+                // Whatever has ended was polled before this.
+                self.begun = u32::from(self.running);
             }
             Action::Load(load) => self.wants(load.id, load.deadline, Lane::Grant),
             Action::Store(save) => {
@@ -171,9 +179,10 @@ impl Watch {
             Action::Release(_) => {}
             Action::Renewed(outcome) => self.ended(outcome),
             Action::Finish(outcome) => {
-                if !self.running {
+                if self.begun == 0 {
                     self.breach("an attempt ends that did not begin");
                 }
+                self.begun = self.begun.saturating_sub(1);
                 self.ended(outcome);
                 self.awaited.retain(|awaited| awaited.lane == Lane::Grant);
                 (self.running, self.asked) = (false, None);
@@ -216,6 +225,12 @@ impl Watch {
         if !below || !same_query {
             self.breach("a token goes to another path or query than its resource's");
         }
+    }
+
+    /// An attempt begins, unless it joins the one that runs.
+    fn begins(&mut self) {
+        self.running = true;
+        self.begun = self.begun.saturating_add(1);
     }
 
     /// An attempt, or a renewal beside one, is over.
