@@ -230,9 +230,21 @@ fn a_snapshot_is_of_one_configuration() {
         }
     }
     let snapshot = rig.auth.snapshot().unwrap();
-    let other = mcp_auth::Config::new("https://other.example/mcp", "Rig", support::REDIRECT);
-    let refused = mcp_auth::Authorizer::resume(other, mcp_auth::Seed::new([1; 32]), snapshot).unwrap_err();
-    assert_eq!(refused.kind, Kind::Configuration);
+    let written = serde_json::to_value(&snapshot).unwrap();
+    let resume = |snapshot: &serde_json::Value, server: &str, redirect_uri: &str| {
+        let config = mcp_auth::Config::new(server, "Rig", redirect_uri);
+        let snapshot = serde_json::from_value(snapshot.clone()).unwrap();
+        let resumed = mcp_auth::Authorizer::resume(config, mcp_auth::Seed::new([1; 32]), snapshot);
+        resumed.map(|machine| machine.is_running()).map_err(|breach| breach.kind)
+    };
+    let server = rig.world.server_url();
+    assert_eq!(resume(&written, &server, support::REDIRECT), Ok(true));
+    let refused = Err(Kind::Configuration);
+    assert_eq!(resume(&written, "https://other.example/mcp", support::REDIRECT), refused);
+    assert_eq!(resume(&written, &server, "http://127.0.0.1:4000/callback"), refused);
+    let mut newer = written;
+    newer["version"] = (newer["version"].as_u64().unwrap() + 1).into();
+    assert_eq!(resume(&newer, &server, support::REDIRECT), refused);
 }
 
 #[test]

@@ -224,6 +224,24 @@ fn endpoints_may_be_on_another_origin() {
     works(Dials { endpoints_elsewhere: true, ..Dials::default() });
 }
 
+/// Four of those that a challenge names are tried: the list is the server's, and each costs an exchange.
+#[test]
+fn four_advertised_places_are_tried_and_no_more() {
+    let named: Vec<_> = (0..6)
+        .map(|number| format!("resource_metadata=\"https://mcp.example/place/{number}?key=k3y-{number}\""))
+        .collect();
+    let challenge = Challenge::Raw(format!("Bearer {}", named.join(", ")));
+    let rig = works(Dials { challenge, ..Dials::default() });
+    let asked = rig.world.exchanges().iter().filter(|it| it.path.starts_with("/place/"));
+    assert_eq!(
+        asked.map(|it| it.path.as_str()).collect::<Vec<_>>(),
+        ["/place/0", "/place/1", "/place/2", "/place/3"]
+    );
+    // Where they were looked for is told, but not with the query, which may be a key.
+    let trail = rig.auth.trail().to_string();
+    assert!(trail.contains("https://mcp.example/place/3") && !trail.contains("k3y"), "{trail}");
+}
+
 fn old_server() -> Dials {
     Dials {
         resource_metadata: ResourceMetadata::Nowhere,

@@ -219,6 +219,22 @@ fn a_step_up_reads_metadata_that_it_has_not_read_yet() {
     assert_eq!(rig.count(Purpose::ResourceMetadata), before + 1);
 }
 
+/// The record names the client; whether it can be used still is another matter.
+#[test]
+fn a_step_up_whose_client_cannot_be_used_gets_another() {
+    let registration_scope = RegistrationScope::Refused;
+    let mut rig = Rig::new(Dials { registration_scope, ..Dials::default() });
+    rig.call("tools/list", None).unwrap();
+    let first = rig.auth.authorized().unwrap().client_id;
+    rig.restart_at("http://127.0.0.1:4000/callback");
+    assert_eq!(rig.call("tools/call", Some("write_file")).unwrap().status(), 200);
+    assert_ne!(rig.auth.authorized().unwrap().client_id, first);
+    assert_eq!(
+        (rig.opened.len(), rig.asked("redirect_uri").as_deref()),
+        (2, Some("http://127.0.0.1:4000/callback"))
+    );
+}
+
 #[test]
 fn the_host_can_ask_for_more_scope_beforehand() {
     let mut rig = Rig::new(Dials::default());

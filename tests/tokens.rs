@@ -3,13 +3,15 @@
 mod support;
 
 use http::{HeaderMap, StatusCode};
+use mcp_auth::wire::client::AuthMethod;
 use mcp_auth::wire::token::TokenShape;
 use mcp_auth::{
-    Access, Action, Challenge, Event, Generation, IssuerPolicy, Kind, Outcome, Retry, Scopes, Secret,
-    TokenSource,
+    Access, Action, Challenge, Config, Event, Generation, IssuerPolicy, Kind, Outcome, Preregistered, Retry,
+    Scopes, Secret, TokenSource,
 };
 use mcp_auth_testbed::{
-    Dials, ExpiresIn, Fault, Purpose, RefreshTokens, Rotation, ScopeAnswer, TokenBody, TokenType, Trouble,
+    Dials, ExpiresIn, Fault, PreRegistered, Purpose, RefreshTokens, Rotation, ScopeAnswer, TokenBody,
+    TokenType, Trouble,
 };
 use support::{Person, Rig, StoreMood, authorized, works};
 use url::Url;
@@ -358,4 +360,73 @@ fn what_nobody_has_polled_is_dropped_with_its_attempt() {
     rig.tell(Event::Cancelled);
     assert!(matches!(rig.poll(), Action::Finish(Err(_))));
     assert!(matches!(rig.poll(), Action::Wait(None)));
+}
+
+/// The caller may have changed the secret since the record was written.
+#[test]
+fn a_configured_secret_is_the_one_of_the_configuration() {
+    let known = |secret: &str| {
+        PreRegistered::confidential("by-hand", secret, "client_secret_post", support::REDIRECT)
+    };
+    let configured = |secret: &'static str| {
+        move |config: Config| {
+            let client = Preregistered::new("https://as.example", "by-hand").secret(secret);
+            config.preregistered(client.method(AuthMethod::ClientSecretPost))
+        }
+    };
+    let dials = Dials { clients: vec![known("the-first-secret")], ..Dials::default() };
+    let mut rig = Rig::with(dials, configured("the-first-secret"));
+    rig.call("tools/list", None).unwrap();
+    rig.world.dials_mut().clients = vec![known("the-second-secret")];
+    rig.restart(configured("the-second-secret"));
+    rig.now += 3600;
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    assert_eq!(rig.opened.len(), 1);
+}
+
+/// The code is spent, and so is the client: the next login has another.
+#[test]
+fn a_client_that_is_refused_with_its_code_registers_anew() {
+    let body = br#"{"error":"invalid_client"}"#.to_vec();
+    let what = Trouble::Answer(401, "application/json", body);
+    let faults = vec![Fault { purpose: Purpose::CodeExchange, nth: 1, what }];
+    let mut rig = Rig::new(Dials { faults, ..Dials::default() });
+    let failure = rig.log_in().unwrap_err();
+    assert_eq!((failure.kind(), failure.retry()), (Kind::ClientRejected, Retry::LogIn));
+    rig.log_in().unwrap();
+    assert_eq!(rig.count(Purpose::Registration), 2);
+}
+
+/// A generation names one state of the record, whoever wrote it; so it is above every one that was seen.
+#[test]
+fn a_login_that_meets_another_record_is_newer_than_it() {
+    let mut rig = Rig::new(Dials::default());
+    rig.log_in().unwrap();
+    rig.now += 10;
+    rig.world.revoke_everything();
+    let (key, mut other) = rig.store.clone().pop_first().unwrap();
+    other.generation = Generation::new(rig.now + 1_000);
+    rig.tell(refusal(Some(rig.auth.authorized().unwrap().generation), 0));
+    let mut written = Vec::new();
+    let done = loop {
+        match rig.poll() {
+            Action::Finish(outcome) => break authorized(outcome.unwrap()),
+            action => {
+                if let Action::Store(save) = &action
+                    && save.credential().refresh_token.is_some()
+                {
+                    written.push(save.credential().generation);
+                    if written.len() == 1 {
+                        rig.store.insert(key.clone(), other.clone());
+                    }
+                }
+                if let Some(event) = rig.answer(action) {
+                    rig.tell(event);
+                }
+            }
+        }
+    };
+    assert_eq!((written.len(), done.source), (2, TokenSource::LoggedIn));
+    assert!(written[0] < other.generation && written[1] > other.generation, "{written:?}");
+    assert_eq!(rig.store[&key].generation, written[1]);
 }
