@@ -384,6 +384,25 @@ fn a_configured_secret_is_the_one_of_the_configuration() {
     assert_eq!(rig.opened.len(), 1);
 }
 
+/// What the server says of a configured client is understood, whatever the status; nothing is sent twice.
+#[test]
+fn a_configured_client_that_is_refused_sends_its_refresh_token_once() {
+    let dials =
+        Dials { clients: vec![PreRegistered::public("by-hand", support::REDIRECT)], ..Dials::default() };
+    let configure =
+        |config: Config| config.preregistered(Preregistered::new("https://as.example", "by-hand"));
+    for status in [200, 400, 401] {
+        let mut rig = Rig::with(dials.clone(), configure);
+        rig.call("tools/list", None).unwrap();
+        let body = br#"{"error":"invalid_client"}"#.to_vec();
+        let what = Trouble::Answer(status, "application/json", body);
+        rig.world.dials_mut().faults = vec![Fault { purpose: Purpose::Refresh, nth: 0, what }];
+        rig.now += 3600;
+        assert_eq!(rig.run(Event::Restore).unwrap_err().kind(), Kind::Configuration);
+        assert_eq!((rig.world.count(Purpose::Refresh), rig.store.len()), (1, 1), "{status}");
+    }
+}
+
 /// The code is spent, and so is the client: the next login has another.
 #[test]
 fn a_client_that_is_refused_with_its_code_registers_anew() {

@@ -99,7 +99,8 @@ fn configured(terms: &Terms, breach: Breach) -> Breach {
         return breach;
     }
     let expected = format!("{} to know the configured client {}", terms.server.issuer, terms.client.id);
-    Breach::new(Kind::Configuration, "RFC 6749 §5.2", expected, breach.got)
+    let error = breach.error;
+    Breach { error, ..Breach::new(Kind::Configuration, "RFC 6749 §5.2", expected, breach.got) }
 }
 
 impl Exchanging {

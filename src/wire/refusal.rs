@@ -43,8 +43,8 @@ impl Refusal {
         match status.as_u16() {
             401 => Self::DeadClient,
             404 | 410 => Self::EndpointGone,
-            // A good answer of a wrong type is understood; any other that was judged cannot be read.
-            200 | 201 if breach.kind != Kind::TokenType => Self::Unknown,
+            // A good answer of a wrong type is understood. Any other cannot be read, and whoever gave it has acted.
+            200..=299 if breach.kind != Kind::TokenType => Self::Unknown,
             _ => Self::Misconfigured,
         }
     }
@@ -66,16 +66,15 @@ pub fn passes(status: u16) -> bool {
     status >= 500 || matches!(status, 408 | 425 | 429)
 }
 
-/// The same of an error code (RFC 6749 §4.1.2.1).
+/// The same of an error code (RFC 6749 §4.1.2.1, RFC 8628 §3.5).
 pub(super) fn is_passing(error: &str) -> bool {
-    matches!(error, "temporarily_unavailable" | "server_error")
+    matches!(error, "temporarily_unavailable" | "server_error" | "slow_down")
 }
 
 fn coded(status: StatusCode, error: &str) -> Refusal {
     match error {
         "invalid_grant" => Refusal::DeadGrant,
         "invalid_client" => Refusal::DeadClient,
-        "slow_down" => Refusal::Transient,
         _ if is_passing(error) => Refusal::Transient,
         "invalid_scope"
         | "invalid_target"
@@ -83,6 +82,8 @@ fn coded(status: StatusCode, error: &str) -> Refusal {
         | "use_dpop_nonce"
         | "invalid_dpop_proof" => Refusal::Misconfigured,
         _ if matches!(status.as_u16(), 200 | 201 | 400 | 401) => Refusal::DeadGrant,
+        // Frameworks put the words of the status there ("Not Found"), where there is no token endpoint to speak.
+        _ if matches!(status.as_u16(), 404 | 410) => Refusal::EndpointGone,
         _ => Refusal::Misconfigured,
     }
 }
