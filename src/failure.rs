@@ -76,6 +76,7 @@ fn retry(kind: Kind) -> Retry {
         | Kind::TimedOut
         | Kind::UnexpectedStatus
         | Kind::OutcomeUnknown
+        | Kind::NonceRequired
         | Kind::StoreFailed
         | Kind::StoreBusy => Retry::Later,
         Kind::StateMismatch
@@ -108,6 +109,7 @@ fn retry(kind: Kind) -> Retry {
         | Kind::AuthorizationFailed
         | Kind::TokenEndpointError
         | Kind::TokenType
+        | Kind::AssertionUnusable
         | Kind::TokenRejected
         | Kind::InsufficientScope
         | Kind::Configuration => Retry::AfterChange,
@@ -170,6 +172,10 @@ fn advice(kind: Kind) -> &'static str {
             "The authorization server no longer knows this client; log in again to register anew."
         }
         Kind::TokenType => "The authorization server issues tokens that this client cannot use.",
+        Kind::NonceRequired => "The server goes on asking for a nonce that it was given; tell its operator.",
+        Kind::AssertionUnusable => {
+            "Supply a fresh assertion that is issued for this authorization server and client."
+        }
         Kind::TokenRejected => {
             "The MCP server and its authorization server disagree about the token; tell the server's operator."
         }

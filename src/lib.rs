@@ -61,8 +61,8 @@
 //! # assert_eq!(failure.kind(), mcp_auth::Kind::TimedOut);
 //! ```
 //!
-//! An attempt begins with [`Event::Challenged`] (the server refused a request), [`Event::LogIn`] or
-//! [`Event::Restore`], and ends with one [`Action::Finish`]. After that, [`Authorizer::access`] gives the header
+//! An attempt begins with [`Event::Challenged`] (the server refused a request), [`Event::LogIn`], [`Event::Restore`] or
+//! [`Event::LogOut`], and ends with one [`Action::Finish`]. After that, [`Authorizer::access`] gives the header
 //! field for each request, without I/O, lock or allocation.
 //!
 //! # What a driver must do
@@ -71,6 +71,8 @@
 //! - Keep to each request's byte limit, deadline and reach ([`Send`]). The reach is judged on the address that the
 //!   name resolves to, when connecting.
 //! - Hand a URL to a browser as an argument, never through a shell.
+//! - Keep a record that an exclusive [`Load`] took from every other process until [`Release`]. A store of one process
+//!   has nothing to do.
 //! - Say of a refusal which token the request carried, and how often it was refused before ([`Challenge::of`]), and
 //!   send the request again a limited number of times.
 //! - Call `poll` after every `handle` until it gives [`Action::Wait`]; call `handle` with [`Event::Tick`] when the
@@ -79,30 +81,32 @@
 //! # States
 //!
 //! ```text
-//!  Restore, LogIn, Challenged
-//!     │
-//!     ▼            a live record
-//!  restoring ───────────────────────────────────────────────────────────────► Finish
+//!  Restore, LogIn, Challenged                                        LogOut
+//!     │                                                                 │
+//!     ▼       a live record                                             ▼
+//!  restoring ───────────────────────────────────────────► Finish    revoking, forgetting ─► Finish
 //!     │   │
-//!     │   └──► refreshing ───────────────────────────────────────► saving ──► Finish
-//!     │           │ the grant is dead                                ▲
-//!     ▼           ▼                                                  │
-//!  finding the resource's metadata ─► finding the server's ─┐        │
-//!     each candidate in turn            each issuer, form   │        │
-//!                                                           ▼        │
-//!                  registering / asking ◄──── which client? │        │
-//!                          │                       │ known  │        │
-//!                          ▼                       ▼                 │
-//!                       consenting ◄───────────────┘                 │
-//!                          │ state, iss, error, code                 │
-//!                          ▼                                         │
-//!                       exchanging ──────────────────────────────────┘
+//!     │   └──► holding the record ─► refreshing ─► saving ─► Release, Finish
+//!     │                                  │ dead: the record is buried or forgotten
+//!     ▼                                  ▼
+//!  finding the resource's metadata ─► finding the server's ─┐
+//!     each candidate in turn            each issuer, form   │
+//!                                                           ▼
+//!                  registering / asking ◄──── which client? │
+//!                          │                       │ known  │
+//!                          ▼                       ▼
+//!                       consenting ◄───────────────┘           beside it, as often as need be:
+//!                          │ state, iss, error, code           restoring ─► refreshing ─► saving ─► Renewed
+//!                          ▼
+//!                       exchanging ─► saving ─► Finish
 //! ```
+//!
+//! What each refusal of a refresh token leads to is told in `docs/renewal.md`.
 //!
 //! # Scope
 //!
 //! MCP 2025-11-25 and 2026-07-28, and the fallbacks of 2025-03-26 where a server has no metadata at all: the
-//! authorization code grant with PKCE, refresh tokens, step-up. Strict by default; what a real server needs beyond
+//! authorization code grant with PKCE, refresh tokens, step-up, logout. Strict by default; what a real server needs beyond
 //! that is a named value of [`IssuerPolicy`], for that issuer alone.
 //!
 //! Out of scope: the server's side, token introspection and the contents of tokens, and everything with a network,
@@ -139,7 +143,7 @@ mod trail;
 pub mod watch;
 pub mod wire;
 
-pub use action::{Action, Ask, Load, Open, Purpose, Save, Send};
+pub use action::{Action, Ask, Forget, Load, Open, Purpose, Release, Save, Send};
 pub use authorizer::Authorizer;
 pub use base::breach::{Breach, Kind};
 pub use base::guard::{Endpoint, Guard, Reach, UrlRefused};
@@ -151,7 +155,7 @@ pub use config::{Config, Preregistered};
 pub use credential::{AuthorizationServer, Credential, Generation, Key, VERSION};
 pub use event::{Challenge, Event, Reply, RequestId, Saving, SendFailure};
 pub use failure::{Failure, Retry};
-pub use outcome::{Access, Authorization, Authorized, Outcome, TokenSource};
+pub use outcome::{Access, Authorization, Authorized, Ended, LoggedOut, Outcome, TokenSource};
 pub use policy::{IssuerPolicy, Legacy, Policy, ResourceIndicator, ScopeFallback, ScopeRule, ServerChoice};
 pub use snapshot::Snapshot;
 pub use trail::{Entry, Trail, Verdict};

@@ -106,7 +106,7 @@ fn every_prefix_of_a_document_is_a_breach() {
         assert!(ResourceMetadata::read(part).is_err());
         assert!(ServerMetadata::read(part, "https://as.example", IssuerMatch::Exact).is_err());
         assert!(Registration::read(201, part).is_err());
-        assert!(TokenAnswer::read(200, None, part, NOW, TokenShape::default()).is_err());
+        assert!(TokenAnswer::read(200, None, part, NOW, TokenShape::default(), false).is_err());
     }
 }
 
@@ -160,7 +160,8 @@ fn no_answer_shows_its_secrets() {
         };
         let status = input["status"].as_u64().unwrap_or(200).try_into().unwrap();
         for content_type in [None, Some("application/x-www-form-urlencoded")] {
-            let read = TokenAnswer::read(status, content_type, body.as_bytes(), NOW, TokenShape::default());
+            let read =
+                TokenAnswer::read(status, content_type, body.as_bytes(), NOW, TokenShape::default(), false);
             let text = match &read {
                 Ok(answer) => format!("{answer:?}"),
                 Err(breach) => format!("{breach:?} {breach}"),

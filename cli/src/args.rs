@@ -29,11 +29,12 @@ pub(crate) struct Demo {
 pub(crate) struct Login {
     /// The URL of the MCP server
     pub(crate) url: String,
-    /// The identifier of a client that was registered by hand
+    /// The identifier of a client that was registered by hand. Its secret, if it has one, comes from
+    /// MCP_CLIENT_SECRET, and then the issuer must be given too
     #[arg(long, env = "MCP_CLIENT_ID", value_name = "ID")]
     pub(crate) client_id: Option<String>,
-    /// The authorization server that the client was registered with. The secret comes from MCP_CLIENT_SECRET
-    #[arg(long, requires = "client_id", value_name = "URL")]
+    /// The authorization server that the client was registered with; the client is used with no other
+    #[arg(long, env = "MCP_CLIENT_ISSUER", requires = "client_id", value_name = "URL")]
     pub(crate) issuer: Option<String>,
     /// The URL of the client's metadata document
     #[arg(long, env = "MCP_CLIENT_METADATA_URL", value_name = "URL")]

@@ -26,7 +26,7 @@ pub(crate) async fn run(args: Demo) -> Result<(), String> {
     show.say(&format!("MCP server            {}", served.server_url()));
     show.say(&format!("authorization server  {}", origins.authorization_servers.join(" and ")));
 
-    let listener = Listener::bind(0).await.map_err(|error| format!("no port can be listened on: {error}"))?;
+    let listener = Listener::bind(0).await?;
     let config = Config::new(served.server_url(), "mcp-auth demo", listener.redirect_uri("127.0.0.1"));
     let watch = Arc::new(Mutex::new(Watch::new(&config)));
     let seen = show.clone();

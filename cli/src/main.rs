@@ -34,6 +34,6 @@ fn main() -> ExitCode {
 
 fn fail(why: &str) -> ExitCode {
     let bad = anstyle::Style::new().fg_color(Some(anstyle::AnsiColor::Red.into())).bold();
-    anstream::eprintln!("{bad}error{bad:#}: {why}");
+    anstream::eprintln!("{bad}error{bad:#}: {}", show::plain(why));
     ExitCode::FAILURE
 }

@@ -8,6 +8,7 @@ use mcp_auth_reqwest::{Answers, BoxFuture, Consent};
 use url::Url;
 
 use crate::listener::Listener;
+use crate::show::words;
 
 /// Where answers come from.
 pub(crate) enum Way {
@@ -97,7 +98,7 @@ fn ask_for_client(issuer: &str, redirect_uri: &str) -> Option<(String, Option<Se
     if !std::io::stdin().is_terminal() {
         return None;
     }
-    eprintln!("\n{issuer} registers no clients by itself.");
+    eprintln!("\n{} registers no clients by itself.", words(issuer));
     eprintln!("Register one there with the redirect URI {redirect_uri}, then give its identifier.");
     eprint!("Client ID (empty to stop): ");
     let id = std::io::stdin().lines().next()?.ok()?.trim().to_owned();

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use mcp_auth::base::text;
 use mcp_auth::{Entry, Outcome, Purpose, TokenSource, Verdict};
 use mcp_auth_reqwest::Observed;
 
@@ -16,6 +17,9 @@ const WARN: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Y
 
 /// Where a note's clause begins.
 const CLAUSE_COLUMN: usize = 66;
+
+/// The most characters of another's words on one line.
+const MAX_WORDS: usize = 600;
 
 /// Prints what it is shown. Clones print to the same place.
 #[derive(Clone)]
@@ -64,10 +68,10 @@ impl Show {
         let _ = state.see(observed);
     }
 
-    /// A line of its own.
+    /// A line of its own, or several.
     pub(crate) fn say(&self, text: &str) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = writeln!(state.out, "{text}");
+        let _ = writeln!(state.out, "{}", plain(text));
         let _ = state.out.flush();
     }
 
@@ -81,7 +85,7 @@ impl State {
     fn see(&mut self, observed: Observed<'_>) -> std::io::Result<()> {
         match observed {
             Observed::Requested { operation, url, authorized } => {
-                self.section(&format!("Request: {operation}"))?;
+                self.section(&format!("Request: {}", words(operation)))?;
                 let carried = if authorized { "Authorization: Bearer …" } else { "no token" };
                 self.sent =
                     Some(Line { whom: "MCP server", what: format!("POST {} · {carried}", path(url)) });
@@ -153,17 +157,28 @@ impl State {
             Verdict::Failed => (BAD, "✗"),
             _ => (DIM, " "),
         };
-        let clause = entry.clause.as_deref().unwrap_or_default();
-        let width = entry.note.chars().count();
+        let (note, clause) = (words(&entry.note), words(entry.clause.as_deref().unwrap_or_default()));
+        let width = note.chars().count();
         let gap = " ".repeat(CLAUSE_COLUMN.saturating_sub(width).max(2));
-        writeln!(self.out, "      {style}{mark}{style:#} {}{gap}{DIM}{clause}{DIM:#}", entry.note)
+        writeln!(self.out, "      {style}{mark}{style:#} {}{gap}{DIM}{clause}{DIM:#}", note)
     }
 }
 
 /// The path of a URL that has no query.
-fn path(url: &str) -> &str {
+fn path(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")
+    words(rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"))
+}
+
+/// Words that may be another's, on one line, and without anything that a terminal would act on.
+pub(crate) fn words(text: &str) -> String {
+    text::clean(text, MAX_WORDS)
+}
+
+/// The same of a text of several lines.
+pub(crate) fn plain(text: &str) -> String {
+    let lines: Vec<_> = text.split('\n').map(|line| text::clean(line, usize::MAX)).collect();
+    lines.join("\n")
 }
 
 #[cfg(test)]
@@ -182,6 +197,31 @@ mod tests {
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn the_words_of_others_do_nothing_to_the_terminal() {
+        let page = Page::default();
+        let show = Show::new(Box::new(page.clone()), false);
+        let hostile = "a\u{1b}[2J\u{202e}\r\nb";
+        show.see(Observed::Noted(&Entry {
+            at: mcp_auth::Timestamp::from_secs(1),
+            verdict: Verdict::Checked,
+            url: None,
+            status: None,
+            note: hostile.into(),
+            clause: Some(hostile.into()),
+        }));
+        show.see(Observed::Opened { url: &format!("https://as.example/{hostile}") });
+        show.see(Observed::Requested { operation: hostile, url: hostile, authorized: false });
+        show.see(Observed::Responded { operation: hostile, status: 200, took: Duration::ZERO });
+        show.say(&format!("scopes {}", words(hostile)));
+        show.say("one\ntwo\u{1b}[2J");
+        let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+        for hidden in ["\u{1b}[2J", "\u{202e}", "\r", "\nb"] {
+            assert!(!text.contains(hidden), "{hidden:?} is in {text:?}");
+        }
+        assert!(text.contains("scopes a\u{fffd}[2J") && text.contains("one\ntwo"), "{text:?}");
     }
 
     #[test]

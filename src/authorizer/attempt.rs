@@ -22,19 +22,19 @@ impl Authorizer {
         (self.called_off, self.logging_out) = (false, false);
         self.note_demand(&aim);
         let aim = Aim { refused, ..aim };
-        self.begin_held(Held::Aim(aim));
+        self.begin_held(Held::Aim(Box::new(aim)));
     }
 
     /// Begins, or waits for the renewal beside.
     pub(super) fn begin_held(&mut self, held: Held) {
         if self.renewal.is_some() {
-            self.step = Some(Step::Holding(Box::new(held)));
+            self.step = Some(Step::Holding(held));
             return;
         }
         let turn = match held {
             Held::Aim(aim) => {
                 let refused = aim.refused;
-                let aim = self.filled(aim, refused);
+                let aim = self.filled(*aim, refused);
                 step::begin(&mut self.world, aim)
             }
             Held::Tokens(credential) => step::save(&mut self.world, credential, After::LoggedIn, None),

@@ -51,7 +51,7 @@ impl Authorizer {
         (self.world.trail, self.world.retry_at) = before;
         self.world.out.push_back(Action::Renewed(outcome));
         if let Some(Step::Holding(held)) = self.step.take_if(|step| matches!(step, Step::Holding(_))) {
-            self.begin_held(*held);
+            self.begin_held(held);
         }
     }
 }

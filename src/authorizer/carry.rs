@@ -40,7 +40,8 @@ impl Authorizer {
     }
 
     /// What another machine needs to take up a login that waits for its callback; `None` at any other time. It
-    /// holds secrets. Only one of the two may go on: drop this one, or hand it [`Event::Cancelled`].
+    /// holds secrets. Only one of the two may go on: drop this one, or hand it
+    /// [`Event::Cancelled`](crate::Event::Cancelled).
     pub fn snapshot(&self) -> Option<Snapshot> {
         let Some(Step::Consenting(step)) = &self.step else { return None };
         Some(Snapshot {

@@ -143,6 +143,12 @@ impl Authorizer {
         self.step.is_some()
     }
 
+    /// Whether an answer from the person's browser is awaited. Before and after, nothing that reaches the redirect URI is
+    /// of interest.
+    pub fn is_consenting(&self) -> bool {
+        matches!(self.step, Some(Step::Consenting(_)))
+    }
+
     /// Whether the grant in use is being renewed beside an attempt.
     pub fn is_renewing(&self) -> bool {
         self.renewal.is_some()

@@ -73,8 +73,12 @@ pub enum Kind {
     ClientRejected,
     /// A refresh token was sent, and what became of it is not known: no answer came, or none that can be read.
     OutcomeUnknown,
-    /// The token answer has a type other than `Bearer`.
+    /// The token answer has another type than was asked for.
     TokenType,
+    /// The server wants a nonce of its own in the proof of possession (`use_dpop_nonce`).
+    NonceRequired,
+    /// An assertion cannot be used: it is no signed JWT, has expired, or was issued for another server or client.
+    AssertionUnusable,
     /// The resource refuses a token that was issued for it just now.
     TokenRejected,
     /// The resource goes on asking for more scope than it is given.
@@ -126,7 +130,9 @@ impl fmt::Display for Kind {
             Self::GrantRejected => "the token endpoint does not accept the grant",
             Self::ClientRejected => "the token endpoint does not accept the client",
             Self::OutcomeUnknown => "it is not known what became of the refresh token",
-            Self::TokenType => "the token is of a type that is not spoken",
+            Self::TokenType => "the token is of a type that was not asked for",
+            Self::NonceRequired => "the server wants its nonce in the proof of possession",
+            Self::AssertionUnusable => "the assertion cannot be used",
             Self::TokenRejected => "the resource refuses a token that was just issued for it",
             Self::InsufficientScope => "the resource asks for more scope than it can be given",
             Self::ConsentTimedOut => "the person did not answer in time",

@@ -90,7 +90,11 @@ fn settled(world: &World, found: &Found, client: Client) -> Result<Client, Breac
             Client::method_for(client.secret.is_some(), listed)?
         }
     };
-    if method != AuthMethod::None && client.secret.is_none() {
+    if method == AuthMethod::PrivateKeyJwt {
+        let expected = "none, client_secret_basic or client_secret_post";
+        return Err(Breach::new(Kind::Unsupported, "RFC 7523 §2.2", expected, method.as_str()));
+    }
+    if method.needs_secret() && client.secret.is_none() {
         let expected = format!("a client secret for {}", method.as_str());
         return Err(Breach::new(Kind::Configuration, "RFC 6749 §2.3", expected, "none"));
     }
@@ -113,7 +117,7 @@ pub(crate) fn method(
         return Some((own, false));
     }
     let policy = world.config.issuer_policy(&server.named).auth_method;
-    let fits = |method: &AuthMethod| *method == AuthMethod::None || client.secret.is_some();
+    let fits = |method: &AuthMethod| !method.needs_secret() || client.secret.is_some();
     policy.filter(fits).map(|method| (method, true))
 }
 

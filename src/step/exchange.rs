@@ -40,8 +40,12 @@ pub(crate) fn send(
     let policy = world.config.issuer_policy(&terms.server.named);
     let resource = indicated(&policy.resource, &terms.resource);
     let purpose = match grant {
-        Grant::AuthorizationCode { .. } => Purpose::Token,
         Grant::RefreshToken { .. } => Purpose::Refresh,
+        Grant::AuthorizationCode { .. }
+        | Grant::ClientCredentials { .. }
+        | Grant::JwtBearer { .. }
+        | Grant::TokenExchange { .. }
+        | Grant::DeviceCode { .. } => Purpose::Token,
     };
     let said = client::method(world, &terms.server, &terms.client);
     let method = said.map_or(terms.client.method, |(method, _)| method);
@@ -50,7 +54,7 @@ pub(crate) fn send(
         world.note(Verdict::Deviation, note, "RFC 8414 §2");
     }
     let client = Client { method, ..terms.client.clone() };
-    let message = TokenRequest { grant, client: &client, resource }.build();
+    let message = TokenRequest { grant, client: &client, resource, assertion: None }.build()?;
     world.send(Order {
         purpose,
         url: &terms.server.token_endpoint,
@@ -75,7 +79,7 @@ pub(crate) fn read(
     let status = response.status.as_u16();
     let content_type = response.fields.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let shape = world.config.issuer_policy(&terms.server.named).token_shape;
-    match TokenAnswer::read(status, content_type, &response.body, world.now, shape) {
+    match TokenAnswer::read(status, content_type, &response.body, world.now, shape, false) {
         Ok(token) => {
             if shape != TokenShape::default() {
                 let note = "the answer is read by `token_shape`";

@@ -11,7 +11,7 @@ const CLAUSE: &str = "mcp-auth, credential store";
 pub(crate) struct Forgetting {
     pub(crate) pending: Pending,
     aim: Aim,
-    lease: Option<Lease>,
+    pub(crate) lease: Option<Lease>,
 }
 
 impl Forgetting {

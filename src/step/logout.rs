@@ -27,7 +27,7 @@ pub(crate) struct LoggingOut {
     pub(crate) pending: Pending,
     awaited: Awaited,
     held: Option<Box<Credential>>,
-    lease: Option<Lease>,
+    pub(crate) lease: Option<Lease>,
     done: LoggedOut,
 }
 
@@ -140,8 +140,11 @@ impl LoggingOut {
     }
 
     fn revoke_access_token(mut self, world: &mut World) -> Turn {
-        let live = |held: &&Box<Credential>| held.is_unexpired(world.now);
-        let token = self.held.as_ref().filter(live).map(|held| held.access_token.clone());
+        let token = self
+            .held
+            .as_ref()
+            .filter(|held| held.is_unexpired(world.now))
+            .map(|held| held.access_token.clone());
         match token.map(|token| self.send(world, &token, Hint::AccessToken)) {
             Some(Ok(pending)) => self.awaiting(pending, Awaited::AccessToken),
             Some(Err(breach)) => {
@@ -180,7 +183,7 @@ impl LoggingOut {
         let said = client::method(world, &held.authorization_server, &held.client);
         let method = said.map_or(held.client.method, |(method, _)| method);
         let client = Client { method, ..held.client.clone() };
-        let message = RevocationRequest { token, hint, client: &client }.build();
+        let message = RevocationRequest { token, hint, client: &client, assertion: None }.build()?;
         world.send(Order {
             purpose: Purpose::Revocation,
             url,

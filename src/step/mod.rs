@@ -2,18 +2,18 @@
 //! into the next one, or the attempt is over.
 //!
 //! ```text
-//!  restore ──────────────► done (a live record)
+//!  restore ──────────────────► done (a live record)
 //!     │ │
-//!     │ └─► refresh ─────► save ─► done
-//!     │        │ grant dead
-//!     ▼        ▼
+//!     │ └─► restore, held ─► refresh ─► save ─► done
+//!     │                         │ grant dead: save; client dead: forget
+//!     ▼                         ▼
 //!  resource metadata ─► server metadata ─┬─► registration ─┬─► consent ─► exchange ─► save ─► done
 //!     (each candidate)   (each issuer,   ├─► ask ──────────┤
 //!                         each form)     └─────────────────┘
 //!                                         (known client)
 //! ```
 //!
-//! A step-up whose scopes are known goes from restore straight to consent.
+//! A step-up whose scopes are known goes from restore straight to consent. A logout has one step of its own.
 
 mod ask;
 mod client;
@@ -163,14 +163,14 @@ pub(crate) enum Step {
     Saving(Box<Saving>),
     LoggingOut(Box<LoggingOut>),
     /// The renewal beside is to end first.
-    Holding(Box<Held>),
+    Holding(Held),
 }
 
 /// What waits for the renewal beside.
 #[derive(Debug)]
 pub(crate) enum Held {
     /// An attempt that has not begun.
-    Aim(Aim),
+    Aim(Box<Aim>),
     /// The tokens of a login.
     Tokens(Box<Credential>),
     LogOut,
@@ -223,7 +223,7 @@ impl Step {
             | Self::Exchanging(_)
             | Self::Saving(_)
             | Self::LoggingOut(_) => true,
-            Self::Holding(held) => matches!(**held, Held::Tokens(_) | Held::LogOut),
+            Self::Holding(held) => matches!(held, Held::Tokens(_) | Held::LogOut),
             Self::Restoring(_)
             | Self::FindingResource(_)
             | Self::FindingServer(_)
@@ -278,7 +278,7 @@ impl Step {
     pub(crate) fn abandon(self, world: &mut World) -> Turn {
         match self {
             Self::Saving(step) => step.abandon(world),
-            Self::Holding(held) => match *held {
+            Self::Holding(held) => match held {
                 Held::Tokens(credential) => save::unsaved(world, credential),
                 Held::Aim(_) | Held::LogOut => Turn::Anonymous,
             },
@@ -286,15 +286,21 @@ impl Step {
                 step.abandon(world);
                 Turn::Anonymous
             }
+            Self::Forgetting(step) => {
+                world.release(step.lease);
+                Turn::Anonymous
+            }
+            Self::LoggingOut(step) => {
+                world.release(step.lease);
+                Turn::Anonymous
+            }
             Self::Restoring(_)
-            | Self::Forgetting(_)
             | Self::FindingResource(_)
             | Self::FindingServer(_)
             | Self::Registering(_)
             | Self::Asking(_)
             | Self::Consenting(_)
-            | Self::Exchanging(_)
-            | Self::LoggingOut(_) => Turn::Anonymous,
+            | Self::Exchanging(_) => Turn::Anonymous,
         }
     }
 }

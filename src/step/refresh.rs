@@ -51,13 +51,14 @@ impl Refreshing {
         let terms = terms(&self.held);
         match read(world, &terms, answer) {
             Ok(token) => self.renewed(world, token),
-            Err(refused) => self.refused(world, refused),
+            Err(refused) => self.refused(world, *refused),
         }
     }
 
     /// Whoever drives the machine is gone, and the answer with it.
-    pub(crate) fn abandon(&self, world: &mut World) {
+    pub(crate) fn abandon(self, world: &mut World) {
         world.renewals.doubt(self.held.generation);
+        world.release(self.lease);
     }
 
     fn renewed(self, world: &mut World, token: TokenAnswer) -> Turn {
@@ -143,7 +144,7 @@ fn terms(held: &Credential) -> Terms {
     }
 }
 
-fn read(world: &mut World, terms: &Terms, answer: Answer) -> Result<TokenAnswer, Refused> {
+fn read(world: &mut World, terms: &Terms, answer: Answer) -> Result<TokenAnswer, Box<Refused>> {
     let (mut status, mut asked) = (None, None);
     let interrupted = matches!(&answer, Answer::SendFailed(SendFailure::Interrupted(_)));
     if let Answer::Response(response) = &answer {
@@ -154,7 +155,7 @@ fn read(world: &mut World, terms: &Terms, answer: Answer) -> Result<TokenAnswer,
         if interrupted {
             breach.kind = Kind::OutcomeUnknown;
         }
-        Refused { refusal: Refusal::of(status, &breach), breach, asked }
+        Box::new(Refused { refusal: Refusal::of(status, &breach), breach, asked })
     })
 }
 

@@ -41,7 +41,7 @@ fn send(world: &mut World, found: Found, scopes: Scopes) -> Turn {
 
 fn request(world: &mut World, found: &Found, scopes: &Scopes) -> Result<(Pending, AuthMethod), Breach> {
     let method = match by_policy(world, found) {
-        Some(method) => method,
+        Some(method) => method_to_register(Some(&[method.as_str().to_owned()]))?,
         None => method_to_register(found.metadata.token_endpoint_auth_methods_supported.as_deref())?,
     };
     let body = world.config.client().registration_body(method, scopes);

@@ -100,7 +100,10 @@ impl Saving {
                 let now = Some(world.now);
                 self.unsaved(world, GONE.to_owned(), now)
             }
-            After::Buried(_) | After::Offered(_) => Turn::Anonymous,
+            After::Buried(_) | After::Offered(_) => {
+                world.release(self.lease);
+                Turn::Anonymous
+            }
         }
     }
 

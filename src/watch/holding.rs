@@ -42,6 +42,8 @@ pub(super) struct Holding {
     pub(super) lease: Option<RequestId>,
     /// The exclusive load that was asked for.
     asked: Option<RequestId>,
+    /// Exclusive loads that were answered.
+    answered: Vec<RequestId>,
     /// The store failed, so there is nothing to hold.
     failed: bool,
     /// The refresh token of the request that is under way.
@@ -99,7 +101,8 @@ impl Watch {
     /// What a store said. Late or not: a record that was given is held.
     pub(super) fn held(&mut self, id: RequestId, answer: &Answer) {
         match answer {
-            Answer::Leased(found) if self.holding.lease != Some(id) => {
+            Answer::Leased(found) if !self.holding.answered.contains(&id) => {
+                self.holding.answered.push(id);
                 self.holding.lease = Some(id);
                 let client = found.as_ref().map(|found| &found.client);
                 self.holding.may_forget |= client.is_some_and(|client| !client.is_fresh(self.now));

@@ -145,11 +145,8 @@ impl Watch {
             Event::Replied(reply) => self.replied(reply),
             // The page that the first browser shows is a dead end; another may open.
             Event::ClientDisowned => self.asked = None,
-            // Nobody answers any more, and nobody holds anything.
-            Event::Abandoned => {
-                self.awaited.clear();
-                self.holding.lease = None;
-            }
+            // Nobody answers any more.
+            Event::Abandoned => self.awaited.clear(),
             Event::Tick | Event::Cancelled => {}
         }
         // What comes after its deadline is no answer any more.

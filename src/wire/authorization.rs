@@ -1,4 +1,7 @@
-//! The authorization request (RFC 6749 §4.1.1) with PKCE (RFC 7636) and a resource indicator (RFC 8707).
+//! The authorization request (RFC 6749 §4.1.1) with PKCE (RFC 7636) and a resource indicator (RFC 8707): its
+//! parameters, which the browser carries or which are pushed ahead ([`pushed`](super::pushed)), and the URL to open.
+
+use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -61,41 +64,51 @@ pub struct AuthorizationRequest<'a> {
     pub extra: &'a [(String, String)],
 }
 
-impl AuthorizationRequest<'_> {
+impl<'a> AuthorizationRequest<'a> {
+    /// Its parameters in order, whichever way they go.
+    pub(super) fn parameters(&self) -> Result<Vec<(&'a str, Cow<'a, str>)>, Breach> {
+        check_extra(self.extra)?;
+        let scope = (!self.scopes.is_empty()).then(|| self.scopes.to_string());
+        let mut parameters = vec![
+            ("response_type", Cow::Borrowed("code")),
+            ("client_id", self.client_id.into()),
+            ("redirect_uri", self.redirect_uri.into()),
+        ];
+        parameters.extend(scope.map(|scope| ("scope", scope.into())));
+        parameters.extend([
+            ("state", self.state.into()),
+            ("code_challenge", self.code_challenge.into()),
+            ("code_challenge_method", "S256".into()),
+        ]);
+        parameters.extend(self.resource.map(|resource| ("resource", resource.into())));
+        parameters.extend(self.extra.iter().map(|(name, value)| (name.as_str(), value.as_str().into())));
+        Ok(parameters)
+    }
+
     /// The URL to open. A query that the endpoint has already is kept and stands first (RFC 6749 §3.1); one that
     /// names a parameter of the request would make it ambiguous and is refused.
     pub fn url(&self) -> Result<Url, Breach> {
-        check_extra(self.extra)?;
-        let mut url = self.endpoint.url().clone();
-        let own = form_urlencoded::parse(url.query().unwrap_or_default().as_bytes());
-        if let Some((name, _)) = own.into_iter().find(|(name, _)| RESERVED.contains(&name.as_ref())) {
-            let expected = "an authorization endpoint whose query leaves our parameters alone";
-            return Err(Breach::new(Kind::UrlRefused, CLAUSE, expected, format!("one that sets {name:?}")));
-        }
-        // An empty query would otherwise leave a lone `&` in front.
-        if url.query() == Some("") {
-            url.set_query(None);
-        }
-        let scope = self.scopes.to_string();
-        let mut query = url.query_pairs_mut();
-        query
-            .append_pair("response_type", "code")
-            .append_pair("client_id", self.client_id)
-            .append_pair("redirect_uri", self.redirect_uri);
-        if !self.scopes.is_empty() {
-            query.append_pair("scope", &scope);
-        }
-        query
-            .append_pair("state", self.state)
-            .append_pair("code_challenge", self.code_challenge)
-            .append_pair("code_challenge_method", "S256");
-        if let Some(resource) = self.resource {
-            query.append_pair("resource", resource);
-        }
-        query.extend_pairs(self.extra.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        drop(query);
-        Ok(url)
+        opened(self.endpoint, self.parameters()?)
     }
+}
+
+/// The endpoint with these parameters after its own query.
+pub(super) fn opened<'a>(
+    endpoint: &Endpoint,
+    parameters: impl IntoIterator<Item = (&'a str, Cow<'a, str>)>,
+) -> Result<Url, Breach> {
+    let mut url = endpoint.url().clone();
+    let own = form_urlencoded::parse(url.query().unwrap_or_default().as_bytes());
+    if let Some((name, _)) = own.into_iter().find(|(name, _)| RESERVED.contains(&name.as_ref())) {
+        let expected = "an authorization endpoint whose query leaves our parameters alone";
+        return Err(Breach::new(Kind::UrlRefused, CLAUSE, expected, format!("one that sets {name:?}")));
+    }
+    // An empty query would otherwise leave a lone `&` in front.
+    if url.query() == Some("") {
+        url.set_query(None);
+    }
+    url.query_pairs_mut().extend_pairs(parameters);
+    Ok(url)
 }
 
 /// Whether extra parameters may be used: none reserved, none twice, and no control characters.

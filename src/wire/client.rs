@@ -24,6 +24,8 @@ pub enum AuthMethod {
     ClientSecretBasic,
     /// Identifier and secret in the body.
     ClientSecretPost,
+    /// An assertion that the client signs (RFC 7523 §2.2).
+    PrivateKeyJwt,
 }
 
 impl AuthMethod {
@@ -33,14 +35,20 @@ impl AuthMethod {
             Self::None => "none",
             Self::ClientSecretBasic => "client_secret_basic",
             Self::ClientSecretPost => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
         }
     }
 
     /// The method with this registered name, if it is spoken here.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::None, Self::ClientSecretBasic, Self::ClientSecretPost]
+        [Self::None, Self::ClientSecretBasic, Self::ClientSecretPost, Self::PrivateKeyJwt]
             .into_iter()
             .find(|it| it.as_str() == name)
+    }
+
+    /// Whether it needs a client secret.
+    pub const fn needs_secret(self) -> bool {
+        matches!(self, Self::ClientSecretBasic | Self::ClientSecretPost)
     }
 }
 
@@ -123,6 +131,14 @@ impl Client {
     /// Whether it may ask for these scopes (RFC 7591 §2): a server may hold it to those it is registered for.
     pub fn may_ask(&self, scopes: &Scopes) -> bool {
         self.scopes.as_ref().is_none_or(|registered| scopes.is_subset(registered))
+    }
+
+    /// Refuses a server that lists how clients may authenticate, but not with a key (RFC 8414 §2).
+    pub fn check_key_method(offered: Option<&[String]>) -> Result<(), Breach> {
+        let method = AuthMethod::PrivateKeyJwt;
+        first_listed(&[method], offered).map(|_| ()).map_err(|offered| {
+            Breach::new(Kind::RegistrationUnusable, "RFC 8414 §2", method.as_str(), offered.join(" "))
+        })
     }
 
     /// Whether it can be used at `now` with this redirect URI.

@@ -74,6 +74,19 @@ impl Object {
         }
     }
 
+    /// A number of seconds, however it is written: its fraction is dropped, and one too large to be exact is the
+    /// largest. What is negative or no number counts as absent.
+    pub fn seconds(&self, name: &str) -> Option<u64> {
+        match self.get(name)? {
+            Value::Number(number) => number.as_u64().or_else(|| {
+                let large = number.as_f64().filter(|value| *value >= 1e15).map(|_| u64::MAX);
+                large.or_else(|| whole(&number.to_string()))
+            }),
+            Value::String(text) => whole(text),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+
     /// A list of texts; entries that are `null` or `""` are passed over.
     pub fn texts(&self, name: &str, clause: &'static str) -> Result<Option<Vec<String>>, Breach> {
         let Some(value) = self.get(name) else { return Ok(None) };
@@ -93,6 +106,11 @@ impl Object {
         }
         Ok(Some(texts))
     }
+}
+
+/// The whole part of a number that is written in digits.
+pub(super) fn whole(text: &str) -> Option<u64> {
+    text.trim().split('.').next()?.parse().ok()
 }
 
 /// An error of the parser, told by place. Its own words may quote the body, so only its place is kept.

@@ -3,13 +3,21 @@
 //! They know neither a clock nor a state, and never panic. What they find wrong is a
 //! [`Breach`](crate::Breach).
 
+mod answer;
+pub mod assertion;
+pub mod authentication;
 pub mod authorization;
 pub mod callback;
 pub mod challenge;
 pub mod client;
+pub mod device;
+pub mod dpop;
 pub mod form;
 pub mod json;
+pub mod jwk;
+pub mod jws;
 mod metadata;
+pub mod pushed;
 pub mod refusal;
 pub mod registration;
 pub mod resource_metadata;

@@ -1,7 +1,5 @@
 //! The answer to a registration request (RFC 7591 §3.2): read leniently, judged strictly.
 
-use serde_json::Value;
-
 use super::client::{AuthMethod, Client, Origin};
 use super::json::Object;
 use super::refusal;
@@ -56,7 +54,7 @@ impl Registration {
             client_id: client_id.to_owned(),
             client_secret: secret.map(Secret::from),
             method: text("token_endpoint_auth_method").map(str::to_owned),
-            secret_expires_at: object.get("client_secret_expires_at").and_then(seconds),
+            secret_expires_at: object.seconds("client_secret_expires_at"),
             redirect_uris: object.texts("redirect_uris", ANSWER).ok().flatten(),
             scopes: text("scope").and_then(|scopes| Scopes::parse(scopes).ok()),
         })
@@ -65,7 +63,7 @@ impl Registration {
     /// The same as if the server had registered this method, if the client can authenticate so.
     #[must_use]
     pub fn with_method(mut self, method: AuthMethod) -> Self {
-        if method == AuthMethod::None || self.client_secret.is_some() {
+        if !method.needs_secret() || self.client_secret.is_some() {
             self.method = Some(method.as_str().to_owned());
         }
         self
@@ -74,29 +72,36 @@ impl Registration {
     /// Judges whether the registration can be used with the redirect URI that is in use.
     ///
     /// The method that the server granted counts, else the one that was asked for; a server that grants none and
-    /// gives no secret has registered a public client. A redirect URI that the server rewrote is not adopted.
+    /// gives no secret has registered a public client, unless the client asked to authenticate by a key. A method with
+    /// a key is not to be granted to a client that did not ask for it. A redirect URI that the server rewrote is not
+    /// adopted.
     pub fn judge(self, asked: AuthMethod, redirect_uri: &str, now: Timestamp) -> Result<Client, Breach> {
         let unusable = |clause, expected: &str, got: &str| {
             Breach::new(Kind::RegistrationUnusable, clause, expected, got)
         };
         let granted = match self.method.as_deref() {
             None => None,
-            Some(name) => Some(AuthMethod::parse(name).ok_or_else(|| {
-                let expected =
-                    "none, client_secret_basic or client_secret_post as token_endpoint_auth_method";
-                unusable(ANSWER, expected, name)
-            })?),
+            Some(name) => {
+                let method = AuthMethod::parse(name);
+                let fits = method.filter(|it| *it != AuthMethod::PrivateKeyJwt || *it == asked);
+                Some(fits.ok_or_else(|| {
+                    let expected =
+                        "none, client_secret_basic or client_secret_post as token_endpoint_auth_method";
+                    unusable(ANSWER, expected, name)
+                })?)
+            }
         };
         let method = match granted {
             Some(method) => method,
-            None if self.client_secret.is_none() => AuthMethod::None,
+            None if self.client_secret.is_none() && asked.needs_secret() => AuthMethod::None,
             None => asked,
         };
-        if method != AuthMethod::None && self.client_secret.is_none() {
+        let secret = method.needs_secret();
+        if secret && self.client_secret.is_none() {
             return Err(unusable(ANSWER, &format!("a client_secret for {}", method.as_str()), "none"));
         }
         let secret_expires_at = self.secret_expires_at.filter(|at| *at > 0).map(Timestamp::from_secs);
-        if method != AuthMethod::None && secret_expires_at.is_some_and(|at| at <= now) {
+        if secret && secret_expires_at.is_some_and(|at| at <= now) {
             return Err(unusable(ANSWER, "a client_secret that is good now", "one that has expired"));
         }
         if let Some(listed) =
@@ -104,30 +109,18 @@ impl Registration {
         {
             return Err(unusable(ANSWER, &format!("the redirect URI {redirect_uri}"), &listed.join(" ")));
         }
-        let public = method == AuthMethod::None;
         Ok(Client {
             id: self.client_id,
-            // A public client has no use for a secret, and what is not kept cannot leak.
-            secret: self.client_secret.filter(|_| !public),
+            // What is not used need not be kept, and what is not kept cannot leak.
+            secret: self.client_secret.filter(|_| secret),
             method,
-            secret_expires_at: secret_expires_at.filter(|_| !public),
+            secret_expires_at: secret_expires_at.filter(|_| secret),
             redirect_uris: vec![redirect_uri.to_owned()],
             registered_at: Some(now),
             scopes: self.scopes,
             origin: Origin::Dynamic,
             instead_of: None,
         })
-    }
-}
-
-/// A number of seconds, however it is written.
-fn seconds(value: &Value) -> Option<u64> {
-    match value {
-        Value::Number(number) => {
-            number.as_u64().or_else(|| number.to_string().split('.').next()?.parse().ok())
-        }
-        Value::String(text) => text.trim().parse().ok(),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
 

@@ -1,9 +1,9 @@
 //! Token revocation (RFC 7009).
 
+use super::authentication::Message;
 use super::client::Client;
 use super::json::Object;
 use super::refusal;
-use super::token::{TokenMessage, authenticate};
 use crate::base::breach::{Breach, Kind};
 use crate::base::secret::Secret;
 
@@ -37,13 +37,15 @@ pub struct RevocationRequest<'a> {
     pub hint: Hint,
     /// The client to which it was issued, and which authenticates as it does at the token endpoint.
     pub client: &'a Client,
+    /// The assertion of a client that authenticates with a key.
+    pub assertion: Option<&'a Secret>,
 }
 
 impl RevocationRequest<'_> {
-    /// Builds the message: `POST`, `application/x-www-form-urlencoded`.
-    pub fn build(&self) -> TokenMessage {
+    /// Builds the message, by the rules and with the error of [`Message::of`].
+    pub fn build(&self) -> Result<Message, Breach> {
         let pairs = vec![("token", self.token.expose()), ("token_type_hint", self.hint.as_str())];
-        authenticate(pairs, self.client)
+        Message::of(pairs, self.client, self.assertion)
     }
 }
 

@@ -12,6 +12,10 @@ use crate::base::scope::Scopes;
 
 const CLAUSE: &str = "RFC 8414 §2";
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
+const PUSHED: &str = "RFC 9126 §5";
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+/// The profile of JWT grants that takes an ID-JAG (draft-ietf-oauth-identity-assertion-authz-grant §7.2).
+pub const ID_JAG_PROFILE: &str = "urn:ietf:params:oauth:grant-profile:id-jag";
 const OPENID: &str = "/.well-known/openid-configuration";
 
 /// The members of which one at least makes a JSON object this kind of document.
@@ -126,6 +130,12 @@ pub struct ServerMetadata {
     /// Where tokens are revoked (RFC 7009).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revocation_endpoint: Option<String>,
+    /// Where authorization requests are pushed (RFC 9126).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed_authorization_request_endpoint: Option<String>,
+    /// Where devices without a browser begin (RFC 8628).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_authorization_endpoint: Option<String>,
     /// The scopes that the server knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes_supported: Option<Scopes>,
@@ -138,6 +148,15 @@ pub struct ServerMetadata {
     /// How clients may authenticate at the token endpoint; absent means `client_secret_basic`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    /// The algorithms of client assertions that the server takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_endpoint_auth_signing_alg_values_supported: Option<Vec<String>>,
+    /// The profiles of JWT grants that the server takes, such as [`ID_JAG_PROFILE`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_grant_profiles_supported: Option<Vec<String>>,
+    /// The algorithms of proofs of possession that the server takes; absent: it binds no tokens (RFC 9449 §5.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop_signing_alg_values_supported: Option<Vec<String>>,
     /// The PKCE methods that the server knows (RFC 7636).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_challenge_methods_supported: Option<Vec<String>>,
@@ -145,13 +164,17 @@ pub struct ServerMetadata {
     pub authorization_response_iss_parameter_supported: bool,
     /// Whether a client may name itself by the URL of its metadata document.
     pub client_id_metadata_document_supported: bool,
+    /// Whether the server takes authorization requests only if they are pushed (RFC 9126 §5).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub require_pushed_authorization_requests: bool,
 }
 
 impl ServerMetadata {
     /// Reads a document and holds it against the issuer that its URL was built from (RFC 8414 §3.3).
     ///
     /// Members that decide about security must be well typed: the issuer, the endpoints, the PKCE methods, the
-    /// promise of `iss`. The others count as absent when they are not.
+    /// algorithms of proofs, the promise of `iss`, the demand for pushed requests. The others count as absent when they
+    /// are not.
     ///
     /// # Errors
     ///
@@ -175,10 +198,18 @@ impl ServerMetadata {
             token_endpoint: url("token_endpoint")?,
             registration_endpoint: url("registration_endpoint")?,
             revocation_endpoint: url("revocation_endpoint")?,
+            pushed_authorization_request_endpoint: url("pushed_authorization_request_endpoint")?,
+            device_authorization_endpoint: url("device_authorization_endpoint")?,
             scopes_supported: list("scopes_supported").map(|list| metadata::scopes(&list)),
             response_types_supported: list("response_types_supported"),
             grant_types_supported: list("grant_types_supported"),
             token_endpoint_auth_methods_supported: list("token_endpoint_auth_methods_supported"),
+            token_endpoint_auth_signing_alg_values_supported: list(
+                "token_endpoint_auth_signing_alg_values_supported",
+            ),
+            authorization_grant_profiles_supported: list("authorization_grant_profiles_supported"),
+            dpop_signing_alg_values_supported: object
+                .texts("dpop_signing_alg_values_supported", "RFC 9449 §5.1")?,
             code_challenge_methods_supported: object.texts("code_challenge_methods_supported", CLAUSE)?,
             authorization_response_iss_parameter_supported: metadata::obligation(
                 &object,
@@ -189,6 +220,11 @@ impl ServerMetadata {
                 .flag("client_id_metadata_document_supported", CLAUSE)
                 .unwrap_or_default()
                 .unwrap_or(false),
+            require_pushed_authorization_requests: metadata::obligation(
+                &object,
+                "require_pushed_authorization_requests",
+                PUSHED,
+            )?,
         })
     }
 
@@ -200,25 +236,60 @@ impl ServerMetadata {
     /// that names such a URL is not trusted. [`Kind::Unsupported`]: an endpoint is missing, or the response type or
     /// the grant type is excluded. [`Kind::PkceUnsupported`]: `S256` is not advertised.
     pub fn check(&self, guard: &Guard, pkce: Pkce) -> Result<(), Breach> {
-        for (name, url) in [
-            ("authorization_endpoint", &self.authorization_endpoint),
-            ("token_endpoint", &self.token_endpoint),
-            ("registration_endpoint", &self.registration_endpoint),
-            ("revocation_endpoint", &self.revocation_endpoint),
-        ] {
-            if let Some(url) = url {
-                passed(name, url, guard)?;
-            }
-        }
+        self.check_endpoints(guard)?;
         if self.authorization_endpoint.is_none() {
             return Err(unsupported("an \"authorization_endpoint\"", "none"));
         }
         if self.token_endpoint.is_none() {
             return Err(unsupported("a \"token_endpoint\"", "none"));
         }
+        if self.require_pushed_authorization_requests && self.pushed_authorization_request_endpoint.is_none()
+        {
+            let expected = "a \"pushed_authorization_request_endpoint\", as pushed requests are required";
+            return Err(Breach::new(Kind::Unsupported, PUSHED, expected, "none"));
+        }
         offers(self.response_types_supported.as_deref(), "code")?;
         offers(self.grant_types_supported.as_deref(), "authorization_code")?;
         self.check_pkce(pkce)
+    }
+
+    /// Whether a grant that needs no browser can be used with this server, by its grant type
+    /// ([`Grant::grant_type`](super::token::Grant::grant_type)), and each endpoint it names may be.
+    ///
+    /// # Errors
+    ///
+    /// As with [`Self::check`].
+    pub fn check_grant(&self, guard: &Guard, grant_type: &str) -> Result<(), Breach> {
+        self.check_endpoints(guard)?;
+        if self.token_endpoint.is_none() {
+            return Err(unsupported("a \"token_endpoint\"", "none"));
+        }
+        if grant_type == DEVICE_CODE && self.device_authorization_endpoint.is_none() {
+            let expected = "a \"device_authorization_endpoint\"";
+            return Err(Breach::new(Kind::Unsupported, "RFC 8628 §4", expected, "none"));
+        }
+        offers(self.grant_types_supported.as_deref(), grant_type)
+    }
+
+    /// Refuses a server that lists profiles of JWT grants without the ID-JAG. One that lists none may take it.
+    pub fn check_id_jag(&self) -> Result<(), Breach> {
+        offers(self.authorization_grant_profiles_supported.as_deref(), ID_JAG_PROFILE)
+    }
+
+    fn check_endpoints(&self, guard: &Guard) -> Result<(), Breach> {
+        for (name, url) in [
+            ("authorization_endpoint", &self.authorization_endpoint),
+            ("token_endpoint", &self.token_endpoint),
+            ("registration_endpoint", &self.registration_endpoint),
+            ("revocation_endpoint", &self.revocation_endpoint),
+            ("pushed_authorization_request_endpoint", &self.pushed_authorization_request_endpoint),
+            ("device_authorization_endpoint", &self.device_authorization_endpoint),
+        ] {
+            if let Some(url) = url {
+                passed(name, url, guard)?;
+            }
+        }
+        Ok(())
     }
 
     fn check_pkce(&self, pkce: Pkce) -> Result<(), Breach> {
@@ -248,13 +319,19 @@ impl ServerMetadata {
             token_endpoint: endpoint("/token"),
             registration_endpoint: endpoint("/register"),
             revocation_endpoint: None,
+            pushed_authorization_request_endpoint: None,
+            device_authorization_endpoint: None,
             scopes_supported: None,
             response_types_supported: None,
             grant_types_supported: None,
             token_endpoint_auth_methods_supported: Some(vec!["none".to_owned()]),
+            token_endpoint_auth_signing_alg_values_supported: None,
+            authorization_grant_profiles_supported: None,
+            dpop_signing_alg_values_supported: None,
             code_challenge_methods_supported: Some(vec!["S256".to_owned()]),
             authorization_response_iss_parameter_supported: false,
             client_id_metadata_document_supported: false,
+            require_pushed_authorization_requests: false,
             issuer,
         }
     }

@@ -1,28 +1,30 @@
-//! Token requests (RFC 6749 §4.1.3, §6) and their answers (§5).
+//! Token requests (RFC 6749 §4.1.3, §4.4.2, §6; RFC 7523 §2.1; RFC 8693 §2.1; RFC 8628 §3.4) and their answers
+//! (RFC 6749 §5, RFC 8693 §2.2).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::client::{AuthMethod, Client};
-use super::form;
-use super::json::Object;
-use super::refusal;
+use super::answer::{Members, Wanted, is_token};
+use super::authentication::Message;
+use super::client::Client;
 use crate::base::breach::{Breach, Kind};
 use crate::base::scope::Scopes;
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
 
 const ANSWER: &str = "RFC 6749 §5.1";
-const ERROR: &str = "RFC 6749 §5.2";
+const EXCHANGE: &str = "RFC 8693 §2.2.1";
 /// The longest token that is taken, in bytes.
 pub const MAX_TOKEN: usize = 16 << 10;
 /// The longest lifetime that is believed: a year, in seconds.
 pub const MAX_LIFETIME: u64 = 365 * 24 * 3600;
+/// The token type of an identity assertion grant (draft-ietf-oauth-identity-assertion-authz-grant).
+pub const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
 
-/// What is exchanged for a token.
+/// What is exchanged for a token. Scopes that are `None` or empty are left out of the request.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Grant<'a> {
     /// The code of an authorization response.
     AuthorizationCode {
@@ -40,6 +42,81 @@ pub enum Grant<'a> {
         /// The scopes to ask for; `None`: as granted.
         scopes: Option<&'a Scopes>,
     },
+    /// Nothing but the client itself (RFC 6749 §4.4.2).
+    ClientCredentials {
+        /// The scopes to ask for.
+        scopes: Option<&'a Scopes>,
+    },
+    /// A JWT that somebody else signed: an identity assertion grant, or what a platform says of a workload
+    /// (RFC 7523 §2.1).
+    JwtBearer {
+        /// The JWT.
+        assertion: &'a Secret,
+        /// The scopes to ask for.
+        scopes: Option<&'a Scopes>,
+    },
+    /// An identity assertion, which the identity provider exchanges for an identity assertion grant (RFC 8693 §2.1). The
+    /// answer is an [`ExchangeAnswer`]. The resource of the request must be that of the MCP server.
+    TokenExchange {
+        /// The identity assertion.
+        subject_token: &'a Secret,
+        /// What kind it is.
+        subject_token_type: SubjectTokenType,
+        /// The issuer of the MCP server's authorization server, byte for byte.
+        audience: &'a str,
+        /// The scopes to ask for.
+        scopes: Option<&'a Scopes>,
+    },
+    /// The device code of a device authorization (RFC 8628 §3.4).
+    DeviceCode {
+        /// The device code.
+        device_code: &'a Secret,
+    },
+}
+
+impl Grant<'_> {
+    /// Its registered grant type: what `grant_type` says, and what `grant_types_supported` lists.
+    pub const fn grant_type(&self) -> &'static str {
+        match self {
+            Self::AuthorizationCode { .. } => "authorization_code",
+            Self::RefreshToken { .. } => "refresh_token",
+            Self::ClientCredentials { .. } => "client_credentials",
+            Self::JwtBearer { .. } => "urn:ietf:params:oauth:grant-type:jwt-bearer",
+            Self::TokenExchange { .. } => "urn:ietf:params:oauth:grant-type:token-exchange",
+            Self::DeviceCode { .. } => "urn:ietf:params:oauth:grant-type:device_code",
+        }
+    }
+
+    fn scopes(&self) -> Option<&Scopes> {
+        match self {
+            Self::AuthorizationCode { .. } | Self::DeviceCode { .. } => None,
+            Self::RefreshToken { scopes, .. }
+            | Self::ClientCredentials { scopes }
+            | Self::JwtBearer { scopes, .. }
+            | Self::TokenExchange { scopes, .. } => scopes.filter(|scopes| !scopes.is_empty()),
+        }
+    }
+}
+
+/// What kind of identity assertion is exchanged (RFC 8693 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SubjectTokenType {
+    /// An OpenID Connect ID token.
+    IdToken,
+    /// A SAML 2.0 assertion, in base64url (RFC 8693 §3).
+    Saml2,
+}
+
+impl SubjectTokenType {
+    /// Its registered identifier.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::IdToken => "urn:ietf:params:oauth:token-type:id_token",
+            Self::Saml2 => "urn:ietf:params:oauth:token-type:saml2",
+        }
+    }
 }
 
 /// A token request.
@@ -51,61 +128,39 @@ pub struct TokenRequest<'a> {
     pub client: &'a Client,
     /// The resource it is for (RFC 8707 §2.2), byte for byte.
     pub resource: Option<&'a str>,
-}
-
-/// A token request as it is sent: `POST`, `application/x-www-form-urlencoded`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenMessage {
-    /// The value of the `Authorization` field.
-    pub authorization: Option<Secret>,
-    /// The body.
-    pub body: Secret,
+    /// The client's assertion, where it authenticates with one
+    /// ([`ClientAssertion`](super::assertion::ClientAssertion)).
+    pub assertion: Option<&'a Secret>,
 }
 
 impl TokenRequest<'_> {
-    /// Builds the message.
-    pub fn build(&self) -> TokenMessage {
-        let mut pairs = Vec::new();
-        let scopes;
+    /// Builds the message, by the rules and with the error of [`Message::of`].
+    pub fn build(&self) -> Result<Message, Breach> {
+        let mut pairs = vec![("grant_type", self.grant.grant_type())];
         match self.grant {
             Grant::AuthorizationCode { code, redirect_uri, code_verifier } => pairs.extend([
-                ("grant_type", "authorization_code"),
                 ("code", code.expose()),
                 ("redirect_uri", redirect_uri),
                 ("code_verifier", code_verifier.expose()),
             ]),
-            Grant::RefreshToken { refresh_token, scopes: asked } => {
-                pairs.extend([("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())]);
-                if let Some(asked) = asked {
-                    scopes = asked.to_string();
-                    pairs.push(("scope", &scopes));
-                }
+            Grant::RefreshToken { refresh_token, .. } => {
+                pairs.push(("refresh_token", refresh_token.expose()));
             }
+            Grant::ClientCredentials { .. } => {}
+            Grant::JwtBearer { assertion, .. } => pairs.push(("assertion", assertion.expose())),
+            Grant::TokenExchange { subject_token, subject_token_type, audience, .. } => pairs.extend([
+                ("requested_token_type", ID_JAG),
+                ("audience", audience),
+                ("subject_token", subject_token.expose()),
+                ("subject_token_type", subject_token_type.as_str()),
+            ]),
+            Grant::DeviceCode { device_code } => pairs.push(("device_code", device_code.expose())),
         }
+        let scopes = self.grant.scopes().map(Scopes::to_string);
+        pairs.extend(scopes.as_deref().map(|scopes| ("scope", scopes)));
         pairs.extend(self.resource.map(|resource| ("resource", resource)));
-        authenticate(pairs, self.client)
+        Message::of(pairs, self.client, self.assertion)
     }
-}
-
-/// Completes a message with the client's authentication. It is in one place only (RFC 6749 §2.3): with Basic, nothing
-/// of it is in the body.
-pub(super) fn authenticate<'a>(mut pairs: Vec<(&'a str, &'a str)>, client: &'a Client) -> TokenMessage {
-    let secret = client.secret.as_ref().map_or("", Secret::expose);
-    let mut authorization = None;
-    match client.method {
-        AuthMethod::None => pairs.push(("client_id", &client.id)),
-        AuthMethod::ClientSecretPost => {
-            pairs.extend([("client_id", client.id.as_str()), ("client_secret", secret)]);
-        }
-        AuthMethod::ClientSecretBasic => authorization = Some(basic(&client.id, secret)),
-    }
-    TokenMessage { authorization, body: Secret::new(form::encode(pairs)) }
-}
-
-/// RFC 6749 §2.3.1: each part is form-encoded before they are joined, so that a colon cannot shift the border.
-fn basic(id: &str, secret: &str) -> Secret {
-    let pair = Secret::new(format!("{}:{}", form::encode_part(id), form::encode_part(secret)));
-    Secret::new(format!("Basic {}", STANDARD.encode(pair.expose())))
 }
 
 /// Named deviations in reading token answers. The default is none.
@@ -146,164 +201,91 @@ impl TokenAnswer {
     /// Judges an answer. 200 and 201 are good; an `error` member wins over a good status. The body is JSON, or
     /// form-encoded where it says so or is no JSON object. Nothing of the body but a cleaned `error` and
     /// `error_description` ever goes into the breach.
+    ///
+    /// `bound` says that the request carried a proof of possession for a token bound to its key. Then `token_type` must
+    /// be `DPoP`, and a Bearer token is refused as a downgrade (RFC 9449 §5); without it, the reverse.
     pub fn read(
         status: u16,
         content_type: Option<&str>,
         body: &[u8],
         now: Timestamp,
         shape: TokenShape,
+        bound: bool,
     ) -> Result<Self, Breach> {
-        if (300..400).contains(&status) {
-            return Err(Breach::new(Kind::Redirected, ANSWER, "status 200", format!("status {status}")));
-        }
-        let members = Members::read(content_type, body);
-        match members.as_ref().map(|members| members.error(status)) {
-            Ok(Ok(Some(breach))) => return Err(breach),
-            Ok(Err(breach)) if !refusal::passes(status) => return Err(breach),
-            Ok(_) | Err(_) => {}
-        }
-        if status == 401 {
-            return Err(Breach::new(
-                Kind::ClientRejected,
-                ERROR,
-                "status 200",
-                "status 401 without an OAuth error",
-            ));
-        }
-        if !matches!(status, 200 | 201) {
-            let got = format!("status {status} without an OAuth error");
-            return Err(Breach::new(Kind::UnexpectedStatus, ERROR, "status 200", got));
-        }
-        members?.token(now, shape)
-    }
-}
-
-/// The members of an answer, whichever way they came.
-enum Members {
-    Json(Object),
-    Form(Vec<(String, String)>),
-}
-
-impl Members {
-    fn read(content_type: Option<&str>, body: &[u8]) -> Result<Self, Breach> {
-        let essence = content_type.and_then(|it| it.split(';').next()).unwrap_or_default().trim();
-        if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            return Self::form(body);
-        }
-        match Object::read(body) {
-            Ok(object) => Ok(Self::Json(object)),
-            Err(breach) if breach.kind == Kind::NotADocument => Self::form(body).map_err(|_| breach),
-            Err(breach) => Err(breach),
-        }
-    }
-
-    /// A form body, if it has a member that matters; a page or a text is none.
-    fn form(body: &[u8]) -> Result<Self, Breach> {
-        let none = || Breach::new(Kind::NotADocument, ANSWER, "a token answer", "something else");
-        let text = std::str::from_utf8(body).map_err(|_| none())?;
-        let pairs = form::decode(text.trim())?;
-        let speaks = pairs.iter().any(|(name, _)| name == "access_token" || name == "error");
-        if !speaks {
-            return Err(none());
-        }
-        let doubled = |(place, (name, _)): (usize, &(String, String))| {
-            pairs.iter().skip(place.saturating_add(1)).any(|(other, _)| other == name)
-        };
-        if pairs.iter().enumerate().any(doubled) {
-            return Err(Breach::new(
-                Kind::Malformed,
-                ANSWER,
-                "each parameter once",
-                "one that is there twice",
-            ));
-        }
-        Ok(Self::Form(pairs))
-    }
-
-    fn text(&self, name: &str) -> Result<Option<&str>, Breach> {
-        match self {
-            Self::Json(object) => object.text(name, ANSWER),
-            Self::Form(pairs) => {
-                let value = pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-                Ok(value.filter(|value| !value.is_empty()))
-            }
-        }
-    }
-
-    fn error(&self, status: u16) -> Result<Option<Breach>, Breach> {
-        let Some(error) = self.text("error")? else { return Ok(None) };
-        let kind = match error {
-            // Whatever a server that fails just now says of the client or the grant, it may say otherwise later.
-            _ if refusal::passes(status) || refusal::is_passing(error) => Kind::UnexpectedStatus,
-            "invalid_client" => Kind::ClientRejected,
-            "invalid_grant" => Kind::GrantRejected,
-            _ => Kind::TokenEndpointError,
-        };
-        let described = self.text("error_description").ok().flatten().unwrap_or_default();
-        let got = format!("status {status}: {error} {described}");
-        Ok(Some(Breach::new(kind, ERROR, "a token", got.trim_end()).with_error(error)))
-    }
-
-    fn token(&self, now: Timestamp, shape: TokenShape) -> Result<TokenAnswer, Breach> {
-        let missing = || Breach::new(Kind::Malformed, ANSWER, "a member \"access_token\"", "none");
-        let access_token = self.text("access_token")?.ok_or_else(missing)?;
-        let fits =
-            |token: &str| token.len() <= MAX_TOKEN && token.bytes().all(|byte| matches!(byte, 0x21..=0x7e));
-        if !fits(access_token) {
-            let expected = "an access token of at most 16384 visible ASCII characters";
-            return Err(Breach::new(Kind::Malformed, "RFC 6750 §2.1", expected, "something else"));
-        }
-        match self.text("token_type")? {
-            Some(kind) if kind.eq_ignore_ascii_case("Bearer") => {}
-            None if shape.missing_type_is_bearer => {}
+        let wanted = Wanted { what: "a token", clause: ANSWER, error: Kind::TokenEndpointError };
+        let members = Members::good(&wanted, status, content_type, body)?;
+        let access_token = members.token("access_token", MAX_TOKEN, ANSWER, "RFC 6750 §2.1")?;
+        let token_type = members.text("token_type", ANSWER)?;
+        let (asked, clause) = if bound { ("DPoP", "RFC 9449 §5") } else { ("Bearer", ANSWER) };
+        match token_type {
+            Some(kind) if kind.eq_ignore_ascii_case(asked) => {}
+            None if shape.missing_type_is_bearer && !bound => {}
             other => {
-                return Err(Breach::new(
-                    Kind::TokenType,
-                    ANSWER,
-                    "token_type Bearer",
-                    other.unwrap_or("none"),
-                ));
+                let expected = format!("token_type {asked}");
+                return Err(Breach::new(Kind::TokenType, clause, expected, other.unwrap_or("none")));
             }
         }
-        let refresh_token = self.text("refresh_token")?;
-        if refresh_token.is_some_and(|token| !fits(token)) {
+        let refresh_token = members.text("refresh_token", ANSWER)?;
+        if refresh_token.is_some_and(|token| !is_token(token, MAX_TOKEN)) {
             let expected = "a refresh token of at most 16384 visible ASCII characters";
             return Err(Breach::new(Kind::Malformed, "RFC 6749 appendix A.17", expected, "something else"));
         }
-        Ok(TokenAnswer {
+        Ok(Self {
             access_token: Secret::from(access_token),
             refresh_token: refresh_token.map(Secret::from),
-            expires_at: self.lifetime().map(|seconds| now.after(std::time::Duration::from_secs(seconds))),
-            granted: self.granted(shape),
+            expires_at: expiry(&members, now),
+            granted: members.granted(shape.comma_scopes),
         })
-    }
-
-    /// `expires_in` in seconds, however it is written. None, zero and nonsense all mean that the server does not
-    /// say: the token is used until it is refused.
-    fn lifetime(&self) -> Option<u64> {
-        let whole = |text: &str| text.split('.').next().unwrap_or_default().parse::<u64>().ok();
-        let seconds = match self {
-            Self::Json(object) => match object.get("expires_in")? {
-                Value::Number(number) => {
-                    number.as_u64().or_else(|| large(number).or_else(|| whole(&number.to_string())))
-                }
-                Value::String(text) => whole(text.trim()),
-                Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-            },
-            Self::Form(_) => whole(self.text("expires_in").ok().flatten()?.trim()),
-        };
-        seconds.filter(|seconds| *seconds > 0).map(|seconds| seconds.min(MAX_LIFETIME))
-    }
-
-    /// An ill-formed scope value says nothing; what was asked stands.
-    fn granted(&self, shape: TokenShape) -> Option<Scopes> {
-        let value = self.text("scope").ok().flatten()?;
-        let value = if shape.comma_scopes { value.replace(',', " ") } else { value.to_owned() };
-        Scopes::parse(&value).ok()
     }
 }
 
-/// A number too large to be exact is large enough.
-fn large(number: &serde_json::Number) -> Option<u64> {
-    number.as_f64().filter(|value| *value >= 1e15).map(|_| MAX_LIFETIME)
+/// The answer to a token exchange: an identity assertion grant (ID-JAG), which is no access token and opens nothing
+/// by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExchangeAnswer {
+    /// The grant: a JWT for the MCP server's authorization server
+    /// ([`Assertion::read`](super::assertion::Assertion::read)).
+    pub assertion: Secret,
+    /// When it expires. `None`: the identity provider does not say here; the JWT does.
+    pub expires_at: Option<Timestamp>,
+    /// The scopes it is good for. `None`: as asked.
+    pub granted: Option<Scopes>,
+}
+
+impl ExchangeAnswer {
+    /// Judges an answer, as [`TokenAnswer::read`] does. `issued_token_type` must be that of an ID-JAG and `token_type`
+    /// be `N_A`: an access token in its place would be one of the identity provider's, and must not be sent on as an
+    /// assertion (RFC 8693 §2.2.1).
+    pub fn read(
+        status: u16,
+        content_type: Option<&str>,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Self, Breach> {
+        let wanted = Wanted { what: "an ID-JAG", clause: EXCHANGE, error: Kind::TokenEndpointError };
+        let members = Members::good(&wanted, status, content_type, body)?;
+        let wrong = |expected: &str, got: Option<&str>| {
+            Err(Breach::new(Kind::TokenType, EXCHANGE, expected, got.unwrap_or("none")))
+        };
+        match members.text("issued_token_type", EXCHANGE)? {
+            Some(ID_JAG) => {}
+            other => return wrong(&format!("issued_token_type {ID_JAG}"), other),
+        }
+        match members.text("token_type", EXCHANGE)? {
+            Some(kind) if kind.eq_ignore_ascii_case("N_A") => {}
+            other => return wrong("token_type N_A", other),
+        }
+        Ok(Self {
+            assertion: Secret::from(members.token("access_token", MAX_TOKEN, EXCHANGE, EXCHANGE)?),
+            expires_at: expiry(&members, now),
+            granted: members.granted(false),
+        })
+    }
+}
+
+/// When a token expires. No lifetime, zero and nonsense all mean that the server does not say: the token is used
+/// until it is refused.
+fn expiry(members: &Members, now: Timestamp) -> Option<Timestamp> {
+    let seconds = members.seconds("expires_in").filter(|seconds| *seconds > 0)?;
+    Some(now.after(Duration::from_secs(seconds.min(MAX_LIFETIME))))
 }

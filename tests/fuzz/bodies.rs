@@ -5,14 +5,21 @@ mod flow;
 
 use std::net::IpAddr;
 
+use mcp_auth::wire::assertion::{self, Assertion, ExpectedIdJag};
 use mcp_auth::wire::callback::{Expected, MAX_RESPONSE};
 use mcp_auth::wire::challenge::{self, Demand};
+use mcp_auth::wire::device::{self, DeviceAuthorization, Polled};
+use mcp_auth::wire::dpop::{MAX_NONCE, Nonce, Proof};
 use mcp_auth::wire::json::Object;
+use mcp_auth::wire::jwk::PublicJwk;
+use mcp_auth::wire::jws::{Algorithm, SigningInput};
+use mcp_auth::wire::pushed::Pushed;
 use mcp_auth::wire::registration::Registration;
 use mcp_auth::wire::resource_metadata::{ResourceMetadata, covers};
 use mcp_auth::wire::server_metadata::{IssuerMatch, Pkce, ServerMetadata};
-use mcp_auth::wire::token::{TokenAnswer, TokenShape};
+use mcp_auth::wire::token::{ExchangeAnswer, TokenAnswer, TokenShape};
 use mcp_auth::{AuthMethod, Callback, Guard, Reach, Secret, Timestamp};
+use serde_json::{Map, Value};
 use url::Url;
 
 use flow::Flow;
@@ -27,6 +34,11 @@ pub(crate) const BODIES: &[(&str, Body)] = &[
     ("answers", answers),
     ("callback", callback),
     ("guard", guard),
+    ("keys", keys),
+    ("assertion", assertion),
+    ("dpop", dpop),
+    ("device", device),
+    ("pushed", pushed),
     ("flow", flow),
 ];
 
@@ -74,9 +86,14 @@ pub(crate) fn answers(data: &[u8]) {
         it.missing_type_is_bearer = first & 16 != 0;
         it.comma_scopes = first & 32 != 0;
     });
-    if let Ok(answer) = TokenAnswer::read(status, form, body, now, shape) {
+    let bound = first & 64 != 0;
+    if let Ok(answer) = TokenAnswer::read(status, form, body, now, shape, bound) {
         let field = format!("Bearer {}", answer.access_token.expose());
         assert!(http::HeaderValue::try_from(field).is_ok());
+    }
+    if let Ok(answer) = ExchangeAnswer::read(status, form, body, now) {
+        assert!(TokenAnswer::read(status, form, body, now, shape, bound).is_err());
+        assert!(answer.assertion.expose().bytes().all(|byte| byte.is_ascii_graphic()));
     }
     if let Ok(registration) = Registration::read(status, body)
         && let Ok(client) = registration.judge(AuthMethod::None, "http://127.0.0.1:1/cb", now)
@@ -129,6 +146,117 @@ pub(crate) fn guard(data: &[u8]) {
         Err(_) => host == "localhost" || host.ends_with(".localhost"),
     };
     assert!(uri.scheme_str() == Some("https") || loopback);
+}
+
+/// Keys: what is taken holds public members only and reads the same again. What is signed has three parts, whatever the
+/// signature.
+pub(crate) fn keys(data: &[u8]) {
+    if let Ok(key) = PublicJwk::read(data) {
+        let value = key.value();
+        let public = ["crv", "e", "kty", "n", "x", "y"];
+        assert!(value.as_object().unwrap().keys().all(|name| public.contains(&name.as_str())));
+        assert_eq!(PublicJwk::read(value.to_string().as_bytes()).as_ref(), Ok(&key));
+        assert_eq!(key.thumbprint().len(), 43);
+    }
+    let text = String::from_utf8_lossy(data);
+    for algorithm in [Algorithm::Es256, Algorithm::Rs256, Algorithm::EdDsa] {
+        let input =
+            SigningInput::new(algorithm, [("kid", text.as_ref().into())], [("sub", text.as_ref().into())]);
+        if let Ok(jws) = input.complete(data) {
+            assert_eq!(jws.expose().split('.').count(), 3);
+            assert!(!jws.expose().contains(['+', '/', '=', ' ']));
+        }
+    }
+}
+
+/// Assertions of others: what is taken is a signed JWT, and an ID-JAG passes for its own server, client and resource only.
+pub(crate) fn assertion(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    // The bytes as they stand, and as the claims of a JWT that is well-formed otherwise.
+    let claims: Map<String, Value> = serde_json::from_slice(data).unwrap_or_default();
+    let claims = claims.iter().map(|(name, value)| (name.as_str(), value.clone()));
+    let input = SigningInput::new(Algorithm::Es256, [("typ", "oauth-id-jag+jwt".into())], claims);
+    let wrapped = input.complete(&[0; 64]).unwrap();
+    for jwt in [text.as_ref(), wrapped.expose()] {
+        let Ok(read) = Assertion::read(&Secret::from(jwt)) else { continue };
+        assert!(jwt.len() <= assertion::MAX_ASSERTION && jwt.split('.').count() == 3);
+        assert!(!read.algorithm.eq_ignore_ascii_case("none"));
+        let now = Timestamp::from_secs(1_311_281_000);
+        let expected = ExpectedIdJag {
+            identity_provider: None,
+            issuer: "https://auth.chat.example/",
+            issuer_match: IssuerMatch::Exact,
+            client_id: "f53f191f9311af35",
+            resource: "https://mcp.chat.example/",
+        };
+        if read.judge_id_jag(&expected, now).is_ok() {
+            assert_eq!(read.audience, ["https://auth.chat.example/"]);
+            assert!(read.expires_at.is_some_and(|at| at.after(assertion::LEEWAY) > now));
+        }
+    }
+}
+
+/// Nonces and proofs: what is taken for a nonce can be sent back, and a proof is the same with and without a query.
+pub(crate) fn dpop(data: &[u8]) {
+    let nonce = Nonce::read(data.split(|byte| *byte == b'\n')).ok().flatten();
+    if let Some(nonce) = &nonce {
+        assert!(
+            nonce.as_str().len() <= MAX_NONCE && nonce.as_str().bytes().all(|byte| byte.is_ascii_graphic())
+        );
+    }
+    let text = String::from_utf8_lossy(data);
+    let Ok(endpoint) = Guard::new(Reach::Any).check(&text) else { return };
+    let key = br#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    let proof = Proof {
+        key: &PublicJwk::read(key).unwrap(),
+        algorithm: Algorithm::EdDsa,
+        method: "POST",
+        url: endpoint.url(),
+        jti: "j",
+        issued_at: Timestamp::from_secs(1),
+        token: Some(&Secret::from(text.as_ref())),
+        nonce: nonce.as_ref(),
+    };
+    let mut bare = endpoint.url().clone();
+    bare.set_query(None);
+    let without_query = Proof { url: &bare, ..proof };
+    assert_eq!(proof.signing_input().unwrap(), without_query.signing_input().unwrap());
+}
+
+/// Device authorizations: what a person is shown is plain, what is opened has passed the guard, and waiting has an end.
+pub(crate) fn device(data: &[u8]) {
+    let Some((first, body)) = data.split_first() else { return };
+    let status = [200, 201, 400, 401, 403, 500, 302, 204][usize::from(*first % 8)];
+    let now = Timestamp::from_secs(1_000_000);
+    if let Ok(read) = DeviceAuthorization::read(status, body, now, &Guard::new(Reach::Public)) {
+        assert!(read.user_code.len() <= device::MAX_USER_CODE);
+        assert!(!read.user_code.is_empty() && !read.user_code.contains(char::is_control));
+        let urls = [Some(&read.verification_uri), read.verification_uri_complete.as_ref()];
+        assert!(urls.into_iter().flatten().all(|url| url.url().scheme() == "https"));
+        assert!((1..=device::MAX_LIFETIME).contains(&read.expires_at.since(now).as_secs()));
+        assert!(
+            (1..=600).contains(&read.interval.as_secs()) && device::slower(read.interval) >= read.interval
+        );
+    }
+    let bound = first & 8 != 0;
+    match device::poll(status, None, body, now, TokenShape::default(), bound) {
+        Ok(Polled::Token(_)) => assert!(matches!(status, 200 | 201)),
+        Ok(Polled::Pending | Polled::SlowDown) => assert!(!matches!(status, 302 | 500)),
+        Err(_) => {}
+    }
+}
+
+/// Pushed requests: whatever the reference, the URL that is opened has two parameters.
+pub(crate) fn pushed(data: &[u8]) {
+    let endpoint = Guard::new(Reach::Public).check("https://as.example/authorize").unwrap();
+    for status in [200, 201, 400] {
+        let Ok(pushed) = Pushed::read(status, data, Timestamp::from_secs(1)) else { continue };
+        let url = pushed.url(&endpoint, "client-1").unwrap();
+        let pairs: Vec<_> = url.query_pairs().collect();
+        assert_eq!(pairs.len(), 2);
+        assert_eq!(pairs[1].1, pushed.request_uri);
+        assert!(url.as_str().starts_with("https://as.example/authorize?") && url.fragment().is_none());
+    }
 }
 
 /// A whole run under the watch.

@@ -146,6 +146,32 @@ impl Rig {
         panic!("the attempt does not end\n{}", self.auth.trail());
     }
 
+    /// Does whatever can be done without waiting; gives the outcomes of the attempts that ended.
+    pub(crate) fn settle(&mut self) -> Vec<Result<Outcome, Box<Failure>>> {
+        let mut ended = Vec::new();
+        for _ in 0..200 {
+            match self.poll() {
+                Action::Wait(_) => return ended,
+                Action::Finish(outcome) => ended.push(outcome),
+                action => {
+                    if let Some(event) = self.answer(action) {
+                        self.tell(event);
+                    }
+                }
+            }
+        }
+        panic!("there is no end to it\n{}", self.auth.trail());
+    }
+
+    /// The person consents to what the browser shows.
+    pub(crate) fn consent(&mut self) -> Event {
+        let url = self.opened.last().expect("a browser is open").clone();
+        match self.world.browse(self.now, url.as_str()) {
+            Browsed::Callback(callback) => Event::Called(Callback::new(callback)),
+            other => panic!("there is no way on: {other:?}"),
+        }
+    }
+
     /// What the world says to one action.
     pub(crate) fn answer(&mut self, action: Action) -> Option<Event> {
         match action {
@@ -155,6 +181,9 @@ impl Rig {
             }),
             Action::Store(save) => {
                 Some(save.reply(self.save(save.key(), save.credential(), save.replaces())))
+            }
+            Action::Forget(forget) if self.mood == StoreMood::FailsToWrite => {
+                Some(forget.fail("the disk is full"))
             }
             Action::Forget(forget) => {
                 let there = self.store.get(forget.key()).map(|there| there.generation);
@@ -271,7 +300,7 @@ impl Rig {
 
     /// How many exchanges of this kind the servers have seen.
     pub(crate) fn count(&self, purpose: Purpose) -> usize {
-        self.world.exchanges().iter().filter(|exchange| exchange.purpose == purpose).count()
+        self.world.exchanges().iter().filter(|exchange| exchange.is_for(purpose)).count()
     }
 
     /// A query parameter of the last authorization request.

@@ -1,19 +1,58 @@
-//! `authorization_request.json` and `callback.json`.
+//! `authorization_request.json`, `pushed_request.json`, `pushed_answer.json` and `callback.json`.
 
 use mcp_auth::wire::authorization::AuthorizationRequest;
 use mcp_auth::wire::callback::{Expected, Refused};
-use mcp_auth::{Callback, Guard, Reach, Scopes, Secret};
+use mcp_auth::wire::pushed::{Pushed, PushedRequest};
+use mcp_auth::{Callback, Endpoint, Guard, Reach, Scopes, Secret, Timestamp};
 use serde_json::{Value, json};
 
-use crate::kind;
+use crate::token::{client, sent};
+use crate::{body, kind};
 
 /// `{endpoint, scopes, resource?, extra?}` to the URL, or to the kind of breach.
 pub(crate) fn request(input: &Value) -> Value {
-    let endpoint = Guard::new(Reach::Public).check(input["endpoint"].as_str().unwrap()).unwrap();
+    with_request(input, &endpoint(input["endpoint"].as_str().unwrap()), |request| {
+        request.url().map_or_else(|breach| kind(&breach), |url| json!(url.as_str()))
+    })
+}
+
+/// `{client, scopes, resource?, extra?, client_assertion?}` to `{authorization, body}`, or to the kind of breach.
+pub(crate) fn push(input: &Value) -> Value {
+    let (client, assertion) =
+        (client(&input["client"]), input.get("client_assertion").and_then(Value::as_str));
+    let assertion = assertion.map(Secret::from);
+    with_request(input, &endpoint("https://as.example/authorize"), |request| {
+        let pushed = PushedRequest { request, client: &client, assertion: assertion.as_ref() };
+        pushed.build().map_or_else(|breach| kind(&breach), |message| sent(&message))
+    })
+}
+
+/// `{status, document | body, endpoint}` to the URL to open and the lifetime, or to the kind of breach.
+pub(crate) fn pushed(input: &Value) -> Value {
+    let now = Timestamp::from_secs(1_000_000);
+    let status = input["status"].as_u64().unwrap().try_into().unwrap();
+    let endpoint = endpoint(input["endpoint"].as_str().unwrap());
+    let url = Pushed::read(status, &body(input), now)
+        .and_then(|pushed| Ok((pushed.url(&endpoint, "s6BhdRkqt3")?, pushed.expires_at.since(now))));
+    match url {
+        Err(breach) => kind(&breach),
+        Ok((url, lifetime)) => json!({"url": url.as_str(), "expires_in": lifetime.as_secs()}),
+    }
+}
+
+fn endpoint(url: &str) -> Endpoint {
+    Guard::new(Reach::Public).check(url).unwrap()
+}
+
+fn with_request(
+    input: &Value,
+    endpoint: &Endpoint,
+    then: impl FnOnce(AuthorizationRequest<'_>) -> Value,
+) -> Value {
     let extra = input.get("extra").cloned().unwrap_or_else(|| json!([]));
     let extra: Vec<(String, String)> = serde_json::from_value(extra).unwrap();
-    let request = AuthorizationRequest {
-        endpoint: &endpoint,
+    then(AuthorizationRequest {
+        endpoint,
         client_id: "client-1",
         redirect_uri: "http://127.0.0.1:3000/cb",
         scopes: &Scopes::parse(input["scopes"].as_str().unwrap()).unwrap(),
@@ -21,8 +60,7 @@ pub(crate) fn request(input: &Value) -> Value {
         code_challenge: "the-challenge",
         resource: input.get("resource").and_then(Value::as_str),
         extra: &extra,
-    };
-    request.url().map_or_else(|breach| kind(&breach), |url| json!(url.as_str()))
+    })
 }
 
 /// `{callback, iss_required, aliases?}` to the code and how its issuer is known, or to the kind of breach and what it means.

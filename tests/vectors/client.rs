@@ -30,7 +30,7 @@ pub(crate) fn registration(input: &Value) -> Value {
     }
 }
 
-/// One of `client_id_url`, `register`, `document`, `offered` to what comes of it, or to the kind of breach.
+/// One of `client_id_url`, `register`, `document`, `offered`, `key_offered` to what comes of it, or to the kind of breach.
 pub(crate) fn metadata(input: &Value) -> Value {
     let text = |name: &str| input.get(name).and_then(Value::as_str);
     if let Some(url) = text("client_id_url") {
@@ -43,6 +43,11 @@ pub(crate) fn metadata(input: &Value) -> Value {
             None => method_to_register(offered.as_deref()),
         };
         return method.map_or_else(|breach| kind(&breach), |method| json!(method.as_str()));
+    }
+    if let Some(offered) = input.get("key_offered") {
+        let offered: Option<Vec<String>> = serde_json::from_value(offered.clone()).unwrap();
+        return Client::check_key_method(offered.as_deref())
+            .map_or_else(|breach| kind(&breach), |()| json!("pass"));
     }
     let client = ClientMetadata::new("Example", text("redirect_uri").unwrap());
     if let Some(url) = text("document") {

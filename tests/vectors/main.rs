@@ -1,9 +1,13 @@
 //! Runs every table in `vectors/`. A table is found by itself; what it is about names the function that runs it.
 
+mod assertion;
 mod authorization;
 mod challenge;
 mod client;
+mod device;
+mod dpop;
 mod guard;
+mod jose;
 mod resource_metadata;
 mod scope_selection;
 mod server_metadata;
@@ -40,11 +44,23 @@ type Run = fn(&Value) -> Value;
 
 /// A table's file name without `.json`, and what runs its cases.
 const TABLES: &[(&str, Run)] = &[
+    ("assertion", assertion::received),
     ("authorization_request", authorization::request),
     ("callback", authorization::callback),
     ("challenge", challenge::run),
+    ("client_assertion", assertion::client),
     ("client_metadata", client::metadata),
+    ("device_answer", device::answer),
+    ("device_poll", device::polled),
+    ("device_request", device::request),
+    ("dpop_nonce", dpop::nonce),
+    ("dpop_proof", dpop::proof),
+    ("exchange_answer", token::exchange),
     ("guard", guard::run),
+    ("jwk", jose::key),
+    ("jws", jose::sign),
+    ("pushed_answer", authorization::pushed),
+    ("pushed_request", authorization::push),
     ("scope_selection", scope_selection::run),
     ("issuer", server_metadata::run_issuer),
     ("refresh_failure", token::refresh_failure),

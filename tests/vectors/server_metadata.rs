@@ -1,12 +1,13 @@
 //! `server_metadata.json` and `issuer.json`: what an authorization server says, and who it is.
 
 use mcp_auth::wire::server_metadata::{IssuerMatch, Pkce, ServerMetadata, origin};
-use mcp_auth::{Guard, Reach};
+use mcp_auth::{Breach, Guard, Reach};
 use serde_json::{Value, json};
 use url::Url;
 
 /// `{document or body, issuer, rule?}` to what was read, or to a kind of breach. With `pkce` what was read is checked
-/// too, and comes out as `"usable"`. `{legacy}` to what is assumed of a server without metadata.
+/// too, and comes out as `"usable"`; with `grant` it is checked for that grant type, with `id_jag` for that profile.
+/// `{legacy}` to what is assumed of a server without metadata.
 pub(crate) fn run(input: &Value) -> Value {
     let metadata = match input.get("legacy").and_then(Value::as_str) {
         Some(server) => ServerMetadata::legacy(&Url::parse(server).unwrap()),
@@ -17,12 +18,18 @@ pub(crate) fn run(input: &Value) -> Value {
             }
         }
     };
+    let guard = Guard::new(Reach::Public);
+    let usable =
+        |checked: Result<(), Breach>| checked.map_or_else(|breach| json!(breach.kind), |()| json!("usable"));
+    if let Some(grant_type) = input.get("grant").and_then(Value::as_str) {
+        return usable(metadata.check_grant(&guard, grant_type));
+    }
+    if input.get("id_jag").is_some() {
+        return usable(metadata.check_id_jag());
+    }
     let Some(pkce) = input.get("pkce") else { return json!(metadata) };
     let pkce: Pkce = serde_json::from_value(pkce.clone()).unwrap();
-    match metadata.check(&Guard::new(Reach::Public), pkce) {
-        Ok(()) => json!("usable"),
-        Err(breach) => json!(breach.kind),
-    }
+    usable(metadata.check(&guard, pkce))
 }
 
 /// `{expected, got, rule}` to whether they are the same issuer; `{server}` to the issuer of the 2025-03-26 fallbacks.

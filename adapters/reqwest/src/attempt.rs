@@ -1,9 +1,11 @@
-//! One machine for all clones of a client, and one attempt at a time, which belongs to no caller.
+//! One machine for all clones of a client. One task cranks it while there is anything to do; it belongs to no caller.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use http::HeaderValue;
-use mcp_auth::{Access, Action, Authorizer, Event, Failure, Generation, Kind, Outcome, Timestamp};
+use mcp_auth::{Access, Action, Authorizer, Event, Failure, Generation, Outcome, Timestamp};
+use mcp_auth_store::Store;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use url::Url;
@@ -14,7 +16,6 @@ use crate::drive::drive;
 use crate::error::Error;
 use crate::exchange::Http;
 use crate::observe::{Observer, Tap};
-use crate::store::Store;
 
 /// How many tasks may die under one caller before it gives up. The first may have been on another runtime.
 const TASKS: usize = 3;
@@ -32,14 +33,21 @@ pub(crate) struct Shared {
 pub(crate) struct Machine {
     pub(crate) auth: Authorizer,
     pub(crate) tap: Option<Box<dyn Tap>>,
-    /// The attempt that runs, or the last one.
-    pub(crate) attempt: Option<Attempt>,
+    /// Where callers leave word for the task that cranks, while there is one.
+    pub(crate) desk: Weak<Desk>,
 }
 
-pub(crate) struct Attempt {
-    done: watch::Receiver<Option<Done>>,
-    called_off: Arc<Notify>,
+/// Who waits for what. It belongs to the task that cranks: when that is gone, so are the senders, and who waits is told.
+#[derive(Default)]
+pub(crate) struct Desk {
+    /// The machine was told something, and may have something to do.
+    pub(crate) told: Notify,
+    attempts: Mutex<Waiting>,
+    renewals: Mutex<Waiting>,
 }
+
+/// Each attempt or renewal that was begun and has not ended, oldest first.
+type Waiting = VecDeque<watch::Sender<Option<Done>>>;
 
 /// How an attempt ended, for all that wait for it.
 pub(crate) type Done = Arc<Result<Outcome, Box<Failure>>>;
@@ -55,6 +63,12 @@ pub(crate) enum Permit {
 pub(crate) struct Ended {
     pub(crate) outcome: Outcome,
     pub(crate) own: bool,
+}
+
+/// What a caller waits for.
+struct Ticket {
+    done: watch::Receiver<Option<Done>>,
+    own: bool,
 }
 
 impl Shared {
@@ -85,66 +99,95 @@ impl Shared {
         }
     }
 
-    /// Waits for the attempt that runs, or begins one with `event`. Whoever stops waiting loses nothing: the attempt
-    /// goes on.
+    /// Hands in what begins an attempt, and waits for the end of what it began or joined. Whoever stops waiting loses
+    /// nothing: the attempt goes on.
     pub(crate) async fn attempt(self: &Arc<Self>, event: Event) -> Result<Ended, Error> {
         for _ in 0..TASKS {
-            let (mut done, own) = self.join_or_begin(&event)?;
+            let Ticket { mut done, own } = self.hand_in(&event)?;
             let done = done.wait_for(Option::is_some).await.ok().and_then(|done| done.clone());
             if let Some(done) = done {
-                return self.judge(&done).map(|outcome| Ended { outcome, own });
+                let outcome = done.as_ref().clone().map_err(Error::Failure)?;
+                return Ok(Ended { outcome, own });
             }
         }
         Err(Error::Stopped)
     }
 
-    pub(crate) fn call_off(&self) {
-        if let Some(attempt) = self.lock().attempt.as_ref().filter(|attempt| attempt.is_alive()) {
-            attempt.called_off.notify_one();
+    /// Hands in what begins an attempt, for the good of requests to come. Nobody waits for it.
+    pub(crate) fn begin(self: &Arc<Self>, event: &Event) {
+        let _ = self.hand_in(event);
+    }
+
+    /// Tells the machine something that begins nothing.
+    pub(crate) fn tell(&self, event: Event) {
+        let now = self.now();
+        let mut machine = self.lock();
+        machine.tell(now, event);
+        if let Some(desk) = machine.desk.upgrade() {
+            desk.told.notify_one();
         }
     }
 
-    fn join_or_begin(
-        self: &Arc<Self>,
-        event: &Event,
-    ) -> Result<(watch::Receiver<Option<Done>>, bool), Error> {
+    fn hand_in(self: &Arc<Self>, event: &Event) -> Result<Ticket, Error> {
         let runtime = Handle::try_current().map_err(|_| Error::Stopped)?;
         let now = self.now();
         let mut machine = self.lock();
-        if let Some(attempt) = machine.attempt.as_ref().filter(|attempt| attempt.is_alive()) {
-            return Ok((attempt.done.clone(), false));
-        }
-        machine.abandon(now);
-        machine.tell(now, event.clone());
-        let (sender, done) = watch::channel(None);
-        let called_off = Arc::new(Notify::new());
-        machine.attempt = Some(Attempt { done: done.clone(), called_off: called_off.clone() });
-        drop(machine);
-        let shared = self.clone();
-        runtime.spawn(async move {
-            if let Some(done) = drive(&shared, &called_off).await {
-                sender.send_replace(Some(done));
+        let desk = match machine.desk.upgrade() {
+            Some(desk) => desk,
+            None => {
+                machine.abandon(now);
+                let desk = Arc::new(Desk::default());
+                machine.desk = Arc::downgrade(&desk);
+                let (shared, own) = (self.clone(), desk.clone());
+                runtime.spawn(async move { drive(&shared, &own).await });
+                desk
             }
-        });
-        Ok((done, true))
+        };
+        let (ran, renewed) = (machine.auth.is_running(), machine.auth.is_renewing());
+        machine.tell(now, event.clone());
+        desk.told.notify_one();
+        // Whatever begins ends once; what joins waits for the same end. A renewal beside a login is all that those who
+        // want a token need to wait for.
+        let joins = machine.auth.is_renewing() && matches!(event, Event::Restore | Event::Challenged(_));
+        let own = !ran;
+        let done = match (ran, joins) {
+            (false, _) => Desk::begun(&desk.attempts),
+            (true, true) if !renewed => Desk::begun(&desk.renewals),
+            (true, true) => Desk::latest(&desk.renewals).unwrap_or_else(|| Desk::begun(&desk.renewals)),
+            (true, false) => Desk::latest(&desk.attempts).unwrap_or_else(|| Desk::begun(&desk.attempts)),
+        };
+        Ok(Ticket { done, own })
+    }
+}
+
+impl Desk {
+    pub(crate) fn attempt_ended(&self, outcome: Result<Outcome, Box<Failure>>) {
+        Self::ended(&self.attempts, outcome);
     }
 
-    fn judge(&self, done: &Result<Outcome, Box<Failure>>) -> Result<Outcome, Error> {
-        match done.as_ref() {
-            Ok(outcome) => Ok(outcome.clone()),
-            Err(failure) if failure.kind() == Kind::Unasked && self.consent.is_none() => {
-                Err(Error::NoConsent)
-            }
-            Err(failure) => Err(Error::Failure(failure.clone())),
+    pub(crate) fn renewal_ended(&self, outcome: Result<Outcome, Box<Failure>>) {
+        Self::ended(&self.renewals, outcome);
+    }
+
+    fn begun(waiting: &Mutex<Waiting>) -> watch::Receiver<Option<Done>> {
+        let (sender, done) = watch::channel(None);
+        lock(waiting).push_back(sender);
+        done
+    }
+
+    fn latest(waiting: &Mutex<Waiting>) -> Option<watch::Receiver<Option<Done>>> {
+        lock(waiting).back().map(watch::Sender::subscribe)
+    }
+
+    fn ended(waiting: &Mutex<Waiting>, outcome: Result<Outcome, Box<Failure>>) {
+        if let Some(sender) = lock(waiting).pop_front() {
+            sender.send_replace(Some(Arc::new(outcome)));
         }
     }
 }
 
-impl Attempt {
-    /// Whether a task still drives it. A task that is gone, with its runtime or by a panic, has dropped its sender.
-    fn is_alive(&self) -> bool {
-        self.done.borrow().is_none() && self.done.has_changed().is_ok()
-    }
+fn lock(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Machine {
@@ -163,9 +206,9 @@ impl Machine {
         action
     }
 
-    /// Ends an attempt whose task is gone, so that a new one can begin.
+    /// Ends what a task left behind that is gone, so that something new can begin.
     fn abandon(&mut self, now: Timestamp) {
-        if self.auth.is_running() {
+        if self.auth.is_running() || self.auth.is_renewing() {
             self.tell(now, Event::Abandoned);
         }
         while !matches!(self.poll(), Action::Wait(_)) {}

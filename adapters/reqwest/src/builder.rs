@@ -1,10 +1,11 @@
 //! How a client is made.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use mcp_auth::{Authorizer, Config, Seed, Timestamp};
+use mcp_auth_store::{MemoryStore, Store};
 
 use crate::attempt::{Machine, Shared};
 use crate::client::Client;
@@ -13,7 +14,6 @@ use crate::consent::Consent;
 use crate::error::Error;
 use crate::exchange::{Factory, Http};
 use crate::observe::{Observed, Observer, Tap};
-use crate::store::{MemoryStore, Store};
 
 /// Makes a [`Client`].
 #[must_use]
@@ -56,7 +56,8 @@ impl Builder {
         self
     }
 
-    /// How a person is asked. Default: nobody can be, and what needs a person ends with [`Error::NoConsent`].
+    /// How a person is asked. Default: nobody can be, and what needs a person fails with
+    /// [`Kind::Unasked`](mcp_auth::Kind::Unasked).
     pub fn consent(mut self, consent: impl Consent) -> Self {
         self.consent = Some(Box::new(consent));
         self
@@ -74,10 +75,18 @@ impl Builder {
         self
     }
 
-    /// How HTTP clients are built: TLS, proxies, user agent, timeouts. Redirects and name resolution are set
-    /// afterwards and cannot be overridden; a finished [`reqwest::Client`] cannot be given, because its resolver can
-    /// no longer be changed. What the builder ties to an address by itself (`resolve`, `unix_socket`) is the host's
-    /// own word and is not judged. Header fields that it sets go to authorization servers too.
+    /// How HTTP clients are built: TLS, proxies, user agent, timeouts. Default: the system's trust, and ten seconds to
+    /// connect; the caller's own requests have no other limit but what is set on them.
+    ///
+    /// Some things are set afterwards and cannot be overridden. No redirect is followed. For authorization exchanges
+    /// names are resolved here, and a proxy is left out unless [`Self::trust_proxy`] says otherwise. The caller's own
+    /// requests to an `https` server keep the builder's resolver, and its proxy or the environment's; those to an
+    /// `http` server carry the token in clear, so they go through no proxy, and to no name or address that leads away
+    /// from this machine ([`Error::AddressRefused`]).
+    ///
+    /// A finished [`reqwest::Client`] cannot be given, because its resolver can no longer be changed. What the builder
+    /// ties to an address by itself (`resolve`, `unix_socket`) is the host's own word and is not judged. Header fields
+    /// that it sets go to authorization servers too.
     ///
     /// A builder without TLS of its own uses the process's rustls provider; if there is none, ring is installed.
     pub fn http(mut self, factory: impl Fn() -> reqwest::ClientBuilder + Send + Sync + 'static) -> Self {
@@ -86,8 +95,9 @@ impl Builder {
     }
 
     /// Whether authorization exchanges may go through a proxy: the one that [`Self::http`] sets, or the environment's.
-    /// Off by default, because a proxy resolves names itself, so that the addresses cannot be judged here. The
-    /// caller's own requests use the proxy in any case.
+    /// Off by default, because a proxy resolves names itself, so that the addresses cannot be judged here. It is for
+    /// `https` only: what goes in clear never leaves this machine. The caller's own requests to an `https` server use
+    /// the proxy in any case.
     pub fn trust_proxy(mut self, trust: bool) -> Self {
         self.trust_proxy = trust;
         self
@@ -109,10 +119,11 @@ impl Builder {
                 Error::configuration("seed", "random bytes from the operating system", &error.to_string())
             })?,
         };
+        let server = self.config.server_url().to_owned();
         let auth = Authorizer::new(self.config, seed).map_err(Error::Configuration)?;
         let shared = Shared {
-            machine: Mutex::new(Machine { auth, tap: self.tap, attempt: None }),
-            http: Http::new(self.factory, self.trust_proxy)?,
+            machine: Mutex::new(Machine { auth, tap: self.tap, desk: Weak::new() }),
+            http: Http::new(self.factory, self.trust_proxy, &server)?,
             store: self.store,
             consent: self.consent,
             observer: self.observer,

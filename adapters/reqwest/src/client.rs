@@ -8,7 +8,8 @@ use http::header::AUTHORIZATION;
 use http::{HeaderValue, StatusCode};
 use mcp_auth::base::guard;
 use mcp_auth::{
-    Authorized, Breach, Challenge, Config, Event, Failure, Generation, Kind, Outcome, Scopes, Trail,
+    Authorized, Breach, Challenge, Config, Event, Failure, Generation, Kind, LoggedOut, Outcome, Scopes,
+    Trail,
 };
 use reqwest::{Request, Response};
 use url::Url;
@@ -18,8 +19,8 @@ use crate::builder::Builder;
 use crate::error::Error;
 use crate::observe::Observed;
 
-/// How often one request is sent at most.
-const SENDS: u8 = 4;
+/// How often one request is sent at most. The machine's own bounds on refusals come before this one.
+const SENDS: u8 = 8;
 /// How many attempts one request waits for before it is sent.
 const WAITS: u8 = 8;
 
@@ -40,7 +41,7 @@ impl Client {
     }
 
     /// Sends the caller's own request to the MCP server. Attaches the token, turns a refusal into a login, a renewal
-    /// or a step-up, waits for the one attempt that runs, and sends the request again, at most four times in all.
+    /// or a step-up, waits for the one attempt that runs, and sends the request again, within the machine's bounds.
     ///
     /// The response, of whatever status, is the server's last word; its body is not read here. A redirect is not
     /// followed. A request whose body cannot be cloned (a stream) is sent once, and its refusal is given back.
@@ -67,8 +68,12 @@ impl Client {
             let Some(challenge) = challenge else {
                 return Ok(response);
             };
-            let Some(again) = spare.filter(|_| sends < SENDS) else { return Ok(response) };
             let challenge = challenge.operation(operation);
+            let Some(again) = spare.filter(|_| sends < SENDS) else {
+                // This request cannot be sent again, but the next one is to fare better.
+                self.shared.begin(&Event::Challenged(challenge));
+                return Ok(response);
+            };
             retries += u8::from(response.status() == StatusCode::UNAUTHORIZED);
             // The connection is not to be held while a person thinks.
             drop(response);
@@ -88,6 +93,11 @@ impl Client {
                     return Ok(*authorized);
                 }
                 Outcome::Anonymous if ended.own => return Err(Error::Stopped),
+                Outcome::LoggedOut(_) => {
+                    let got = "a logout meanwhile";
+                    let breach = Breach::new(Kind::Cancelled, "mcp-auth, events", "a login to its end", got);
+                    return Err(Error::Failure(Box::new(Failure::new(breach, self.trail()))));
+                }
                 Outcome::Authorized(_) | Outcome::Anonymous => {}
             }
         }
@@ -97,14 +107,30 @@ impl Client {
     pub async fn restore(&self) -> Result<Option<Authorized>, Error> {
         match self.shared.attempt(Event::Restore).await?.outcome {
             Outcome::Authorized(authorized) => Ok(Some(*authorized)),
-            Outcome::Anonymous => Ok(None),
+            Outcome::Anonymous | Outcome::LoggedOut(_) => Ok(None),
         }
+    }
+
+    /// Revokes the tokens and forgets the record. A login that runs is called off. What could not be done is said in
+    /// the outcome; nothing of the grant is left in this client in any case.
+    pub async fn log_out(&self) -> Result<LoggedOut, Error> {
+        loop {
+            if let Outcome::LoggedOut(done) = self.shared.attempt(Event::LogOut).await?.outcome {
+                return Ok(*done);
+            }
+        }
+    }
+
+    /// The person saw an error page that says that the authorization server does not know the client. A login that
+    /// waits for that person begins again with another client; one that begins later does so too.
+    pub fn client_disowned(&self) {
+        self.shared.tell(Event::ClientDisowned);
     }
 
     /// Calls off the attempt that runs, if there is one. All that wait for it are told so. An exchange of tokens that
     /// is under way is brought to its end first, and if it was the last step, the attempt ends well.
     pub fn cancel(&self) {
-        self.shared.call_off();
+        self.shared.tell(Event::Cancelled);
     }
 
     /// The grant in use, if there is one.
@@ -160,7 +186,7 @@ impl Client {
             request.headers_mut().insert(AUTHORIZATION, token);
         }
         let begun = Instant::now();
-        let response = self.shared.http.own().execute(request).await.map_err(Error::transport)?;
+        let response = self.shared.http.own(request).await?;
         let status = response.status().as_u16();
         self.shared.observer.see(Observed::Responded { operation, status, took: begun.elapsed() });
         Ok(response)

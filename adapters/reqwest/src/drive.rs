@@ -1,54 +1,63 @@
 //! The loop: from the machine's actions to the world, and back.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use mcp_auth::base::guard;
-use mcp_auth::{Action, Ask, Event, Failure, Load, Open, Outcome, Purpose, Save, Saving, Send, Timestamp};
-use tokio::sync::Notify;
-use tokio::task::spawn_blocking;
+use mcp_auth::{Action, Ask, Event, Forget, Load, Open, Purpose, RequestId, Save, Saving, Send, Timestamp};
+use mcp_auth_store::Lease;
+use tokio::task::{AbortHandle, JoinSet, spawn_blocking, yield_now};
 use tokio::time::sleep;
 
-use crate::attempt::{Done, Shared};
-use crate::consent::{Answers, BoxFuture};
+use crate::attempt::{Desk, Shared};
+use crate::consent::Answers;
 use crate::observe::Observed;
 
-/// What an attempt has besides the machine.
+/// What was asked of the world.
 struct Crank<'a> {
     shared: &'a Arc<Shared>,
-    called_off: &'a Notify,
+    desk: &'a Desk,
     /// How much of the trail has been shown.
     noted: usize,
-    /// What the machine waits for, unless it is a person in a browser.
-    work: Option<Work>,
+    /// What is under way: at most one thing of the grant in use, and one of a login.
+    work: JoinSet<Worked>,
+    /// How many of them end by themselves at their deadline.
+    limited: usize,
+    /// Records that are held, by the load that took them.
+    leases: BTreeMap<RequestId, Lease>,
     /// What was asked of the person, and what reaches the redirect URI. Lives until the attempt ends.
     asked: Option<(Open, Box<dyn Answers>)>,
+    /// The question for a client identifier.
+    asking: Option<AbortHandle>,
 }
 
-struct Work {
-    event: BoxFuture<'static, Event>,
-    /// Not called off, because it may hold the only copy of a refresh token that has taken the place of another. The
-    /// attempt ends at its next wait instead.
-    shielded: bool,
-    /// Ends by itself at its deadline.
+struct Worked {
+    event: Event,
+    lease: Option<(RequestId, Lease)>,
     limited: bool,
 }
 
-/// Drives the attempt to its end. `None` if there is none.
-pub(crate) async fn drive(shared: &Arc<Shared>, called_off: &Notify) -> Option<Done> {
-    let mut crank = Crank { shared, called_off, noted: 0, work: None, asked: None };
-    loop {
-        let event = match crank.poll() {
-            Action::Load(load) => crank.begin(reading(shared.clone(), load)),
-            Action::Store(save) => crank.begin(writing(shared.clone(), save)),
-            Action::Send(send) => crank.begin(exchange(shared.clone(), send)),
-            Action::Ask(ask) => crank.begin(asking(shared.clone(), ask)),
-            Action::Open(open) => crank.open(open),
-            Action::Wait(Some(until)) => Some(crank.wait(until).await),
-            Action::Wait(None) => return None,
-            Action::Finish(outcome) => return Some(crank.finish(outcome)),
-        };
-        if let Some(event) = event {
+impl From<Event> for Worked {
+    fn from(event: Event) -> Self {
+        Self { event, lease: None, limited: false }
+    }
+}
+
+/// Cranks the machine until there is nothing to wait for.
+pub(crate) async fn drive(shared: &Arc<Shared>, desk: &Desk) {
+    let mut crank = Crank {
+        shared,
+        desk,
+        noted: 0,
+        work: JoinSet::new(),
+        limited: 0,
+        leases: BTreeMap::new(),
+        asked: None,
+        asking: None,
+    };
+    while let Some(action) = crank.poll() {
+        if let Some(event) = crank.act(action).await {
             let now = shared.now();
             shared.lock().tell(now, event);
         }
@@ -56,21 +65,54 @@ pub(crate) async fn drive(shared: &Arc<Shared>, called_off: &Notify) -> Option<D
 }
 
 impl Crank<'_> {
-    /// The next action. What the trail has gained is shown after the lock is let go.
-    fn poll(&mut self) -> Action {
+    /// The next action; `None` once there is nothing to do. What the trail has gained is shown after the lock is let
+    /// go.
+    fn poll(&mut self) -> Option<Action> {
         let (action, fresh) = {
             let mut machine = self.shared.lock();
             let entries = machine.auth.trail().entries();
+            // Another attempt has begun, with a trail of its own.
+            self.noted = if entries.len() < self.noted { 0 } else { self.noted };
             let fresh = entries.get(self.noted..).unwrap_or_default().to_vec();
-            (machine.poll(), fresh)
+            let action = machine.poll();
+            if matches!(action, Action::Wait(None)) {
+                // Under the same lock, so that nobody leaves word for a task that has ended.
+                machine.desk = Weak::new();
+            }
+            (action, fresh)
         };
         self.noted += fresh.len();
         fresh.iter().for_each(|entry| self.shared.observer.see(Observed::Noted(entry)));
-        action
+        Some(action).filter(|action| !matches!(action, Action::Wait(None)))
     }
 
-    fn begin(&mut self, work: Work) -> Option<Event> {
-        self.work = Some(work);
+    async fn act(&mut self, action: Action) -> Option<Event> {
+        let shared = self.shared.clone();
+        match action {
+            Action::Load(load) => drop(self.work.spawn(reading(shared, load))),
+            Action::Store(save) => drop(self.work.spawn(writing(shared, save))),
+            Action::Forget(forget) => drop(self.work.spawn(forgetting(shared, forget))),
+            Action::Send(send) => {
+                self.limited += 1;
+                self.work.spawn(exchange(shared, send));
+            }
+            Action::Ask(ask) => self.asking = Some(self.work.spawn(asking(shared, ask))),
+            Action::Open(open) => return self.open(open),
+            Action::Release(release) => drop(self.leases.remove(&release.load())),
+            Action::Renewed(outcome) => {
+                self.shared.observer.see(Observed::Finished(&outcome));
+                self.desk.renewal_ended(outcome);
+            }
+            Action::Finish(outcome) => {
+                self.asked = None;
+                self.asking.take().inspect(AbortHandle::abort);
+                self.noted = 0;
+                self.shared.observer.see(Observed::Finished(&outcome));
+                self.desk.attempt_ended(outcome);
+            }
+            Action::Wait(Some(until)) => return self.wait(until).await,
+            Action::Wait(None) => {}
+        }
         None
     }
 
@@ -85,83 +127,104 @@ impl Crank<'_> {
         None
     }
 
-    /// Whatever happens first.
-    async fn wait(&mut self, until: Timestamp) -> Event {
+    /// Whatever happens first. `None`: the machine was told something by somebody else.
+    async fn wait(&mut self, until: Timestamp) -> Option<Event> {
         let remaining = until.since(self.shared.now());
-        let (shielded, limited) =
-            self.work.as_ref().map_or((false, false), |work| (work.shielded, work.limited));
+        // What ends by itself at its deadline is not to be overtaken by it.
+        let remaining = if self.limited > 0 { remaining + Duration::from_secs(1) } else { remaining };
+        let consenting = self.shared.lock().auth.is_consenting();
+        let asked = self.asked.as_mut().filter(|_| consenting);
         let answer = async {
-            match (&mut self.work, &mut self.asked) {
-                (Some(work), _) => work.event.as_mut().await,
-                (None, Some((open, answers))) => {
-                    answers.next().await.map_or_else(|why| open.fail(why), Event::Called)
-                }
-                (None, None) => std::future::pending().await,
-            }
+            let Some((open, answers)) = asked else { return std::future::pending().await };
+            // Somebody who floods the redirect URI is not to keep everything else from being done.
+            yield_now().await;
+            let answer = answers.next().await;
+            answer.map_or_else(|why| (open.fail(why), true), |it| (Event::Called(it), false))
         };
-        let happened = tokio::select! {
+        tokio::select! {
             biased;
-            () = self.called_off.notified(), if !shielded => Event::Cancelled,
-            answer = answer => answer,
-            () = sleep(remaining), if !limited => Event::Tick,
-        };
-        self.work = None;
-        happened
-    }
-
-    fn finish(&mut self, outcome: Result<Outcome, Box<Failure>>) -> Done {
-        self.shared.observer.see(Observed::Finished(&outcome));
-        Arc::new(outcome)
+            Some(worked) = self.work.join_next() => match worked {
+                Ok(worked) => {
+                    self.limited -= usize::from(worked.limited);
+                    self.leases.extend(worked.lease);
+                    Some(worked.event)
+                }
+                // Called off, or the host's own code panicked in it. The machine has a deadline for it.
+                Err(_) => None,
+            },
+            (event, over) = answer => {
+                if over {
+                    self.asked = None;
+                }
+                Some(event)
+            }
+            () = self.desk.told.notified() => None,
+            () = sleep(remaining) => Some(Event::Tick),
+        }
     }
 }
 
 /// A store may block, on a lock or on a person who unlocks a keyring. One that hangs is given up by the machine.
-fn reading(shared: Arc<Shared>, load: Load) -> Work {
-    let event = async move {
-        let (store, key) = (shared.store.clone(), load.key().clone());
-        match spawn_blocking(move || store.load(&key)).await {
-            Ok(Ok(found)) => load.reply(found),
-            Ok(Err(why)) => load.fail(why),
-            Err(_) => load.fail("the store panicked"),
-        }
+async fn reading(shared: Arc<Shared>, load: Load) -> Worked {
+    let (store, key, exclusive) = (shared.store.clone(), load.key().clone(), load.exclusive());
+    // A little less than the machine waits, so that it is not overtaken.
+    let patience = load.deadline().since(shared.now()).saturating_sub(Duration::from_secs(1));
+    let read = move || -> Result<_, String> {
+        let lease = match exclusive {
+            Some(span) => match store.lease(&key, span, patience)? {
+                Some(lease) => Some(lease),
+                None => return Ok(None),
+            },
+            None => None,
+        };
+        store.load(&key).map(|found| Some((found, lease)))
     };
-    Work { event: Box::pin(event), shielded: false, limited: false }
+    match spawn_blocking(read).await {
+        Ok(Ok(Some((found, lease)))) => {
+            let lease = lease.map(|lease| (load.id(), lease));
+            Worked { event: load.reply(found), lease, limited: false }
+        }
+        Ok(Ok(None)) => load.busy().into(),
+        Ok(Err(why)) => load.fail(why).into(),
+        Err(_) => load.fail("the store panicked").into(),
+    }
 }
 
-fn writing(shared: Arc<Shared>, save: Save) -> Work {
-    let event = async move {
-        let store = shared.store.clone();
-        let (key, credential, replaces) = (save.key().clone(), save.credential().clone(), save.replaces());
-        let kept = spawn_blocking(move || store.put(&key, &credential, replaces)).await;
-        save.reply(kept.unwrap_or_else(|_| Saving::Failed("the store panicked".to_owned())))
-    };
-    Work { event: Box::pin(event), shielded: true, limited: false }
+async fn writing(shared: Arc<Shared>, save: Save) -> Worked {
+    let store = shared.store.clone();
+    let (key, credential, replaces) = (save.key().clone(), save.credential().clone(), save.replaces());
+    let kept = spawn_blocking(move || store.put(&key, &credential, replaces)).await;
+    save.reply(kept.unwrap_or_else(|_| Saving::Failed("the store panicked".to_owned()))).into()
 }
 
-fn asking(shared: Arc<Shared>, ask: Ask) -> Work {
-    let event = async move {
-        let Some(consent) = &shared.consent else { return ask.decline() };
-        match consent.client(ask.issuer().to_owned(), ask.redirect_uri().to_owned()).await {
-            Some((id, secret)) => ask.reply(id, secret),
-            None => ask.decline(),
-        }
-    };
-    Work { event: Box::pin(event), shielded: false, limited: false }
+async fn forgetting(shared: Arc<Shared>, forget: Forget) -> Worked {
+    let (store, key, generation) = (shared.store.clone(), forget.key().clone(), forget.generation());
+    match spawn_blocking(move || store.forget(&key, generation)).await {
+        Ok(Ok(gone)) => forget.reply(gone).into(),
+        Ok(Err(why)) => forget.fail(why).into(),
+        Err(_) => forget.fail("the store panicked").into(),
+    }
 }
 
-fn exchange(shared: Arc<Shared>, send: Send) -> Work {
-    let (shielded, within) = (send.purpose() == Purpose::Token, send.deadline().since(shared.now()));
-    let event = async move {
-        let (purpose, url) = (send.purpose(), guard::without_query(&send.uri().to_string()));
-        shared.observer.see(Observed::Sent { purpose, method: send.method().as_str(), url: &url });
-        let begun = Instant::now();
-        let answer = shared.http.exchange(send.request(), send.reach(), send.max_bytes(), within).await;
-        let status = answer.as_ref().ok().map(|response| response.status().as_u16());
-        shared.observer.see(Observed::Answered { purpose, status, took: begun.elapsed() });
-        match answer {
-            Ok(response) => send.reply(response),
-            Err(failure) => send.fail(failure),
-        }
+async fn asking(shared: Arc<Shared>, ask: Ask) -> Worked {
+    let Some(consent) = &shared.consent else { return ask.decline().into() };
+    match consent.client(ask.issuer().to_owned(), ask.redirect_uri().to_owned()).await {
+        Some((id, secret)) => ask.reply(id, secret).into(),
+        None => ask.decline().into(),
+    }
+}
+
+async fn exchange(shared: Arc<Shared>, send: Send) -> Worked {
+    let within = send.deadline().since(shared.now());
+    let (purpose, url): (Purpose, _) = (send.purpose(), guard::without_query(&send.uri().to_string()));
+    shared.observer.see(Observed::Sent { purpose, method: send.method().as_str(), url: &url });
+    let begun = Instant::now();
+    let answer = shared.http.exchange(send.request(), send.reach(), send.max_bytes(), within).await;
+    let status = answer.as_ref().ok().map(|response| response.status().as_u16());
+    shared.observer.see(Observed::Answered { purpose, status, took: begun.elapsed() });
+    let event = match answer {
+        Ok(response) => send.reply(response),
+        Err(failure) => send.fail(failure),
     };
-    Work { event: Box::pin(event), shielded, limited: true }
+    Worked { event, lease: None, limited: true }
 }

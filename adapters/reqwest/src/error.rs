@@ -18,15 +18,16 @@ pub enum Error {
         /// The URL without its query.
         url: String,
     },
+    /// The caller's own request would have left this machine in clear. An `http` server is one on the machine itself,
+    /// and this one's name, or an address in the request's URL, leads elsewhere. Nothing was sent.
+    #[error("{0}: without TLS a request stays on this machine; a server elsewhere must be named with https")]
+    AddressRefused(String),
     /// The caller's own request failed on its way.
     #[error(transparent)]
     Transport(reqwest::Error),
     /// The configuration cannot be used.
     #[error(transparent)]
     Configuration(Breach),
-    /// A person is needed, and [`Builder::consent`](crate::Builder::consent) was not given.
-    #[error("a person must consent, and this client has no way to ask one")]
-    NoConsent,
     /// The task that drove the attempt is gone: there is no tokio runtime, or it shut down, or the host's own code
     /// panicked in it. The next call begins anew.
     #[error("the task that drives the login is gone")]

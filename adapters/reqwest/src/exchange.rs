@@ -11,9 +11,14 @@ use reqwest::{Client, ClientBuilder};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt as _;
+use url::Url;
 
 use crate::error::{Error, chain};
 use crate::resolve::{AddressRefused, Resolver};
+
+/// How long a connection may take to come about, unless the host's own builder says otherwise. It is shared out among
+/// the addresses of a name, so that one where nobody answers does not use up the time of the others.
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// How the host wants HTTP clients to be built.
 pub(crate) type Factory = dyn Fn() -> ClientBuilder + Send + Sync;
@@ -23,6 +28,7 @@ pub(crate) struct Http {
     factory: Arc<Factory>,
     trust_proxy: bool,
     own: Client,
+    own_reach: Reach,
     machine: OnceLock<Client>,
     public: OnceLock<Client>,
     loopback: OnceLock<Client>,
@@ -30,7 +36,8 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    pub(crate) fn new(factory: Option<Arc<Factory>>, trust_proxy: bool) -> Result<Self, Error> {
+    /// `server`: the URL of the MCP server, to which the caller's requests go.
+    pub(crate) fn new(factory: Option<Arc<Factory>>, trust_proxy: bool, server: &str) -> Result<Self, Error> {
         let factory = match factory {
             Some(factory) => {
                 // Without a provider for the process reqwest panics, unless the host's builder brings its own.
@@ -41,15 +48,24 @@ impl Http {
             }
             None => default_factory()?,
         };
+        // The person named the server, which may be anywhere; but only on the machine itself may a token go in clear.
+        let in_clear = Url::parse(server).is_ok_and(|server| server.scheme() == "http");
+        let own_reach = if in_clear { Reach::Machine } else { Reach::Any };
         // A redirect would carry the token along to wherever the server says.
-        let own = factory().redirect(Policy::none()).build().map_err(unusable)?;
+        let own = factory().redirect(Policy::none());
+        let own = if in_clear { own.no_proxy().dns_resolver(Resolver { reach: own_reach }) } else { own };
+        let own = own.build().map_err(unusable)?;
         let (machine, public, loopback, any) = Default::default();
-        Ok(Self { factory, trust_proxy, own, machine, public, loopback, any })
+        Ok(Self { factory, trust_proxy, own, own_reach, machine, public, loopback, any })
     }
 
-    /// The client for the caller's own requests.
-    pub(crate) fn own(&self) -> &Client {
-        &self.own
+    /// One request of the caller's own, up to the header of its answer.
+    pub(crate) async fn own(&self, request: reqwest::Request) -> Result<reqwest::Response, Error> {
+        check_literal(request.url().host_str(), self.own_reach).map_err(Error::AddressRefused)?;
+        self.own.execute(request).await.map_err(|error| match refused_address(&error) {
+            Some(refused) => Error::AddressRefused(refused.to_string()),
+            None => Error::transport(error),
+        })
     }
 
     /// One exchange, from the name to the last byte.
@@ -62,7 +78,7 @@ impl Http {
     ) -> Result<http::Response<Vec<u8>>, SendFailure> {
         let client = self.client(reach)?;
         let work = async {
-            check_literal(request.uri(), reach)?;
+            check_literal(request.uri().host(), reach).map_err(SendFailure::AddressRefused)?;
             let request = reqwest::Request::try_from(request).map_err(failure)?;
             let response = client.execute(request).await.map_err(failure)?;
             read(response, max_bytes).await
@@ -98,7 +114,8 @@ impl Http {
             .no_zstd()
             .no_deflate()
             .connection_verbose(false);
-        if self.trust_proxy { builder } else { builder.no_proxy() }
+        // To the machine itself goes what is in clear, and a proxy would take it elsewhere.
+        if self.trust_proxy && reach != Reach::Machine { builder } else { builder.no_proxy() }
     }
 }
 
@@ -119,7 +136,7 @@ fn default_factory() -> Result<Arc<Factory>, Error> {
         }
     };
     let tls = trusting.with_no_client_auth();
-    Ok(Arc::new(move || Client::builder().tls_backend_preconfigured(tls.clone())))
+    Ok(Arc::new(move || Client::builder().connect_timeout(CONNECT).tls_backend_preconfigured(tls.clone())))
 }
 
 fn unusable(error: reqwest::Error) -> Error {
@@ -127,13 +144,11 @@ fn unusable(error: reqwest::Error) -> Error {
 }
 
 /// An address in the URL itself never passes the resolver.
-fn check_literal(uri: &http::Uri, reach: Reach) -> Result<(), SendFailure> {
-    let host = uri.host().unwrap_or_default();
+fn check_literal(host: Option<&str>, reach: Reach) -> Result<(), String> {
+    let host = host.unwrap_or_default();
     let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     match literal {
-        Ok(address) if !reach.allows(address) => {
-            Err(SendFailure::AddressRefused(format!("{address} may not be reached")))
-        }
+        Ok(address) if !reach.allows(address) => Err(format!("{address} may not be reached")),
         Ok(_) | Err(_) => Ok(()),
     }
 }
@@ -183,7 +198,7 @@ mod tests {
     use super::*;
 
     async fn failed(url: &str, reach: Reach) -> SendFailure {
-        let http = Http::new(None, false).unwrap();
+        let http = Http::new(None, false, "https://mcp.example/mcp").unwrap();
         let request = http::Request::get(url).body(Vec::new()).unwrap();
         http.exchange(request, reach, 1024, Duration::from_secs(10)).await.unwrap_err()
     }

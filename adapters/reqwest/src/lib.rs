@@ -50,11 +50,10 @@ mod error;
 mod exchange;
 mod observe;
 mod resolve;
-mod store;
 
 pub use builder::Builder;
 pub use client::Client;
 pub use consent::{Answers, BoxFuture, Consent};
 pub use error::Error;
+pub use mcp_auth_store::{Lease, MemoryStore, Store};
 pub use observe::{Observed, Tap};
-pub use store::{MemoryStore, Store};

@@ -53,7 +53,7 @@ pub enum Observed<'a> {
         /// How long it took until the header was there.
         took: Duration,
     },
-    /// An attempt is over.
+    /// An attempt is over, or a renewal beside one.
     Finished(&'a Result<Outcome, Box<Failure>>),
 }
 
@@ -132,6 +132,9 @@ fn trace(observed: Observed<'_>) {
             }
         }
         Observed::Finished(Ok(Outcome::Anonymous)) => debug!(target: "mcp_auth", "no grant"),
+        Observed::Finished(Ok(Outcome::LoggedOut(done))) => {
+            debug!(target: "mcp_auth", complete = done.is_complete(), "logged out");
+        }
         Observed::Finished(Err(failure)) => warn!(target: "mcp_auth", "{failure}"),
     }
 }

@@ -60,7 +60,15 @@ mod tests {
         assert_eq!(kept, addresses(&["1.1.1.1", "2606:4700::1111"]));
         let kept = permitted(Reach::Loopback, "a.example", found.clone().into_iter()).unwrap();
         assert_eq!(kept, addresses(&["1.1.1.1", "::1", "2606:4700::1111"]));
+        let kept = permitted(Reach::Machine, "a.localhost", found.clone().into_iter()).unwrap();
+        assert_eq!(kept, addresses(&["::1"]));
         assert_eq!(permitted(Reach::Any, "a.example", found.clone().into_iter()).unwrap(), found);
+    }
+
+    #[test]
+    fn a_name_below_localhost_that_leads_away_is_refused() {
+        let refused = permitted(Reach::Machine, "mcp.localhost", addresses(&["192.0.2.2"]).into_iter());
+        assert!(refused.unwrap_err().to_string().ends_with("192.0.2.2"));
     }
 
     #[test]

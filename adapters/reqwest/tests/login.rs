@@ -175,8 +175,12 @@ async fn without_a_person_there_is_no_login() {
     let town = Town::new();
     let client = Client::builder(town.config()).build().unwrap();
     for _ in 0..2 {
-        assert!(matches!(client.send(town.request("/mcp")).await, Err(Error::NoConsent)));
-        assert!(matches!(client.log_in(Scopes::new()).await, Err(Error::NoConsent)));
+        assert!(
+            matches!(client.send(town.request("/mcp")).await, Err(Error::Failure(it)) if it.kind() == Kind::Unasked)
+        );
+        assert!(
+            matches!(client.log_in(Scopes::new()).await, Err(Error::Failure(it)) if it.kind() == Kind::Unasked)
+        );
     }
 }
 

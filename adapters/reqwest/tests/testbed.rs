@@ -76,3 +76,82 @@ async fn a_person_who_says_no_is_heard() {
         matches!(error, mcp_auth_reqwest::Error::Failure(failure) if failure.kind() == mcp_auth::Kind::AccessDenied)
     );
 }
+
+#[tokio::test]
+async fn a_logout_revokes_what_there_is_and_the_next_request_begins_anew() {
+    let served = serve(Dials::default()).await.unwrap();
+    let client = client(&served);
+    assert!(tool(&client, &served, "echo").await.is_some());
+    let done = client.log_out().await.unwrap();
+    assert!(done.is_complete(), "{done:?}");
+    assert!(client.authorized().is_none());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    assert!(served.world().live_refresh_tokens(now).is_empty());
+    assert!(tool(&client, &served, "echo").await.is_some());
+    assert_eq!(served.world().count(Purpose::Authorize), 2);
+    // Whoever is out already is out.
+    let strangers = self::client(&served).log_out().await.unwrap();
+    assert_eq!(strangers.refresh_token, mcp_auth::Ended::Absent);
+}
+
+/// While the person thinks, the token runs out and is renewed, and requests go on.
+#[tokio::test]
+async fn requests_go_on_while_a_person_consents_to_more() {
+    let served = serve(Dials::default()).await.unwrap();
+    let slow = Arc::new(tokio::sync::Notify::new());
+    let config = Config::new(served.server_url(), "Testbed visitor", "http://127.0.0.1:3000/callback");
+    let person = Thinker { world: served.world.clone(), think: slow.clone() };
+    let client = Client::builder(config).consent(person).build().unwrap();
+    slow.notify_one();
+    assert!(tool(&client, &served, "echo").await.is_some());
+
+    let stepping_up = {
+        let (client, url) = (client.clone(), served.server_url());
+        tokio::spawn(async move {
+            let request = call::tool(&url, Wire::Stateless, "write_file", "a text").unwrap();
+            client.send_as("write", reqwest::Request::try_from(request).unwrap()).await.unwrap().status()
+        })
+    };
+    while served.world().count(Purpose::Mcp) < 3 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    for _ in 0..3 {
+        served.world().expire_access_tokens();
+        assert!(tool(&client, &served, "echo").await.is_some());
+    }
+    assert_eq!(served.world().refreshes().len(), 3);
+    assert!(!stepping_up.is_finished());
+    slow.notify_one();
+    assert_eq!(stepping_up.await.unwrap(), 200);
+}
+
+/// Somebody who consents only when told so.
+struct Thinker {
+    world: Arc<Mutex<World>>,
+    think: Arc<tokio::sync::Notify>,
+}
+
+struct Thought {
+    url: Url,
+    world: Arc<Mutex<World>>,
+    think: Arc<tokio::sync::Notify>,
+}
+
+impl Consent for Thinker {
+    fn open(&self, url: Url, _: Timestamp) -> Box<dyn Answers> {
+        Box::new(Thought { url, world: self.world.clone(), think: self.think.clone() })
+    }
+}
+
+impl Answers for Thought {
+    fn next(&mut self) -> BoxFuture<'_, Result<Callback, String>> {
+        Box::pin(async {
+            self.think.notified().await;
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+            match self.world.lock().unwrap().browse(now, self.url.as_str()) {
+                Browsed::Callback(url) => Ok(Callback::new(url)),
+                other => Err(format!("{other:?}")),
+            }
+        })
+    }
+}

@@ -8,6 +8,8 @@ use crate::base::text;
 
 /// The longest `error` that is kept, in characters.
 const MAX_ERROR: usize = 64;
+/// The most algorithms that are kept.
+const MAX_ALGORITHMS: usize = 32;
 /// The longest `error_description` that is kept, in characters.
 const MAX_DESCRIPTION: usize = 300;
 
@@ -35,6 +37,12 @@ pub struct Demand {
     /// Whether a DPoP challenge was among them.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub dpop: bool,
+    /// Whether a DPoP challenge asks for the nonce of the response in the proof (RFC 9449 §9).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dpop_nonce: bool,
+    /// The algorithms that the first DPoP challenge with `algs` takes for proofs, at most 32 (RFC 9449 §7.1).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dpop_algorithms: Vec<String>,
 }
 
 impl Demand {
@@ -55,6 +63,12 @@ impl Demand {
                 }
             }
             demand.scope = demand.scope.or_else(|| scope(challenge));
+            if dpop {
+                demand.dpop_nonce |= challenge.params("error").any(|code| code == "use_dpop_nonce");
+                if demand.dpop_algorithms.is_empty() {
+                    demand.dpop_algorithms = algorithms(challenge);
+                }
+            }
             let description = challenge.params("error_description").find(|text| !text.is_empty());
             if demand.error.is_none() {
                 demand.error = challenge.params("error").find(|code| is_error(code)).map(str::to_owned);
@@ -74,6 +88,15 @@ impl Demand {
 
 fn scope(challenge: &Challenge) -> Option<Scopes> {
     challenge.params("scope").filter_map(|value| Scopes::parse(value).ok()).find(|scopes| !scopes.is_empty())
+}
+
+fn algorithms(challenge: &Challenge) -> Vec<String> {
+    let listed = challenge.params("algs").flat_map(|value| value.split(' '));
+    listed
+        .filter(|name| !name.is_empty())
+        .take(MAX_ALGORITHMS)
+        .map(|name| text::clean(name, MAX_ERROR))
+        .collect()
 }
 
 /// The characters that RFC 6750 §3 allows in an error code.
