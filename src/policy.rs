@@ -76,7 +76,8 @@ impl Default for Policy {
 
 /// Whether the fallbacks of MCP 2025-03-26 may be used: metadata on the MCP server's own origin, then
 /// `/authorize`, `/token` and `/register` there. Even where allowed they are used only after every candidate for
-/// resource metadata was a clean miss, and never with a configured client secret.
+/// resource metadata was a clean miss, and never with a configured client secret; where those endpoints are guessed, with
+/// no secret at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
