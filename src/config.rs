@@ -219,7 +219,7 @@ impl Config {
         self
     }
 
-    /// The deviations that one authorization server needs. `issuer` is compared byte for byte to the issuer as the
+    /// The deviations that one authorization server needs, once for each. `issuer` is compared byte for byte to the issuer as the
     /// resource metadata names it.
     #[must_use]
     pub fn issuer(mut self, issuer: impl Into<String>, policy: IssuerPolicy) -> Self {
@@ -355,8 +355,12 @@ impl Config {
         if let Some(url) = &self.metadata_document {
             check_client_id_url(url)?;
         }
-        for (issuer, policy) in &self.issuers {
+        for (place, (issuer, policy)) in self.issuers.iter().enumerate() {
             check_issuer(issuer)?;
+            if self.issuers.iter().take(place).any(|(before, _)| before == issuer) {
+                let got = format!("two for {issuer}");
+                return Err(refuse("mcp-auth, policy", "one policy for each issuer", got));
+            }
             authorization::check_extra(&policy.extra)?;
         }
         let mut secrets = self.initial_access_tokens.iter().chain(&self.software_statements);

@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::scope::Scopes;
 use crate::base::secret::Secret;
+use crate::base::time::Timestamp;
 use crate::credential::{Credential, Generation};
 use crate::wire::callback::Callback;
 use crate::wire::challenge::{self, Demand};
+use crate::wire::retry_after;
 
 /// What happened. A wrong, doubled or late event is ignored.
 #[derive(Clone, Debug)]
@@ -149,6 +151,14 @@ pub(crate) struct Response {
     pub(crate) status: StatusCode,
     pub(crate) fields: HeaderMap,
     pub(crate) body: Vec<u8>,
+}
+
+impl Response {
+    /// Before when the server does not want to be asked again, if it says so.
+    pub(crate) fn retry_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let value = self.fields.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok())?;
+        retry_after::read(value, now)
+    }
 }
 
 impl fmt::Debug for Response {

@@ -45,7 +45,7 @@ pub struct Policy {
     /// [`Event::LogIn`](crate::Event::LogIn), which begins the count anew. Whatever servers do, they open no more
     /// browsers. Default 10.
     pub logins_per_hour: u8,
-    /// How often one operation may lead to a step-up. Default 2.
+    /// How often one operation may lead to a step-up that brings a grant, and yet not what was demanded. Default 2.
     pub step_ups: u8,
     /// The largest metadata document, in bytes. Default 256 KiB.
     pub metadata_bytes: usize,
@@ -92,7 +92,8 @@ impl Default for Policy {
 
 /// Whether the fallbacks of MCP 2025-03-26 may be used: metadata on the MCP server's own origin, then
 /// `/authorize`, `/token` and `/register` there. Even where allowed they are used only after every candidate for
-/// resource metadata was a clean miss, and never with a configured client secret.
+/// resource metadata was a clean miss, and never with a configured client secret; where those endpoints are guessed, with
+/// no secret at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -130,7 +131,9 @@ pub struct IssuerPolicy {
     pub resource: ResourceIndicator,
     /// Parameters added to the authorization request. None may be one that the request has already.
     pub extra: Vec<(String, String)>,
-    /// The client authentication method, whatever the metadata lists.
+    /// The client authentication method of clients that have a secret, whatever the metadata lists and the server
+    /// registers. What a configured client says of itself comes first
+    /// ([`Preregistered::method`](crate::Preregistered::method)).
     pub auth_method: Option<AuthMethod>,
     /// How token answers are read.
     pub token_shape: TokenShape,
@@ -236,11 +239,14 @@ impl ScopeRule {
         let fallback = || match &self.fallback {
             ScopeFallback::Omit => Scopes::new(),
             ScopeFallback::ServerMetadata(defaults) => {
-                let listed = sources.server.map(|listed| listed.without(&offline_access()));
+                let listed = sources.server.map(without_offline);
                 listed.filter(|listed| !listed.is_empty()).unwrap_or_else(|| defaults.clone())
             }
         };
-        sources.challenged.or(sources.resource).cloned().unwrap_or_else(fallback)
+        // What a resource supports says nothing about whether the caller wants to stay logged in (MCP 2026-07-28, refresh
+        // tokens); a challenge that names the scope does.
+        let resource = || sources.resource.map(without_offline);
+        sources.challenged.cloned().or_else(resource).unwrap_or_else(fallback)
     }
 
     fn offline(&self, sources: ScopeSources<'_>) -> Scopes {
@@ -248,6 +254,10 @@ impl ScopeRule {
         let listed = sources.server.is_some_and(|listed| offline.is_subset(listed));
         if self.stay_logged_in && listed { offline } else { Scopes::new() }
     }
+}
+
+fn without_offline(listed: &Scopes) -> Scopes {
+    listed.without(&offline_access())
 }
 
 fn offline_access() -> Scopes {

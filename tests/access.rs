@@ -1,7 +1,10 @@
 //! The hot path: what a request may carry, without allocation, and where a token may go.
 
 use mcp_auth::wire::client::Origin;
-use mcp_auth::{Access, Action, Authorizer, Config, Credential, Event, Outcome, Secret, Seed, Timestamp};
+use mcp_auth::{
+    Access, Action, Authorizer, Config, Credential, Event, Generation, Outcome, Policy, Secret, Seed,
+    ServerChoice, Timestamp,
+};
 use serde_json::json;
 use url::Url;
 
@@ -176,6 +179,17 @@ fn a_token_that_can_be_renewed_stops_being_used_before_it_expires() {
     assert_eq!(carries(&auth, url, 0), "wait");
 }
 
+/// A clock that is set back makes nothing wait longer than it would have.
+#[test]
+fn time_never_runs_backwards() {
+    let mut auth = restored(credential("https://mcp.example/api"));
+    let later = NOW.after(std::time::Duration::from_secs(500));
+    auth.handle(later, Event::Tick);
+    auth.handle(NOW, Event::Restore);
+    let Action::Load(load) = auth.poll() else { panic!("the store is read") };
+    assert_eq!(load.deadline(), later.after(std::time::Duration::from_secs(15)));
+}
+
 #[test]
 fn a_token_that_cannot_be_renewed_serves_to_its_end() {
     let auth = restored(credential("https://mcp.example/api"));
@@ -205,5 +219,40 @@ fn a_record_of_something_else_is_not_used() {
         auth.handle(NOW, load.reply(Some(record)));
         assert!(matches!(auth.poll(), Action::Finish(Ok(Outcome::Anonymous))), "case {place}");
         assert_eq!(carries(&auth, "https://mcp.example/api/mcp", NOW.as_secs()), "anonymous", "case {place}");
+    }
+}
+
+#[test]
+fn a_record_of_another_server_than_the_pinned_one_is_not_used() {
+    for (pinned, expected) in [("https://as.example", "ready"), ("https://other.example", "anonymous")] {
+        let choice = ServerChoice::Pinned(pinned.to_owned());
+        let config = Config::new("https://mcp.example/api/mcp", "Test", "http://127.0.0.1:3000/callback")
+            .policy(Policy::with(|it| it.authorization_server = choice));
+        let mut auth = Authorizer::new(config, Seed::new([7; 32])).unwrap();
+        auth.handle(NOW, Event::Restore);
+        let Action::Load(load) = auth.poll() else { panic!("the store is read first") };
+        auth.handle(NOW, load.reply(Some(credential("https://mcp.example/api"))));
+        assert_eq!(carries(&auth, "https://mcp.example/api/mcp", NOW.as_secs()), expected);
+    }
+}
+
+/// What a store lost, or fell back to, does not take away what is in memory.
+#[test]
+fn an_older_record_does_not_replace_the_one_at_hand() {
+    let mut newer = credential("https://mcp.example/api");
+    newer.generation = Generation::new(7);
+    let mut auth = restored(newer);
+    for older in [Some(Generation::new(6)), None] {
+        auth.handle(NOW, Event::Restore);
+        let Action::Load(load) = auth.poll() else { panic!("the store is read") };
+        let found = older.map(|generation| {
+            let mut older = credential("https://mcp.example/api");
+            older.generation = generation;
+            older.access_token = Secret::new("an-older-token");
+            older
+        });
+        auth.handle(NOW, load.reply(found));
+        let Action::Finish(Ok(Outcome::Authorized(done))) = auth.poll() else { panic!("it serves on") };
+        assert_eq!(done.generation, Generation::new(7));
     }
 }

@@ -4,6 +4,7 @@ mod support;
 
 use std::time::Duration;
 
+use mcp_auth::wire::server_metadata::IssuerMatch;
 use mcp_auth::{Authorizer, ClientMetadata, Config, IssuerPolicy, Kind, Policy, Preregistered, Seed};
 use mcp_auth_testbed::Dials;
 use support::{REDIRECT, Rig};
@@ -45,6 +46,13 @@ fn what_cannot_be_used_is_refused_at_once() {
             config()
                 .preregistered(client("https://as.example", "a"))
                 .preregistered(client("https://as.example", "b")),
+        ),
+        (
+            "two policies for one issuer",
+            config().issuer("https://as.example", IssuerPolicy::default()).issuer(
+                "https://as.example",
+                IssuerPolicy::with(|it| it.issuer_match = IssuerMatch::IgnoreLoneSlash),
+            ),
         ),
         ("a policy for no issuer", config().issuer("as.example", IssuerPolicy::default())),
         ("a reserved parameter", config().issuer("https://as.example", extra)),

@@ -52,6 +52,20 @@ fn an_error_is_told_only_when_it_is_trusted() {
 }
 
 #[test]
+fn a_server_that_fails_for_now_is_tried_later() {
+    for (error, retry) in [
+        ("temporarily_unavailable", Retry::Later),
+        ("server_error", Retry::Later),
+        ("invalid_request", Retry::AfterChange),
+    ] {
+        let dials = Dials { authorization_error: Some(error.to_owned()), ..Dials::default() };
+        let failure = Rig::new(dials).call("tools/list", None).unwrap_err();
+        assert_eq!(failure.retry(), retry, "{failure}");
+        assert!(failure.to_string().contains(error), "{failure}");
+    }
+}
+
+#[test]
 fn foreign_answers_change_nothing() {
     let mut rig = Rig::new(Dials::default());
     rig.person = Person::Preceded(vec![
@@ -224,10 +238,24 @@ fn a_snapshot_is_of_one_configuration() {
         }
     }
     let snapshot = rig.auth.snapshot().unwrap();
-    let other = mcp_auth::Config::new("https://other.example/mcp", "Rig", support::REDIRECT);
+    let written = serde_json::to_value(&snapshot).unwrap();
+    let resume = |snapshot: &serde_json::Value, server: &str, redirect_uri: &str| {
+        let config = mcp_auth::Config::new(server, "Rig", redirect_uri);
+        let snapshot = serde_json::from_value(snapshot.clone()).unwrap();
+        let resumed = mcp_auth::Authorizer::resume(config, mcp_auth::Seed::new([1; 32]), snapshot);
+        resumed.map(|machine| machine.is_running()).map_err(|breach| breach.kind)
+    };
+    let server = rig.world.server_url();
+    assert_eq!(resume(&written, &server, support::REDIRECT), Ok(true));
+    let refused = Err(Kind::Configuration);
+    assert_eq!(resume(&written, "https://other.example/mcp", support::REDIRECT), refused);
+    assert_eq!(resume(&written, &server, "http://127.0.0.1:4000/callback"), refused);
+    let mut newer = written;
+    newer["version"] = (newer["version"].as_u64().unwrap() + 1).into();
+    assert_eq!(resume(&newer, &server, support::REDIRECT), refused);
     let of =
         |account| mcp_auth::Config::new("https://mcp.example/mcp", "Rig", support::REDIRECT).account(account);
-    for other in [other, of("somebody else")] {
+    for other in [of("somebody else")] {
         let seed = mcp_auth::Seed::new([1; 32]);
         let refused = mcp_auth::Authorizer::resume(other, seed, snapshot.clone()).unwrap_err();
         assert_eq!(refused.kind, Kind::Configuration);

@@ -2,13 +2,15 @@
 
 mod support;
 
+use mcp_auth::wire::client::AuthMethod;
 use mcp_auth::wire::server_metadata::{IssuerMatch, Pkce};
 use mcp_auth::{IssuerPolicy, Kind, Legacy, Policy, Reach, ServerChoice, Verdict};
 use mcp_auth_testbed::{
-    AuthorizationServers, Challenge, ChallengeMethods, Dials, Fault, IssuerValue, MetadataRedirect, Purpose,
-    ResourceMetadata, ResourceValue, ServerMetadata, Trouble, UnknownPath,
+    AuthorizationServers, Challenge, ChallengeMethods, Dials, Fault, IssuerValue, MetadataRedirect,
+    PreRegistered, Purpose, RefreshTokens, ResourceMetadata, ResourceValue, SecretDespiteNone,
+    ServerMetadata, Trouble, UnknownPath,
 };
-use support::{Rig, works};
+use support::{REDIRECT, Rig, works};
 
 fn fails(dials: Dials) -> Kind {
     let mut rig = Rig::new(dials);
@@ -94,6 +96,75 @@ fn policy_picks_the_authorization_server() {
     assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::IssuerMismatch);
 }
 
+/// The order of the list is the resource's, and may change; a person who is known at one server is not sent to another.
+#[test]
+fn the_server_that_is_known_comes_first() {
+    let list = |servers: &[&str]| {
+        let servers = servers.iter().map(|it| format!("https://{it}.example")).collect();
+        AuthorizationServers::Raw(servers)
+    };
+    let issuer = |rig: &Rig| rig.auth.authorized().unwrap().issuer;
+    let never = RefreshTokens::Never;
+    let mut rig =
+        works(Dials { refresh_tokens: never, authorization_servers: list(&["as2"]), ..Dials::default() });
+    assert_eq!(issuer(&rig), "https://as2.example");
+    rig.world.dials_mut().authorization_servers = list(&["as", "as2"]);
+    for restart in [false, true] {
+        rig.now += 3600;
+        if restart {
+            rig.restart(|config| config);
+        }
+        assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+        assert_eq!((issuer(&rig), rig.count(Purpose::Registration)), ("https://as2.example".to_owned(), 1));
+    }
+    // Where a client is configured comes before that.
+    rig.world.dials_mut().clients = vec![PreRegistered::public("by-hand", REDIRECT)];
+    rig.restart(|config| config.preregistered(mcp_auth::Preregistered::new("https://as.example", "by-hand")));
+    rig.now += 3600;
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    assert_eq!(issuer(&rig), "https://as.example");
+    // A registration that led to no grant counts too.
+    let mut rig = Rig::new(Dials { authorization_servers: list(&["as2"]), ..Dials::default() });
+    rig.world.dials_mut().person = mcp_auth_testbed::Person::Denies;
+    rig.log_in().unwrap_err();
+    rig.world.dials_mut().authorization_servers = list(&["as", "as2"]);
+    rig.world.dials_mut().person = mcp_auth_testbed::Person::Allows;
+    rig.log_in().unwrap();
+    assert_eq!((issuer(&rig), rig.count(Purpose::Registration)), ("https://as2.example".to_owned(), 1));
+}
+
+/// A list is the server's, and each entry costs exchanges.
+#[test]
+fn four_authorization_servers_are_tried_and_no_more() {
+    let dead = |count: usize| (0..count).map(|number| format!("https://dead.example/{number}"));
+    let servers = |count| dead(count).chain(["https://as.example".to_owned()]).collect();
+    let dials = |count| Dials {
+        authorization_servers: AuthorizationServers::Raw(servers(count)),
+        ..Dials::default()
+    };
+    works(dials(3));
+    assert_eq!(fails(dials(4)), Kind::Unreachable);
+}
+
+/// Those for which a client is configured come first, wherever they stand in the list.
+#[test]
+fn the_server_of_a_configured_client_is_tried_however_late_it_stands() {
+    let dead = (0..6).map(|number| format!("https://dead.example/{number}"));
+    let servers = dead.chain(["https://as.example".to_owned()]).collect();
+    let dials = Dials {
+        authorization_servers: AuthorizationServers::Raw(servers),
+        clients: vec![PreRegistered::public("by-hand", REDIRECT)],
+        ..Dials::default()
+    };
+    let client = mcp_auth::Preregistered::new("https://as.example", "by-hand");
+    let mut rig = Rig::with(dials, |config| config.preregistered(client));
+    rig.call("tools/list", None).unwrap();
+    assert_eq!(
+        (rig.auth.authorized().unwrap().issuer.as_str(), rig.count(Purpose::ServerMetadata)),
+        ("https://as.example", 1)
+    );
+}
+
 #[test]
 fn metadata_of_another_resource_is_refused() {
     for resource in
@@ -151,6 +222,24 @@ fn metadata_may_move_within_its_origin_only() {
 #[test]
 fn endpoints_may_be_on_another_origin() {
     works(Dials { endpoints_elsewhere: true, ..Dials::default() });
+}
+
+/// Four of those that a challenge names are tried: the list is the server's, and each costs an exchange.
+#[test]
+fn four_advertised_places_are_tried_and_no_more() {
+    let named: Vec<_> = (0..6)
+        .map(|number| format!("resource_metadata=\"https://mcp.example/place/{number}?key=k3y-{number}\""))
+        .collect();
+    let challenge = Challenge::Raw(format!("Bearer {}", named.join(", ")));
+    let rig = works(Dials { challenge, ..Dials::default() });
+    let asked = rig.world.exchanges().iter().filter(|it| it.path.starts_with("/place/"));
+    assert_eq!(
+        asked.map(|it| it.path.as_str()).collect::<Vec<_>>(),
+        ["/place/0", "/place/1", "/place/2", "/place/3"]
+    );
+    // Where they were looked for is told, but not with the query, which may be a key.
+    let trail = rig.auth.trail().to_string();
+    assert!(trail.contains("https://mcp.example/place/3") && !trail.contains("k3y"), "{trail}");
 }
 
 fn old_server() -> Dials {
@@ -216,6 +305,67 @@ fn the_fallback_can_be_refused_and_never_takes_a_secret() {
         Rig::with(old_server(), |config| config.software_statement("https://mcp.example", "hand-out-1"));
     assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::FallbackRefused);
     assert_eq!(rig.count(Purpose::Registration), 0);
+}
+
+/// Nobody has said that the guessed endpoints belong together, so no secret is shown to one of them.
+#[test]
+fn a_guessed_endpoint_sees_no_secret() {
+    let rig = works(old_server());
+    let registered = rig.world.exchanges().iter().find(|it| it.purpose == Purpose::Registration).unwrap();
+    let body: serde_json::Value = serde_json::from_slice(&registered.body).unwrap();
+    assert_eq!(body["token_endpoint_auth_method"], "none");
+    // What the server gives unasked is not used either.
+    works(Dials { secret_despite_none: SecretDespiteNone::Decorative, ..old_server() });
+    // A person who hands one out is told.
+    let policy = Policy::with(|it| it.ask_for_client = true);
+    let known = PreRegistered::confidential("typed-in", "typed-secret", "client_secret_basic", REDIRECT);
+    let dials = Dials { clients: vec![known], faults: registration_is_refused(), ..old_server() };
+    let mut rig = Rig::with(dials, |config| config.policy(policy.clone()));
+    rig.told = Some(("typed-in".to_owned(), Some("typed-secret".into())));
+    let failure = rig.call("tools/list", None).unwrap_err();
+    assert_eq!((failure.kind(), rig.opened.len()), (Kind::FallbackRefused, 0), "{failure:#}");
+    assert_eq!(rig.count(Purpose::Token), 0);
+    // Without a secret it is as good as any client.
+    let dials = Dials {
+        clients: vec![PreRegistered::public("typed-in", REDIRECT)],
+        faults: registration_is_refused(),
+        ..old_server()
+    };
+    let mut rig = Rig::with(dials, |config| config.policy(policy));
+    rig.told = Some(("typed-in".to_owned(), None));
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+}
+
+fn registration_is_refused() -> Vec<Fault> {
+    vec![Fault { purpose: Purpose::Registration, nth: 0, what: Trouble::Status(404) }]
+}
+
+/// The client was registered when the server's own origin had metadata; it has none any more.
+#[test]
+fn a_stored_secret_is_not_shown_to_a_guessed_endpoint() {
+    let dials = Dials {
+        auth_methods: Some(vec!["client_secret_basic".to_owned()]),
+        server_metadata: ServerMetadata::Oauth,
+        refresh_tokens: RefreshTokens::Never,
+        ..old_server()
+    };
+    let mut rig = works(dials);
+    assert!(rig.auth.authorized().unwrap().legacy);
+    rig.world.dials_mut().server_metadata = ServerMetadata::Nowhere;
+    rig.now += 3600;
+    let before = rig.count(Purpose::Token);
+    let failure = rig.call("tools/list", None).unwrap_err();
+    assert_eq!((failure.kind(), rig.opened.len()), (Kind::FallbackRefused, 1), "{failure:#}");
+    assert_eq!(rig.count(Purpose::Token), before);
+}
+
+#[test]
+fn no_policy_makes_a_guessed_endpoint_see_a_secret() {
+    let policy = IssuerPolicy::with(|it| it.auth_method = Some(AuthMethod::ClientSecretPost));
+    let mut rig = Rig::with(old_server(), |config| config.issuer("https://mcp.example", policy));
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    let exchange = rig.world.exchanges().iter().find(|it| it.purpose == Purpose::Token).unwrap();
+    assert_eq!((exchange.parameter("client_secret"), &exchange.authorization), (None, &None));
 }
 
 #[test]

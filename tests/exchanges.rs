@@ -76,12 +76,25 @@ fn one_after_a_restart_with_an_expired_token() {
 
 #[test]
 fn one_for_a_step_up() {
-    let mut rig = Rig::new(Dials::default());
+    let known = PreRegistered::public("by-hand", REDIRECT);
+    let dials = Dials { clients: vec![known], ..Dials::default() };
+    let mut rig =
+        Rig::with(dials, |config| config.preregistered(Preregistered::new("https://as.example", "by-hand")));
     rig.call("tools/list", None).unwrap();
     let before = made(&rig);
     assert_eq!(rig.call("tools/call", Some("write_file")).unwrap().status(), 200);
     assert_eq!((made(&rig), rig.opened.len()), (before + 1, 2));
     assert_eq!(rig.asked("scope").as_deref(), Some("files:read files:write"));
+}
+
+/// The server's answer to the registration names the scopes that the client may ask for, so it registers for more.
+#[test]
+fn four_for_a_step_up_beyond_the_registration() {
+    let mut rig = Rig::new(Dials::default());
+    rig.call("tools/list", None).unwrap();
+    let before = made(&rig);
+    assert_eq!(rig.call("tools/call", Some("write_file")).unwrap().status(), 200);
+    assert_eq!((made(&rig), rig.opened.len()), (before + 4, 2));
 }
 
 #[test]

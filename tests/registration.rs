@@ -5,11 +5,12 @@ mod support;
 use mcp_auth::wire::client::AuthMethod;
 use mcp_auth::wire::server_metadata::IssuerMatch;
 use mcp_auth::{
-    ClientMetadata, Config, Event, IssuerPolicy, Kind, Outcome, Policy, Preregistered, ServerChoice,
+    ClientMetadata, Config, Event, IssuerPolicy, Kind, Outcome, Policy, Preregistered, Retry, ServerChoice,
+    Verdict,
 };
 use mcp_auth_testbed::{
     AuthorizationServers, Dials, Fault, IssuerValue, Person as Scripted, PreRegistered, Purpose,
-    RegisteredRedirects, Registration, SecretDespiteNone, Trouble,
+    RegisteredRedirects, Registration, RegistrationScope, SecretDespiteNone, Trouble,
 };
 use support::{REDIRECT, Rig, works};
 
@@ -81,6 +82,31 @@ fn a_refused_registration_says_what_the_server_said() {
     let failure = rig.call("tools/list", None).unwrap_err();
     assert_eq!(failure.kind(), Kind::RegistrationRejected);
     assert!(failure.to_string().contains("403 Forbidden"), "{failure}");
+}
+
+/// Nobody can mend a server that is busy, so nobody is asked to.
+#[test]
+fn a_registration_that_may_succeed_later_is_tried_later() {
+    for (what, kind, retry) in [
+        (Trouble::RetryAfter(503, 30), Kind::UnexpectedStatus, Retry::Later),
+        (Trouble::RetryAfter(429, 30), Kind::UnexpectedStatus, Retry::Later),
+        (
+            Trouble::RedirectTo("https://evil.example/register".to_owned()),
+            Kind::Redirected,
+            Retry::AfterChange,
+        ),
+    ] {
+        let faults = vec![Fault { purpose: Purpose::Registration, nth: 1, what }];
+        let policy = Policy::with(|it| it.ask_for_client = true);
+        let mut rig = Rig::with(Dials { faults, ..Dials::default() }, |config| config.policy(policy));
+        rig.told = Some(("typed-in".to_owned(), None));
+        let failure = rig.call("tools/list", None).unwrap_err();
+        assert_eq!((failure.kind(), failure.retry()), (kind, retry), "{failure:#}");
+        let wait = failure.retry_at.map(|at| at.as_secs() - rig.now);
+        assert_eq!(wait, (retry == Retry::Later).then_some(30));
+        assert!(rig.told.is_some(), "the person is asked");
+        assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    }
 }
 
 #[test]
@@ -196,6 +222,89 @@ fn the_callers_method_overrides_the_list() {
     assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
 }
 
+fn by_policy(method: AuthMethod) -> impl Fn(Config) -> Config {
+    move |config| config.issuer("https://as.example", IssuerPolicy::with(|it| it.auth_method = Some(method)))
+}
+
+/// Whether the trail says that policy named the method.
+fn says_so(rig: &Rig) -> bool {
+    let entries = rig.auth.trail().entries();
+    entries.iter().any(|it| it.verdict == Verdict::Deviation && it.note.contains("auth_method"))
+}
+
+/// How the client authenticated at the token endpoint, last.
+fn spoke(rig: &Rig) -> &'static str {
+    let last = rig.world.exchanges().iter().rfind(|it| it.purpose == Purpose::Token).unwrap();
+    match (&last.authorization, last.parameter("client_secret")) {
+        (Some(_), None) => "client_secret_basic",
+        (None, Some(_)) => "client_secret_post",
+        (None, None) => "none",
+        (Some(_), Some(_)) => panic!("both at once"),
+    }
+}
+
+#[test]
+fn a_method_by_policy_is_what_is_registered() {
+    let mut rig = Rig::with(Dials::default(), by_policy(AuthMethod::ClientSecretPost));
+    rig.call("tools/list", None).unwrap();
+    assert_eq!((spoke(&rig), says_so(&rig)), ("client_secret_post", true));
+    // A client that registered before speaks so too, when it renews.
+    rig.now += 3600;
+    rig.call("tools/list", None).unwrap();
+    assert_eq!((spoke(&rig), says_so(&rig)), ("client_secret_post", true));
+}
+
+#[test]
+fn a_method_by_policy_holds_for_a_client_that_is_stored() {
+    let basic = methods(&["client_secret_basic"]);
+    let mut rig = works(Dials { auth_methods: basic, ..Dials::default() });
+    assert_eq!((spoke(&rig), says_so(&rig)), ("client_secret_basic", false));
+    rig.restart(by_policy(AuthMethod::ClientSecretPost));
+    rig.now += 3600;
+    // This server knows the client by the other method, so it refuses; what was sent is what policy said.
+    let _ = rig.run(Event::Restore);
+    assert_eq!((spoke(&rig), says_so(&rig)), ("client_secret_post", true));
+}
+
+#[test]
+fn a_client_without_a_secret_is_public_whatever_policy_says() {
+    let configure =
+        |config: Config| by_policy(AuthMethod::ClientSecretPost)(config).metadata_document(DOCUMENT);
+    let mut rig = Rig::with(with_document(), configure);
+    rig.call("tools/list", None).unwrap();
+    assert_eq!((rig.asked("client_id").as_deref(), spoke(&rig)), (Some(DOCUMENT), "none"));
+    assert!(!says_so(&rig), "{}", rig.auth.trail());
+}
+
+#[test]
+fn what_the_caller_says_of_a_client_is_closer_than_what_it_says_of_the_issuer() {
+    let known = PreRegistered::confidential("by-hand", "the-secret", "client_secret_post", REDIRECT);
+    let mut rig = Rig::with(Dials { clients: vec![known], ..Dials::default() }, |config| {
+        let client = Preregistered::new("https://as.example", "by-hand").secret("the-secret");
+        by_policy(AuthMethod::ClientSecretBasic)(config)
+            .preregistered(client.method(AuthMethod::ClientSecretPost))
+    });
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    assert_eq!((spoke(&rig), says_so(&rig)), ("client_secret_post", false));
+    rig.now += 3600;
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    assert_eq!(spoke(&rig), "client_secret_post");
+}
+
+/// Some servers register `none`, give a secret with it, and want to see it.
+#[test]
+fn a_secret_that_is_demanded_despite_none_needs_a_policy() {
+    let dials = Dials {
+        registered_method: Some("none".to_owned()),
+        secret_despite_none: SecretDespiteNone::Demanded,
+        ..Dials::default()
+    };
+    assert_eq!(fails(dials.clone()), Kind::ClientRejected);
+    let mut rig = Rig::with(dials, by_policy(AuthMethod::ClientSecretPost));
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    assert_eq!((spoke(&rig), says_so(&rig)), ("client_secret_post", true));
+}
+
 #[test]
 fn a_resource_that_moves_gets_a_new_client() {
     let mut rig = works(Dials::default());
@@ -303,6 +412,75 @@ fn a_login_that_fails_does_not_undo_its_registration() {
     }
     assert_eq!((rig.opened.len(), rig.count(Purpose::Registration)), (4, 1));
     rig.world.dials_mut().person = Scripted::Allows;
+    rig.log_in().unwrap();
+    assert_eq!(rig.count(Purpose::Registration), 1);
+}
+
+/// RFC 7591 §2: a client may use the scopes that its registration names. So one that is to ask for more registers for
+/// more, and one that is to ask for no more does not.
+#[test]
+fn a_client_that_asks_for_more_than_it_is_registered_for_registers_anew() {
+    let mut rig = works(Dials {
+        registration_scope: RegistrationScope::Binding,
+        access_lifetime: 600,
+        ..Dials::default()
+    });
+    let first = rig.auth.authorized().unwrap().client_id;
+    assert_eq!(rig.call("tools/call", Some("write_file")).unwrap().status(), 200);
+    let second = rig.auth.authorized().unwrap();
+    assert_eq!((rig.opened.len(), rig.count(Purpose::Registration)), (2, 2));
+    assert_ne!(second.client_id, first);
+    assert_eq!(second.granted.to_string(), "files:read files:write");
+    // What was registered for is known after a restart.
+    rig.restart(|config| config);
+    rig.world.revoke_everything();
+    rig.now += 600;
+    assert_eq!(rig.call("tools/call", Some("write_file")).unwrap().status(), 200);
+    assert_eq!((rig.opened.len(), rig.count(Purpose::Registration)), (3, 2));
+}
+
+#[test]
+fn a_registration_without_scopes_binds_to_none() {
+    let dials = Dials { resource_scopes: None, challenge_scope: false, ..Dials::default() };
+    let mut rig = works(Dials { registration_scope: RegistrationScope::Binding, ..dials });
+    assert_eq!(rig.asked("scope"), None);
+    assert_eq!(rig.call("tools/call", Some("write_file")).unwrap().status(), 200);
+    assert_eq!((rig.opened.len(), rig.count(Purpose::Registration)), (2, 1));
+}
+
+#[test]
+fn a_server_that_registers_no_scopes_is_asked_without() {
+    let mut rig = works(Dials { registration_scope: RegistrationScope::Refused, ..Dials::default() });
+    assert_eq!((rig.count(Purpose::Registration), rig.asked("scope").as_deref()), (2, Some("files:read")));
+    // It named none, so it is good for any.
+    assert_eq!(rig.call("tools/call", Some("write_file")).unwrap().status(), 200);
+    assert_eq!(rig.count(Purpose::Registration), 2);
+    works(Dials { registration_scope: RegistrationScope::Required, ..Dials::default() });
+    // Once: what else is wrong with the metadata is not mended by leaving out the scope.
+    let mut rig = Rig::new(Dials { registration: Registration::Open, ..Dials::default() });
+    let body = br#"{"error":"invalid_client_metadata","error_description":"no"}"#.to_vec();
+    let what = Trouble::Answer(400, "application/json", body);
+    rig.world.dials_mut().faults = vec![Fault { purpose: Purpose::Registration, nth: 0, what }];
+    assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::RegistrationRejected);
+    assert_eq!(rig.count(Purpose::Registration), 2);
+}
+
+/// The authorization endpoint has its own word on a client.
+#[test]
+fn a_client_that_the_authorization_endpoint_refuses_is_not_used_again() {
+    for error in ["unauthorized_client", "invalid_client", "invalid_scope"] {
+        let mut rig = Rig::new(Dials { authorization_error: Some(error.to_owned()), ..Dials::default() });
+        let failure = rig.log_in().unwrap_err();
+        assert_eq!((failure.kind(), rig.opened.len()), (Kind::AuthorizationFailed, 1), "{failure}");
+        rig.world.dials_mut().authorization_error = None;
+        rig.log_in().unwrap();
+        assert_eq!(rig.count(Purpose::Registration), 2, "{error}");
+    }
+    // Nothing is wrong with the client.
+    let mut rig =
+        Rig::new(Dials { authorization_error: Some("server_error".to_owned()), ..Dials::default() });
+    rig.log_in().unwrap_err();
+    rig.world.dials_mut().authorization_error = None;
     rig.log_in().unwrap();
     assert_eq!(rig.count(Purpose::Registration), 1);
 }

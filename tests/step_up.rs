@@ -2,11 +2,12 @@
 
 mod support;
 
-use std::time::Duration;
-
 use http::{HeaderMap, StatusCode, header};
 use mcp_auth::{Challenge, Event, Generation, Kind, Policy, Scopes, TokenSource};
-use mcp_auth_testbed::{Dials, Person as Scripted, Purpose, Refusal, ResourceMetadata, ScopeUnknown, StepUp};
+use mcp_auth_testbed::{
+    Dials, Fault, Person as Scripted, Purpose, Refusal, RegistrationScope, ResourceMetadata, ScopeUnknown,
+    StepUp, Trouble,
+};
 use support::{Rig, authorized};
 
 #[test]
@@ -18,7 +19,7 @@ fn what_was_asked_before_is_asked_again() {
         assert_eq!(rig.asked("scope").as_deref(), Some("files:read files:write"));
         // The wider grant serves both.
         assert_eq!(rig.call("tools/call", Some("echo")).unwrap().status(), 200);
-        assert_eq!((rig.opened.len(), rig.count(Purpose::Registration)), (2, 1));
+        assert_eq!((rig.opened.len(), rig.count(Purpose::Registration)), (2, 2));
     }
 }
 
@@ -89,27 +90,78 @@ fn needs(rig: &mut Rig, scopes: &[&str]) {
 
 #[test]
 fn step_ups_in_vain_are_counted_for_each_operation() {
-    let policy = Policy::with(|it| {
-        it.step_ups = 1;
-        it.quiet_time = Duration::ZERO;
-    });
+    let policy = Policy::with(|it| it.step_ups = 1);
     let mut rig = Rig::with(Dials::default(), |config| config.policy(policy));
     rig.call("tools/list", None).unwrap();
     needs(&mut rig, &["files:read", "files:write"]);
-    rig.world.dials_mut().person = Scripted::Denies;
-    for (name, expected, opened) in [
-        ("echo", Kind::AccessDenied, 2),
-        ("echo", Kind::InsufficientScope, 2),
-        ("read_file", Kind::AccessDenied, 3),
-        ("echo", Kind::InsufficientScope, 3),
-    ] {
+    rig.world.dials_mut().granted_scopes = Some(vec!["files:read".to_owned()]);
+    for (name, opened) in [("echo", 2), ("echo", 2), ("read_file", 3), ("echo", 3)] {
         let failure = rig.call("tools/call", Some(name)).unwrap_err();
-        assert_eq!((failure.kind(), rig.opened.len()), (expected, opened), "{name}");
+        assert_eq!((failure.kind(), rig.opened.len()), (Kind::InsufficientScope, opened), "{name}");
     }
     // A person who logs in has changed their mind.
-    rig.world.dials_mut().person = Scripted::Allows;
+    rig.world.dials_mut().granted_scopes = None;
     rig.log_in().unwrap();
     assert_eq!(rig.call("tools/call", Some("echo")).unwrap().status(), 200);
+}
+
+/// Nobody has seen that the grant does not suffice, because there was none. That a person is left alone is another matter.
+#[test]
+fn a_step_up_that_brought_nothing_is_not_in_vain() {
+    let mut rig = Rig::new(Dials::default());
+    rig.call("tools/list", None).unwrap();
+    rig.world.dials_mut().person = Scripted::Denies;
+    for (later, opened) in [(0, 2), (0, 2), (0, 2), (60, 3), (0, 3), (60, 4)] {
+        rig.now += later;
+        let failure = rig.call("tools/call", Some("write_file")).unwrap_err();
+        assert_eq!((failure.kind(), rig.opened.len()), (Kind::AccessDenied, opened));
+    }
+    rig.world.dials_mut().person = Scripted::Allows;
+    rig.now += 60;
+    assert_eq!(rig.call("tools/call", Some("write_file")).unwrap().status(), 200);
+    // The same where the token endpoint cannot be reached.
+    let mut rig = Rig::new(Dials::default());
+    rig.call("tools/list", None).unwrap();
+    rig.world.dials_mut().faults = vec![Fault { purpose: Purpose::Token, nth: 0, what: Trouble::Drop }];
+    for _ in 0..4 {
+        let failure = rig.call("tools/call", Some("write_file")).unwrap_err();
+        assert_eq!(failure.kind(), Kind::Unreachable);
+        rig.now += 60;
+    }
+    rig.world.dials_mut().faults.clear();
+    assert_eq!(rig.call("tools/call", Some("write_file")).unwrap().status(), 200);
+}
+
+/// A renewal beside a step-up gives what was granted before, and says nothing about the step-up.
+#[test]
+fn a_renewal_beside_a_step_up_does_not_count() {
+    let policy = Policy::with(|it| it.step_ups = 1);
+    let mut rig =
+        Rig::with(Dials { access_lifetime: 100, ..Dials::default() }, |config| config.policy(policy));
+    rig.call("tools/list", None).unwrap();
+    for opened in [2, 3] {
+        let held = rig.auth.authorized().unwrap().generation;
+        rig.tell(lacking("files:write", Some(held)));
+        while rig.opened.len() < opened {
+            let action = rig.poll();
+            if let Some(event) = rig.answer(action) {
+                rig.tell(event);
+            }
+        }
+        rig.now += 100;
+        rig.tell(Event::Restore);
+        while rig.renewed.is_empty() {
+            let action = rig.poll();
+            if let Some(event) = rig.answer(action) {
+                rig.tell(event);
+            }
+        }
+        rig.renewed.clear();
+        rig.tell(Event::Cancelled);
+        rig.drive().unwrap_err();
+        rig.now += 60;
+    }
+    assert_eq!(rig.call("tools/call", Some("write_file")).unwrap().status(), 200);
 }
 
 #[test]
@@ -168,7 +220,9 @@ fn a_late_refusal_of_a_narrower_token_is_not_in_vain() {
 /// MCP: the metadata that a challenge names is the one to be used, for a 403 as for a 401.
 #[test]
 fn a_step_up_reads_metadata_that_it_has_not_read_yet() {
-    let mut rig = Rig::new(Dials { advertise_metadata: false, ..Dials::default() });
+    // A client that is registered for no scope in particular may ask for any.
+    let registration_scope = RegistrationScope::Refused;
+    let mut rig = Rig::new(Dials { advertise_metadata: false, registration_scope, ..Dials::default() });
     rig.call("tools/list", None).unwrap();
     let before = rig.count(Purpose::ResourceMetadata);
     rig.call("tools/call", Some("write_file")).unwrap();
@@ -178,6 +232,22 @@ fn a_step_up_reads_metadata_that_it_has_not_read_yet() {
     needs(&mut rig, &["files:read", "offline_access"]);
     rig.call("tools/list", None).unwrap();
     assert_eq!(rig.count(Purpose::ResourceMetadata), before + 1);
+}
+
+/// The record names the client; whether it can be used still is another matter.
+#[test]
+fn a_step_up_whose_client_cannot_be_used_gets_another() {
+    let registration_scope = RegistrationScope::Refused;
+    let mut rig = Rig::new(Dials { registration_scope, ..Dials::default() });
+    rig.call("tools/list", None).unwrap();
+    let first = rig.auth.authorized().unwrap().client_id;
+    rig.restart_at("http://127.0.0.1:4000/callback");
+    assert_eq!(rig.call("tools/call", Some("write_file")).unwrap().status(), 200);
+    assert_ne!(rig.auth.authorized().unwrap().client_id, first);
+    assert_eq!(
+        (rig.opened.len(), rig.asked("redirect_uri").as_deref()),
+        (2, Some("http://127.0.0.1:4000/callback"))
+    );
 }
 
 #[test]

@@ -3,12 +3,15 @@
 mod support;
 
 use http::{HeaderMap, StatusCode};
+use mcp_auth::wire::client::AuthMethod;
 use mcp_auth::wire::token::TokenShape;
 use mcp_auth::{
-    Access, Action, Challenge, Event, Generation, IssuerPolicy, Kind, Outcome, Retry, Secret, TokenSource,
+    Access, Action, Challenge, Config, Event, Generation, IssuerPolicy, Kind, Outcome, Preregistered, Retry,
+    Scopes, Secret, TokenSource,
 };
 use mcp_auth_testbed::{
-    Dials, ExpiresIn, Fault, Purpose, RefreshTokens, Rotation, ScopeAnswer, TokenBody, TokenType, Trouble,
+    Dials, ExpiresIn, Fault, PreRegistered, Purpose, RefreshTokens, Rotation, ScopeAnswer, TokenBody,
+    TokenType, Trouble,
 };
 use support::{Person, Rig, StoreMood, authorized, works};
 use url::Url;
@@ -76,6 +79,20 @@ fn a_failed_exchange_is_a_typed_failure() {
         assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), kind, "{what:?}");
         rig.log_in().unwrap();
     }
+}
+
+/// A server that fails is not believed in what it says of the client, and says itself when it may be asked again.
+#[test]
+fn an_exchange_that_fails_for_now_says_when_to_come_back() {
+    let mut rig = Rig::new(Dials::default());
+    rig.world.dials_mut().faults =
+        vec![Fault { purpose: Purpose::Token, nth: 1, what: Trouble::RetryAfter(503, 40) }];
+    let failure = rig.call("tools/list", None).unwrap_err();
+    assert_eq!((failure.kind(), failure.retry()), (Kind::UnexpectedStatus, Retry::Later));
+    assert_eq!(failure.retry_at.map(|at| at.as_secs()), Some(rig.now + 40));
+    // What was asked for then is no part of another failure.
+    rig.world.dials_mut().person = mcp_auth_testbed::Person::Denies;
+    assert_eq!(rig.log_in().unwrap_err().retry_at, None);
 }
 
 #[test]
@@ -305,4 +322,131 @@ fn a_refresh_that_lost_the_race_takes_the_winners_token() {
     let outcome = authorized(rig.drive().unwrap());
     assert_eq!((outcome.generation, outcome.source), (winner.generation, TokenSource::Kept));
     assert_eq!((rig.opened.len(), rig.count(Purpose::Token)), (1, 3));
+}
+
+/// Whoever began an attempt is told of its end, though another began and ended before anybody asked.
+#[test]
+fn an_end_that_nobody_has_polled_is_not_lost() {
+    let mut rig = works(Dials::default());
+    rig.tell(Event::Restore);
+    let load = rig.poll();
+    let found = rig.answer(load).unwrap();
+    rig.tell(found);
+    rig.tell(refusal(None, 0));
+    rig.tell(Event::LogIn { scopes: Scopes::new() });
+    rig.tell(Event::Cancelled);
+    for _ in 0..2 {
+        let Action::Finish(Ok(outcome)) = rig.poll() else { panic!("it has ended") };
+        assert_eq!(authorized(outcome).source, TokenSource::Kept);
+    }
+    let Action::Finish(Err(failure)) = rig.poll() else { panic!("it was called off") };
+    assert_eq!(failure.kind(), Kind::Cancelled);
+    assert!(matches!(rig.poll(), Action::Wait(None)));
+}
+
+/// What an attempt still wanted when it ended is not done any more.
+#[test]
+fn what_nobody_has_polled_is_dropped_with_its_attempt() {
+    let mut rig = Rig::new(Dials::default());
+    rig.tell(Event::LogIn { scopes: Scopes::new() });
+    rig.tell(Event::Cancelled);
+    assert!(matches!(rig.poll(), Action::Finish(Err(_))));
+    assert!(matches!(rig.poll(), Action::Wait(None)));
+    // The same with a request that is ready to be sent.
+    rig.tell(Event::LogIn { scopes: Scopes::new() });
+    let load = rig.poll();
+    let found = rig.answer(load).unwrap();
+    rig.tell(found);
+    rig.tell(Event::Cancelled);
+    assert!(matches!(rig.poll(), Action::Finish(Err(_))));
+    assert!(matches!(rig.poll(), Action::Wait(None)));
+}
+
+/// The caller may have changed the secret since the record was written.
+#[test]
+fn a_configured_secret_is_the_one_of_the_configuration() {
+    let known = |secret: &str| {
+        PreRegistered::confidential("by-hand", secret, "client_secret_post", support::REDIRECT)
+    };
+    let configured = |secret: &'static str| {
+        move |config: Config| {
+            let client = Preregistered::new("https://as.example", "by-hand").secret(secret);
+            config.preregistered(client.method(AuthMethod::ClientSecretPost))
+        }
+    };
+    let dials = Dials { clients: vec![known("the-first-secret")], ..Dials::default() };
+    let mut rig = Rig::with(dials, configured("the-first-secret"));
+    rig.call("tools/list", None).unwrap();
+    rig.world.dials_mut().clients = vec![known("the-second-secret")];
+    rig.restart(configured("the-second-secret"));
+    rig.now += 3600;
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    // The record's word for its endpoints is not enough for a secret that the record does not hold: it costs a login.
+    assert_eq!(rig.opened.len(), 2);
+}
+
+/// What the server says of a configured client is understood, whatever the status; nothing is sent twice.
+#[test]
+fn a_configured_client_that_is_refused_sends_its_refresh_token_once() {
+    let dials =
+        Dials { clients: vec![PreRegistered::public("by-hand", support::REDIRECT)], ..Dials::default() };
+    let configure =
+        |config: Config| config.preregistered(Preregistered::new("https://as.example", "by-hand"));
+    for status in [200, 400, 401] {
+        let mut rig = Rig::with(dials.clone(), configure);
+        rig.call("tools/list", None).unwrap();
+        let body = br#"{"error":"invalid_client"}"#.to_vec();
+        let what = Trouble::Answer(status, "application/json", body);
+        rig.world.dials_mut().faults = vec![Fault { purpose: Purpose::Refresh, nth: 0, what }];
+        rig.now += 3600;
+        assert_eq!(rig.run(Event::Restore).unwrap_err().kind(), Kind::Configuration);
+        assert_eq!((rig.world.count(Purpose::Refresh), rig.store.len()), (1, 1), "{status}");
+    }
+}
+
+/// The code is spent, and so is the client: the next login has another.
+#[test]
+fn a_client_that_is_refused_with_its_code_registers_anew() {
+    let body = br#"{"error":"invalid_client"}"#.to_vec();
+    let what = Trouble::Answer(401, "application/json", body);
+    let faults = vec![Fault { purpose: Purpose::CodeExchange, nth: 1, what }];
+    let mut rig = Rig::new(Dials { faults, ..Dials::default() });
+    let failure = rig.log_in().unwrap_err();
+    assert_eq!((failure.kind(), failure.retry()), (Kind::ClientRejected, Retry::LogIn));
+    rig.log_in().unwrap();
+    assert_eq!(rig.count(Purpose::Registration), 2);
+}
+
+/// A generation names one state of the record, whoever wrote it; so it is above every one that was seen.
+#[test]
+fn a_login_that_meets_another_record_is_newer_than_it() {
+    let mut rig = Rig::new(Dials::default());
+    rig.log_in().unwrap();
+    rig.now += 10;
+    rig.world.revoke_everything();
+    let (key, mut other) = rig.store.clone().pop_first().unwrap();
+    other.generation = Generation::new(rig.now + 1_000);
+    rig.tell(refusal(Some(rig.auth.authorized().unwrap().generation), 0));
+    let mut written = Vec::new();
+    let done = loop {
+        match rig.poll() {
+            Action::Finish(outcome) => break authorized(outcome.unwrap()),
+            action => {
+                if let Action::Store(save) = &action
+                    && save.credential().refresh_token.is_some()
+                {
+                    written.push(save.credential().generation);
+                    if written.len() == 1 {
+                        rig.store.insert(key.clone(), other.clone());
+                    }
+                }
+                if let Some(event) = rig.answer(action) {
+                    rig.tell(event);
+                }
+            }
+        }
+    };
+    assert_eq!((written.len(), done.source), (2, TokenSource::LoggedIn));
+    assert!(written[0] < other.generation && written[1] > other.generation, "{written:?}");
+    assert_eq!(rig.store[&key].generation, written[1]);
 }

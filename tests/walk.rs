@@ -36,6 +36,12 @@ impl Walk {
             (purpose, &method, url.to_owned())
         );
         assert!(matches!(self.auth.poll(), Action::Wait(Some(_))));
+        // The revision decides what metadata says, and nothing else (MCP 2026-07-28, protocol version header).
+        let metadata = matches!(purpose, Purpose::ResourceMetadata | Purpose::ServerMetadata);
+        let request = send.request();
+        let revision = request.headers().get("mcp-protocol-version").map(|value| value.to_str().unwrap());
+        assert_eq!(revision, metadata.then_some("2026-07-28"));
+        drop(request);
         send
     }
 }

@@ -72,6 +72,7 @@ impl Authorizer {
             }
             Turn::Obtained(credential) => self.begin_held(Held::Tokens(credential)),
             Turn::Granted { credential, source, unsaved } => {
+                self.step_ups.granted(&credential.granted);
                 let installed = self.install(credential, source, unsaved);
                 match installed {
                     _ if self.logging_out => self.become_logout(),
@@ -108,7 +109,6 @@ impl Authorizer {
         if grant.source == TokenSource::LoggedIn {
             self.quiet = None;
         }
-        self.step_ups.granted(&grant.credential.granted);
         let outcome = Outcome::Authorized(Box::new(authorized(&grant, source)));
         self.grant = Some(grant);
         Ok(outcome)

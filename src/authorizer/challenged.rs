@@ -41,7 +41,7 @@ impl Authorizer {
             }
         }
         self.world.trail = Trail::default();
-        self.world.seen = false;
+        (self.world.seen, self.world.retry_at) = (false, None);
         if challenge.demand.dpop && !challenge.demand.bearer {
             // A Bearer token instead of a bound one would be a weaker one than the server wants.
             let expected = "a challenge that offers Bearer";
@@ -95,7 +95,7 @@ impl Authorizer {
             .zip(granted.as_ref())
             .is_some_and(|(challenged, granted)| current && challenged.is_subset(granted));
         let limit = self.world.config.policies().step_ups;
-        if in_vain || self.step_ups.begin(&challenge.operation, challenged) > limit {
+        if in_vain || self.step_ups.in_vain(&challenge.operation) >= limit {
             let wanted = challenged.map_or("no scope that it names".to_owned(), Scopes::to_string);
             let has = granted.as_ref().map_or("none".to_owned(), Scopes::to_string);
             let expected = format!("the granted scopes ({has}) to suffice after at most {limit} step-ups");
@@ -109,6 +109,7 @@ impl Authorizer {
             self.finish_failed(breach);
             return;
         }
+        self.step_ups.begin(&challenge.operation, challenged);
         let refused = challenge.refused;
         self.begin_refused(
             Aim { demand: challenge.demand, interactive: true, step_up: true, ..Aim::default() },

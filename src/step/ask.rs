@@ -26,25 +26,22 @@ impl Asking {
             let expected = format!("a client identifier for {}", self.found.server.issuer);
             return Breach::new(Kind::NoClient, CLAUSE, expected, "none").into();
         };
-        match read(world, &self.found, told) {
+        match read(world, told) {
             Ok(client) => client::agreed(world, self.found, client, "the person named a client"),
             Err(breach) => breach.into(),
         }
     }
 }
 
-fn read(world: &World, found: &Found, told: Told) -> Result<Client, Breach> {
+fn read(world: &World, told: Told) -> Result<Client, Breach> {
     let id = told.client_id.trim().to_owned();
     if !is_client_id(&id) {
         let expected = "printable ASCII characters";
         return Err(Breach::new(Kind::NoClient, "RFC 6749 appendix A.1", expected, "something else"));
     }
     let secret = told.client_secret.filter(|secret| !secret.expose().is_empty());
-    let offered = client::offered(world, &found.server, &found.metadata);
-    let method = Client::method_for(secret.is_some(), offered.as_deref())?;
     Ok(Client {
         secret,
-        method,
         redirect_uris: vec![world.config.redirect_url().to_owned()],
         registered_at: Some(world.now),
         ..Client::new(id, Origin::Prompted)

@@ -11,6 +11,7 @@ use crate::wire::client::{AuthMethod, Client, Origin};
 use crate::wire::server_metadata::ServerMetadata;
 
 const ORDER: &str = "MCP 2026-07-28, client registration";
+const FALLBACKS: &str = "MCP 2025-03-26, fallbacks for servers without metadata discovery";
 const BINDING: &str = "MCP 2026-07-28, authorization server binding";
 
 pub(crate) fn choose(world: &mut World, found: Found) -> Turn {
@@ -51,11 +52,11 @@ pub(crate) fn without_client(world: &mut World, found: Found) -> Turn {
 
 /// The client is settled: go on to the person.
 pub(crate) fn agreed(world: &mut World, found: Found, client: Client, how: &'static str) -> Turn {
+    let client = match settled(world, &found, client) {
+        Ok(client) => client,
+        Err(breach) => return breach.into(),
+    };
     world.note(Verdict::Decided, how, ORDER);
-    if let Some(method) = world.config.issuer_policy(&found.server.named).auth_method {
-        let note = format!("the client authenticates with {} by `auth_method`", method.as_str());
-        world.note(Verdict::Deviation, note, "RFC 8414 §2");
-    }
     if found.aim.held.is_none() && client.origin != Origin::Preregistered {
         let elsewhere = world.config.known_clients().iter().find_map(|known| known.issuer.as_ref());
         if let Some(elsewhere) = elsewhere {
@@ -73,15 +74,52 @@ pub(crate) fn agreed(world: &mut World, found: Found, client: Client, how: &'sta
     consent::begin(world, found.aim, terms)
 }
 
-/// The methods that the server offers, or the one that policy says instead.
-pub(crate) fn offered(
+/// A client with the way in which it authenticates: as the caller says, else as it is registered, else by what the server
+/// lists. A server whose endpoints are guessed is shown no secret.
+fn settled(world: &World, found: &Found, client: Client) -> Result<Client, Breach> {
+    if client.secret.is_some() && is_guess(world, found) {
+        let got = "none, and a client secret is not sent to a guessed endpoint";
+        return Err(Breach::new(Kind::FallbackRefused, FALLBACKS, "authorization server metadata", got));
+    }
+    let method = match (method(world, &found.server, &client), client.origin) {
+        (Some((method, _)), _) => method,
+        (None, Origin::Dynamic | Origin::MetadataDocument) => client.method,
+        (None, Origin::Preregistered | Origin::Prompted) => {
+            let listed = found.metadata.token_endpoint_auth_methods_supported.as_deref();
+            Client::method_for(client.secret.is_some(), listed)?
+        }
+    };
+    if method == AuthMethod::PrivateKeyJwt {
+        let expected = "none, client_secret_basic or client_secret_post";
+        return Err(Breach::new(Kind::Unsupported, "RFC 7523 §2.2", expected, method.as_str()));
+    }
+    if method.needs_secret() && client.secret.is_none() {
+        let expected = format!("a client secret for {}", method.as_str());
+        return Err(Breach::new(Kind::Configuration, "RFC 6749 §2.3", expected, "none"));
+    }
+    Ok(Client { method, ..client })
+}
+
+/// How the caller wants a client to authenticate, if it says so, and whether it does by `auth_method`: what it says of one
+/// client is closer than what it says of all. A client without a secret is public, whatever policy says.
+pub(crate) fn method(
     world: &World,
     server: &AuthorizationServer,
-    metadata: &ServerMetadata,
-) -> Option<Vec<String>> {
-    let policy = world.config.issuer_policy(&server.named);
-    let fixed = policy.auth_method.map(|method| vec![method.as_str().to_owned()]);
-    fixed.or_else(|| metadata.token_endpoint_auth_methods_supported.clone())
+    client: &Client,
+) -> Option<(AuthMethod, bool)> {
+    let known = world.config.client_for(&server.named).filter(|known| known.client_id == client.id);
+    let own = known.and_then(|known| known.method);
+    if let Some(own) = own.filter(|_| client.origin == Origin::Preregistered) {
+        return Some((own, false));
+    }
+    let policy = world.config.issuer_policy(&server.named).auth_method;
+    let fits = |method: &AuthMethod| !method.needs_secret() || client.secret.is_some();
+    policy.filter(fits).map(|method| (method, true))
+}
+
+/// Whether nothing is known of the server but where its endpoints would be by MCP 2025-03-26.
+pub(crate) fn is_guess(world: &World, found: &Found) -> bool {
+    found.server.legacy && found.metadata == ServerMetadata::legacy(world.server.url())
 }
 
 fn configured(world: &World, found: &Found) -> Result<Option<Client>, Breach> {
@@ -93,18 +131,8 @@ fn configured(world: &World, found: &Found) -> Result<Option<Client>, Breach> {
     if known.issuer.is_none() {
         moved(world, found)?;
     }
-    let offered = offered(world, server, &found.metadata);
-    let method = match known.method {
-        Some(method) => method,
-        None => Client::method_for(known.client_secret.is_some(), offered.as_deref())?,
-    };
-    if method != AuthMethod::None && known.client_secret.is_none() {
-        let expected = format!("a client secret for {}", method.as_str());
-        return Err(Breach::new(Kind::Configuration, "RFC 6749 §2.3", expected, "none"));
-    }
     Ok(Some(Client {
         secret: known.client_secret.clone(),
-        method,
         ..Client::new(&known.client_id, Origin::Preregistered)
     }))
 }
@@ -147,5 +175,6 @@ fn known(world: &World, found: &Found) -> Option<Client> {
         same && world.knows(held) && matches!(held.client.origin, Origin::Dynamic | Origin::Prompted)
     });
     let known = [held.map(|held| &held.client), world.registered(&found.server.issuer)];
-    known.into_iter().flatten().find(|it| it.usable(world.now, world.config.redirect_url())).cloned()
+    let fits = |it: &&Client| it.usable(world.now, world.config.redirect_url()) && it.may_ask(&found.asked);
+    known.into_iter().flatten().find(fits).cloned()
 }

@@ -143,13 +143,18 @@ impl Consenting {
                 Turn::Await(Step::Consenting(self))
             }
             Err(Refused::Fatal(breach)) => {
-                let unusable =
-                    matches!(breach.error.as_deref(), Some("invalid_client" | "unauthorized_client"));
-                if unusable && self.consent.terms.client.origin == Origin::MetadataDocument {
+                let terms = &self.consent.terms;
+                match (breach.error.as_deref(), terms.client.origin) {
                     // The server could not make use of the document; there may be another way.
-                    self.disowned(world, breach)
-                } else {
-                    breach.into()
+                    (Some("invalid_client" | "unauthorized_client"), Origin::MetadataDocument) => {
+                        self.disowned(world, breach)
+                    }
+                    // It registered this client, and does not let it do what it asks; the next login registers anew.
+                    (Some("invalid_client" | "unauthorized_client" | "invalid_scope"), Origin::Dynamic) => {
+                        world.disown(&terms.server.issuer, &terms.client);
+                        breach.into()
+                    }
+                    _ => breach.into(),
                 }
             }
         }

@@ -3,7 +3,7 @@
 use super::consent::indicated;
 use super::fetch::unanswered;
 use super::world::{Order, Sent};
-use super::{Pending, Step, Terms, Turn, World};
+use super::{Pending, Step, Terms, Turn, World, client};
 use crate::action::Purpose;
 use crate::base::breach::{Breach, Kind};
 use crate::base::redaction::Redaction;
@@ -11,7 +11,7 @@ use crate::base::secret::Secret;
 use crate::credential::{Credential, Generation, VERSION};
 use crate::event::Answer;
 use crate::trail::Verdict;
-use crate::wire::client::Origin;
+use crate::wire::client::{Client, Origin};
 use crate::wire::token::{Grant, TokenAnswer, TokenRequest, TokenShape};
 
 const CLAUSE: &str = "RFC 6749 §4.1.3";
@@ -52,7 +52,14 @@ pub(crate) fn send(
         | Grant::TokenExchange { .. }
         | Grant::DeviceCode { .. } => Purpose::Token,
     };
-    let request = TokenRequest { grant, client: &terms.client, resource, assertion: None };
+    let said = client::method(world, &terms.server, &terms.client);
+    let method = said.map_or(terms.client.method, |(method, _)| method);
+    if let Some((method, true)) = said {
+        let note = format!("the client authenticates with {} by `auth_method`", method.as_str());
+        world.note(Verdict::Deviation, note, "RFC 8414 §2");
+    }
+    let client = Client { method, ..terms.client.clone() };
+    let request = TokenRequest { grant, client: &client, resource, assertion: None };
     let message = request.build()?;
     world.send(Order {
         purpose,
@@ -106,14 +113,18 @@ fn configured(terms: &Terms, breach: Breach) -> Breach {
         return breach;
     }
     let expected = format!("{} to know the configured client {}", terms.server.issuer, terms.client.id);
-    Breach::new(Kind::Configuration, "RFC 6749 §5.2", expected, breach.got)
+    let error = breach.error;
+    Breach { error, ..Breach::new(Kind::Configuration, "RFC 6749 §5.2", expected, breach.got) }
 }
 
 impl Exchanging {
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
+        let retry_at =
+            if let Answer::Response(response) = &answer { response.retry_at(world.now) } else { None };
         let token = match read(world, &self.terms, &self.carried, answer, CLAUSE) {
             Ok(token) => token,
             Err(breach) => {
+                world.retry_at = retry_at;
                 if breach.kind == Kind::ClientRejected {
                     world.disown(&self.terms.server.issuer, &self.terms.client);
                 }

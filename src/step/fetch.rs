@@ -9,6 +9,7 @@ use crate::base::breach::{Breach, Kind};
 use crate::base::guard;
 use crate::event::{Answer, Response, SendFailure};
 use crate::step::world::Order;
+use crate::wire::refusal::passes;
 
 /// How many redirects are followed for one document.
 const MAX_REDIRECTS: u8 = 3;
@@ -61,8 +62,7 @@ impl Fetch {
             return self.redirected(world, &response);
         }
         // A server that is asked to wait may have the document after all.
-        let busy = matches!(status.as_u16(), 408 | 425 | 429);
-        let clean = status.is_client_error() && !busy;
+        let clean = status.is_client_error() && !passes(status.as_u16());
         let kind = if clean { Kind::NotFound } else { Kind::UnexpectedStatus };
         let breach = Breach::new(kind, self.clause, "status 200", format!("status {}", status.as_u16()));
         Fetched::Missed { url: self.url, status: Some(status.as_u16()), breach, clean }

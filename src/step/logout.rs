@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::fetch::unanswered;
 use super::world::{Lease, Order, Sent};
-use super::{Pending, Step, Turn, World, restore};
+use super::{Pending, Step, Turn, World, client, restore};
 use crate::action::Purpose;
 use crate::base::breach::{Breach, Kind};
 use crate::base::redaction::Redaction;
@@ -15,6 +15,7 @@ use crate::credential::{Credential, Generation};
 use crate::event::Answer;
 use crate::outcome::{Ended, LoggedOut};
 use crate::trail::Verdict;
+use crate::wire::client::Client;
 use crate::wire::revocation::{self, Hint, RevocationRequest};
 
 const REVOCATION: &str = "RFC 7009 §2";
@@ -193,7 +194,10 @@ impl LoggingOut {
         let none = || Breach::new(Kind::Unsupported, REVOCATION, "a revocation endpoint", "none");
         let held = self.held.as_ref().ok_or_else(none)?;
         let url = held.authorization_server.revocation_endpoint.as_deref().ok_or_else(none)?;
-        let message = RevocationRequest { token, hint, client: &held.client, assertion: None }.build()?;
+        let said = client::method(world, &held.authorization_server, &held.client);
+        let method = said.map_or(held.client.method, |(method, _)| method);
+        let client = Client { method, ..held.client.clone() };
+        let message = RevocationRequest { token, hint, client: &client, assertion: None }.build()?;
         world.send(Order {
             purpose: Purpose::Revocation,
             url,

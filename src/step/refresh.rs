@@ -3,8 +3,6 @@
 //! The record is held meanwhile. What follows from a refusal is sorted by [`Refusal`]; whatever it is, a token that
 //! has not expired and was not refused serves on, and no person is asked.
 
-use http::header;
-
 use super::save::After;
 use super::world::{Lease, Sent};
 use super::{Aim, Forgetting, Pending, Step, Terms, Turn, World, exchange, restore, save};
@@ -17,7 +15,6 @@ use crate::outcome::TokenSource;
 use crate::trail::Verdict;
 use crate::wire::client::Origin;
 use crate::wire::refusal::Refusal;
-use crate::wire::retry_after;
 use crate::wire::token::{Grant, TokenAnswer};
 
 const CLAUSE: &str = "RFC 6749 §6";
@@ -159,8 +156,7 @@ fn read(
     let interrupted = matches!(&answer, Answer::SendFailed(SendFailure::Interrupted(_)));
     if let Answer::Response(response) = &answer {
         status = Some(response.status);
-        let value = response.fields.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-        asked = value.and_then(|value| retry_after::read(value, world.now));
+        asked = response.retry_at(world.now);
     }
     exchange::read(world, terms, carried, answer, CLAUSE).map_err(|mut breach| {
         if interrupted {

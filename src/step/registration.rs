@@ -7,6 +7,7 @@ use super::{Pending, Step, Turn, World, client};
 use crate::action::Purpose;
 use crate::base::breach::{Breach, Kind};
 use crate::base::redaction::Redaction;
+use crate::base::scope::Scopes;
 use crate::base::secret::Secret;
 use crate::event::Answer;
 use crate::trail::Verdict;
@@ -21,23 +22,33 @@ pub(crate) struct Registering {
     carried: Redaction,
     found: Found,
     method: AuthMethod,
+    /// The scopes that it names: what will be asked for, or none.
+    scopes: Scopes,
 }
 
+/// Registers for what will be asked for and nothing else, because some servers refuse a scope that they do not know.
 pub(crate) fn begin(world: &mut World, found: Found) -> Turn {
-    match request(world, &found) {
+    let scopes = found.asked.clone();
+    send(world, found, scopes)
+}
+
+fn send(world: &mut World, found: Found, scopes: Scopes) -> Turn {
+    match request(world, &found, &scopes) {
         Ok((Sent { pending, carried }, method)) => {
-            Turn::Await(Step::Registering(Box::new(Registering { pending, carried, found, method })))
+            Turn::Await(Step::Registering(Box::new(Registering { pending, carried, found, method, scopes })))
         }
         Err(breach) => breach.into(),
     }
 }
 
-fn request(world: &mut World, found: &Found) -> Result<(Sent, AuthMethod), Breach> {
-    let offered = client::offered(world, &found.server, &found.metadata);
-    let method = method_to_register(offered.as_deref())?;
+fn request(world: &mut World, found: &Found, scopes: &Scopes) -> Result<(Sent, AuthMethod), Breach> {
+    let method = match by_policy(world, found) {
+        Some(method) => method_to_register(Some(&[method.as_str().to_owned()]))?,
+        None => method_to_register(found.metadata.token_endpoint_auth_methods_supported.as_deref())?,
+    };
     let server = &found.server;
     let statement = world.config.software_statement_for(&server.named).cloned();
-    let body = world.config.client().registration_body(method, &found.asked, statement.as_ref());
+    let body = world.config.client().registration_body(method, scopes, statement.as_ref());
     let text = String::from_utf8(body).unwrap_or_default();
     let bearer = world.config.registration_token(&server.named);
     let authorization = bearer.map(|token| Secret::new(format!("Bearer {}", token.expose())));
@@ -53,12 +64,20 @@ fn request(world: &mut World, found: &Found) -> Result<(Sent, AuthMethod), Breac
     Ok((sent, method))
 }
 
+/// The method that policy names, whatever the server lists or registers. None does at endpoints that are guessed.
+fn by_policy(world: &World, found: &Found) -> Option<AuthMethod> {
+    let policy = world.config.issuer_policy(&found.server.named).auth_method;
+    policy.filter(|_| !client::is_guess(world, found))
+}
+
 impl Registering {
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
         let url = self.found.metadata.registration_endpoint.clone().unwrap_or_default();
+        let mut retry_at = None;
         let (status, read) = match answer.response() {
             Ok(response) => {
                 let status = response.status.as_u16();
+                retry_at = response.retry_at(world.now);
                 (
                     Some(status),
                     Registration::read(status, &response.body).and_then(|it| self.judge(world, it)),
@@ -75,6 +94,12 @@ impl Registering {
             Err(breach) => {
                 let breach = self.carried.clear(breach);
                 world.passed_over(&url, status, &breach);
+                world.retry_at = retry_at;
+                if breach.error.as_deref() == Some("invalid_client_metadata") && !self.scopes.is_empty() {
+                    let note = "some servers register no scopes: once more without";
+                    world.note(Verdict::Decided, note, "RFC 7591 §2");
+                    return send(world, self.found, Scopes::new());
+                }
                 let refused = matches!(breach.kind, Kind::RegistrationRejected | Kind::RegistrationUnusable);
                 if refused && world.config.policies().ask_for_client {
                     client::without_client(world, self.found)
@@ -86,10 +111,16 @@ impl Registering {
     }
 
     fn judge(&self, world: &World, registration: Registration) -> Result<Client, Breach> {
+        let registration = match by_policy(world, &self.found) {
+            Some(method) => registration.with_method(method),
+            None => registration,
+        };
         let client = registration.judge(self.method, world.config.redirect_url(), world.now)?;
         // A metadata document comes first; where it is supported and could not be used, that is remembered.
         let supported = self.found.metadata.client_id_metadata_document_supported;
         let instead_of = world.config.client_document().filter(|_| supported).map(str::to_owned);
-        Ok(Client { instead_of, ..client })
+        // A server that registers fewer than it was asked for would do so again; it is asked for them all the same.
+        let scopes = client.scopes.as_ref().map(|registered| registered.union(&self.scopes));
+        Ok(Client { instead_of, scopes, ..client })
     }
 }

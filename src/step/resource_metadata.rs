@@ -128,7 +128,7 @@ fn found(world: &mut World, aim: Aim, place: String, url: &str, metadata: Resour
     world.note(Verdict::Checked, format!("the resource {shown} covers the server's URL"), "RFC 9728 §3.3");
     let resource =
         Resource { identifier: metadata.resource, metadata: Some(place), scopes: metadata.scopes_supported };
-    match choose(world, issuers) {
+    match choose(world, &aim, issuers) {
         Ok(issuers) => server_metadata::begin(world, aim, resource, issuers),
         Err(breach) => breach.into(),
     }
@@ -146,8 +146,8 @@ fn named(world: &World, issuers: &[String]) -> String {
 }
 
 /// Which of the named servers are tried, in order (RFC 9728 §7.6): those for which a client is configured come
-/// first, because no other can be used as well.
-fn choose(world: &mut World, named: Vec<String>) -> Result<Vec<String>, Breach> {
+/// first, because no other can be used as well, and after them those that know the client already.
+fn choose(world: &mut World, aim: &Aim, named: Vec<String>) -> Result<Vec<String>, Breach> {
     if let ServerChoice::Pinned(pinned) = &world.config.policies().authorization_server {
         let pinned_one = named.iter().find(|named| world.config.is_issuer(pinned, named));
         if let Some(issuer) = pinned_one {
@@ -156,8 +156,13 @@ fn choose(world: &mut World, named: Vec<String>) -> Result<Vec<String>, Breach> 
         return Err(Breach::new(Kind::IssuerMismatch, "RFC 9728 §7.6", pinned, named.join(" ")));
     }
     let known = |named: &String| world.config.client_for(named).is_some_and(|client| client.issuer.is_some());
+    let familiar = |named: &String| {
+        let held = aim.held.as_ref().is_some_and(|held| held.authorization_server.named == *named);
+        held || world.registered(named).is_some()
+    };
     let (mut first, rest): (Vec<_>, Vec<_>) = named.into_iter().partition(known);
-    first.extend(rest);
+    let (familiar, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(familiar);
+    first.extend(familiar.into_iter().chain(rest));
     // Each may take several exchanges of several seconds, and the list is the server's.
     first.truncate(MAX_SERVERS_TRIED);
     Ok(first)

@@ -238,12 +238,13 @@ fn known_terms(world: &World, aim: &Aim) -> Option<Terms> {
         step_up: true,
         ..ScopeSources::default()
     };
-    Some(Terms {
+    let asked = world.config.scope_rule().select(sources);
+    held.client.may_ask(&asked).then(|| Terms {
         server: held.authorization_server.clone(),
         client: held.client.clone(),
         resource: held.resource.clone(),
         resource_metadata: held.resource_metadata.clone(),
-        asked: world.config.scope_rule().select(sources),
+        asked,
     })
 }
 

@@ -51,6 +51,8 @@ pub struct Watch {
     /// How long the store may take.
     patience: std::time::Duration,
     running: bool,
+    /// How many attempts may have begun whose ends were not polled yet.
+    begun: u32,
     stored: bool,
     awaited: Vec<Awaited>,
     holding: Holding,
@@ -93,6 +95,7 @@ impl Watch {
             now: Timestamp::default(),
             patience: config.policies().exchange_time,
             running: false,
+            begun: 0,
             stored: false,
             awaited: Vec::new(),
             holding: Holding::default(),
@@ -114,7 +117,7 @@ impl Watch {
         watch.documents.remember(&terms.server);
         watch.secrets.learn(Sort::State, snapshot.state(), Home::Anywhere);
         watch.client_secret(&terms.server, terms.client.secret.as_ref());
-        watch.running = true;
+        watch.begins();
         watch.shown.now = true;
         watch.asked = Some(Asked {
             state: snapshot.state().to_owned(),
@@ -139,10 +142,13 @@ impl Watch {
         match event {
             Event::LogIn { .. } => {
                 self.shown.times.clear();
-                self.running = true;
+                self.begins();
             }
-            Event::Restore | Event::Challenged(_) => self.running = true,
-            Event::LogOut => (self.running, self.holding.may_forget) = (true, true),
+            Event::Restore | Event::Challenged(_) => self.begins(),
+            Event::LogOut => {
+                self.begins();
+                self.holding.may_forget = true;
+            }
             Event::Called(callback) => self.called(callback.expose()),
             Event::Replied(reply) => self.replied(reply),
             // The page that the first browser shows is a dead end; another may open.
@@ -163,6 +169,8 @@ impl Watch {
                 if self.running && until.is_none() {
                     self.breach("an attempt waits without end");
                 }
+                // Whatever has ended was polled before this.
+                self.begun = u32::from(self.running);
             }
             Action::Load(load) => self.wants(load.id, load.deadline, Lane::Grant),
             Action::Store(save) => {
@@ -176,9 +184,10 @@ impl Watch {
             Action::Release(_) => {}
             Action::Renewed(outcome) => self.ended(outcome),
             Action::Finish(outcome) => {
-                if !self.running {
+                if self.begun == 0 {
                     self.breach("an attempt ends that did not begin");
                 }
+                self.begun = self.begun.saturating_sub(1);
                 self.ended(outcome);
                 self.awaited.retain(|awaited| awaited.lane == Lane::Grant);
                 (self.running, self.asked, self.shown.now) = (false, None, false);
@@ -221,6 +230,12 @@ impl Watch {
         if !below || !same_query {
             self.breach("a token goes to another path or query than its resource's");
         }
+    }
+
+    /// An attempt begins, unless it joins the one that runs.
+    fn begins(&mut self) {
+        self.running = true;
+        self.begun = self.begun.saturating_add(1);
     }
 
     /// An attempt, or a renewal beside one, is over.

@@ -2,6 +2,7 @@
 
 use super::form;
 use super::json::{self, Object};
+use super::refusal;
 use crate::base::breach::{Breach, Kind};
 use crate::base::scope::Scopes;
 
@@ -39,10 +40,10 @@ impl Members {
             return refuse(Kind::Redirected, wanted.clause, format!("status {status}"));
         }
         let members = Self::read(content_type, body);
-        if let Ok(members) = &members
-            && let Some(breach) = members.refusal(wanted, status)?
-        {
-            return Err(breach);
+        match members.as_ref().map(|members| members.refusal(wanted, status)) {
+            Ok(Ok(Some(breach))) => return Err(breach),
+            Ok(Err(breach)) if !refusal::passes(status) => return Err(breach),
+            Ok(_) | Err(_) => {}
         }
         if status == 401 {
             return refuse(Kind::ClientRejected, ERROR, "status 401 without an OAuth error".to_owned());
@@ -148,9 +149,10 @@ impl Members {
     fn refusal(&self, wanted: &Wanted, status: u16) -> Result<Option<Breach>, Breach> {
         let Some(error) = self.error()? else { return Ok(None) };
         let (kind, clause) = match error {
+            // Whatever a server that fails just now says of the client or the grant, it may say otherwise later.
+            _ if refusal::passes(status) || refusal::is_passing(error) => (Kind::UnexpectedStatus, ERROR),
             "invalid_client" => (Kind::ClientRejected, ERROR),
             "invalid_grant" => (Kind::GrantRejected, ERROR),
-            _ if status >= 500 => (Kind::UnexpectedStatus, ERROR),
             // RFC 9449 §8 says 400; to take it with another status costs a request, to miss it costs the login.
             "use_dpop_nonce" => (Kind::NonceRequired, "RFC 9449 §8"),
             _ => (wanted.error, ERROR),

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::form;
+use super::{form, refusal};
 use crate::base::breach::{Breach, Kind};
 use crate::base::secret::Secret;
 
@@ -82,14 +82,17 @@ impl Callback {
     /// The `state` it carries, for a host that keeps many logins and looks the right one up. `None` when there is
     /// none, or more than one.
     pub fn state(&self) -> Option<String> {
-        let parameters = form::decode(self.query()).ok()?;
-        single(&parameters, "state").ok().flatten().map(str::to_owned)
+        if self.0.expose().len() > MAX_RESPONSE {
+            return None;
+        }
+        let parameters = form::decode_all(self.query());
+        sound(&parameters, "state").ok().flatten().map(str::to_owned)
     }
 
     /// The code, if this is the good answer to the request.
     ///
     /// Nothing of `error` is used or shown before `state` and `iss` speak for the response. Parameters that are not
-    /// known are passed over.
+    /// known are passed over, whatever they hold and however many they are.
     pub fn judge(&self, expected: &Expected<'_>) -> Result<Answered, Refused> {
         let parameters = self.parameters(expected).map_err(Refused::Foreign)?;
         let iss = issuer(&parameters, expected).map_err(Refused::Fatal)?;
@@ -119,9 +122,9 @@ impl Callback {
         if self.0.expose().len() > MAX_RESPONSE {
             return Err(foreign("a response of at most 64 KiB", "more"));
         }
-        let parameters =
-            form::decode(self.query()).map_err(|breach| foreign(&breach.expected, &breach.got))?;
-        let state = single(&parameters, "state").map_err(|_| foreign("one `state`", "several"))?;
+        let parameters = form::decode_all(self.query());
+        let state =
+            sound(&parameters, "state").map_err(|_| foreign("one `state`", "several, or other bytes"))?;
         match state {
             None => Err(foreign("the `state` that was sent", "none")),
             Some(state) if Secret::from(state) == *expected.state => Ok(parameters),
@@ -139,7 +142,7 @@ fn is_url(text: &str) -> bool {
 /// The four rows of MCP's table: present is compared, as a string, whatever the metadata says; absent is refused
 /// where it is promised.
 fn issuer(parameters: &[(String, String)], expected: &Expected<'_>) -> Result<Iss, Breach> {
-    match single(parameters, "iss")? {
+    match sound(parameters, "iss")? {
         Some(iss) if iss == expected.issuer => Ok(Iss::Same),
         Some(iss) if expected.issuer_aliases.iter().any(|alias| alias == iss) => Ok(Iss::Alias),
         Some(iss) => Err(Breach::new(Kind::IssuerMismatch, ISSUER, expected.issuer, iss)),
@@ -152,8 +155,8 @@ fn issuer(parameters: &[(String, String)], expected: &Expected<'_>) -> Result<Is
 
 fn code(parameters: &[(String, String)]) -> Result<Secret, Breach> {
     let malformed = |expected: &str, got: &str| Breach::new(Kind::CallbackMalformed, RESPONSE, expected, got);
-    let code = single(parameters, "code")?;
-    let Some(error) = single(parameters, "error")? else {
+    let code = sound(parameters, "code")?;
+    let Some(error) = sound(parameters, "error")? else {
         return match code {
             Some(code) if code.len() <= 4096 && code.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) => {
                 Ok(Secret::from(code))
@@ -166,9 +169,24 @@ fn code(parameters: &[(String, String)]) -> Result<Secret, Breach> {
         return Err(malformed("either a code or an error", "both"));
     }
     let described = single(parameters, "error_description")?.unwrap_or_default();
-    let kind = if error == "access_denied" { Kind::AccessDenied } else { Kind::AuthorizationFailed };
+    let kind = match error {
+        "access_denied" => Kind::AccessDenied,
+        _ if refusal::is_passing(error) => Kind::UnexpectedStatus,
+        _ => Kind::AuthorizationFailed,
+    };
     let got = format!("{error} {described}");
     Err(Breach::new(kind, "RFC 6749 §4.1.2.1", "a code", got.trim_end()).with_error(error))
+}
+
+/// The same for a value that decides something: it must be the text that was sent, so it must be UTF-8.
+fn sound<'a>(parameters: &'a [(String, String)], name: &str) -> Result<Option<&'a str>, Breach> {
+    match single(parameters, name)? {
+        Some(value) if value.contains(form::BROKEN) => {
+            let expected = format!("{name:?} in UTF-8");
+            Err(Breach::new(Kind::CallbackMalformed, "RFC 6749 appendix B", expected, "other bytes"))
+        }
+        value => Ok(value),
+    }
 }
 
 /// The value of a parameter that may be there once; an empty one counts as absent.

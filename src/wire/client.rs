@@ -83,6 +83,9 @@ pub struct Client {
     pub redirect_uris: Vec<String>,
     /// When it was registered.
     pub registered_at: Option<Timestamp>,
+    /// The scopes that it may ask for, where its registration named some (RFC 7591 §2).
+    #[serde(default)]
+    pub scopes: Option<Scopes>,
     /// How the identifier was come by.
     pub origin: Origin,
     /// The metadata document that the authorization server could not use, and in whose place this client was
@@ -101,6 +104,7 @@ impl Client {
             secret_expires_at: None,
             redirect_uris: Vec::new(),
             registered_at: None,
+            scopes: None,
             origin,
             instead_of: None,
         }
@@ -113,8 +117,7 @@ impl Client {
             return Ok(AuthMethod::None);
         }
         let spoken = [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost];
-        let Some(offered) = offered else { return Ok(AuthMethod::ClientSecretBasic) };
-        first_listed(&spoken, offered).ok_or_else(|| {
+        first_listed(&spoken, offered).map_err(|offered| {
             let expected = "client_secret_basic or client_secret_post";
             Breach::new(Kind::RegistrationUnusable, "RFC 8414 §2", expected, offered.join(" "))
         })
@@ -125,17 +128,17 @@ impl Client {
         self.secret_expires_at.is_none_or(|expires_at| now < expires_at)
     }
 
+    /// Whether it may ask for these scopes (RFC 7591 §2): a server may hold it to those it is registered for.
+    pub fn may_ask(&self, scopes: &Scopes) -> bool {
+        self.scopes.as_ref().is_none_or(|registered| scopes.is_subset(registered))
+    }
+
     /// Refuses a server that lists how clients may authenticate, but not with a key (RFC 8414 §2).
     pub fn check_key_method(offered: Option<&[String]>) -> Result<(), Breach> {
         let method = AuthMethod::PrivateKeyJwt;
-        match offered {
-            None | Some([]) => Ok(()),
-            Some(offered) if first_listed(&[method], offered).is_some() => Ok(()),
-            Some(offered) => {
-                let got = offered.join(" ");
-                Err(Breach::new(Kind::RegistrationUnusable, "RFC 8414 §2", method.as_str(), got))
-            }
-        }
+        first_listed(&[method], offered).map(|_| ()).map_err(|offered| {
+            Breach::new(Kind::RegistrationUnusable, "RFC 8414 §2", method.as_str(), offered.join(" "))
+        })
     }
 
     /// Whether it can be used at `now` with this redirect URI.
@@ -150,16 +153,23 @@ impl Client {
 /// A server that lists nothing takes Basic (RFC 8414 §2). One that lists only methods that are not spoken here is
 /// [`Kind::Unsupported`].
 pub fn method_to_register(offered: Option<&[String]>) -> Result<AuthMethod, Breach> {
-    let Some(offered) = offered else { return Ok(AuthMethod::ClientSecretBasic) };
     let spoken = [AuthMethod::None, AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost];
-    first_listed(&spoken, offered).ok_or_else(|| {
+    first_listed(&spoken, offered).map_err(|offered| {
         let expected = "none, client_secret_basic or client_secret_post";
         Breach::new(Kind::Unsupported, "RFC 8414 §2", expected, offered.join(" "))
     })
 }
 
-fn first_listed(spoken: &[AuthMethod], offered: &[String]) -> Option<AuthMethod> {
-    spoken.iter().copied().find(|method| offered.iter().any(|name| name == method.as_str()))
+/// The first that the server lists, or else the list. Without one it is Basic; an empty one counts as absent, for it should
+/// not be there (RFC 8414 §3.2).
+fn first_listed<'a>(
+    spoken: &[AuthMethod],
+    offered: Option<&'a [String]>,
+) -> Result<AuthMethod, &'a [String]> {
+    let Some(offered) = offered.filter(|offered| !offered.is_empty()) else {
+        return Ok(AuthMethod::ClientSecretBasic);
+    };
+    spoken.iter().copied().find(|method| offered.iter().any(|name| name == method.as_str())).ok_or(offered)
 }
 
 /// Whether a client is an application on the person's machine or a web site (OpenID Connect Registration §2).

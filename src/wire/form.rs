@@ -19,6 +19,15 @@ pub fn encode_part(text: &str) -> String {
     byte_serialize(text.as_bytes()).collect()
 }
 
+/// What stands in the place of bytes that are no UTF-8. Nothing in this protocol has a use for that character, so a value
+/// that holds it is taken for broken either way.
+pub(super) const BROKEN: char = '\u{fffd}';
+
+/// Decodes all pairs, in order. What is no UTF-8 becomes U+FFFD.
+pub(super) fn decode_all(text: &str) -> Vec<(String, String)> {
+    form_urlencoded::parse(text.as_bytes()).into_owned().collect()
+}
+
 /// Decodes pairs, at most [`MAX_PAIRS`], in order. A name or value that is no UTF-8 once decoded is
 /// [`Kind::Malformed`].
 pub fn decode(text: &str) -> Result<Vec<(String, String)>, Breach> {
@@ -28,9 +37,7 @@ pub fn decode(text: &str) -> Result<Vec<(String, String)>, Breach> {
         if pairs.len() >= MAX_PAIRS {
             return Err(malformed("at most 64 parameters", "more"));
         }
-        // The decoder puts U+FFFD where the bytes are no UTF-8. Nothing in this protocol has a use for that
-        // character, so a value that holds it is taken for broken either way.
-        if name.contains('\u{fffd}') || value.contains('\u{fffd}') {
+        if name.contains(BROKEN) || value.contains(BROKEN) {
             return Err(malformed("parameters in UTF-8", "other bytes"));
         }
         pairs.push((name.into_owned(), value.into_owned()));

@@ -34,7 +34,7 @@ impl Refusal {
     /// but for those that plainly mean something else.
     pub fn of(status: Option<StatusCode>, breach: &Breach) -> Self {
         let Some(status) = status else { return unanswered(breach.kind) };
-        if status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429) {
+        if passes(status.as_u16()) {
             return Self::Transient;
         }
         if let Some(error) = &breach.error {
@@ -43,8 +43,8 @@ impl Refusal {
         match status.as_u16() {
             401 => Self::DeadClient,
             404 | 410 => Self::EndpointGone,
-            // A good answer of a wrong type is understood; any other that was judged cannot be read.
-            200 | 201 if breach.kind != Kind::TokenType => Self::Unknown,
+            // A good answer of a wrong type is understood. Any other cannot be read, and whoever gave it has acted.
+            200..=299 if breach.kind != Kind::TokenType => Self::Unknown,
             _ => Self::Misconfigured,
         }
     }
@@ -61,17 +61,29 @@ fn unanswered(kind: Kind) -> Refusal {
     }
 }
 
+/// Whether what a status says passes by itself: the server failed, or wants to be left alone for a while.
+pub fn passes(status: u16) -> bool {
+    status >= 500 || matches!(status, 408 | 425 | 429)
+}
+
+/// The same of an error code (RFC 6749 §4.1.2.1, RFC 8628 §3.5).
+pub(super) fn is_passing(error: &str) -> bool {
+    matches!(error, "temporarily_unavailable" | "server_error" | "slow_down")
+}
+
 fn coded(status: StatusCode, error: &str) -> Refusal {
     match error {
         "invalid_grant" => Refusal::DeadGrant,
         "invalid_client" => Refusal::DeadClient,
-        "temporarily_unavailable" | "server_error" | "slow_down" => Refusal::Transient,
+        _ if is_passing(error) => Refusal::Transient,
         "invalid_scope"
         | "invalid_target"
         | "unsupported_grant_type"
         | "use_dpop_nonce"
         | "invalid_dpop_proof" => Refusal::Misconfigured,
         _ if matches!(status.as_u16(), 200 | 201 | 400 | 401) => Refusal::DeadGrant,
+        // Frameworks put the words of the status there ("Not Found"), where there is no token endpoint to speak.
+        _ if matches!(status.as_u16(), 404 | 410) => Refusal::EndpointGone,
         _ => Refusal::Misconfigured,
     }
 }

@@ -2,7 +2,9 @@
 
 use super::client::{AuthMethod, Client, Origin};
 use super::json::Object;
+use super::refusal;
 use crate::base::breach::{Breach, Kind};
+use crate::base::scope::Scopes;
 use crate::base::secret::Secret;
 use crate::base::text;
 use crate::base::time::Timestamp;
@@ -21,11 +23,13 @@ pub struct Registration {
     /// Seconds since the epoch; 0 is never.
     secret_expires_at: Option<u64>,
     redirect_uris: Option<Vec<String>>,
+    /// What the client may ask for. A server that does not say has registered no scopes (RFC 7591 §3.2.1).
+    scopes: Option<Scopes>,
 }
 
 impl Registration {
-    /// Reads an answer. 200 and 201 are success; anything else is [`Kind::RegistrationRejected`] with what the
-    /// server says about it.
+    /// Reads an answer. 200 and 201 are success. What passes by itself is [`Kind::UnexpectedStatus`], a redirect
+    /// [`Kind::Redirected`]; anything else is [`Kind::RegistrationRejected`] with what the server says about it.
     pub fn read(status: u16, body: &[u8]) -> Result<Self, Breach> {
         if !matches!(status, 200 | 201) {
             return Err(rejected(status, body));
@@ -52,7 +56,17 @@ impl Registration {
             method: text("token_endpoint_auth_method").map(str::to_owned),
             secret_expires_at: object.seconds("client_secret_expires_at"),
             redirect_uris: object.texts("redirect_uris", ANSWER).ok().flatten(),
+            scopes: text("scope").and_then(|scopes| Scopes::parse(scopes).ok()),
         })
+    }
+
+    /// The same as if the server had registered this method, if the client can authenticate so.
+    #[must_use]
+    pub fn with_method(mut self, method: AuthMethod) -> Self {
+        if !method.needs_secret() || self.client_secret.is_some() {
+            self.method = Some(method.as_str().to_owned());
+        }
+        self
     }
 
     /// Judges whether the registration can be used with the redirect URI that is in use.
@@ -103,6 +117,7 @@ impl Registration {
             secret_expires_at: secret_expires_at.filter(|_| secret),
             redirect_uris: vec![redirect_uri.to_owned()],
             registered_at: Some(now),
+            scopes: self.scopes,
             origin: Origin::Dynamic,
             instead_of: None,
         })
@@ -114,19 +129,24 @@ fn rejected(status: u16, body: &[u8]) -> Breach {
         401 | 403 => "a registration (201); this server may want a client that was registered by hand",
         _ => "a registration (201)",
     };
-    let said = match Object::read(body) {
-        Ok(object) => {
-            let text = |name| object.text(name, ERROR).ok().flatten().unwrap_or_default().to_owned();
-            format!("{} {}", text("error"), text("error_description"))
-        }
-        Err(_) => snippet(body),
+    let kind = match status {
+        300..=399 => Kind::Redirected,
+        _ if refusal::passes(status) => Kind::UnexpectedStatus,
+        _ => Kind::RegistrationRejected,
     };
-    Breach::new(
-        Kind::RegistrationRejected,
-        ERROR,
-        expected,
-        format!("status {status} {}", said.trim()).trim_end(),
-    )
+    let read = Object::read(body).ok();
+    let text = |name| read.as_ref()?.text(name, ERROR).ok().flatten();
+    let said = match (&read, text("error"), text("error_description")) {
+        (None, _, _) => snippet(body),
+        (Some(_), error, described) => {
+            format!("{} {}", error.unwrap_or_default(), described.unwrap_or_default())
+        }
+    };
+    let breach = Breach::new(kind, ERROR, expected, format!("status {status} {}", said.trim()).trim_end());
+    match text("error") {
+        Some(error) => breach.with_error(error),
+        None => breach,
+    }
 }
 
 /// A short plain text as it stands; nothing of a page.

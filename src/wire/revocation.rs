@@ -3,7 +3,7 @@
 use super::authentication::Message;
 use super::client::Client;
 use super::json::Object;
-
+use super::refusal;
 use crate::base::breach::{Breach, Kind};
 use crate::base::secret::Secret;
 
@@ -54,7 +54,7 @@ pub fn judge(status: u16, body: &[u8]) -> Result<(), Breach> {
     if status == 200 {
         return Ok(());
     }
-    let kind = if status >= 500 || status == 429 { Kind::UnexpectedStatus } else { Kind::TokenEndpointError };
+    let kind = if refusal::passes(status) { Kind::UnexpectedStatus } else { Kind::TokenEndpointError };
     let read = Object::read(body).ok();
     let text = |name: &str| {
         let object = read.as_ref()?;

@@ -309,7 +309,8 @@ impl ServerMetadata {
 
     /// What MCP 2025-03-26 (fallbacks for servers without metadata discovery) has a client assume: the endpoints
     /// `/authorize`, `/token` and `/register` on the origin of the MCP server. That revision requires PKCE, so `S256`
-    /// is taken to be supported; about client authentication it says nothing.
+    /// is taken to be supported. About client authentication it says nothing, and nobody has said that the endpoints
+    /// belong together, so clients are taken to be public.
     pub fn legacy(server: &Url) -> Self {
         let issuer = origin(server);
         let endpoint = |path| Some(format!("{issuer}{path}"));
@@ -323,7 +324,7 @@ impl ServerMetadata {
             scopes_supported: None,
             response_types_supported: None,
             grant_types_supported: None,
-            token_endpoint_auth_methods_supported: None,
+            token_endpoint_auth_methods_supported: Some(vec!["none".to_owned()]),
             token_endpoint_auth_signing_alg_values_supported: None,
             authorization_grant_profiles_supported: None,
             dpop_signing_alg_values_supported: None,

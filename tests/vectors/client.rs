@@ -15,12 +15,18 @@ pub(crate) fn registration(input: &Value) -> Value {
     let read = Registration::read(status, &body(input));
     match read.and_then(|registration| registration.judge(asked, "http://127.0.0.1:3000/cb", now)) {
         Err(breach) => kind(&breach),
-        Ok(client) => json!({
-            "id": client.id,
-            "method": client.method.as_str(),
-            "secret": client.secret.as_ref().map(Secret::expose),
-            "secret_expires_at": client.secret_expires_at,
-        }),
+        Ok(client) => {
+            let mut shown = json!({
+                "id": client.id,
+                "method": client.method.as_str(),
+                "secret": client.secret.as_ref().map(Secret::expose),
+                "secret_expires_at": client.secret_expires_at,
+            });
+            if let Some(scopes) = client.scopes {
+                shown["scopes"] = json!(scopes);
+            }
+            shown
+        }
     }
 }
 
@@ -32,8 +38,11 @@ pub(crate) fn metadata(input: &Value) -> Value {
     }
     if let Some(offered) = input.get("offered") {
         let offered: Option<Vec<String>> = serde_json::from_value(offered.clone()).unwrap();
-        return method_to_register(offered.as_deref())
-            .map_or_else(|breach| kind(&breach), |method| json!(method.as_str()));
+        let method = match input.get("secret") {
+            Some(secret) => Client::method_for(secret.as_bool().unwrap(), offered.as_deref()),
+            None => method_to_register(offered.as_deref()),
+        };
+        return method.map_or_else(|breach| kind(&breach), |method| json!(method.as_str()));
     }
     if let Some(offered) = input.get("key_offered") {
         let offered: Option<Vec<String>> = serde_json::from_value(offered.clone()).unwrap();

@@ -1,9 +1,12 @@
-//! `token_answer.json`, `exchange_answer.json` and `token_request.json`.
+//! `token_answer.json`, `exchange_answer.json`, `token_request.json`, `refresh_failure.json` and `retry_after.json`.
 
+use http::StatusCode;
 use mcp_auth::wire::authentication::Message;
 use mcp_auth::wire::client::{AuthMethod, Client, Origin};
+use mcp_auth::wire::refusal::Refusal;
+use mcp_auth::wire::retry_after;
 use mcp_auth::wire::token::{ExchangeAnswer, Grant, TokenAnswer, TokenRequest, TokenShape};
-use mcp_auth::{Scopes, Secret, Timestamp};
+use mcp_auth::{Breach, Kind, Scopes, Secret, Timestamp};
 use serde_json::{Value, json};
 
 use crate::{body, kind};
@@ -87,4 +90,42 @@ pub(crate) fn sent(message: &Message) -> Value {
         "authorization": message.authorization.as_ref().map(Secret::expose),
         "body": message.body.expose(),
     })
+}
+
+/// `{status, content_type?, document | body}` or `{failure}` to `{class, kind, error?}`.
+pub(crate) fn refresh_failure(input: &Value) -> Value {
+    let (status, breach) = match input.get("failure").and_then(Value::as_str) {
+        Some(failure) => {
+            let kind = match failure {
+                "not_sent" => Kind::Unreachable,
+                // A request that was cut off may have been acted upon.
+                "interrupted" => Kind::OutcomeUnknown,
+                "timed_out" => Kind::TimedOut,
+                "too_large" => Kind::TooLarge,
+                "address_refused" => Kind::AddressRefused,
+                other => panic!("{other} is no way to fail"),
+            };
+            (None, Breach::new(kind, "RFC 6749 §6", "an answer", "none"))
+        }
+        None => {
+            let status = input["status"].as_u64().unwrap().try_into().unwrap();
+            let content_type = input["content_type"].as_str().or(Some("application/json"));
+            let now = Timestamp::from_secs(1_000_000);
+            match TokenAnswer::read(status, content_type, &body(input), now, TokenShape::default(), false) {
+                Ok(_) => return json!("a token"),
+                Err(breach) => (Some(StatusCode::from_u16(status).unwrap()), breach),
+            }
+        }
+    };
+    let mut shown = json!({"class": Refusal::of(status, &breach), "kind": kind(&breach)});
+    if let Some(error) = &breach.error {
+        shown["error"] = json!(error);
+    }
+    shown
+}
+
+/// `{value, now?}` to the wait in seconds, or to nothing.
+pub(crate) fn retry(input: &Value) -> Value {
+    let now = Timestamp::from_secs(input.get("now").map_or(1_800_000_000, |now| now.as_u64().unwrap()));
+    json!(retry_after::read(input["value"].as_str().unwrap(), now).map(|at| at.since(now).as_secs()))
 }
