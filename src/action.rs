@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::outcome::Outcome;
 
 /// What to do next. Exhaustive on purpose: a driver that did not know an action would stall a login.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Action {
     /// Read a credential from the store.
     Load(Load),
@@ -64,7 +64,7 @@ impl Action {
 /// One that [`exclusive`](Self::exclusive) asks for comes before a refresh token is spent. A store that several
 /// processes share must give it to one of them at a time, until [`Action::Release`]: two that spend one rotating
 /// token lose the grant. A store of one process has nothing to do.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Load {
     pub(crate) id: RequestId,
     pub(crate) key: Key,
@@ -115,7 +115,7 @@ impl Load {
 }
 
 /// Write a credential to the store, if what stands there is what this one replaces.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Save {
     pub(crate) id: RequestId,
     pub(crate) key: Key,
@@ -147,7 +147,7 @@ impl Save {
 }
 
 /// Delete a credential from the store, if it is still the one that the machine knows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Forget {
     pub(crate) id: RequestId,
     pub(crate) key: Key,
@@ -177,7 +177,7 @@ impl Forget {
 }
 
 /// Let go of the record that an exclusive [`Load`] took.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Release {
     pub(crate) load: RequestId,
     pub(crate) key: Key,
@@ -218,7 +218,7 @@ pub enum Purpose {
 /// The driver must keep to what the action says: never follow a redirect, never read more than
 /// [`max_bytes`](Self::max_bytes), give up at [`deadline`](Self::deadline), and connect to no address that
 /// [`reach`](Self::reach) does not allow, judged after the name is resolved.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Send {
     pub(crate) id: RequestId,
     pub(crate) purpose: Purpose,
@@ -291,6 +291,7 @@ impl Send {
 /// The URL is `https`, or `http` on a loopback host. It holds neither quotes nor spaces nor control characters, but
 /// it does hold `&`: hand it to a browser as an argument, never through a shell. It carries `state` and the code challenge; both may be
 /// seen by the person, neither belongs into a log.
+#[derive(Clone)]
 pub struct Open {
     pub(crate) id: RequestId,
     pub(crate) url: Url,
@@ -323,7 +324,7 @@ impl std::fmt::Debug for Open {
 }
 
 /// Ask the person for a client identifier, because no other way to one is left.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Ask {
     pub(crate) id: RequestId,
     pub(crate) issuer: String,

@@ -9,7 +9,7 @@ const MAX_NAME: usize = 128;
 
 /// Counts step-ups that did not bring what was demanded, for each operation (MCP 2026-07-28, step-up authorization
 /// flow). One that helped is not held against the next.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct StepUps {
     vain: Vec<(String, u8)>,
     /// The operation whose step-up is under way, and what is demanded for it.

@@ -7,6 +7,7 @@ use crate::step::{self, Aim, Step, Turn, World};
 use crate::trail::Trail;
 
 /// A renewal beside an attempt, and what it did so far.
+#[derive(Clone)]
 pub(super) struct Beside {
     pub(super) step: Step,
     trail: Trail,

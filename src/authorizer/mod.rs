@@ -41,6 +41,10 @@ use beside::Beside;
 /// one [`Action::Finish`]. There is one attempt at a time: what arrives while it runs joins it, and its one outcome is
 /// for all that wait. While it waits for a person, the grant in use serves on, and may be renewed beside it; such a
 /// renewal ends with [`Action::Renewed`]. The value may be dropped at any moment.
+///
+/// A clone is the same machine with the same seed, numbers and tokens: to look ahead with, or to come back to. Only one of
+/// the two may be driven on in the world.
+#[derive(Clone)]
 pub struct Authorizer {
     world: World,
     /// What the attempt that runs waits for.

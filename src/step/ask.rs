@@ -9,7 +9,7 @@ use crate::wire::client::{Client, Origin};
 
 const CLAUSE: &str = "MCP 2026-07-28, client registration";
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Asking {
     pub(crate) pending: Pending,
     found: Found,

@@ -16,7 +16,7 @@ use crate::wire::client::Origin;
 
 const REQUEST: &str = "RFC 6749 §4.1.1";
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Consenting {
     pub(crate) pending: Pending,
     aim: Aim,

@@ -15,7 +15,7 @@ use crate::wire::token::{Grant, TokenAnswer, TokenRequest, TokenShape};
 
 const CLAUSE: &str = "RFC 6749 §4.1.3";
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Exchanging {
     pub(crate) pending: Pending,
     terms: Terms,

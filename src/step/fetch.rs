@@ -13,7 +13,7 @@ use crate::step::world::Order;
 /// How many redirects are followed for one document.
 const MAX_REDIRECTS: u8 = 3;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Fetch {
     pub(crate) pending: Pending,
     pub(crate) url: String,

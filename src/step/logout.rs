@@ -21,7 +21,7 @@ const STORE: &str = "mcp-auth, credential store";
 /// How long whoever holds the record is left alone before it is asked for again.
 const REST: Duration = Duration::from_secs(1);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct LoggingOut {
     pub(crate) pending: Pending,
     awaited: Awaited,

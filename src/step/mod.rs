@@ -149,7 +149,7 @@ impl From<Result<Self, Breach>> for Turn {
 }
 
 /// What is awaited.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Step {
     Restoring(Box<Restoring>),
     Refreshing(Box<Refreshing>),
@@ -167,7 +167,7 @@ pub(crate) enum Step {
 }
 
 /// What waits for the renewal beside.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Held {
     /// An attempt that has not begun.
     Aim(Aim),

@@ -21,7 +21,7 @@ use crate::wire::token::{Grant, TokenAnswer};
 
 const CLAUSE: &str = "RFC 6749 §6";
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Refreshing {
     pub(crate) pending: Pending,
     aim: Aim,

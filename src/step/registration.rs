@@ -14,7 +14,7 @@ use crate::wire::registration::Registration;
 
 const CLAUSE: &str = "RFC 7591 §3";
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Registering {
     pub(crate) pending: Pending,
     found: Found,

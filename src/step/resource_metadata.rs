@@ -23,7 +23,7 @@ const CLAUSE: &str = "RFC 9728 §3";
 const MAX_SERVERS_TRIED: usize = 4;
 const LEGACY: &str = "MCP 2025-03-26, authorization base URL";
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct FindingResource {
     pub(crate) fetch: Fetch,
     aim: Aim,
@@ -31,7 +31,7 @@ pub(crate) struct FindingResource {
     candidate: Candidate,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Search {
     left: VecDeque<Candidate>,
     /// Whether every miss so far was clean.

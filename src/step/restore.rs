@@ -22,7 +22,7 @@ const REST: Duration = Duration::from_secs(1);
 
 /// Awaits the record. Before a refresh token is spent the record is read once more, exclusively: whoever held it
 /// before may have spent the token and stored its successor.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Restoring {
     pub(crate) pending: Pending,
     aim: Aim,

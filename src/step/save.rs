@@ -16,7 +16,7 @@ const MAX_TRIES: u8 = 3;
 /// How long a store that failed is left alone.
 const REST: Duration = Duration::from_secs(30);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Saving {
     pub(crate) pending: Pending,
     credential: Box<Credential>,
@@ -36,7 +36,7 @@ pub(crate) struct Unsaved {
 }
 
 /// What the record is written for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum After {
     /// A person consented. The grant is newer than any other.
     LoggedIn,

@@ -17,13 +17,13 @@ use crate::wire::server_metadata::{Candidate, IssuerMatch, Pkce, ServerMetadata,
 const CLAUSE: &str = "RFC 8414 §3";
 const LEGACY: &str = "MCP 2025-03-26, fallbacks for servers without metadata discovery";
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct FindingServer {
     pub(crate) fetch: Fetch,
     search: Search,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Search {
     aim: Aim,
     resource: Resource,
@@ -38,7 +38,7 @@ struct Search {
 }
 
 /// An authorization server that can be used, and what it offers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) aim: Aim,
     pub(crate) resource: Resource,

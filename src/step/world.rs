@@ -33,7 +33,7 @@ pub(crate) struct Pending {
 }
 
 /// The record in the store is held for this machine. To be released, whatever happens.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Lease {
     load: RequestId,
     until: Timestamp,
@@ -46,7 +46,7 @@ impl Lease {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) config: Config,
     pub(crate) server: Endpoint,

@@ -8,7 +8,7 @@ use super::secrets::{Home, Sort};
 use crate::action::Open;
 
 /// The authorization request that is before the person.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Asked {
     pub(super) state: String,
     pub(super) token_endpoint: Option<String>,

@@ -24,7 +24,7 @@ impl Server {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Documents {
     servers: Vec<Server>,
     aliases: Vec<(String, Vec<String>)>,

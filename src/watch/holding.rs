@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use crate::action::{Action, Purpose};
 
 /// One thing that is awaited.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Awaited {
     pub(super) id: RequestId,
     pub(super) deadline: Timestamp,
@@ -36,7 +36,7 @@ impl Lane {
 }
 
 /// The record, and the refresh tokens that were spent.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Holding {
     /// The exclusive load that took the record.
     pub(super) lease: Option<RequestId>,

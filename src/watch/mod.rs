@@ -44,7 +44,7 @@ use holding::{Awaited, Holding, Lane};
 use secrets::{Home, Secrets, Sort};
 
 /// A watcher of one run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Watch {
     now: Timestamp,
     /// How long the store may take.
@@ -64,7 +64,7 @@ pub struct Watch {
 }
 
 /// A redirect that was just answered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Redirect {
     from: Url,
     to: Url,

@@ -25,7 +25,7 @@ pub(super) enum Sort {
     IdToken,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Known {
     sort: Sort,
     spellings: Vec<String>,
@@ -42,7 +42,7 @@ pub(super) enum Home {
     Anywhere,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Secrets(Vec<Known>);
 
 impl Secrets {
