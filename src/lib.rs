@@ -139,7 +139,7 @@ mod trail;
 pub mod watch;
 pub mod wire;
 
-pub use action::{Action, Ask, Load, Open, Purpose, Save, Send};
+pub use action::{Action, Ask, Forget, Load, Open, Purpose, Release, Save, Send};
 pub use authorizer::Authorizer;
 pub use base::breach::{Breach, Kind};
 pub use base::guard::{Endpoint, Guard, Reach, UrlRefused};
@@ -151,7 +151,7 @@ pub use config::{Config, Preregistered};
 pub use credential::{AuthorizationServer, Credential, Generation, Key, VERSION};
 pub use event::{Challenge, Event, Reply, RequestId, Saving, SendFailure};
 pub use failure::{Failure, Retry};
-pub use outcome::{Access, Authorization, Authorized, Outcome, TokenSource};
+pub use outcome::{Access, Authorization, Authorized, Ended, LoggedOut, Outcome, TokenSource};
 pub use policy::{IssuerPolicy, Legacy, Policy, ResourceIndicator, ScopeFallback, ScopeRule, ServerChoice};
 pub use snapshot::Snapshot;
 pub use trail::{Entry, Trail, Verdict};
