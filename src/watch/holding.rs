@@ -38,8 +38,8 @@ impl Lane {
 /// The record, and the refresh tokens that were spent.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Holding {
-    /// The exclusive load that took the record.
-    pub(super) lease: Option<RequestId>,
+    /// The exclusive loads that took the record: one, and those that were given up before they did.
+    pub(super) leases: Vec<RequestId>,
     /// The exclusive load that was asked for.
     asked: Option<RequestId>,
     /// The store failed, so there is nothing to hold.
@@ -71,12 +71,14 @@ impl Watch {
         match action {
             Action::Load(load) if load.exclusive().is_some() => self.holding.asked = Some(load.id),
             Action::Release(release) => {
-                if self.holding.lease.take_if(|lease| *lease == release.load).is_none() {
+                let held = self.holding.leases.len();
+                self.holding.leases.retain(|lease| *lease != release.load);
+                if self.holding.leases.len() == held {
                     self.breach("a record is released that is not held");
                 }
             }
             Action::Wait(None) => {
-                if self.holding.lease.is_some() {
+                if !self.holding.leases.is_empty() {
                     self.breach("a record is held for ever");
                 }
                 self.holding.may_forget = false;
@@ -99,8 +101,8 @@ impl Watch {
     /// What a store said. Late or not: a record that was given is held.
     pub(super) fn held(&mut self, id: RequestId, answer: &Answer) {
         match answer {
-            Answer::Leased(found) if self.holding.lease != Some(id) => {
-                self.holding.lease = Some(id);
+            Answer::Leased(found) if !self.holding.leases.contains(&id) => {
+                self.holding.leases.push(id);
                 let client = found.as_ref().map(|found| &found.client);
                 self.holding.may_forget |= client.is_some_and(|client| !client.is_fresh(self.now));
                 self.holding.failed = false;
@@ -122,7 +124,7 @@ impl Watch {
     pub(super) fn spends(&mut self, form: &[(String, String)]) {
         // A load that is given up counts as one that failed.
         let late = self.holding.asked.is_some_and(|id| self.awaited.iter().all(|it| it.id != id));
-        if self.holding.lease.is_none() && !self.holding.failed && !late {
+        if self.holding.leases.is_empty() && !self.holding.failed && !late {
             self.breach("a refresh token is spent while the record is not held");
         }
         let token = parameter(form, "refresh_token").unwrap_or_default().to_owned();

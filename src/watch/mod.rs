@@ -50,6 +50,8 @@ pub struct Watch {
     /// How long the store may take.
     patience: std::time::Duration,
     running: bool,
+    /// The attempt is called off; what was asked for it may be answered still, or not.
+    called_off: bool,
     stored: bool,
     awaited: Vec<Awaited>,
     holding: Holding,
@@ -88,6 +90,7 @@ impl Watch {
             now: Timestamp::default(),
             patience: config.policies().exchange_time,
             running: false,
+            called_off: false,
             stored: false,
             awaited: Vec::new(),
             holding: Holding::default(),
@@ -142,9 +145,10 @@ impl Watch {
             // Nobody answers any more, and nobody holds anything.
             Event::Abandoned => {
                 self.awaited.clear();
-                self.holding.lease = None;
+                self.holding.leases.clear();
             }
-            Event::Tick | Event::Cancelled => {}
+            Event::Cancelled => self.called_off = self.running,
+            Event::Tick => {}
         }
         // What comes after its deadline is no answer any more.
         self.awaited.retain(|awaited| self.now < awaited.deadline);
@@ -175,8 +179,8 @@ impl Watch {
                     self.breach("an attempt ends that did not begin");
                 }
                 self.ended(outcome);
-                self.awaited.retain(|awaited| awaited.lane == Lane::Grant);
-                (self.running, self.asked) = (false, None);
+                self.awaited.retain(|awaited| awaited.lane == Lane::Grant && !self.called_off);
+                (self.running, self.called_off, self.asked) = (false, false, None);
             }
         }
         self.holds(action);
