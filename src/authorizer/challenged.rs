@@ -3,6 +3,7 @@
 use super::{Authorizer, authorized};
 use crate::base::breach::{Breach, Kind};
 use crate::base::scope::Scopes;
+use crate::credential::Generation;
 use crate::event::Challenge;
 use crate::outcome::{Outcome, TokenSource};
 use crate::step::Aim;
@@ -19,7 +20,7 @@ impl Authorizer {
             let note = "a refused request waits for this attempt";
             self.world.note(Verdict::Decided, note, "RFC 6750 §3");
             if !challenge.step_up {
-                self.refused = self.refused.max(challenge.refused);
+                self.note_refusal(challenge.refused);
                 self.renew_beside();
             }
             return;
@@ -48,8 +49,7 @@ impl Authorizer {
 
     /// 401. A token that was issued by a login for this very request, and is refused all the same, is the end.
     fn unauthorized(&mut self, challenge: Challenge) {
-        // A refusal may be late; what a newer one said stands.
-        self.refused = self.refused.max(challenge.refused);
+        self.note_refusal(challenge.refused);
         let refused = self.grant.as_ref().filter(|grant| Some(grant.generation()) == challenge.refused);
         let source = refused.map(|grant| grant.source).filter(|_| challenge.retries > 0);
         if source == Some(TokenSource::LoggedIn) || challenge.retries > MAX_RETRIES {
@@ -66,6 +66,12 @@ impl Authorizer {
             renewed: source == Some(TokenSource::Refreshed),
             ..Aim::default()
         });
+    }
+
+    /// A refusal may be late; what a newer one said stands, unless this one is of the grant in use.
+    fn note_refusal(&mut self, refused: Option<Generation>) {
+        let is_in_use = self.grant.as_ref().is_some_and(|grant| Some(grant.generation()) == refused);
+        self.refused = if is_in_use { refused } else { self.refused.max(refused) };
     }
 
     /// 403 with `insufficient_scope`. Asking a person again for what was granted already, or time and again for

@@ -87,8 +87,9 @@ impl Authorizer {
     /// latest that was told.
     pub fn handle(&mut self, now: Timestamp, event: Event) {
         self.world.now = self.world.now.max(now);
-        if !matches!(event, Event::Replied(_)) {
-            // An answer that is in hand counts, however late. Nothing else can keep a wait alive.
+        if !matches!(event, Event::Replied(_) | Event::Abandoned) {
+            // An answer that is in hand counts, however late, and what is abandoned is not taken up once more. Nothing
+            // else can keep a wait alive.
             self.expire();
         }
         match event {
