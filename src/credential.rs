@@ -35,7 +35,8 @@ impl fmt::Debug for Key {
 }
 
 /// Which state of a record this is. Every write raises it, so it also names one access token. It is the time of the
-/// write in seconds or, where that is not enough, one more than the one before.
+/// write in seconds times 65536 or, if that is more, the one before, and a little more by chance: two machines that
+/// write at the same time give two numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Generation(u64);
@@ -53,7 +54,7 @@ impl Generation {
 
     /// The least generation of a record that is written now.
     pub(crate) const fn at(now: Timestamp) -> Self {
-        Self(now.as_secs())
+        Self(now.as_secs().saturating_mul(1 << 16))
     }
 
     /// Whether it can be raised for as long as anybody will want to.
@@ -62,8 +63,8 @@ impl Generation {
     }
 
     #[must_use]
-    pub(crate) const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
+    pub(crate) const fn next(self, chance: u64) -> Self {
+        Self(self.0.saturating_add(chance).saturating_add(1))
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) struct Refreshing {
     aim: Aim,
     held: Box<Credential>,
     lease: Option<Lease>,
+    sent: Timestamp,
     /// The token was sent before in this attempt, and no answer came that can be read.
     again: bool,
 }
@@ -64,7 +65,7 @@ impl Refreshing {
     }
 
     fn renewed(self, world: &mut World, token: TokenAnswer) -> Turn {
-        let Self { aim, held, lease, .. } = self;
+        let Self { aim, held, lease, sent, .. } = self;
         let credential = Box::new(Credential {
             granted: token.granted.unwrap_or_else(|| held.granted.clone()),
             access_token: token.access_token,
@@ -73,14 +74,14 @@ impl Refreshing {
             expires_at: token.expires_at,
             ..*held
         });
-        save::begin(world, credential, After::Renewed(Box::new(aim)), lease)
+        save::begin(world, credential, After::Renewed { aim: Box::new(aim), sent }, lease)
     }
 
     fn refused(self, world: &mut World, refused: Refused) -> Turn {
-        let Self { pending, aim, held, lease, again } = self;
+        let Self { aim, held, lease, again, .. } = self;
         let Refused { refusal, breach, asked } = refused;
         match refusal {
-            Refusal::Unknown if !again && may_resend(world, lease.as_ref(), pending) => {
+            Refusal::Unknown if !again && may_resend(world, lease.as_ref()) => {
                 let note = "the answer is lost, so the refresh token is sent once more";
                 world.note(Verdict::Decided, note, CLAUSE);
                 world.renewals.doubt(held.generation);
@@ -127,7 +128,8 @@ fn send(world: &mut World, aim: Aim, held: Box<Credential>, lease: Option<Lease>
     match exchange::send(world, &terms, grant, CLAUSE) {
         Ok(pending) => {
             world.note(Verdict::Decided, "the refresh token is used", CLAUSE);
-            Turn::Await(Step::Refreshing(Box::new(Refreshing { pending, aim, held, lease, again })))
+            let sent = world.now;
+            Turn::Await(Step::Refreshing(Box::new(Refreshing { pending, aim, held, lease, sent, again })))
         }
         Err(breach) => {
             world.back_off(held.generation, &breach, None);
@@ -163,10 +165,8 @@ fn read(world: &mut World, terms: &Terms, answer: Answer) -> Result<TokenAnswer,
 }
 
 /// Whether there is time for another exchange before somebody else may take the record.
-fn may_resend(world: &World, lease: Option<&Lease>, before: Pending) -> bool {
-    let span = world.config.policies().exchange_time;
-    let next = Pending { deadline: world.now.after(span), ..before };
-    lease.is_none_or(|lease| lease.outlasts(next))
+fn may_resend(world: &World, lease: Option<&Lease>) -> bool {
+    lease.is_none_or(|lease| world.holds_for_an_exchange(lease))
 }
 
 /// What passes by itself: the refresh token is kept.
@@ -213,6 +213,11 @@ fn grant_is_dead(world: &mut World, aim: Aim, mut held: Box<Credential>, lease: 
         world.note(Verdict::Decided, note, "RFC 9700 §4.14.2");
     }
     world.renewals.spend(held.generation);
+    if world.record.is_some_and(|record| record != held.generation) {
+        // What stands there is somebody else's, and may live.
+        world.release(lease);
+        return restore::read(world, Aim { held: None, unsaved: None, ..aim }, false);
+    }
     held.refresh_token = None;
     if aim.refused == Some(held.generation) {
         // The resource has refused it. The next generation names the same token, and must not seem to live.

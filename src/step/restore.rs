@@ -39,7 +39,7 @@ pub(crate) fn begin(world: &mut World, aim: Aim) -> Turn {
     read(world, aim, exclusive)
 }
 
-fn read(world: &mut World, aim: Aim, exclusive: bool) -> Turn {
+pub(crate) fn read(world: &mut World, aim: Aim, exclusive: bool) -> Turn {
     let patience = world.lease_time().saturating_add(world.config.policies().exchange_time);
     let give_up = world.now.after(patience);
     let pending = world.load(exclusive);
@@ -72,8 +72,14 @@ impl Restoring {
         let mut aim = self.aim;
         world.stands(found.as_ref().map(|found| found.generation));
         // A store that lost a record, or kept an older one, does not take away what is in memory.
-        let newer =
-            found.filter(|found| aim.held.as_ref().is_none_or(|held| held.generation < found.generation));
+        // Nor is what the store did not keep compared by its number, which says nothing of who came first.
+        let newer = found.filter(|found| match (&aim.held, &aim.unsaved) {
+            (None, _) => true,
+            (Some(held), None) => held.generation < found.generation,
+            (Some(held), Some(unsaved)) => {
+                held.generation != found.generation && save::supersedes(found, held, unsaved.over)
+            }
+        });
         if let Some(newer) = newer.and_then(|found| adopt(world, found)) {
             aim.unsaved = None;
             aim.held = Some(Box::new(newer));
@@ -93,9 +99,8 @@ impl Restoring {
         if self.aim.held.is_none() {
             return breach.into();
         }
-        // Without its store a machine is alone with what it has.
+        // Without its store a machine is left with what it has.
         world.trail.breach(world.now, Verdict::PassedOver, None, None, &breach);
-        world.stands(None);
         decide_alone(world, self.aim, breach)
     }
 
@@ -131,8 +136,7 @@ fn use_of(world: &World, aim: &Aim, held: &Credential) -> Use {
     if !refused && held.is_live(world.now, world.config.policies().expiry_margin) {
         return Use::Serve;
     }
-    // A token that was renewed for this very request and refused again will not get better by renewing.
-    let in_vain = refused && aim.renewed;
+    let in_vain = is_in_vain(aim, held);
     if !in_vain && world.renewals.allow(held, world.now) {
         return Use::Renew;
     }
@@ -141,6 +145,11 @@ fn use_of(world: &World, aim: &Aim, held: &Credential) -> Use {
     }
     let later = world.renewals.backing_off(held.generation, world.now).is_some();
     if later && !in_vain { Use::Later } else { Use::None }
+}
+
+/// A token that was renewed for this very request and refused again will not get better by renewing.
+fn is_in_vain(aim: &Aim, held: &Credential) -> bool {
+    aim.renewed && aim.refused == Some(held.generation)
 }
 
 /// What follows from the credential at hand.
@@ -152,7 +161,16 @@ pub(crate) fn decide(world: &mut World, mut aim: Aim, lease: Option<Lease>) -> T
     let good_for = use_of(world, &aim, &held);
     match (good_for, lease) {
         (Use::Renew, None) => read(world, Aim { held: Some(held), ..aim }, true),
+        // Whoever slept over the answer may have lost the record to another by now.
+        (Use::Renew, Some(lease)) if !world.holds_for_an_exchange(&lease) => {
+            world.release(Some(lease));
+            read(world, Aim { held: Some(held), ..aim }, true)
+        }
         (Use::Renew, lease) => Refreshing::begin(world, aim, held, lease),
+        // Somebody else may be renewing it at this moment, which on many servers ends the access token before.
+        (Use::None, None) if is_in_vain(&aim, &held) && held.refresh_token.is_some() => {
+            read(world, Aim { held: Some(held), ..aim }, true)
+        }
         (Use::Serve | Use::Later | Use::None, lease) => {
             world.release(lease);
             settle(world, aim, held, good_for)
@@ -160,11 +178,14 @@ pub(crate) fn decide(world: &mut World, mut aim: Aim, lease: Option<Lease>) -> T
     }
 }
 
-/// The same where the record cannot be held, for which `breach` is the reason: no refresh token is spent.
+/// The same where the record cannot be held, for which `breach` is the reason: no refresh token is spent, for somebody
+/// else may do so at the same time. Only one that the store never had is nobody else's.
 fn decide_alone(world: &mut World, mut aim: Aim, breach: Breach) -> Turn {
     let Some(held) = aim.held.take() else { return breach.into() };
     match use_of(world, &aim, &held) {
-        Use::Renew if breach.kind == Kind::StoreFailed => Refreshing::begin(world, aim, held, None),
+        Use::Renew if breach.kind == Kind::StoreFailed && world.record != Some(held.generation) => {
+            Refreshing::begin(world, aim, held, None)
+        }
         Use::Renew if aim.refused != Some(held.generation) && held.is_unexpired(world.now) => {
             settle(world, aim, held, Use::Serve)
         }

@@ -39,13 +39,6 @@ pub(crate) struct Lease {
     until: Timestamp,
 }
 
-impl Lease {
-    /// Whether it holds for another exchange.
-    pub(crate) fn outlasts(&self, exchange: Pending) -> bool {
-        exchange.deadline <= self.until
-    }
-}
-
 #[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) config: Config,
@@ -68,8 +61,8 @@ pub(crate) struct World {
     disowned: Option<(String, String)>,
     /// Clients that were registered in this run, by issuer. A login that fails does not undo its registration.
     registered: Vec<(String, Client)>,
-    /// Exclusive loads that nothing has come back from.
-    unanswered: VecDeque<RequestId>,
+    /// Exclusive loads that nothing has come back from, and when they were asked for.
+    unanswered: VecDeque<(RequestId, Timestamp)>,
     ids: u64,
 }
 
@@ -229,7 +222,7 @@ impl World {
         let (id, key, deadline) = (pending.id, self.config.key(), pending.deadline);
         if exclusive {
             self.unanswered.truncate(MAX_UNANSWERED.saturating_sub(1));
-            self.unanswered.push_front(id);
+            self.unanswered.push_front((id, self.now));
         }
         let exclusive = exclusive.then(|| self.lease_time());
         self.out.push_back(Action::Load(Load { id, key, exclusive, deadline }));
@@ -241,11 +234,17 @@ impl World {
         self.config.policies().exchange_time.saturating_mul(4)
     }
 
-    /// The load has taken the record. `None` if that was known already.
+    /// The load has taken the record. `None` if that was known already. How long the answer was under way nobody knows,
+    /// so the time counts from when it was asked for.
     pub(crate) fn leased(&mut self, load: RequestId) -> Option<Lease> {
-        let place = self.unanswered.iter().position(|known| *known == load)?;
-        self.unanswered.remove(place);
-        Some(Lease { load, until: self.now.after(self.lease_time()) })
+        let place = self.unanswered.iter().position(|(known, _)| *known == load)?;
+        let (_, asked) = self.unanswered.remove(place)?;
+        Some(Lease { load, until: asked.after(self.lease_time()) })
+    }
+
+    /// Whether the record is held for as long as another exchange may take.
+    pub(crate) fn holds_for_an_exchange(&self, lease: &Lease) -> bool {
+        self.now.after(self.config.policies().exchange_time) <= lease.until
     }
 
     pub(crate) fn release(&mut self, lease: Option<Lease>) {
@@ -254,10 +253,12 @@ impl World {
         }
     }
 
-    /// Gives a new record a generation above every one that was seen, and one that no record had that was forgotten
-    /// before: generations begin with the time.
+    /// Gives a new record a generation above every one that was seen, one that no record had that was forgotten before
+    /// (generations begin with the time), and one that no other machine gives at the same time.
     pub(crate) fn number(&mut self, credential: &mut Credential) {
-        credential.generation = self.latest.next().max(Generation::at(self.now));
+        let chance = self.draws.byte("generation").into();
+        let chance = u64::from(self.draws.byte("generation")).saturating_mul(256).saturating_add(chance);
+        credential.generation = self.latest.max(Generation::at(self.now)).next(chance);
         self.latest = credential.generation;
     }
 
