@@ -9,7 +9,7 @@ use mcp_auth::{
 };
 use url::Url;
 
-use crate::process::{Flight, Op, Request};
+use crate::process::{EXCHANGE, Flight, Op, Request};
 use crate::server::{RESOURCE, number};
 use crate::state::{Property, State, Wrong};
 use crate::store::refresh_of;
@@ -57,13 +57,16 @@ impl State {
 
     /// Does what the machine wants, till it waits; then those that waited are told.
     fn pump(&mut self, place: usize) {
+        let unwatched = self.setup.wrong == Wrong::Unwatched;
         let leaves_open = self.setup.wrong == Wrong::Impatient;
         let mut ends = Vec::new();
         let mut renewed = false;
         loop {
             let process = self.process(place);
             let action = process.auth.poll();
-            process.watch.action(&action);
+            if !(unwatched && matches!(action, Action::Store(_))) {
+                process.watch.action(&action);
+            }
             match action {
                 Action::Wait(until) => {
                     process.wait = until.map(Timestamp::as_secs);
@@ -93,7 +96,7 @@ impl State {
 
     fn perform(&mut self, place: usize, action: Action) {
         let now = self.now;
-        let late = now + 15;
+        let late = now + EXCHANGE;
         match action {
             Action::Load(load) => {
                 let deadline = load.deadline().as_secs();
@@ -138,16 +141,12 @@ impl State {
         });
     }
 
-    /// A refresh token goes out. A machine that was left without a store cannot know who else does the same.
+    /// A refresh token goes out.
     fn spends(&mut self, place: usize, request: &http::Request<Vec<u8>>) {
         let form = url::form_urlencoded::parse(request.body());
         let token = form.filter(|(name, _)| name == "refresh_token").map(|(_, token)| number(&token)).next();
         let token = token.expect("a refresh token");
-        let process = self.process(place);
-        process.spending = Some(token);
-        if process.alone {
-            self.server.refresh[token].doubted = true;
-        }
+        self.process(place).spending = Some(token);
     }
 
     fn opens(&mut self, place: usize, open: mcp_auth::Open) {
@@ -165,7 +164,8 @@ impl State {
         if in_use.is_some_and(|token| self.server.works(self.now, token)) {
             self.violated(Property::NoNeedlessBrowser, "a browser opens while the access token works");
         }
-        if seen.is_some_and(|token| self.server.accepts(self.now, token)) {
+        let memory = &self.processes[place].memory;
+        if memory.iter().chain(&seen).any(|token| self.server.accepts(self.now, *token)) {
             self.violated(Property::NoNeedlessBrowser, "a browser opens while the refresh token lives");
         }
     }
@@ -220,7 +220,8 @@ impl State {
                 | Kind::ClientRejected
                 | Kind::GrantRejected
         );
-        if !fits || self.is_without_faults() {
+        let purged = kind == Kind::TokenRejected && self.server.has_purged();
+        if !(fits || purged) || self.is_without_faults() {
             self.violated(Property::TypedEnd, format!("an attempt ends with {kind}"));
         }
     }
@@ -289,11 +290,11 @@ impl State {
         use crate::store::Said;
         let process = self.process(place);
         match &flight.back {
-            Some(Told::Answer(Answer::Tokens { refresh, .. })) => process.memory.push(*refresh),
-            Some(Told::Said(Said::Found(record))) => {
-                process.seen = refresh_of(record.as_ref());
-                process.alone = false;
+            // Tokens that come when nobody waits for them any more are dropped.
+            Some(Told::Answer(Answer::Tokens { refresh, .. })) if !flight.astray => {
+                process.memory.push(*refresh);
             }
+            Some(Told::Said(Said::Found(record))) => process.seen = refresh_of(record.as_ref()),
             Some(Told::Said(Said::Conflict(other))) => process.seen = refresh_of(other.as_ref()),
             Some(Told::Said(Said::Kept)) => {
                 if let Op::Store(save) = &*flight.op {

@@ -3,13 +3,13 @@
 use mcp_auth::{Event, Purpose};
 
 use crate::moves::{Move, Of};
-use crate::process::{Op, Told};
+use crate::process::{EXCHANGE, Op, Told};
 use crate::server::Answer;
 use crate::state::State;
 use crate::store::Said;
 
 /// How long a process that stops is away: longer than a lease.
-const AWAY: u64 = 61;
+const AWAY: u64 = 4 * EXCHANGE + 1;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -23,7 +23,7 @@ pub(crate) enum Fault {
     Unavailable(usize, usize),
     /// The server asks for patience: 429.
     TooMany(usize, usize),
-    /// The server has forgotten all clients.
+    /// The server has forgotten all clients. Once in a run.
     Purged(usize, usize),
     /// The answer breaks off; a write that was done is said to have failed.
     BrokenOff(usize, usize),
@@ -64,7 +64,8 @@ impl State {
                     faults.extend([Fault::Lost(place, number), Fault::Unavailable(place, number)]);
                     faults.extend([Fault::TooMany(place, number)]);
                 }
-                faults.extend(refreshes.then_some(Fault::Purged(place, number)));
+                let purges = refreshes && !self.server.has_purged();
+                faults.extend(purges.then_some(Fault::Purged(place, number)));
             }
             if process.asleep <= self.now && process.is_busy() {
                 faults.extend([Fault::Crash(place), Fault::Sleep(place)]);
@@ -179,10 +180,9 @@ impl State {
 
     fn unsure_of_store(&mut self, place: usize, number: usize) {
         match &*self.flight(Of::Process(place, number)).op {
-            Op::Load(_) => self.process(place).alone = true,
             // What came of the token is in this process alone.
             Op::Store(_) | Op::Forget(_) => self.doubt_kept(place),
-            Op::Send(_) => {}
+            Op::Load(_) | Op::Send(_) => {}
         }
     }
 

@@ -2,10 +2,11 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
+use std::time::Duration;
 
 use mcp_auth::watch::Watch;
 use mcp_auth::{
-    Authorizer, Config, Event, Forget, Generation, Kind, Load, Open, Save, Seed, Send, SendFailure,
+    Authorizer, Config, Event, Forget, Generation, Kind, Load, Open, Policy, Save, Seed, Send, SendFailure,
 };
 
 use crate::server::{Answer, RESOURCE};
@@ -113,12 +114,14 @@ pub(crate) struct Process {
     pub(crate) memory: Vec<usize>,
     /// The refresh token that it sent last.
     pub(crate) spending: Option<usize>,
-    /// Its last load came to nothing, so that it may go on without the store.
-    pub(crate) alone: bool,
 }
 
+/// How long an exchange may take, in seconds: little, so that waiting for a lease to end takes few steps.
+pub(crate) const EXCHANGE: u64 = 3;
+
 pub(crate) fn config() -> Config {
-    Config::new(RESOURCE, "Explorer", "http://127.0.0.1:3000/callback")
+    let policy = Policy::with(|it| it.exchange_time = Duration::from_secs(EXCHANGE));
+    Config::new(RESOURCE, "Explorer", "http://127.0.0.1:3000/callback").policy(policy)
 }
 
 impl Process {
@@ -147,7 +150,6 @@ impl Process {
             seen: None,
             memory: Vec::new(),
             spending: None,
-            alone: false,
         }
     }
 
@@ -181,6 +183,6 @@ impl Hash for Process {
     fn hash<H: Hasher>(&self, state: &mut H) {
         (self.history, self.incarnation, &self.flights, &self.requests, self.turns, self.browsers.len())
             .hash(state);
-        (self.wait, self.asleep, self.seen, &self.memory, self.spending, self.alone).hash(state);
+        (self.wait, self.asleep, self.seen, &self.memory, self.spending).hash(state);
     }
 }

@@ -16,8 +16,6 @@ pub(crate) struct Figures {
     /// Steps of the requests that follow a run.
     pub(crate) after: usize,
     pub(crate) deepest: usize,
-    /// The limit came before the end.
-    pub(crate) cut: bool,
 }
 
 impl Figures {
@@ -27,7 +25,6 @@ impl Figures {
         self.runs += other.runs;
         self.after += other.after;
         self.deepest = self.deepest.max(other.deepest);
-        self.cut |= other.cut;
     }
 }
 
@@ -51,7 +48,8 @@ impl fmt::Debug for Way {
             writeln!(f, "process {place}: {:?}", process.requests)?;
             writeln!(f, "{}", process.auth.trail())?;
         }
-        writeln!(f, "{:?}\n{:?}", state.server, state.store)
+        let record = state.store.record.as_ref().map(|it| it.generation);
+        writeln!(f, "{:?}\nrecord {record:?}, {:?}", state.server, state.store.lease)
     }
 }
 
@@ -74,6 +72,11 @@ const ENDLESS: usize = 1500;
 impl Search {
     pub(crate) fn violation(self, violations: &[Violation]) -> Option<Violation> {
         violations.iter().find(|it| self.only.is_none_or(|only| it.property == only)).cloned()
+    }
+
+    pub(crate) fn endless(self, steps: usize) -> Option<Violation> {
+        let violation = Violation { property: Property::Quiesces, what: "a run without end".to_owned() };
+        Some(violation).filter(|_| steps > ENDLESS)
     }
 
     pub(crate) fn explore(self, setup: Setup) -> Result<Figures, Box<Way>> {
@@ -103,10 +106,7 @@ impl Search {
                 way.pop();
                 continue;
             }
-            if seen.len() >= self.limit {
-                figures.cut = true;
-                break;
-            }
+            assert!(seen.len() < self.limit, "more states than were thought");
             self.enter(state, &mut frames, &mut figures, &way)?;
         }
         figures.states = seen.len();
@@ -126,15 +126,11 @@ impl Search {
         let mut ended = Vec::new();
         if free.is_empty() {
             figures.runs += 1;
-            state.judge_the_end();
-            let (future, steps) = state.judge_the_future();
+            let steps;
+            (ended, steps) = state.judge_all();
             figures.after += steps;
-            ended = std::mem::take(&mut state.violations);
-            ended.extend(future);
         }
-        if way.len() > ENDLESS {
-            ended.push(Violation { property: Property::Quiesces, what: "a run without end".to_owned() });
-        }
+        ended.extend(self.endless(way.len()));
         if let Some(violation) = self.violation(&ended) {
             return Err(Box::new(Way { setup: state.setup, violation, moves: way.to_vec() }));
         }

@@ -10,7 +10,7 @@ pub(crate) const ISSUER: &str = "https://as.example";
 /// How long an access token lives, in seconds.
 pub(crate) const LIFETIME: u64 = 3600;
 /// How long the servers with time grace accept a token after its first use.
-const GRACE: u64 = 30;
+const GRACE: u64 = 10;
 
 /// What becomes of a refresh token that was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -209,10 +209,9 @@ impl Server {
         standing && !grant.revoked && grant.client >= self.purged
     }
 
-    /// The refresh tokens of the newest grant that would be accepted now.
+    /// The refresh tokens that would be accepted now.
     pub(crate) fn accepted(&self, now: u64) -> impl Iterator<Item = usize> + '_ {
-        let newest = self.grants.len() - 1;
-        (0..self.refresh.len()).filter(move |it| self.refresh[*it].grant == newest && self.accepts(now, *it))
+        (0..self.refresh.len()).filter(move |it| self.accepts(now, *it))
     }
 
     /// Whether the resource takes this access token.
@@ -236,6 +235,10 @@ impl Server {
     pub(crate) fn refusal(&self, token: bool) -> HeaderMap {
         let value = if token { "Bearer error=\"invalid_token\"" } else { "Bearer" };
         HeaderMap::from_iter([(header::WWW_AUTHENTICATE, HeaderValue::from_static(value))])
+    }
+
+    pub(crate) fn has_purged(&self) -> bool {
+        self.purged > 0
     }
 
     /// The person consents in the browser: the query of the callback, or none where an error page is shown.

@@ -54,6 +54,8 @@ pub(crate) enum Wrong {
     Outage,
     /// The token endpoint gives tokens of another type.
     OtherType,
+    /// The driver does not show the watch what it writes.
+    Unwatched,
 }
 
 /// What is explored.

@@ -19,7 +19,8 @@ impl State {
         };
         let back = flight.back.as_ref().map_or(String::new(), |back| {
             let text = format!("{back:?}");
-            format!(", answer {}", text.split("server:").next().unwrap_or_default())
+            let text = text.replace("Credential { version: 1, generation: ", "");
+            format!(", answer {}", text.split(", server:").next().unwrap_or_default())
         });
         format!("{op} of process {}{back}", flight.process)
     }
