@@ -54,6 +54,7 @@ pub(super) struct Holding {
 
 impl Watch {
     pub(super) fn asks(&mut self, awaited: Awaited) {
+        self.perhaps = false;
         if !self.running && awaited.lane == Lane::Login {
             self.breach("something is asked for while no attempt runs");
         }

@@ -50,6 +50,10 @@ pub struct Watch {
     /// How long the store may take.
     patience: std::time::Duration,
     running: bool,
+    /// Somebody joined the attempt, or began another if it had just run out of time.
+    joined: bool,
+    /// Whether the attempt that runs is that other one, if there is one.
+    perhaps: bool,
     /// The attempt is called off; what was asked for it may be answered still, or not.
     called_off: bool,
     stored: bool,
@@ -90,6 +94,8 @@ impl Watch {
             now: Timestamp::default(),
             patience: config.policies().exchange_time,
             running: false,
+            joined: false,
+            perhaps: false,
             called_off: false,
             stored: false,
             awaited: Vec::new(),
@@ -136,7 +142,9 @@ impl Watch {
     pub fn event(&mut self, now: Timestamp, event: &Event) {
         self.now = self.now.max(now);
         match event {
-            Event::Restore | Event::LogIn { .. } | Event::Challenged(_) => self.running = true,
+            Event::Restore | Event::LogIn { .. } | Event::Challenged(_) => {
+                (self.joined, self.running, self.perhaps) = (self.running, true, false);
+            }
             Event::LogOut => (self.running, self.holding.may_forget) = (true, true),
             Event::Called(callback) => self.called(callback.expose()),
             Event::Replied(reply) => self.replied(reply),
@@ -159,9 +167,10 @@ impl Watch {
     pub fn action(&mut self, action: &Action) {
         match action {
             Action::Wait(until) => {
-                if self.running && until.is_none() {
+                if self.running && !self.perhaps && until.is_none() {
                     self.breach("an attempt waits without end");
                 }
+                (self.running, self.perhaps) = (self.running && !self.perhaps, false);
             }
             Action::Load(load) => self.wants(load.id, load.deadline, Lane::Grant),
             Action::Store(save) => {
@@ -180,7 +189,8 @@ impl Watch {
                 }
                 self.ended(outcome);
                 self.awaited.retain(|awaited| awaited.lane == Lane::Grant && !self.called_off);
-                (self.running, self.called_off, self.asked) = (false, false, None);
+                (self.running, self.perhaps, self.joined) = (self.joined, self.joined, false);
+                (self.called_off, self.asked) = (false, None);
             }
         }
         self.holds(action);
