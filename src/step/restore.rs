@@ -190,6 +190,8 @@ fn decide_alone(world: &mut World, mut aim: Aim, breach: Breach) -> Turn {
             settle(world, aim, held, Use::Serve)
         }
         Use::Renew => breach.into(),
+        // What somebody else may have made of it cannot be seen just now. That is no reason to ask a person.
+        Use::None if is_in_vain(&aim, &held) && held.refresh_token.is_some() => breach.into(),
         good_for @ (Use::Serve | Use::Later | Use::None) => settle(world, aim, held, good_for),
     }
 }
