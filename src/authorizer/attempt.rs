@@ -22,7 +22,7 @@ impl Authorizer {
         (self.called_off, self.logging_out) = (false, false);
         self.note_demand(&aim);
         let aim = Aim { refused, ..aim };
-        self.begin_held(Held::Aim(aim));
+        self.begin_held(Held::Aim(Box::new(aim)));
     }
 
     /// Begins, or waits for the renewal beside.
@@ -34,7 +34,7 @@ impl Authorizer {
         let turn = match held {
             Held::Aim(aim) => {
                 let refused = aim.refused;
-                let aim = self.filled(aim, refused);
+                let aim = self.filled(*aim, refused);
                 step::begin(&mut self.world, aim)
             }
             Held::Tokens(credential) => step::save(&mut self.world, credential, After::LoggedIn, None),

@@ -139,8 +139,8 @@ impl LoggingOut {
     }
 
     fn revoke_access_token(mut self, world: &mut World) -> Turn {
-        let live = |held: &&Box<Credential>| held.is_unexpired(world.now);
-        let token = self.held.as_ref().filter(live).map(|held| held.access_token.clone());
+        let live = self.held.as_deref().filter(|held| held.is_unexpired(world.now));
+        let token = live.map(|held| held.access_token.clone());
         match token.map(|token| self.send(world, &token, Hint::AccessToken)) {
             Some(Ok(pending)) => self.awaiting(pending, Awaited::AccessToken),
             Some(Err(breach)) => {

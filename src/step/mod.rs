@@ -170,7 +170,7 @@ pub(crate) enum Step {
 #[derive(Clone, Debug)]
 pub(crate) enum Held {
     /// An attempt that has not begun.
-    Aim(Aim),
+    Aim(Box<Aim>),
     /// The tokens of a login.
     Tokens(Box<Credential>),
     LogOut,
