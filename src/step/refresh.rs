@@ -35,7 +35,7 @@ pub(crate) struct Refreshing {
 /// What came of a refresh.
 struct Refused {
     refusal: Refusal,
-    breach: Breach,
+    breach: Box<Breach>,
     /// Before when the server does not want to be asked again.
     asked: Option<Timestamp>,
 }
@@ -80,6 +80,7 @@ impl Refreshing {
     fn refused(self, world: &mut World, refused: Refused) -> Turn {
         let Self { aim, held, lease, again, .. } = self;
         let Refused { refusal, breach, asked } = refused;
+        let breach = *breach;
         match refusal {
             Refusal::Unknown if !again && may_resend(world, lease.as_ref()) => {
                 let note = "the answer is lost, so the refresh token is sent once more";
@@ -160,7 +161,7 @@ fn read(world: &mut World, terms: &Terms, answer: Answer) -> Result<TokenAnswer,
         if interrupted {
             breach.kind = Kind::OutcomeUnknown;
         }
-        Refused { refusal: Refusal::of(status, &breach), breach, asked }
+        Refused { refusal: Refusal::of(status, &breach), breach: Box::new(breach), asked }
     })
 }
 
@@ -213,8 +214,9 @@ fn grant_is_dead(world: &mut World, aim: Aim, mut held: Box<Credential>, lease: 
         world.note(Verdict::Decided, note, "RFC 9700 §4.14.2");
     }
     world.renewals.spend(held.generation);
-    if world.record.is_some_and(|record| record != held.generation) {
-        // What stands there is somebody else's, and may live.
+    let over = aim.unsaved.as_ref().map_or(Some(held.generation), |unsaved| unsaved.over);
+    if world.record != Some(held.generation) && world.record > over {
+        // What stands there is somebody's later work, and may live.
         world.release(lease);
         return restore::read(world, Aim { held: None, unsaved: None, ..aim }, false);
     }

@@ -165,7 +165,7 @@ impl State {
             self.violated(Property::NoNeedlessBrowser, "a browser opens while the access token works");
         }
         // Where one token was exchanged for two, nobody can know which of them lives.
-        let forked = self.server.refresh.iter().any(|token| token.uses > 1);
+        let forked = self.server.is_forked();
         let memory = self.processes[place].memory.iter().filter(|_| !forked);
         if memory.chain(&seen).any(|token| self.server.accepts(self.now, *token)) {
             self.violated(Property::NoNeedlessBrowser, "a browser opens while the refresh token lives");

@@ -237,6 +237,11 @@ impl Server {
         HeaderMap::from_iter([(header::WWW_AUTHENTICATE, HeaderValue::from_static(value))])
     }
 
+    /// Whether a token was used more than once.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.refresh.iter().any(|token| token.uses > 1)
+    }
+
     pub(crate) fn has_purged(&self) -> bool {
         self.purged > 0
     }
