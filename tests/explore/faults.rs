@@ -4,7 +4,7 @@ use mcp_auth::{Event, Purpose};
 
 use crate::moves::{Move, Of};
 use crate::process::{EXCHANGE, Op, Told};
-use crate::server::Answer;
+use crate::server::{Answer, number as number_of};
 use crate::state::State;
 use crate::store::Said;
 
@@ -179,15 +179,17 @@ impl State {
     }
 
     fn unsure_of_store(&mut self, place: usize, number: usize) {
-        match &*self.flight(Of::Process(place, number)).op {
-            // What came of the token is in this process alone.
-            Op::Store(_) | Op::Forget(_) => self.doubt_kept(place),
-            Op::Load(_) | Op::Send(_) => {}
-        }
-    }
-
-    fn doubt_kept(&mut self, place: usize) {
-        if let Some(token) = self.processes[place].spending {
+        let op = self.flight(Of::Process(place, number)).op.clone();
+        // What came of the token that was spent is in this process alone; and of the one that is written nobody knows
+        // whether others can see it.
+        let written = match &*op {
+            Op::Load(_) | Op::Send(_) => return,
+            Op::Store(save) => {
+                save.credential().refresh_token.as_ref().map(|token| number_of(token.expose()))
+            }
+            Op::Forget(_) => None,
+        };
+        for token in written.into_iter().chain(self.processes[place].spending) {
             self.server.refresh[token].doubted = true;
         }
     }
