@@ -211,6 +211,20 @@ fn a_store_that_cannot_read_is_a_typed_failure() {
     assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
 }
 
+/// Somebody else may be spending it.
+#[test]
+fn no_refresh_token_is_spent_while_the_store_cannot_say_who_has_it() {
+    let mut rig = works(Dials::default());
+    rig.now += 3600;
+    rig.mood = StoreMood::FailsToRead;
+    let before = rig.count(Purpose::Token);
+    assert_eq!(rig.run(Event::Restore).unwrap_err().kind(), Kind::StoreFailed);
+    assert_eq!(rig.count(Purpose::Token), before);
+    rig.mood = StoreMood::Works;
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    assert_eq!((rig.count(Purpose::Token), rig.opened.len()), (before + 1, 1));
+}
+
 #[test]
 fn what_another_process_obtained_is_adopted() {
     let mut rig = works(Dials::default());
