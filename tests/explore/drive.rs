@@ -166,8 +166,8 @@ impl State {
         }
         // Where one token was exchanged for two, nobody can know which of them lives.
         let forked = self.server.is_forked();
-        let memory = self.processes[place].memory.iter().filter(|_| !forked);
-        if memory.chain(&seen).any(|token| self.server.accepts(self.now, *token)) {
+        let mut known = self.processes[place].memory.iter().chain(&seen);
+        if !forked && known.any(|token| self.server.accepts(self.now, *token)) {
             self.violated(Property::NoNeedlessBrowser, "a browser opens while the refresh token lives");
         }
     }

@@ -95,12 +95,13 @@ fn one_fault_at_every_point() {
     );
 }
 
-/// `EXPLORE_DEPTH` says how many faults a run may have.
+/// `EXPLORE_DEPTH` says how many faults a run may have, `EXPLORE_ONLY` which server or start is tried.
 #[test]
 #[ignore = "minutes; to be run with --release -- --nocapture"]
 fn two_faults_at_every_point() {
     let depth = given("EXPLORE_DEPTH").and_then(|depth| u8::try_from(depth).ok()).unwrap_or(2);
-    explore(every(depth));
+    let only = std::env::var("EXPLORE_ONLY").unwrap_or_default();
+    explore(every(depth).filter(|setup| format!("{:?} {:?}", setup.rotation, setup.start).contains(&only)));
 }
 
 fn walk(walks: u64) {
