@@ -28,18 +28,29 @@
 
 #![allow(clippy::result_large_err, reason = "a refusal is the answer itself")]
 
+mod advertised;
+mod assertion_grant;
+mod authentication;
 mod authorization_server;
 mod authorize;
 pub mod call;
 mod client;
 mod consent;
+mod device;
 pub mod dials;
 mod documents;
+mod dpop;
 mod exchange;
+mod extension_dials;
 mod fault;
+mod identity_provider;
+mod jwt;
+mod key;
 mod mcp;
 mod message;
+mod person;
 mod place;
+mod pushed;
 mod refresh;
 mod registration;
 mod resource_dials;
@@ -54,7 +65,9 @@ mod world;
 pub use dials::*;
 pub use exchange::{Exchange, Fate, Refresh};
 pub use fault::{Fault, Purpose, Trouble};
+pub use key::SigningKey;
+pub use person::Browsed;
 pub use place::Role;
 #[cfg(feature = "serve")]
 pub use serve::{Served, serve};
-pub use world::{Browsed, Dropped, Origins, World};
+pub use world::{Dropped, Origins, World};
