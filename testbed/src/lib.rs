@@ -9,6 +9,10 @@
 //! scopes, so that a client that leaves something out fails. Every way in which servers deviate is a field of
 //! [`Dials`]; every way in which a network does is a [`Fault`].
 //!
+//! The extensions of MCP authorization are dials that are off: client credentials, an enterprise with an identity
+//! provider, workloads, proofs of possession, devices without a browser, pushed authorization requests. Signatures are
+//! verified, and a [`SigningKey`] makes some.
+//!
 //! [`World::exchanges`] is what was asked, [`World::refreshes`] what became of each refresh token that was used, and
 //! [`World::live_refresh_tokens`] those that are left: a client that loses one, or uses one twice, shows there.
 //!
