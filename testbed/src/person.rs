@@ -23,7 +23,7 @@ pub enum Browsed {
 }
 
 impl World {
-    /// The scripted person opens an authorization URL, and does what [`Dials::person`] says.
+    /// The scripted person opens an authorization URL, and does what [`Dials::person`](crate::Dials::person) says.
     pub fn browse(&mut self, now: u64, authorization_url: &str) -> Browsed {
         let mut url = authorization_url.to_owned();
         let mut form: Option<String> = None;

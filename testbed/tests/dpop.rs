@@ -1,118 +1,12 @@
-//! Proofs of possession (RFC 9449): at the token endpoint and at the MCP server, with nonces and without.
+//! Proofs of possession (RFC 9449): at the token endpoint and at the MCP server.
 
 mod login;
 
-use http::Request;
+use login::bound::*;
 use login::keys::{Key, hash};
 use login::*;
-use mcp_auth_testbed::call::{self, Wire};
-use mcp_auth_testbed::{Dials, Dpop, Nonces, PreRegistered, Pushed};
+use mcp_auth_testbed::{Dials, Dpop, PreRegistered, Pushed};
 use serde_json::{Value, json};
-
-const TOKEN: &str = "https://as.example/token";
-const MCP: &str = "https://mcp.example/mcp";
-
-fn dials(dpop: Dpop) -> Dials {
-    Dials { dpop: Some(dpop), ..Dials::default() }
-}
-
-struct Session {
-    memory: Memory,
-    found: Found,
-    client: Client,
-    key: Key,
-    /// A number for each proof.
-    made: u32,
-}
-
-impl Session {
-    fn new(dials: Dials) -> Self {
-        let mut memory = Memory::new(dials);
-        let metadata = get(&mut memory, "https://mcp.example/.well-known/oauth-protected-resource/mcp");
-        let resource = json_of(&metadata)["resource"].as_str().unwrap().to_owned();
-        let server = json_of(&get(&mut memory, "https://as.example/.well-known/oauth-authorization-server"));
-        let found = Found { resource, server };
-        let client = register(&mut memory, &found, "none");
-        Self { memory, found, client, key: Key::es256(), made: 0 }
-    }
-
-    fn proof(&mut self, url: &str, nonce: Option<&str>, change: &Value) -> String {
-        self.made += 1;
-        let mut change = change.clone();
-        if let Some(nonce) = nonce {
-            change["claims"]["nonce"] = nonce.into();
-        }
-        self.key.proof("POST", url, self.memory.now, &format!("proof {}", self.made), &change)
-    }
-
-    fn code(&mut self, change: &[(&str, Option<&str>)]) -> String {
-        let url = authorization_url(&self.found, &self.client, "files:read", change);
-        let pairs = callback(&self.memory.browse(&url));
-        value(&pairs, "code").unwrap().to_owned()
-    }
-
-    fn token(&mut self, headers: &[(&str, &str)], pairs: &[(&str, &str)]) -> Answer {
-        let mut all = vec![("client_id", self.client.id.as_str()), ("resource", &self.found.resource)];
-        all.extend(pairs);
-        post_plain(&mut self.memory, TOKEN, headers, &all)
-    }
-
-    fn redeem(&mut self, code: &str, proof: Option<&str>) -> Answer {
-        let headers: Vec<_> = proof.map(|proof| ("dpop", proof)).into_iter().collect();
-        let pairs = [
-            ("grant_type", "authorization_code"),
-            ("code", code),
-            ("redirect_uri", REDIRECT),
-            ("code_verifier", VERIFIER),
-        ];
-        self.token(&headers, &pairs)
-    }
-
-    fn renew(&mut self, token: &str, proof: Option<&str>) -> Answer {
-        let headers: Vec<_> = proof.map(|proof| ("dpop", proof)).into_iter().collect();
-        self.token(&headers, &[("grant_type", "refresh_token"), ("refresh_token", token)])
-    }
-
-    fn logged_in(&mut self) -> Value {
-        let code = self.code(&[]);
-        let proof = self.proof(TOKEN, None, &json!({}));
-        let answer = self.redeem(&code, Some(&proof));
-        assert_eq!(answer.status(), 200, "{}", json_of(&answer));
-        json_of(&answer)
-    }
-
-    fn call(&mut self, scheme: &str, token: &str, proofs: &[&str]) -> Answer {
-        let mut request = call::tool(MCP, Wire::Stateless, "echo", "hello").unwrap();
-        request.headers_mut().insert("authorization", format!("{scheme} {token}").parse().unwrap());
-        for proof in proofs {
-            request.headers_mut().append("dpop", proof.parse().unwrap());
-        }
-        self.memory.send(request)
-    }
-
-    /// A call with a fresh proof that fits, but for the changes.
-    fn call_with(&mut self, token: &str, nonce: Option<&str>, change: &Value) -> Answer {
-        let mut change = change.clone();
-        if change["claims"].get("ath").is_none() {
-            change["claims"]["ath"] = hash(token).into();
-        }
-        let proof = self.proof(MCP, nonce, &change);
-        self.call("DPoP", token, &[&proof])
-    }
-}
-
-fn text(value: &Value, name: &str) -> String {
-    value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}")).to_owned()
-}
-
-fn nonce_of(answer: &Answer) -> Option<String> {
-    answer.headers().get("dpop-nonce").map(|value| value.to_str().unwrap().to_owned())
-}
-
-fn challenges(answer: &Answer) -> Vec<String> {
-    let values = answer.headers().get_all("www-authenticate").iter();
-    values.map(|value| value.to_str().unwrap().to_owned()).collect()
-}
 
 /// What is wrong with a proof for anybody, as a change of it.
 fn wrong_proofs() -> Vec<Value> {
@@ -339,96 +233,6 @@ fn thumbprint(key: &Key) -> String {
 }
 
 #[test]
-fn nonces_are_wanted_from_the_start() {
-    let nonces = Nonces::Required;
-    let dpop = Dpop { server_nonces: nonces, resource_nonces: nonces, ..Dpop::default() };
-    let mut session = Session::new(dials(dpop));
-    let code = session.code(&[]);
-    let proof = session.proof(TOKEN, None, &json!({}));
-    let answer = session.redeem(&code, Some(&proof));
-    assert_eq!((answer.status().as_u16(), error_of(&answer).as_str()), (400, "use_dpop_nonce"));
-    let nonce = nonce_of(&answer).unwrap();
-    // The proof with the nonce is another proof, or it is a replay.
-    let same = json!({ "claims": { "jti": format!("proof {}", session.made), "nonce": nonce } });
-    let proof = session.proof(TOKEN, None, &same);
-    assert_eq!(error_of(&session.redeem(&code, Some(&proof))), "invalid_dpop_proof");
-    let proof = session.proof(TOKEN, Some(&nonce), &json!({}));
-    let answer = session.redeem(&code, Some(&proof));
-    assert_eq!((answer.status().as_u16(), nonce_of(&answer)), (200, None));
-    let token = text(&json_of(&answer), "access_token");
-
-    let answer = session.call_with(&token, Some(&nonce), &json!({}));
-    assert_eq!(answer.status(), 401, "a nonce of another server");
-    assert!(challenges(&answer)[0].contains("error=\"use_dpop_nonce\""));
-    let nonce = nonce_of(&answer).unwrap();
-    for _ in 0..2 {
-        let answer = session.call_with(&token, Some(&nonce), &json!({}));
-        assert_eq!((answer.status().as_u16(), nonce_of(&answer)), (200, None));
-    }
-}
-
-#[test]
-fn nonces_rotate_with_good_answers_or_with_time() {
-    let nonces = Nonces::Rotating;
-    let dpop = Dpop { server_nonces: nonces, resource_nonces: nonces, ..Dpop::default() };
-    let mut session = Session::new(dials(dpop));
-    let code = session.code(&[]);
-    let proof = session.proof(TOKEN, None, &json!({}));
-    let first = nonce_of(&session.redeem(&code, Some(&proof))).unwrap();
-    let proof = session.proof(TOKEN, Some(&first), &json!({}));
-    let answer = session.redeem(&code, Some(&proof));
-    let second = nonce_of(&answer).unwrap();
-    assert_ne!(first, second);
-    let refresh = text(&json_of(&answer), "refresh_token");
-    let proof = session.proof(TOKEN, Some(&first), &json!({}));
-    let answer_to_old = session.renew(&refresh, Some(&proof));
-    assert_eq!(
-        (error_of(&answer_to_old).as_str(), nonce_of(&answer_to_old)),
-        ("use_dpop_nonce", Some(second.clone()))
-    );
-    let proof = session.proof(TOKEN, Some(&second), &json!({}));
-    let token = text(&json_of(&session.renew(&refresh, Some(&proof))), "access_token");
-    let mut nonce = nonce_of(&session.call_with(&token, None, &json!({})));
-    for _ in 0..3 {
-        let answer = session.call_with(&token, nonce.as_deref(), &json!({}));
-        assert_eq!(answer.status(), 200);
-        let next = nonce_of(&answer);
-        assert!(next.is_some() && next != nonce);
-        nonce = next;
-    }
-
-    session.memory.world.dials_mut().dpop =
-        Some(Dpop { resource_nonces: Nonces::Timed(60), ..Dpop::default() });
-    let nonce = nonce_of(&session.call_with(&token, None, &json!({})));
-    assert_eq!(session.call_with(&token, nonce.as_deref(), &json!({})).status(), 200);
-    session.memory.now += 60;
-    assert_eq!(session.call_with(&token, nonce.as_deref(), &json!({})).status(), 401);
-}
-
-#[test]
-fn no_nonce_is_ever_enough() {
-    let nonces = Nonces::Unsatisfiable;
-    let mut session = Session::new(dials(Dpop { resource_nonces: nonces, ..Dpop::default() }));
-    let token = text(&session.logged_in(), "access_token");
-    let mut seen = std::collections::BTreeSet::new();
-    let mut nonce = None;
-    for _ in 0..5 {
-        let answer = session.call_with(&token, nonce.as_deref(), &json!({}));
-        assert_eq!(answer.status(), 401);
-        nonce = nonce_of(&answer);
-        assert!(seen.insert(nonce.clone().unwrap()));
-    }
-    session.memory.world.dials_mut().dpop = Some(Dpop { server_nonces: nonces, ..Dpop::default() });
-    let code = session.code(&[]);
-    for _ in 0..3 {
-        let proof = session.proof(TOKEN, nonce.as_deref(), &json!({}));
-        let answer = session.redeem(&code, Some(&proof));
-        assert_eq!(error_of(&answer), "use_dpop_nonce");
-        nonce = nonce_of(&answer);
-    }
-}
-
-#[test]
 fn a_server_that_does_not_bind_answers_bearer() {
     for dpop in [Some(Dpop { binds: false, ..Dpop::default() }), None] {
         let mut session = Session::new(Dials { dpop, ..Dials::default() });
@@ -453,13 +257,4 @@ fn a_client_may_register_to_be_bound() {
     assert_eq!(error_of(&session.redeem(&code, None)), "invalid_dpop_proof");
     let proof = session.proof(TOKEN, None, &json!({}));
     assert_eq!(session.redeem(&code, Some(&proof)).status(), 200);
-}
-
-#[test]
-fn what_is_open_needs_no_proof_and_brings_no_nonce() {
-    let dpop = Dpop { resource_nonces: Nonces::Rotating, ..Dpop::default() };
-    let mut session = Session::new(Dials { unprotected: vec!["tools/list".to_owned()], ..dials(dpop) });
-    let request: Request<Vec<u8>> = call::request(MCP, Wire::Stateless, "tools/list", json!({})).unwrap();
-    let answer = session.memory.send(request);
-    assert_eq!((answer.status().as_u16(), nonce_of(&answer)), (200, None));
 }

@@ -1,6 +1,7 @@
 //! A client of few lines, which does what it is told and checks nothing: plain requests, by hand.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
+pub mod bound;
 pub mod keys;
 
 use base64::Engine as _;
