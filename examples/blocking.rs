@@ -110,6 +110,10 @@ impl Host {
                     continue;
                 }
                 Action::Ask(ask) => ask.decline(),
+                // What this client is not configured for: devices, keys, assertions.
+                Action::Show(show) => show.fail("there is no other device"),
+                Action::Sign(sign) => sign.fail("there is no key"),
+                Action::Supply(supply) => supply.fail("nobody vouches for anybody"),
                 Action::Wait(until) => self.call_back(until),
                 Action::Release(_) | Action::Renewed(_) => continue,
                 Action::Finish(outcome) => return outcome,

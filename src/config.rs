@@ -8,9 +8,12 @@ use crate::base::breach::{Breach, Kind};
 use crate::base::guard::{self, Endpoint, Guard, Reach, Shown};
 use crate::base::secret::Secret;
 use crate::credential::Key;
+use crate::grant_type::{GrantType, ProofKey};
 use crate::policy::{IssuerPolicy, Policy, ScopeRule};
+use crate::preregistered::{Preregistered, check_issuer};
 use crate::wire::authorization;
-use crate::wire::client::{AuthMethod, ClientMetadata, check_client_id_url};
+use crate::wire::client::{ClientMetadata, check_client_id_url};
+use crate::wire::client_key::ClientKey;
 
 /// Everything one machine is told at its birth: which MCP server, who the client is, and what it may do.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +31,12 @@ pub struct Config {
     policy: Policy,
     issuers: Vec<(String, IssuerPolicy)>,
     protocol_version: String,
+    #[serde(default)]
+    grant_type: GrantType,
+    #[serde(default)]
+    client_key: Option<ClientKey>,
+    #[serde(default)]
+    proof_key: Option<ProofKey>,
 }
 
 impl fmt::Debug for Config {
@@ -46,84 +55,11 @@ impl fmt::Debug for Config {
             .field("policy", &self.policy)
             .field("issuers", &self.issuers)
             .field("protocol_version", &self.protocol_version)
+            .field("grant_type", &self.grant_type)
+            .field("client_key", &self.client_key)
+            .field("proof_key", &self.proof_key)
             .finish()
     }
-}
-
-/// A client that was registered with an authorization server by other means.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Preregistered {
-    /// The issuer it is registered with. `None`, which a client with a secret cannot have, binds it to the first
-    /// authorization server to which it sends a code, and as long as this machine lives or the store keeps the record of
-    /// that to no other. Say the issuer where it is known: otherwise the MCP server decides who it is.
-    pub issuer: Option<String>,
-    /// The client identifier.
-    pub client_id: String,
-    /// The client secret. It wants an [`issuer`](Self::issuer).
-    pub client_secret: Option<Secret>,
-    /// The client authentication method; `None` takes the best that the server lists.
-    pub method: Option<AuthMethod>,
-}
-
-impl Preregistered {
-    /// A public client of the authorization server `issuer`.
-    pub fn new(issuer: impl Into<String>, client_id: impl Into<String>) -> Self {
-        Self { issuer: Some(issuer.into()), client_id: client_id.into(), client_secret: None, method: None }
-    }
-
-    /// A public client that is bound to the first authorization server to which it sends a code ([`Self::issuer`]).
-    pub fn unbound(client_id: impl Into<String>) -> Self {
-        Self { issuer: None, client_id: client_id.into(), client_secret: None, method: None }
-    }
-
-    /// The same client, which authenticates in this way whatever the server lists.
-    #[must_use]
-    pub fn method(mut self, method: AuthMethod) -> Self {
-        self.method = Some(method);
-        self
-    }
-
-    /// The same client with a secret. One that is [`unbound`](Self::unbound) cannot have any.
-    #[must_use]
-    pub fn secret(mut self, secret: impl Into<Secret>) -> Self {
-        self.client_secret = Some(secret.into());
-        self
-    }
-}
-
-impl Preregistered {
-    fn check(&self) -> Result<(), Breach> {
-        self.issuer.as_deref().map_or(Ok(()), check_issuer)?;
-        if self.issuer.is_none() && self.client_secret.is_some() {
-            // Otherwise whoever the MCP server names would be shown it.
-            let expected = "the issuer to which the client secret belongs (`Preregistered::new`)";
-            let clause = "MCP 2026-07-28, authorization server binding";
-            return Err(Breach::new(Kind::Configuration, clause, expected, "a secret and no issuer"));
-        }
-        if !is_client_id(&self.client_id) {
-            let expected = "a client identifier of printable ASCII characters";
-            return Err(Breach::new(
-                Kind::Configuration,
-                "RFC 6749 appendix A.1",
-                expected,
-                "something else",
-            ));
-        }
-        Ok(())
-    }
-}
-
-/// Whether the text can be a client identifier (RFC 6749 appendix A.1).
-pub(crate) fn is_client_id(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
-}
-
-fn check_issuer(issuer: &str) -> Result<(), Breach> {
-    let judged = Guard::new(Reach::Any).check(issuer);
-    judged.map(|_| ()).map_err(|refused| {
-        Breach::new(Kind::Configuration, "RFC 8414 §2", "an issuer, which is a URL", refused.to_string())
-    })
 }
 
 impl Config {
@@ -151,6 +87,9 @@ impl Config {
             policy: Policy::default(),
             issuers: Vec::new(),
             protocol_version: "2026-07-28".to_owned(),
+            grant_type: GrantType::default(),
+            client_key: None,
+            proof_key: None,
         }
     }
 
@@ -234,6 +173,28 @@ impl Config {
         self
     }
 
+    /// How tokens are obtained. Default: a person consents in a browser.
+    #[must_use]
+    pub fn grant_type(mut self, grant_type: GrantType) -> Self {
+        self.grant_type = grant_type;
+        self
+    }
+
+    /// The key with which the client authenticates, where it does so with a key (`private_key_jwt`). Its metadata
+    /// document must hold the public half.
+    #[must_use]
+    pub fn client_key(mut self, key: ClientKey) -> Self {
+        self.client_key = Some(key);
+        self
+    }
+
+    /// The key to which tokens are bound (RFC 9449).
+    #[must_use]
+    pub fn proof_key(mut self, key: ProofKey) -> Self {
+        self.proof_key = Some(key);
+        self
+    }
+
     /// The MCP server's URL as given.
     pub fn server_url(&self) -> &str {
         &self.server
@@ -247,6 +208,18 @@ impl Config {
     /// What the store keeps this machine's credential under.
     pub fn key(&self) -> Key {
         Key { server: self.server.clone(), account: self.account.clone() }
+    }
+
+    pub(crate) fn flow(&self) -> &GrantType {
+        &self.grant_type
+    }
+
+    pub(crate) fn key_of_client(&self) -> Option<&ClientKey> {
+        self.client_key.as_ref()
+    }
+
+    pub(crate) fn key_of_proofs(&self) -> Option<&ProofKey> {
+        self.proof_key.as_ref()
     }
 
     pub(crate) fn client(&self) -> &ClientMetadata {

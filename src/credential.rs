@@ -9,6 +9,7 @@ use crate::base::guard::Shown;
 use crate::base::scope::Scopes;
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
+use crate::grant_type::Binding;
 use crate::wire::client::Client;
 
 /// The version of [`Credential`] that this crate writes and reads.
@@ -35,7 +36,8 @@ impl fmt::Debug for Key {
 }
 
 /// Which state of a record this is. Every write raises it, so it also names one access token. It is the time of the
-/// write in seconds or, where that is not enough, one more than the one before.
+/// write in seconds times 65536 or, if that is more, the one before, and a little more by chance: two machines that
+/// write at the same time give two numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Generation(u64);
@@ -53,7 +55,7 @@ impl Generation {
 
     /// The least generation of a record that is written now.
     pub(crate) const fn at(now: Timestamp) -> Self {
-        Self(now.as_secs())
+        Self(now.as_secs().saturating_mul(1 << 16))
     }
 
     /// Whether it can be raised for as long as anybody will want to.
@@ -62,8 +64,8 @@ impl Generation {
     }
 
     #[must_use]
-    pub(crate) const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
+    pub(crate) const fn next(self, chance: u64) -> Self {
+        Self(self.0.saturating_add(chance).saturating_add(1))
     }
 }
 
@@ -81,6 +83,12 @@ pub struct AuthorizationServer {
     pub token_endpoint: String,
     /// Where tokens are revoked (RFC 7009).
     pub revocation_endpoint: Option<String>,
+    /// Where authorization requests are pushed (RFC 9126), if they are.
+    #[serde(default)]
+    pub pushed_authorization_request_endpoint: Option<String>,
+    /// Where a device without a browser begins (RFC 8628).
+    #[serde(default)]
+    pub device_authorization_endpoint: Option<String>,
     /// Whether its authorization responses must carry `iss` (RFC 9207 §3).
     pub iss_parameter_supported: bool,
     /// Whether it was found by the fallbacks of MCP 2025-03-26.
@@ -114,6 +122,9 @@ pub struct Credential {
     pub access_token: Secret,
     /// The refresh token.
     pub refresh_token: Option<Secret>,
+    /// The key that the tokens are bound to (RFC 9449); `None`: they are Bearer tokens.
+    #[serde(default)]
+    pub binding: Option<Binding>,
     /// When the tokens were obtained.
     pub obtained_at: Timestamp,
     /// When the access token expires, where the server said so.
@@ -134,6 +145,7 @@ impl fmt::Debug for Credential {
             .field("granted", &self.granted)
             .field("access_token", &self.access_token)
             .field("refresh_token", &self.refresh_token)
+            .field("binding", &self.binding)
             .field("obtained_at", &self.obtained_at)
             .field("expires_at", &self.expires_at)
             .finish()

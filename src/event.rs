@@ -11,6 +11,7 @@ use crate::base::time::Timestamp;
 use crate::credential::{Credential, Generation};
 use crate::wire::callback::Callback;
 use crate::wire::challenge::{self, Demand};
+use crate::wire::dpop::Nonce;
 use crate::wire::retry_after;
 
 /// What happened. A wrong, doubled or late event is ignored.
@@ -43,6 +44,8 @@ pub enum Event {
     /// page, which sends nobody back (RFC 6749 §4.1.2.1). A login that waits for that person begins again at once
     /// with another client, the next way of registering or a new registration; one that begins later does so too.
     ClientDisowned,
+    /// The MCP server gave a nonce for the proofs of requests to come, with whatever answer (RFC 9449 §8.2).
+    Nonce(Nonce),
     /// Revoke the tokens (RFC 7009) and forget the record. An attempt that runs becomes this one.
     LogOut,
 }
@@ -55,6 +58,9 @@ pub struct Challenge {
     pub(crate) refused: Option<Generation>,
     pub(crate) operation: String,
     pub(crate) retries: u8,
+    /// The nonce that came with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) nonce: Option<Nonce>,
 }
 
 impl Challenge {
@@ -84,6 +90,7 @@ impl Challenge {
             refused,
             operation: String::new(),
             retries,
+            nonce: nonce(fields),
         })
     }
 
@@ -95,10 +102,22 @@ impl Challenge {
         self
     }
 
+    /// The nonce that the server wants in the proof of the same request, sent again (RFC 9449 §9). Where it is all that
+    /// is wanted nothing is wrong with the token: hand it in as [`Event::Nonce`], and send the request again once.
+    pub fn wanted_nonce(&self) -> Option<&Nonce> {
+        self.nonce.as_ref().filter(|_| self.demand.dpop_nonce && !self.step_up)
+    }
+
     /// What the challenge asks for.
     pub fn demand(&self) -> &Demand {
         &self.demand
     }
+}
+
+/// The nonce in the fields of a response, if there is one that can be used.
+pub(crate) fn nonce(fields: &HeaderMap) -> Option<Nonce> {
+    let values = fields.get_all("dpop-nonce");
+    Nonce::read(values.iter().map(|value| value.as_bytes())).ok().flatten()
 }
 
 /// Names one request of the machine.
@@ -125,6 +144,8 @@ impl fmt::Debug for Reply {
             Answer::SendFailed(_) => "no response",
             Answer::Told(_) => "a person's answer",
             Answer::Unasked(_) => "no person",
+            Answer::Signed(_) => "a signature",
+            Answer::Supplied(_) => "an assertion",
         };
         f.debug_struct("Reply").field("id", &self.id.0).field("answer", &what).finish()
     }
@@ -143,6 +164,8 @@ pub(crate) enum Answer {
     SendFailed(SendFailure),
     Told(Option<Told>),
     Unasked(String),
+    Signed(Result<Vec<u8>, String>),
+    Supplied(Result<Secret, String>),
 }
 
 /// A response as far as the machine reads it.

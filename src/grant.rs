@@ -35,7 +35,8 @@ impl Grant {
             Some(before) if before.credential.generation == credential.generation => before.source,
             _ => source,
         };
-        let mut value = HeaderValue::try_from(format!("Bearer {}", credential.access_token.expose()))
+        let scheme = if credential.binding.is_some() { "DPoP" } else { "Bearer" };
+        let mut value = HeaderValue::try_from(format!("{scheme} {}", credential.access_token.expose()))
             .map_err(|_| unfit("RFC 6750 §2.1", "a token that a header field may carry"))?;
         value.set_sensitive(true);
         let resource = Url::parse(&credential.resource).ok();
@@ -53,6 +54,11 @@ impl Grant {
     /// Whether the store did not keep it, and is to be asked again by now.
     pub(crate) fn is_to_be_offered(&self, now: Timestamp) -> bool {
         self.unsaved.as_ref().and_then(|it| it.again_at).is_some_and(|at| at <= now)
+    }
+
+    /// What the token is for.
+    pub(crate) fn resource(&self) -> &Url {
+        &self.resource
     }
 
     /// Whether a request to `url` may carry it.

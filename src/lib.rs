@@ -46,6 +46,9 @@
 //!                 continue;
 //!             }
 //!             Action::Ask(ask) => ask.decline(),
+//!             Action::Show(show) => show.fail("there is no screen"),
+//!             Action::Sign(sign) => sign.fail("there is no key"),
+//!             Action::Supply(supply) => supply.fail("nobody vouches for anybody"),
 //!             Action::Wait(until) => browser.callback(until).map_or(Event::Tick, Event::Called),
 //!             Action::Release(_) | Action::Renewed(_) => continue,
 //!             Action::Finish(outcome) => return outcome,
@@ -103,13 +106,27 @@
 //!
 //! What each refusal of a refresh token leads to is told in `docs/renewal.md`.
 //!
+//! Where the client is settled, [`GrantType`] says what comes next, in the place of consenting and exchanging; all but the
+//! device flow come back to it from the record alone, when a token ends:
+//!
+//! ```text
+//!  device code:            asking for codes ─► Show, polling ────────────┐
+//!  client credentials:     granting ─────────────────────────────────────┤
+//!  enterprise-managed:     Supply ─► asking the identity provider ─► granting ─► saving ─► Finish
+//!  workload identity:      Supply ─► granting ───────────────────────────┘
+//! ```
+//!
+//! Whatever is posted to an endpoint that knows its clients may have to be signed first: an assertion of the client, a proof
+//! of possession ([`Action::Sign`]).
+//!
 //! # Scope
 //!
 //! MCP 2025-11-25 and 2026-07-28, and the fallbacks of 2025-03-26 where a server has no metadata at all: the
-//! authorization code grant with PKCE, refresh tokens, step-up, logout. Strict by default; what a real server needs beyond
+//! authorization code grant with PKCE, refresh tokens, step-up, logout; and the extensions: client credentials,
+//! enterprise-managed authorization, workload identity, DPoP. Strict by default; what a real server needs beyond
 //! that is a named value of [`IssuerPolicy`], for that issuer alone.
 //!
-//! Out of scope: the server's side, token introspection and the contents of tokens, and everything with a network,
+//! Out of scope: the server's side, private keys, token introspection and the contents of tokens, and everything with a network,
 //! a disk or a person in it.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -134,8 +151,10 @@ mod credential;
 mod event;
 mod failure;
 mod grant;
+pub mod grant_type;
 mod outcome;
 pub mod policy;
+mod preregistered;
 mod snapshot;
 mod step;
 mod step_ups;
@@ -143,7 +162,10 @@ mod trail;
 pub mod watch;
 pub mod wire;
 
-pub use action::{Action, Ask, Forget, Load, Open, Purpose, Release, Save, Send};
+pub use action::{
+    Action, Ask, AssertionKind, Forget, Load, Open, Purpose, Release, Save, Send, Show, Sign, SigningKey,
+    Supply,
+};
 pub use authorizer::Authorizer;
 pub use base::breach::{Breach, Kind};
 pub use base::guard::{Endpoint, Guard, Reach, UrlRefused};
@@ -151,13 +173,16 @@ pub use base::scope::Scopes;
 pub use base::secret::Secret;
 pub use base::seed::Seed;
 pub use base::time::Timestamp;
-pub use config::{Config, Preregistered};
+pub use config::Config;
 pub use credential::{AuthorizationServer, Credential, Generation, Key, VERSION};
 pub use event::{Challenge, Event, Reply, RequestId, Saving, SendFailure};
 pub use failure::{Failure, Retry};
+pub use grant_type::{Binding, Binds, GrantType, IdentityProvider, ProofKey};
 pub use outcome::{Access, Authorization, Authorized, Ended, LoggedOut, Outcome, TokenSource};
 pub use policy::{IssuerPolicy, Legacy, Policy, ResourceIndicator, ScopeFallback, ScopeRule, ServerChoice};
+pub use preregistered::Preregistered;
 pub use snapshot::Snapshot;
 pub use trail::{Entry, Trail, Verdict};
 pub use wire::callback::Callback;
 pub use wire::client::{AuthMethod, Client, ClientMetadata};
+pub use wire::client_key::ClientKey;

@@ -77,6 +77,8 @@ pub struct Authorized {
     pub expires_at: Option<Timestamp>,
     /// Whether the authorization server was found by the fallbacks of MCP 2025-03-26.
     pub legacy: bool,
+    /// Whether the token is bound to a key (RFC 9449).
+    pub bound: bool,
     /// Why the store did not keep it. The token serves all the same, in this machine alone.
     pub unsaved: Option<String>,
 }
@@ -93,6 +95,7 @@ impl fmt::Debug for Authorized {
             .field("granted", &self.granted)
             .field("expires_at", &self.expires_at)
             .field("legacy", &self.legacy)
+            .field("bound", &self.bound)
             .field("unsaved", &self.unsaved)
             .finish()
     }
@@ -109,6 +112,8 @@ pub enum TokenSource {
     Refreshed,
     /// By a person's consent.
     LoggedIn,
+    /// By a grant that needs nobody's consent.
+    Granted,
 }
 
 impl Authorized {
@@ -123,6 +128,7 @@ impl Authorized {
             granted: credential.granted.clone(),
             expires_at: credential.expires_at,
             legacy: credential.authorization_server.legacy,
+            bound: credential.binding.is_some(),
             unsaved,
         }
     }
@@ -147,12 +153,19 @@ pub enum Access<'a> {
 pub struct Authorization<'a> {
     pub(crate) value: &'a HeaderValue,
     pub(crate) generation: Generation,
+    pub(crate) bound: bool,
 }
 
 impl<'a> Authorization<'a> {
     /// The value of the `Authorization` header field, marked sensitive.
     pub fn value(&self) -> &'a HeaderValue {
         self.value
+    }
+
+    /// Whether the token is bound to a key, so that each request needs a proof
+    /// ([`Authorizer::prove`](crate::Authorizer::prove)).
+    pub fn is_bound(&self) -> bool {
+        self.bound
     }
 
     /// Which token it is: to be handed back if the request is refused.

@@ -137,6 +137,12 @@ pub struct IssuerPolicy {
     pub auth_method: Option<AuthMethod>,
     /// How token answers are read.
     pub token_shape: TokenShape,
+    /// Audiences of a workload's JWT that are taken for this server (RFC 7523 §3), besides its issuer and its token
+    /// endpoint.
+    pub assertion_audiences: Vec<String>,
+    /// Whether authorization requests are pushed ahead (RFC 9126) wherever the server has an endpoint for it. Where the
+    /// server requires it they are in any case.
+    pub push: bool,
 }
 
 impl IssuerPolicy {

@@ -10,7 +10,7 @@ const MAX_NAME: usize = 128;
 /// Counts step-ups that brought a grant, and yet not what was demanded, for each operation (MCP 2026-07-28, step-up
 /// authorization flow). One that helped is not held against the next; nor is one that brought nothing, for a person who
 /// says no and a server that fails are bounds of their own.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct StepUps {
     vain: Vec<(String, u8)>,
     /// The count of all operations for which there was no room.

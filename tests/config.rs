@@ -5,8 +5,10 @@ mod support;
 use std::time::Duration;
 
 use mcp_auth::wire::server_metadata::IssuerMatch;
-use mcp_auth::{Authorizer, ClientMetadata, Config, IssuerPolicy, Kind, Policy, Preregistered, Seed};
-use mcp_auth_testbed::Dials;
+use mcp_auth::{
+    Authorizer, ClientMetadata, Config, GrantType, IssuerPolicy, Kind, Policy, Preregistered, Seed, Verdict,
+};
+use mcp_auth_testbed::{AuthorizationServers, ClientCredentials, Dials, PreRegistered};
 use support::{REDIRECT, Rig};
 
 fn config() -> Config {
@@ -76,4 +78,41 @@ fn the_query_of_the_servers_url_is_shown_nowhere() {
     rig.log_in().unwrap();
     let shown = format!("{:?} {:?} {:?}", rig.store, rig.auth.authorized(), rig.auth);
     assert!(shown.contains("mcp.example") && !shown.contains("k3y"), "{shown}");
+}
+
+/// A client whose secret may go to whom the server names, which its first authorization server knows or does not.
+fn trusting(secret: &str) -> Rig {
+    let clients = vec![PreRegistered::confidential("service", secret, "client_secret_basic", REDIRECT)];
+    let dials = Dials { clients, client_credentials: Some(ClientCredentials::default()), ..Dials::default() };
+    Rig::with(dials, |config| {
+        let client = Preregistered::unbound("service").secret("service-secret");
+        config
+            .preregistered(client.trusting_the_server_to_name_the_issuer())
+            .grant_type(GrantType::ClientCredentials)
+    })
+}
+
+/// `service:service-secret`
+const BASIC: &str = "Basic c2VydmljZTpzZXJ2aWNlLXNlY3JldA==";
+
+#[test]
+fn a_server_that_is_trusted_with_it_names_who_is_shown_the_secret_once() {
+    let shown = |rig: &Rig, origin: &str| {
+        let shown = rig.world.exchanges().iter().filter(|it| it.authorization.as_deref() == Some(BASIC));
+        shown.filter(|it| it.origin == origin).count()
+    };
+    for secret in ["service-secret", "another-secret"] {
+        let mut rig = trusting(secret);
+        let granted = rig.call("tools/list", None).is_ok_and(|answer| answer.status() == 200);
+        assert_eq!(granted, secret == "service-secret", "{}", rig.auth.trail());
+        let said = |verdict| rig.auth.trail().entries().iter().any(|entry| entry.verdict == verdict);
+        assert!(said(Verdict::Deviation), "{}", rig.auth.trail());
+        assert_eq!(shown(&rig, "https://as.example"), 1);
+        // Whoever was shown it, and took it or not, is the only one.
+        rig.world.dials_mut().authorization_servers = AuthorizationServers::SecondOnly;
+        let failure = if granted { rig.call("tools/list", None).map(drop) } else { rig.log_in().map(drop) };
+        let failure = failure.unwrap_err();
+        assert_eq!(failure.kind(), Kind::ClientBoundElsewhere, "{failure:#}");
+        assert_eq!(shown(&rig, "https://as2.example"), 0);
+    }
 }

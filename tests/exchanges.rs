@@ -25,7 +25,7 @@ fn four_with_dynamic_registration() {
 #[test]
 fn three_with_a_metadata_document() {
     let url = "https://app.example/client.json";
-    let document = mcp_auth::ClientMetadata::new("Rig", REDIRECT).document(url, None).unwrap();
+    let document = mcp_auth::ClientMetadata::new("Rig", REDIRECT).document(url, None, None).unwrap();
     let dials = Dials { client_documents: [(url.to_owned(), document)].into(), ..Dials::default() };
     let mut rig = Rig::with(dials, |config| config.metadata_document(url));
     assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);

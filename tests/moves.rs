@@ -9,7 +9,7 @@ use support::{Person, REDIRECT, Rig, authorized, works};
 const DOCUMENT: &str = "https://app.example/client.json";
 
 fn with_document(dials: Dials) -> Rig {
-    let document = mcp_auth::ClientMetadata::new("Rig", REDIRECT).document(DOCUMENT, None).unwrap();
+    let document = mcp_auth::ClientMetadata::new("Rig", REDIRECT).document(DOCUMENT, None, None).unwrap();
     let client_documents = [(DOCUMENT.to_owned(), document)].into();
     Rig::with(Dials { client_documents, ..dials }, |config| config.metadata_document(DOCUMENT))
 }

@@ -17,7 +17,7 @@ use support::{REDIRECT, Rig, works};
 const DOCUMENT: &str = "https://app.example/client.json";
 
 fn with_document() -> Dials {
-    let document = ClientMetadata::new("Rig", REDIRECT).document(DOCUMENT, None).unwrap();
+    let document = ClientMetadata::new("Rig", REDIRECT).document(DOCUMENT, None, None).unwrap();
     Dials { client_documents: [(DOCUMENT.to_owned(), document)].into(), ..Dials::default() }
 }
 

@@ -228,6 +228,20 @@ fn a_store_that_cannot_read_is_a_typed_failure() {
     assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
 }
 
+/// Somebody else may be spending it.
+#[test]
+fn no_refresh_token_is_spent_while_the_store_cannot_say_who_has_it() {
+    let mut rig = works(Dials::default());
+    rig.now += 3600;
+    rig.mood = StoreMood::FailsToRead;
+    let before = rig.count(Purpose::Token);
+    assert_eq!(rig.run(Event::Restore).unwrap_err().kind(), Kind::StoreFailed);
+    assert_eq!(rig.count(Purpose::Token), before);
+    rig.mood = StoreMood::Works;
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    assert_eq!((rig.count(Purpose::Token), rig.opened.len()), (before + 1, 1));
+}
+
 #[test]
 fn what_another_process_obtained_is_adopted() {
     let mut rig = works(Dials::default());
@@ -425,7 +439,8 @@ fn a_login_that_meets_another_record_is_newer_than_it() {
     rig.now += 10;
     rig.world.revoke_everything();
     let (key, mut other) = rig.store.clone().pop_first().unwrap();
-    other.generation = Generation::new(rig.now + 1_000);
+    // A generation is a time in seconds and sixteen bits.
+    other.generation = Generation::new((rig.now + 1_000) << 16);
     rig.tell(refusal(Some(rig.auth.authorized().unwrap().generation), 0));
     let mut written = Vec::new();
     let done = loop {

@@ -20,9 +20,37 @@ pub(crate) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Demo {
+    /// How the client obtains its tokens
+    #[arg(long, value_enum, default_value_t = Grant::AuthorizationCode)]
+    pub(crate) grant: Grant,
     /// Give consent yourself, on a page in your browser
     #[arg(long)]
     pub(crate) browser: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Grant {
+    /// A person consents in a browser
+    AuthorizationCode,
+    /// The client acts for itself, with a secret
+    ClientCredentials,
+    /// The client acts for itself, with a key
+    PrivateKeyJwt,
+    /// The organisation's identity provider decides
+    Enterprise,
+    /// The platform of a workload vouches for it
+    Workload,
+    /// A person consents in a browser, and the tokens are bound to a key
+    Dpop,
+    /// A person consents on another device
+    Device,
+}
+
+impl Grant {
+    /// Whether a person is asked.
+    pub(crate) fn needs_person(self) -> bool {
+        matches!(self, Self::AuthorizationCode | Self::Dpop | Self::Device)
+    }
 }
 
 #[derive(Debug, clap::Args)]

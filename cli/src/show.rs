@@ -19,6 +19,8 @@ const WARN: Style = Style::new().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Y
 /// How wide the column is that says what is asked.
 const WHAT_WIDTH: usize = 58;
 
+const MCP_SERVER: &str = "MCP server";
+
 /// Where a note's clause begins.
 const CLAUSE_COLUMN: usize = 66;
 
@@ -45,9 +47,15 @@ struct State {
 
 /// How an exchange ended, as far as is known.
 struct Ended {
-    /// `None` if no answer came.
-    status: Option<u16>,
+    end: End,
     took: Option<Duration>,
+}
+
+enum End {
+    Status(u16),
+    NoAnswer,
+    /// Something that was asked of somebody in this process.
+    Done,
 }
 
 /// An exchange under way.
@@ -91,8 +99,29 @@ impl Show {
     pub(crate) fn browsed(&self, whom: &str, method: &str, url: &str, status: u16, took: Option<Duration>) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let what = format!("{method} {}", answer(url));
-        let _ = state.exchange("browser", whom, &what, Some(Ended { status: Some(status), took }));
+        let _ = state.exchange("browser", whom, &what, Some(Ended { end: End::Status(status), took }));
         let _ = state.out.flush();
+    }
+
+    /// Something that the client asks of somebody in this process. `section` where it is no part of the one that is being
+    /// shown; `took` where it was awaited.
+    pub(crate) fn asked(&self, section: Option<&str>, whom: &str, what: &str, took: Option<Duration>) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = state.asked(section, whom, what, took);
+        let _ = state.out.flush();
+    }
+
+    /// What was asserted, and the clause that says so.
+    pub(crate) fn asserted(&self, what: &str, clause: &str) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = state.note(GOOD, "·", what, clause);
+        let _ = state.out.flush();
+    }
+
+    /// Whether a request of the caller is under way.
+    pub(crate) fn is_requesting(&self) -> bool {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.sent.as_ref().is_some_and(|sent| sent.whom == MCP_SERVER)
     }
 
     /// A line of its own, or several.
@@ -111,18 +140,23 @@ impl Show {
 impl State {
     fn see(&mut self, observed: Observed<'_>) -> std::io::Result<()> {
         match observed {
-            Observed::Requested { operation, url, authorized } => {
+            Observed::Requested { operation, url, authorized, bound } => {
                 self.section(&format!("Request: {}", words(operation)))?;
-                let carried = if authorized { "Authorization: Bearer …" } else { "no token" };
-                self.sent =
-                    Some(Line { whom: "MCP server", what: format!("POST {} · {carried}", path(url)) });
+                let carried = match (authorized, bound) {
+                    (true, true) => "Authorization: DPoP … and a proof",
+                    (true, false) => "Authorization: Bearer …",
+                    (false, _) => "no token",
+                };
+                self.sent = Some(Line { whom: MCP_SERVER, what: format!("POST {} · {carried}", path(url)) });
             }
             Observed::Responded { status, took, .. } => self.answered(Some(status), took)?,
             Observed::Sent { purpose, method, url } => {
                 let (section, whom) = match purpose {
-                    Purpose::ResourceMetadata => ("Discovery", "MCP server"),
+                    Purpose::ResourceMetadata => ("Discovery", MCP_SERVER),
                     Purpose::Registration => ("Registration", "authorization server"),
                     Purpose::Token => ("Token", "authorization server"),
+                    Purpose::TokenExchange => ("Identity provider", "identity provider"),
+                    Purpose::DeviceAuthorization => ("Consent", "authorization server"),
                     _ => ("Discovery", "authorization server"),
                 };
                 self.section(section)?;
@@ -135,7 +169,12 @@ impl State {
                 self.exchange("browser", "authorization server", &format!("GET {}", path(url)), None)?;
             }
             Observed::Noted(entry) => self.noted(entry)?,
-            Observed::Finished(Ok(Outcome::Authorized(done))) if done.source == TokenSource::LoggedIn => {
+            Observed::NonceWanted { .. } => {
+                self.note(DIM, "→", "the server wants its nonce in the proof", "RFC 9449 §9")?;
+            }
+            Observed::Finished(Ok(Outcome::Authorized(done)))
+                if matches!(done.source, TokenSource::LoggedIn | TokenSource::Granted) =>
+            {
                 self.to_token.get_or_insert(self.exchanges);
             }
             _ => {}
@@ -153,20 +192,36 @@ impl State {
 
     fn answered(&mut self, status: Option<u16>, took: Duration) -> std::io::Result<()> {
         let Some(Line { whom, what }) = self.sent.take() else { return Ok(()) };
-        self.exchange("client", whom, &what, Some(Ended { status, took: Some(took) }))
+        let end = status.map_or(End::NoAnswer, End::Status);
+        self.exchange("client", whom, &what, Some(Ended { end, took: Some(took) }))
+    }
+
+    fn asked(
+        &mut self,
+        section: Option<&str>,
+        whom: &str,
+        what: &str,
+        took: Option<Duration>,
+    ) -> std::io::Result<()> {
+        if let Some(section) = section {
+            self.section(section)?;
+        }
+        let ended = took.map(|took| Ended { end: End::Done, took: Some(took) });
+        self.exchange("client", whom, &words(what), ended)
     }
 
     fn exchange(&mut self, who: &str, whom: &str, what: &str, ended: Option<Ended>) -> std::io::Result<()> {
         self.count += 1;
         let number = self.count;
         write!(self.out, "  {BOLD}{number:>2}{BOLD:#}  {who:<7} → {whom:<20} ")?;
-        let Some(Ended { status, took }) = ended else { return writeln!(self.out, "{what}") };
-        let (style, shown) = match status {
-            Some(status @ 200..=299) => (GOOD, status.to_string()),
+        let Some(Ended { end, took }) = ended else { return writeln!(self.out, "{what}") };
+        let (style, shown) = match end {
+            End::Status(status @ 200..=299) => (GOOD, status.to_string()),
             // A browser is meant to be sent on.
-            Some(status @ 300..=399) if who == "browser" => (GOOD, status.to_string()),
-            Some(status) => (WARN, status.to_string()),
-            None => (BAD, "no answer".to_owned()),
+            End::Status(status @ 300..=399) if who == "browser" => (GOOD, status.to_string()),
+            End::Status(status) => (WARN, status.to_string()),
+            End::NoAnswer => (BAD, "no answer".to_owned()),
+            End::Done => (GOOD, "ok".to_owned()),
         };
         write!(self.out, "{what:<WHAT_WIDTH$} {style}{shown:>3}{style:#}")?;
         match took {
@@ -186,10 +241,14 @@ impl State {
             Verdict::Failed => (BAD, "✗"),
             _ => (DIM, " "),
         };
-        let (note, clause) = (words(&entry.note), words(entry.clause.as_deref().unwrap_or_default()));
+        self.note(style, mark, &entry.note, entry.clause.as_deref().unwrap_or_default())
+    }
+
+    fn note(&mut self, style: Style, mark: &str, note: &str, clause: &str) -> std::io::Result<()> {
+        let (note, clause) = (words(note), words(clause));
         let width = note.chars().count();
         let gap = " ".repeat(CLAUSE_COLUMN.saturating_sub(width).max(2));
-        writeln!(self.out, "      {style}{mark}{style:#} {}{gap}{DIM}{clause}{DIM:#}", note)
+        writeln!(self.out, "      {style}{mark}{style:#} {note}{gap}{DIM}{clause}{DIM:#}")
     }
 }
 
@@ -253,7 +312,7 @@ mod tests {
             clause: Some(hostile.into()),
         }));
         show.see(Observed::Opened { url: &format!("https://as.example/{hostile}") });
-        show.see(Observed::Requested { operation: hostile, url: hostile, authorized: false });
+        show.see(Observed::Requested { operation: hostile, url: hostile, authorized: false, bound: false });
         show.see(Observed::Responded { operation: hostile, status: 200, took: Duration::ZERO });
         show.browsed(
             "client",
@@ -262,6 +321,8 @@ mod tests {
             200,
             None,
         );
+        show.asked(Some("Consent"), "person", hostile, None);
+        show.asserted(hostile, hostile);
         show.say(&format!("scopes {}", words(hostile)));
         show.say("one\ntwo\u{1b}[2J");
         let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
@@ -269,6 +330,45 @@ mod tests {
             assert!(!text.contains(hidden), "{hidden:?} is in {text:?}");
         }
         assert!(text.contains("scopes a\u{fffd}[2J") && text.contains("one\ntwo"), "{text:?}");
+    }
+
+    #[test]
+    fn others_than_servers_have_their_lines_too() {
+        let page = Page::default();
+        let show = Show::new(
+            Box::new(anstream::StripStream::new(Box::new(page.clone()) as Box<dyn Write + Send>)),
+            false,
+        );
+        let (operation, took, url) = ("tools/list", Duration::ZERO, "https://mcp.example/mcp");
+        show.asked(Some("Consent"), "person", "AB-CD, to be typed at https://as.example/device", None);
+        show.see(Observed::Sent {
+            purpose: Purpose::TokenExchange,
+            method: "POST",
+            url: "https://idp.example/token",
+        });
+        assert!(!show.is_requesting());
+        show.see(Observed::Answered { purpose: Purpose::TokenExchange, status: Some(200), took });
+        show.see(Observed::Requested { operation, url, authorized: true, bound: true });
+        assert!(show.is_requesting());
+        show.asked(None, "signer", "sign a proof of the key with ES256", Some(took));
+        show.asserted("POST https://mcp.example/mcp, this token", "RFC 9449 §4.2");
+        show.see(Observed::Responded { operation, status: 401, took });
+        show.see(Observed::NonceWanted { operation });
+        let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+        let expected = "
+Consent
+   1  client  → person               AB-CD, to be typed at https://as.example/device
+
+Identity provider
+   2  client  → identity provider    POST /token                                                200    - ms
+
+Request: tools/list
+   3  client  → signer               sign a proof of the key with ES256                          ok    - ms
+      · POST https://mcp.example/mcp, this token                          RFC 9449 §4.2
+   4  client  → MCP server           POST /mcp · Authorization: DPoP … and a proof              401    - ms
+      → the server wants its nonce in the proof                           RFC 9449 §9
+";
+        assert_eq!(text, expected);
     }
 
     #[test]
@@ -293,6 +393,7 @@ mod tests {
                 operation: "tools/list",
                 url: "https://mcp.example/mcp",
                 authorized: false,
+                bound: false,
             },
             Observed::Responded { operation: "tools/list", status: 401, took },
             Observed::Sent { purpose: Purpose::ResourceMetadata, method: "GET", url },

@@ -37,7 +37,9 @@ impl Authorizer {
                 let aim = self.filled(*aim, refused);
                 step::begin(&mut self.world, aim)
             }
-            Held::Tokens(credential) => step::save(&mut self.world, credential, After::LoggedIn, None),
+            Held::Tokens(credential, source) => {
+                step::save(&mut self.world, credential, After::Obtained(source), None)
+            }
             Held::LogOut => {
                 let held = self.grant.as_ref().map(|grant| grant.credential.clone());
                 step::log_out(&mut self.world, held)
@@ -70,7 +72,7 @@ impl Authorizer {
                     self.fail(called_off("a cancellation"));
                 }
             }
-            Turn::Obtained(credential) => self.begin_held(Held::Tokens(credential)),
+            Turn::Obtained(credential, source) => self.begin_held(Held::Tokens(credential, source)),
             Turn::Granted { credential, source, unsaved } => {
                 self.step_ups.granted(&credential.granted);
                 let installed = self.install(credential, source, unsaved);

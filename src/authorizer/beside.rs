@@ -7,6 +7,7 @@ use crate::step::{self, Aim, Step, Turn, World};
 use crate::trail::Trail;
 
 /// A renewal beside an attempt, and what it did so far.
+#[derive(Clone)]
 pub(super) struct Beside {
     pub(super) step: Step,
     trail: Trail,
@@ -45,7 +46,7 @@ impl Authorizer {
             Turn::Granted { credential, source, unsaved } => self.install(credential, source, unsaved),
             Turn::Failed(breach) => Err(breach),
             // The grant is dead. The attempt that runs is on its way to another.
-            Turn::Anonymous | Turn::Obtained(_) | Turn::LoggedOut(_) => Ok(Outcome::Anonymous),
+            Turn::Anonymous | Turn::Obtained(..) | Turn::LoggedOut(_) => Ok(Outcome::Anonymous),
         };
         let outcome = outcome.map_err(|breach| self.failure(breach));
         (self.world.trail, self.world.retry_at) = before;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Authorizer, authorized};
 use crate::base::breach::{Breach, Kind};
 use crate::base::scope::Scopes;
+use crate::credential::Generation;
 use crate::event::Challenge;
 use crate::outcome::{Outcome, TokenSource};
 use crate::step::Aim;
@@ -20,11 +21,14 @@ const HASTE: Duration = Duration::from_secs(10);
 
 impl Authorizer {
     pub(super) fn challenged(&mut self, challenge: Challenge) {
+        if let Some(nonce) = challenge.nonce.clone() {
+            self.keep_nonce(nonce);
+        }
         if self.step.is_some() {
             let note = "a refused request waits for this attempt";
             self.world.note(Verdict::Decided, note, "RFC 6750 §3");
             if !challenge.step_up {
-                self.refused = self.refused.max(challenge.refused);
+                self.note_refusal(challenge.refused);
                 self.renew_beside();
             }
             return;
@@ -42,33 +46,55 @@ impl Authorizer {
         }
         self.world.trail = Trail::default();
         (self.world.seen, self.world.retry_at) = (false, None);
-        if challenge.demand.dpop && !challenge.demand.bearer {
+        let dpop_alone = challenge.demand.dpop && !challenge.demand.bearer;
+        if dpop_alone && self.world.config.key_of_proofs().is_none() {
             // A Bearer token instead of a bound one would be a weaker one than the server wants.
-            let expected = "a challenge that offers Bearer";
+            let expected = "a challenge that offers Bearer, as no key is configured for proofs";
             self.fail(Breach::new(Kind::Unsupported, "RFC 9449 §7.1", expected, "DPoP alone"));
             return;
         }
+        if challenge.demand.dpop_nonce && !challenge.step_up && self.nonce_wanted(&challenge) {
+            return;
+        }
         if challenge.step_up { self.step_up(challenge) } else { self.unauthorized(challenge) }
+    }
+
+    /// The proof lacked the server's nonce, and nothing is wrong with the token. Whether that settles it.
+    fn nonce_wanted(&mut self, challenge: &Challenge) -> bool {
+        let grant = self.grant.as_ref().filter(|grant| grant.credential.binding.is_some());
+        let Some(grant) = grant.filter(|grant| challenge.refused == Some(grant.generation())) else {
+            return false;
+        };
+        if challenge.nonce.is_some() && challenge.retries < MAX_RETRIES && self.serves(grant, self.world.now)
+        {
+            let outcome = authorized(grant, TokenSource::Kept);
+            self.finish(Ok(Outcome::Authorized(Box::new(outcome))));
+        } else {
+            let expected = "a proof with the nonce that the server gave to be accepted";
+            let got =
+                if challenge.nonce.is_some() { "a demand for another one" } else { "no nonce to put in" };
+            self.finish_failed(Breach::new(Kind::NonceRequired, "RFC 9449 §9", expected, got));
+        }
+        true
     }
 
     /// The status is 401. A token that was issued by a login for this very request, and is refused all the same, is the end.
     /// So is the second in a row that is refused as soon as it is there, whichever request it is that carried it; the first may be
     /// chance, for a resource may move.
     fn unauthorized(&mut self, challenge: Challenge) {
-        // A refusal may be late; what a newer one said stands.
-        self.refused = self.refused.max(challenge.refused);
+        self.note_refusal(challenge.refused);
         let refused = self.grant.as_ref().filter(|grant| Some(grant.generation()) == challenge.refused);
         let source = refused.map(|grant| grant.source).filter(|_| challenge.retries > 0);
         let haste = refused.map(|grant| {
             let until = grant.credential.obtained_at.after(HASTE);
-            grant.source == TokenSource::LoggedIn && self.world.now < until
+            is_new(grant.source) && self.world.now < until
         });
         let renewable = refused.is_some_and(|grant| self.world.may_renew(&grant.credential, self.world.now));
         let again = haste.is_some_and(|haste| std::mem::replace(&mut self.hasty, haste) && haste);
         let error = challenge.demand.error.as_deref().unwrap_or("no error code");
         let got = format!("status 401 ({error}) for a new token");
         let breach = Breach::new(Kind::TokenRejected, "RFC 6750 §3.1", "the token to be accepted", got);
-        let ends = source == Some(TokenSource::LoggedIn) || challenge.retries > MAX_RETRIES;
+        let ends = source.is_some_and(is_new) || challenge.retries > MAX_RETRIES;
         if ends || (again && !renewable) {
             self.world.seen = true;
             self.fail(breach);
@@ -82,6 +108,12 @@ impl Authorizer {
             quiet: again.then_some(breach),
             ..Aim::default()
         });
+    }
+
+    /// A refusal may be late; what a newer one said stands, unless this one is of the grant in use.
+    fn note_refusal(&mut self, refused: Option<Generation>) {
+        let is_in_use = self.grant.as_ref().is_some_and(|grant| Some(grant.generation()) == refused);
+        self.refused = if is_in_use { refused } else { self.refused.max(refused) };
     }
 
     /// 403 with `insufficient_scope`. Asking a person again for what was granted already, or time and again for
@@ -130,4 +162,9 @@ impl Authorizer {
         let clause = if aim.step_up { "RFC 6750 §3.1" } else { "RFC 9728 §5.1" };
         self.world.note(Verdict::Taken, note, clause);
     }
+}
+
+/// Whether a token was obtained anew, and not renewed or found.
+fn is_new(source: TokenSource) -> bool {
+    matches!(source, TokenSource::LoggedIn | TokenSource::Granted)
 }

@@ -24,14 +24,17 @@ use crate::outcome::{Access, Authorization, Authorized, TokenSource};
 use crate::step::{Aim, Consenting, Step, Turn, World};
 use crate::step_ups::StepUps;
 use crate::trail::Trail;
+use crate::wire::dpop::Nonce;
+use crate::wire::jws::SigningInput;
 use beside::Beside;
 
 /// The client side of MCP authorization for one MCP server: a value that consumes [`Event`]s and emits
 /// [`Action`]s.
 ///
-/// Its methods are of four kinds.
+/// Its methods are of five kinds.
 ///
 /// - *Handing in*: [`handle`](Self::handle). Never fails, whatever the event.
+/// - *Proving*: [`prove`](Self::prove), for each request with a token that is bound to a key.
 /// - *Polling*: [`poll`](Self::poll). To be called again after every `handle`, until it gives [`Action::Wait`].
 /// - *Asking*: [`access`](Self::access), [`trail`](Self::trail), [`is_running`](Self::is_running). They change
 ///   nothing; what they say may change with every `handle`, and with time.
@@ -41,6 +44,10 @@ use beside::Beside;
 /// one [`Action::Finish`]. There is one attempt at a time: what arrives while it runs joins it, and its one outcome is
 /// for all that wait. While it waits for a person, the grant in use serves on, and may be renewed beside it; such a
 /// renewal ends with [`Action::Renewed`]. The value may be dropped at any moment.
+///
+/// A clone is the same machine with the same seed, numbers and tokens: to look ahead with, or to come back to. Only one of
+/// the two may be driven on in the world.
+#[derive(Clone)]
 pub struct Authorizer {
     world: World,
     /// What the attempt that runs waits for.
@@ -86,8 +93,9 @@ impl Authorizer {
     /// latest that was told.
     pub fn handle(&mut self, now: Timestamp, event: Event) {
         self.world.now = self.world.now.max(now);
-        if !matches!(event, Event::Replied(_)) {
-            // An answer that is in hand counts, however late. Nothing else can keep a wait alive.
+        if !matches!(event, Event::Replied(_) | Event::Abandoned) {
+            // An answer that is in hand counts, however late, and what is abandoned is not taken up once more. Nothing
+            // else can keep a wait alive.
             self.expire();
         }
         match event {
@@ -100,6 +108,7 @@ impl Authorizer {
             Event::Cancelled => self.cancel(),
             Event::Abandoned => self.abandon(),
             Event::ClientDisowned => self.disowned(),
+            Event::Nonce(nonce) => self.keep_nonce(nonce),
             Event::LogOut => self.log_out(),
         }
         self.expire();
@@ -128,12 +137,27 @@ impl Authorizer {
         }
         match &self.grant {
             Some(grant) if self.serves(grant, now) => {
-                Access::Ready(Authorization { value: &grant.value, generation: grant.generation() })
+                let bound = grant.credential.binding.is_some();
+                Access::Ready(Authorization { value: &grant.value, generation: grant.generation(), bound })
             }
             Some(_) => Access::Wait,
             None if self.step.is_some() || !self.restored => Access::Wait,
             None => Access::Anonymous,
         }
+    }
+
+    /// What is to be signed for one request with the present token, if it is bound to a key (RFC 9449 §7): the whole
+    /// JWS, once signed with the key of [`Config::proof_key`], is the value of its `DPoP` field. Each request needs
+    /// one of its own. `None`: the token is a Bearer token, or may not go to `url`.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Configuration`]: the key is not the one that the token is bound to.
+    pub fn prove(&mut self, now: Timestamp, method: &str, url: &Url) -> Result<Option<SigningInput>, Breach> {
+        self.world.now = self.world.now.max(now);
+        let Some(grant) = self.grant.as_ref().filter(|grant| grant.is_for(url)) else { return Ok(None) };
+        let Some(binding) = &grant.credential.binding else { return Ok(None) };
+        self.world.proof(binding, method, url, Some(&grant.credential.access_token)).map(Some)
     }
 
     /// What the attempt that runs, or else the last one, did so far.
@@ -172,6 +196,13 @@ impl Authorizer {
         // Near its end a token is renewed; where that is not possible, or not now, it serves to its end.
         credential.is_live(now, margin)
             || (credential.is_unexpired(now) && !self.world.may_renew(credential, now))
+    }
+
+    /// A nonce of the resource is for the resource alone.
+    fn keep_nonce(&mut self, nonce: Nonce) {
+        if let Some(grant) = &self.grant {
+            self.world.keep_nonce_of_resource(grant.resource(), nonce);
+        }
     }
 
     fn restore(&mut self) {

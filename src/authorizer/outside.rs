@@ -30,7 +30,7 @@ impl Authorizer {
                     self.turn(turn);
                 }
                 Turn::Await(_)
-                | Turn::Obtained(_)
+                | Turn::Obtained(..)
                 | Turn::Anonymous
                 | Turn::LoggedOut(_)
                 | Turn::Failed(_) => {

@@ -79,6 +79,8 @@ pub enum Kind {
     NonceRequired,
     /// An assertion cannot be used: it is no signed JWT, has expired, or was issued for another server or client.
     AssertionUnusable,
+    /// What had to be signed was not.
+    SigningFailed,
     /// The resource refuses a token that was issued for it just now.
     TokenRejected,
     /// The resource goes on asking for more scope than it is given.
@@ -135,6 +137,7 @@ impl fmt::Display for Kind {
             Self::TokenType => "the token is of a type that was not asked for",
             Self::NonceRequired => "the server wants its nonce in the proof of possession",
             Self::AssertionUnusable => "the assertion cannot be used",
+            Self::SigningFailed => "there is no signature",
             Self::TokenRejected => "the resource refuses a token that was just issued for it",
             Self::InsufficientScope => "the resource asks for more scope than it can be given",
             Self::ConsentTimedOut => "the person did not answer in time",

@@ -3,13 +3,13 @@
 use super::server_metadata::Found;
 use super::{Pending, Step, Turn, World, client};
 use crate::base::breach::{Breach, Kind};
-use crate::config::is_client_id;
 use crate::event::{Answer, Told};
+use crate::preregistered::is_client_id;
 use crate::wire::client::{Client, Origin};
 
 const CLAUSE: &str = "MCP 2026-07-28, client registration";
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Asking {
     pub(crate) pending: Pending,
     found: Found,

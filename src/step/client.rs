@@ -2,12 +2,14 @@
 //! registered now, or named by the person, in this order (MCP 2026-07-28, client registration).
 
 use super::server_metadata::Found;
-use super::{Terms, Turn, World, ask, consent, registration};
+use super::{Terms, Turn, World, ask, obtain, registration};
 use crate::base::breach::{Breach, Kind};
 use crate::base::guard::without_query;
 use crate::credential::AuthorizationServer;
+use crate::grant_type::GrantType;
 use crate::trail::Verdict;
 use crate::wire::client::{AuthMethod, Client, Origin};
+use crate::wire::jws::Algorithm;
 use crate::wire::server_metadata::ServerMetadata;
 
 const ORDER: &str = "MCP 2026-07-28, client registration";
@@ -19,6 +21,9 @@ pub(crate) fn choose(world: &mut World, found: Found) -> Turn {
         Ok(Some(client)) => return agreed(world, found, client, "the configured client"),
         Ok(None) => {}
         Err(breach) => return breach.into(),
+    }
+    if !world.config.flow().needs_person() {
+        return nobody(world, found);
     }
     if let Some(id) = by_document(world, &found) {
         let client = Client {
@@ -34,6 +39,17 @@ pub(crate) fn choose(world: &mut World, found: Found) -> Turn {
         return registration::begin(world, found);
     }
     without_client(world, found)
+}
+
+/// Where no person is needed the client is configured. A workload can do without: what its platform says is enough
+/// (RFC 7521 §4.1).
+fn nobody(world: &mut World, found: Found) -> Turn {
+    if *world.config.flow() == GrantType::WorkloadIdentity && world.config.known_clients().is_empty() {
+        let client = Client::new("", Origin::Preregistered);
+        return agreed(world, found, client, "no client: the workload's JWT says who asks");
+    }
+    let expected = "a configured client for this authorization server";
+    Breach::new(Kind::NoClient, ORDER, expected, format!("none for {}", found.server.issuer)).into()
 }
 
 /// No way is left but the person.
@@ -70,34 +86,57 @@ pub(crate) fn agreed(world: &mut World, found: Found, client: Client, how: &'sta
         resource: found.resource.identifier,
         resource_metadata: found.resource.metadata,
         asked: found.asked,
+        binding: found.binding,
     };
-    consent::begin(world, found.aim, terms)
+    obtain::begin(world, found.aim, terms)
 }
 
 /// A client with the way in which it authenticates: as the caller says, else as it is registered, else by what the server
-/// lists. A server whose endpoints are guessed is shown no secret.
+/// lists. A server whose endpoints are guessed is shown no secret, and nothing that is signed.
 fn settled(world: &World, found: &Found, client: Client) -> Result<Client, Breach> {
-    if client.secret.is_some() && is_guess(world, found) {
-        let got = "none, and a client secret is not sent to a guessed endpoint";
-        return Err(Breach::new(Kind::FallbackRefused, FALLBACKS, "authorization server metadata", got));
+    let guess = is_guess(world, found);
+    let refuse =
+        |got| Err(Breach::new(Kind::FallbackRefused, FALLBACKS, "authorization server metadata", got));
+    if client.secret.is_some() && guess {
+        return refuse("none, and a client secret is not sent to a guessed endpoint");
     }
-    let method = match (method(world, &found.server, &client), client.origin) {
-        (Some((method, _)), _) => method,
-        (None, Origin::Dynamic | Origin::MetadataDocument) => client.method,
-        (None, Origin::Preregistered | Origin::Prompted) => {
-            let listed = found.metadata.token_endpoint_auth_methods_supported.as_deref();
-            Client::method_for(client.secret.is_some(), listed)?
-        }
+    let method = match method(world, &found.server, &client) {
+        Some((method, _)) => method,
+        None => usual(world, found, &client)?,
     };
-    if method == AuthMethod::PrivateKeyJwt {
-        let expected = "none, client_secret_basic or client_secret_post";
-        return Err(Breach::new(Kind::Unsupported, "RFC 7523 §2.2", expected, method.as_str()));
+    let keyed = method == AuthMethod::PrivateKeyJwt;
+    if keyed && guess {
+        return refuse("none, and no assertion is sent to a guessed endpoint");
     }
     if method.needs_secret() && client.secret.is_none() {
         let expected = format!("a client secret for {}", method.as_str());
         return Err(Breach::new(Kind::Configuration, "RFC 6749 §2.3", expected, "none"));
     }
-    Ok(Client { method, ..client })
+    let algorithm = keyed.then(|| signs_with(world, found)).transpose()?;
+    Ok(Client { method, algorithm, ..client })
+}
+
+/// How a client authenticates of which the caller says nothing. One that has a key uses it, where the server takes it.
+fn usual(world: &World, found: &Found, client: &Client) -> Result<AuthMethod, Breach> {
+    let listed = found.metadata.token_endpoint_auth_methods_supported.as_deref();
+    let key = world.config.key_of_client().map(|_| Client::check_key_method(listed));
+    match (client.origin, key) {
+        (Origin::Preregistered | Origin::Prompted, Some(taken)) if client.secret.is_none() => {
+            taken.map(|()| AuthMethod::PrivateKeyJwt)
+        }
+        (Origin::MetadataDocument, Some(Ok(()))) if listed.is_some() => Ok(AuthMethod::PrivateKeyJwt),
+        (Origin::Preregistered | Origin::Prompted, _) => Client::method_for(client.secret.is_some(), listed),
+        (Origin::Dynamic | Origin::MetadataDocument, _) => Ok(client.method),
+    }
+}
+
+/// What the client's assertions are signed with at this server.
+fn signs_with(world: &World, found: &Found) -> Result<Algorithm, Breach> {
+    let key = world.config.key_of_client().ok_or_else(|| {
+        Breach::new(Kind::Configuration, "RFC 7523 §2.2", "a key of the client for private_key_jwt", "none")
+    })?;
+    let listed = found.metadata.token_endpoint_auth_signing_alg_values_supported.as_deref();
+    Algorithm::choose(&key.algorithms, listed, "RFC 8414 §2")
 }
 
 /// How the caller wants a client to authenticate, if it says so, and whether it does by `auth_method`: what it says of one
@@ -122,19 +161,20 @@ pub(crate) fn is_guess(world: &World, found: &Found) -> bool {
     found.server.legacy && found.metadata == ServerMetadata::legacy(world.server.url())
 }
 
-fn configured(world: &World, found: &Found) -> Result<Option<Client>, Breach> {
+fn configured(world: &mut World, found: &Found) -> Result<Option<Client>, Breach> {
     let server = &found.server;
-    let Some(known) = world.config.client_for(&server.named) else {
+    let Some(known) = world.config.client_for(&server.named).cloned() else {
         return moved(world, found).map(|()| None);
     };
-    // A client bound to no issuer is bound by the first code that it sends.
+    // A client bound to no issuer is bound by the first code or secret that it sends.
     if known.issuer.is_none() {
         moved(world, found)?;
+        if known.client_secret.is_some() {
+            let note = "whom the MCP server names is shown the secret, by `server_names_issuer`";
+            world.note(Verdict::Deviation, note, BINDING);
+        }
     }
-    Ok(Some(Client {
-        secret: known.client_secret.clone(),
-        ..Client::new(&known.client_id, Origin::Preregistered)
-    }))
+    Ok(Some(Client { secret: known.client_secret, ..Client::new(known.client_id, Origin::Preregistered) }))
 }
 
 /// A configured client that served this resource at another authorization server is not offered to this one, and

@@ -1,10 +1,13 @@
 //! Awaits the person: the authorization request is in the browser, its response comes to the redirect URI.
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
-use super::{Aim, Pending, Step, Terms, Turn, World, exchange, restore};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{Aim, Pending, Step, Terms, Turn, World, exchange, push, restore};
 use crate::base::breach::{Breach, Kind};
-use crate::base::guard;
+use crate::base::guard::Endpoint;
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
 use crate::event::{Answer, RequestId};
@@ -13,10 +16,11 @@ use crate::trail::Verdict;
 use crate::wire::authorization::{AuthorizationRequest, code_challenge};
 use crate::wire::callback::{Answered, Callback, Expected, Iss, Refused};
 use crate::wire::client::{Client, Origin};
+use crate::wire::pushed::Pushed;
 
 const REQUEST: &str = "RFC 6749 §4.1.1";
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Consenting {
     pub(crate) pending: Pending,
     aim: Aim,
@@ -43,45 +47,76 @@ pub(crate) fn begin(world: &mut World, aim: Aim, terms: Terms) -> Turn {
     let state = Secret::new(world.draws.token("state"));
     let code_verifier = Secret::new(world.draws.token("code_verifier"));
     let consent = Consent { terms, state, code_verifier };
-    match request(world, &consent) {
-        Ok(pending) => Turn::Await(Step::Consenting(Box::new(Consenting { pending, aim, consent }))),
+    let endpoint = match endpoint(world, &consent) {
+        Ok(endpoint) => endpoint,
+        Err(breach) => return breach.into(),
+    };
+    note_deviations(world, &consent);
+    let policy = world.config.issuer_policy(&consent.terms.server.named);
+    let code_challenge = code_challenge(&consent.code_verifier);
+    let request = AuthorizationRequest {
+        endpoint: &endpoint,
+        client_id: &consent.terms.client.id,
+        redirect_uri: world.config.redirect_url(),
+        scopes: &consent.terms.asked,
+        state: consent.state.expose(),
+        code_challenge: &code_challenge,
+        resource: indicated(&policy.resource, &consent.terms.resource),
+        dpop_jkt: consent.terms.binding.as_ref().map(|binding| binding.thumbprint.as_str()),
+        extra: &policy.extra,
+    };
+    if let Some(url) = consent.terms.server.pushed_authorization_request_endpoint.clone() {
+        let parameters = request.parameters().map(|parameters| {
+            let owned = |(name, value): (&str, Cow<'_, str>)| (name.to_owned(), Secret::new(value));
+            parameters.into_iter().map(owned).collect()
+        });
+        return match parameters {
+            Ok(parameters) => push::begin(world, aim, consent, &url, parameters),
+            Err(breach) => breach.into(),
+        };
+    }
+    match request.url() {
+        Ok(url) => open(world, aim, consent, url),
         Err(breach) => breach.into(),
     }
 }
 
-fn request(world: &mut World, consent: &Consent) -> Result<Pending, Breach> {
-    let terms = &consent.terms;
-    let policy = world.config.issuer_policy(&terms.server.named);
-    let refuse = |refused: guard::UrlRefused| {
+/// The request was pushed ahead; the browser carries the reference to it.
+pub(crate) fn open_pushed(world: &mut World, aim: Aim, consent: Consent, pushed: &Pushed) -> Turn {
+    let url = endpoint(world, &consent).and_then(|endpoint| pushed.url(&endpoint, &consent.terms.client.id));
+    match url {
+        Ok(url) => open(world, aim, consent, url),
+        Err(breach) => breach.into(),
+    }
+}
+
+fn open(world: &mut World, aim: Aim, consent: Consent, url: Url) -> Turn {
+    world.note(Verdict::Decided, format!("ask for consent at {}", consent.terms.server.issuer), REQUEST);
+    let pending = world.open(url);
+    Turn::Await(Step::Consenting(Box::new(Consenting { pending, aim, consent })))
+}
+
+fn endpoint(world: &World, consent: &Consent) -> Result<Endpoint, Breach> {
+    world.guard.check(&consent.terms.server.authorization_endpoint).map_err(|refused| {
         Breach::new(Kind::UrlRefused, REQUEST, "an endpoint that may be opened", refused.to_string())
+    })
+}
+
+fn note_deviations(world: &mut World, consent: &Consent) {
+    let policy = world.config.issuer_policy(&consent.terms.server.named);
+    let resource = match &policy.resource {
+        ResourceIndicator::Send => None,
+        ResourceIndicator::Override(_) => Some("`resource` is another by `resource: override`"),
+        ResourceIndicator::Omit => Some("`resource` is left out by `resource: omit`"),
     };
-    let endpoint = world.guard.check(&terms.server.authorization_endpoint).map_err(refuse)?;
-    let url = AuthorizationRequest {
-        endpoint: &endpoint,
-        client_id: &terms.client.id,
-        redirect_uri: world.config.redirect_url(),
-        scopes: &terms.asked,
-        state: consent.state.expose(),
-        code_challenge: &code_challenge(&consent.code_verifier),
-        resource: indicated(&policy.resource, &terms.resource),
-        extra: &policy.extra,
+    let names: Vec<_> = policy.extra.iter().map(|(name, _)| name.as_str()).collect();
+    let extra = (!names.is_empty()).then(|| format!("`extra` adds {}", names.join(" and ")));
+    if let Some(note) = resource {
+        world.note(Verdict::Deviation, note, "RFC 8707 §2");
     }
-    .url()?;
-    match &policy.resource {
-        ResourceIndicator::Send => {}
-        ResourceIndicator::Override(_) => {
-            world.note(Verdict::Deviation, "`resource` is another by `resource: override`", "RFC 8707 §2");
-        }
-        ResourceIndicator::Omit => {
-            world.note(Verdict::Deviation, "`resource` is left out by `resource: omit`", "RFC 8707 §2");
-        }
+    if let Some(note) = extra {
+        world.note(Verdict::Deviation, note, REQUEST);
     }
-    if !policy.extra.is_empty() {
-        let names: Vec<_> = policy.extra.iter().map(|(name, _)| name.as_str()).collect();
-        world.note(Verdict::Deviation, format!("`extra` adds {}", names.join(" and ")), REQUEST);
-    }
-    world.note(Verdict::Decided, format!("ask for consent at {}", terms.server.issuer), REQUEST);
-    Ok(world.open(url))
 }
 
 /// What goes out as `resource`: the same in the authorization request, the exchange, and every renewal.

@@ -2,24 +2,24 @@
 
 use super::consent::indicated;
 use super::fetch::unanswered;
-use super::world::{Order, Sent};
-use super::{Pending, Step, Terms, Turn, World, client};
+use super::post::{Letter, Post, Posted};
+use super::{Step, Terms, Turn, World, client};
 use crate::action::Purpose;
 use crate::base::breach::{Breach, Kind};
 use crate::base::redaction::Redaction;
 use crate::base::secret::Secret;
-use crate::credential::{Credential, Generation, VERSION};
+use crate::credential::{AuthorizationServer, Credential, Generation, VERSION};
 use crate::event::Answer;
+use crate::outcome::TokenSource;
 use crate::trail::Verdict;
 use crate::wire::client::{Client, Origin};
 use crate::wire::token::{Grant, TokenAnswer, TokenRequest, TokenShape};
 
 const CLAUSE: &str = "RFC 6749 §4.1.3";
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Exchanging {
-    pub(crate) pending: Pending,
-    carried: Redaction,
+    pub(crate) post: Box<Post>,
     terms: Terms,
 }
 
@@ -27,21 +27,19 @@ pub(crate) fn begin(world: &mut World, terms: Terms, code: &Secret, code_verifie
     world.bind(&terms.server);
     let redirect_uri = world.config.redirect_url().to_owned();
     let grant = Grant::AuthorizationCode { code, redirect_uri: &redirect_uri, code_verifier };
-    match send(world, &terms, grant, CLAUSE) {
-        Ok(Sent { pending, carried }) => {
-            Turn::Await(Step::Exchanging(Box::new(Exchanging { pending, carried, terms })))
-        }
+    match post(world, &terms, grant, CLAUSE) {
+        Ok(post) => Turn::Await(Step::Exchanging(Box::new(Exchanging { post, terms }))),
         Err(breach) => breach.into(),
     }
 }
 
-/// Sends a token request to the one endpoint that belongs to the grant's issuer.
-pub(crate) fn send(
+/// Posts a token request to the one endpoint that belongs to the grant's issuer.
+pub(crate) fn post(
     world: &mut World,
     terms: &Terms,
     grant: Grant<'_>,
     clause: &'static str,
-) -> Result<Sent, Breach> {
+) -> Result<Box<Post>, Breach> {
     let policy = world.config.issuer_policy(&terms.server.named);
     let resource = indicated(&policy.resource, &terms.resource);
     let purpose = match grant {
@@ -52,23 +50,59 @@ pub(crate) fn send(
         | Grant::TokenExchange { .. }
         | Grant::DeviceCode { .. } => Purpose::Token,
     };
-    let said = client::method(world, &terms.server, &terms.client);
-    let method = said.map_or(terms.client.method, |(method, _)| method);
+    let client = presented(world, &terms.server, &terms.client);
+    let request = TokenRequest { grant, client: &client, resource, assertion: None };
+    let letter = Letter {
+        purpose,
+        url: terms.server.token_endpoint.clone(),
+        clause,
+        issuer: terms.server.issuer.clone(),
+        parameters: request.parameters(),
+        client,
+        binding: terms.binding.clone(),
+    };
+    Post::begin(world, letter)
+}
+
+/// The client in the way in which it authenticates here. Whoever is shown its secret is the only one from then on.
+pub(crate) fn presented(world: &mut World, server: &AuthorizationServer, client: &Client) -> Client {
+    if client.secret.is_some() {
+        world.bind(server);
+    }
+    let said = client::method(world, server, client);
     if let Some((method, true)) = said {
         let note = format!("the client authenticates with {} by `auth_method`", method.as_str());
         world.note(Verdict::Deviation, note, "RFC 8414 §2");
     }
-    let client = Client { method, ..terms.client.clone() };
-    let request = TokenRequest { grant, client: &client, resource, assertion: None };
-    let message = request.build()?;
-    world.send(Order {
-        purpose,
-        url: &terms.server.token_endpoint,
-        clause,
-        authorization: message.authorization.as_ref(),
-        content: Some(("application/x-www-form-urlencoded", message.body)),
-        secrets: request.secrets(),
-    })
+    Client { method: said.map_or(client.method, |(method, _)| method), ..client.clone() }
+}
+
+/// The resource indicator, as a parameter.
+pub(crate) fn indication(world: &World, terms: &Terms) -> Vec<(String, Secret)> {
+    let policy = world.config.issuer_policy(&terms.server.named);
+    let resource = indicated(&policy.resource, &terms.resource);
+    resource.map(|resource| ("resource".to_owned(), Secret::from(resource))).into_iter().collect()
+}
+
+/// The record of new tokens. Its generation is given when it is written.
+pub(crate) fn credential(world: &World, terms: Terms, token: TokenAnswer) -> Credential {
+    let Terms { server, client, resource, resource_metadata, asked, binding } = terms;
+    Credential {
+        version: VERSION,
+        generation: Generation::default(),
+        server: world.config.server_url().to_owned(),
+        resource,
+        resource_metadata,
+        authorization_server: server,
+        client,
+        granted: token.granted.unwrap_or_else(|| asked.clone()),
+        asked,
+        access_token: token.access_token,
+        refresh_token: token.refresh_token,
+        binding,
+        obtained_at: world.now,
+        expires_at: token.expires_at,
+    }
 }
 
 /// Reads a token answer, and writes into the trail what came of it: nothing of what the request carried.
@@ -89,14 +123,14 @@ pub(crate) fn read(
     let status = response.status.as_u16();
     let content_type = response.fields.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let shape = world.config.issuer_policy(&terms.server.named).token_shape;
-    match TokenAnswer::read(status, content_type, &response.body, world.now, shape, false) {
+    let bound = terms.binding.is_some();
+    match TokenAnswer::read(status, content_type, &response.body, world.now, shape, bound) {
         Ok(token) => {
             if shape != TokenShape::default() {
                 let note = "the answer is read by `token_shape`";
                 world.note(Verdict::Deviation, note, "RFC 6749 §5.1");
             }
-            let renewable = if token.refresh_token.is_some() { "with" } else { "without" };
-            world.taken(url, status, format!("a Bearer token, {renewable} a refresh token"), "RFC 6749 §5.1");
+            taken(world, terms, status, &token);
             Ok(token)
         }
         Err(breach) => {
@@ -105,6 +139,14 @@ pub(crate) fn read(
             Err(breach)
         }
     }
+}
+
+/// Writes into the trail what sort of token came.
+pub(crate) fn taken(world: &mut World, terms: &Terms, status: u16, token: &TokenAnswer) {
+    let renewable = if token.refresh_token.is_some() { "with" } else { "without" };
+    let sort = if terms.binding.is_some() { "a token that is bound to the key" } else { "a Bearer token" };
+    let note = format!("{sort}, {renewable} a refresh token");
+    world.taken(&terms.server.token_endpoint, status, note, "RFC 6749 §5.1");
 }
 
 /// A client that the caller configured is not mended by registering or logging in again, but by the caller.
@@ -119,33 +161,27 @@ fn configured(terms: &Terms, breach: Breach) -> Breach {
 
 impl Exchanging {
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
+        let Self { post, terms } = self;
+        let answer = match post.on(world, answer) {
+            Posted::Again(post) => return Turn::Await(Step::Exchanging(Box::new(Self { post, terms }))),
+            Posted::Failed(breach) => return breach.into(),
+            Posted::Answered(answer, carried) => (answer, carried),
+        };
+        let (answer, carried) = answer;
         let retry_at =
             if let Answer::Response(response) = &answer { response.retry_at(world.now) } else { None };
-        let token = match read(world, &self.terms, &self.carried, answer, CLAUSE) {
-            Ok(token) => token,
+        match read(world, &terms, &carried, answer, CLAUSE) {
+            Ok(token) => {
+                let credential = credential(world, terms, token);
+                Turn::Obtained(Box::new(credential), TokenSource::LoggedIn)
+            }
             Err(breach) => {
                 world.retry_at = retry_at;
                 if breach.kind == Kind::ClientRejected {
-                    world.disown(&self.terms.server.issuer, &self.terms.client);
+                    world.disown(&terms.server.issuer, &terms.client);
                 }
-                return breach.into();
+                breach.into()
             }
-        };
-        let Terms { server, client, resource, resource_metadata, asked } = self.terms;
-        Turn::Obtained(Box::new(Credential {
-            version: VERSION,
-            generation: Generation::default(),
-            server: world.config.server_url().to_owned(),
-            resource,
-            resource_metadata,
-            authorization_server: server,
-            client,
-            granted: token.granted.unwrap_or_else(|| asked.clone()),
-            asked,
-            access_token: token.access_token,
-            refresh_token: token.refresh_token,
-            obtained_at: world.now,
-            expires_at: token.expires_at,
-        }))
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::wire::refusal::passes;
 /// How many redirects are followed for one document.
 const MAX_REDIRECTS: u8 = 3;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Fetch {
     pub(crate) pending: Pending,
     pub(crate) url: String,
@@ -41,7 +41,15 @@ impl Fetch {
         url: &str,
         clause: &'static str,
     ) -> Result<Self, Breach> {
-        let order = Order { purpose, url, clause, authorization: None, content: None, secrets: Vec::new() };
+        let order = Order {
+            purpose,
+            url,
+            clause,
+            authorization: None,
+            proof: None,
+            content: None,
+            secrets: Vec::new(),
+        };
         let pending = world.send(order)?.pending;
         Ok(Self { pending, url: url.to_owned(), purpose, clause, redirects: 0 })
     }

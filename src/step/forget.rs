@@ -7,7 +7,7 @@ use crate::trail::Verdict;
 
 const CLAUSE: &str = "mcp-auth, credential store";
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Forgetting {
     pub(crate) pending: Pending,
     aim: Aim,

@@ -9,7 +9,7 @@ use crate::base::time::Timestamp;
 const SPAN: Duration = Duration::from_secs(3600);
 
 /// The logins that a person saw, the oldest first. Those that a person asked for begin the count anew.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Logins(VecDeque<Timestamp>);
 
 impl Logins {

@@ -4,30 +4,27 @@
 use std::time::Duration;
 
 use super::fetch::unanswered;
-use super::world::{Lease, Order, Sent};
-use super::{Pending, Step, Turn, World, client, restore};
+use super::post::{Letter, Post, Posted};
+use super::world::Lease;
+use super::{Pending, Step, Turn, World, exchange, restore};
 use crate::action::Purpose;
 use crate::base::breach::{Breach, Kind};
 use crate::base::redaction::Redaction;
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
-use crate::credential::{Credential, Generation};
-use crate::event::Answer;
+use crate::credential::Credential;
+use crate::event::{Answer, SendFailure};
 use crate::outcome::{Ended, LoggedOut};
 use crate::trail::Verdict;
-use crate::wire::client::Client;
-use crate::wire::revocation::{self, Hint, RevocationRequest};
+use crate::wire::revocation::{self, Hint};
 
 const REVOCATION: &str = "RFC 7009 §2";
 const STORE: &str = "mcp-auth, credential store";
 /// How long whoever holds the record is left alone before it is asked for again.
 const REST: Duration = Duration::from_secs(1);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct LoggingOut {
-    pub(crate) pending: Pending,
-    /// What the last revocation carried.
-    carried: Redaction,
     awaited: Awaited,
     held: Option<Box<Credential>>,
     pub(crate) lease: Option<Lease>,
@@ -35,20 +32,16 @@ pub(crate) struct LoggingOut {
 }
 
 /// What is awaited.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Awaited {
     /// The record.
-    Record {
-        give_up: Timestamp,
-    },
+    Record { pending: Pending, give_up: Timestamp },
     /// Somebody else to let go of it.
-    Rest {
-        give_up: Timestamp,
-    },
-    RefreshToken,
-    AccessToken,
+    Rest { pending: Pending, give_up: Timestamp },
+    /// The end of a token.
+    Revoked { post: Box<Post>, hint: Hint },
     /// The store to forget the record.
-    Forgotten,
+    Forgotten(Pending),
 }
 
 /// `held` is the grant in use.
@@ -56,64 +49,71 @@ pub(crate) fn begin(world: &mut World, held: Option<Box<Credential>>) -> Turn {
     let give_up = world.now.after(world.config.policies().exchange_time);
     let pending = world.load(true);
     let done = LoggedOut { refresh_token: Ended::Absent, access_token: Ended::Absent, record: Ended::Absent };
-    let awaited = Awaited::Record { give_up };
-    Turn::Await(Step::LoggingOut(Box::new(LoggingOut {
-        pending,
-        carried: Redaction::default(),
-        awaited,
-        held,
-        lease: None,
-        done,
-    })))
+    Rest { held, lease: None, done }.awaiting(Awaited::Record { pending, give_up })
 }
 
 impl LoggingOut {
-    pub(crate) fn on(mut self, world: &mut World, answer: Answer) -> Turn {
-        match self.awaited {
-            Awaited::Record { give_up } => self.read(world, answer, give_up),
-            Awaited::Rest { .. } => Turn::Await(Step::LoggingOut(Box::new(self))),
-            Awaited::RefreshToken => {
-                self.done.refresh_token = self.judge(world, answer);
-                self.revoke_access_token(world)
+    pub(crate) fn pending(&self) -> Pending {
+        match &self.awaited {
+            Awaited::Record { pending, .. } | Awaited::Rest { pending, .. } | Awaited::Forgotten(pending) => {
+                *pending
             }
-            Awaited::AccessToken => {
-                self.done.access_token = self.judge(world, answer);
-                self.forget(world)
-            }
-            Awaited::Forgotten => {
-                self.done.record = match answer.forgotten() {
-                    Ok(true) => {
-                        world.stands(None);
-                        Ended::Ended
-                    }
-                    Ok(false) => not("the record that was read", "another one, which was left alone"),
-                    Err(why) => not("a record that is forgotten", &why),
-                };
-                self.end(world)
-            }
+            Awaited::Revoked { post, .. } => post.pending,
         }
     }
 
-    pub(crate) fn expired(mut self, world: &mut World, late: &str) -> Turn {
+    pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
+        let Self { awaited, held, lease, done } = self;
+        let rest = Rest { held, lease, done };
+        match awaited {
+            Awaited::Record { pending, give_up } => rest.read(world, answer, pending, give_up),
+            Awaited::Rest { .. } => rest.awaiting(awaited),
+            Awaited::Revoked { post, hint } => match post.on(world, answer) {
+                Posted::Again(post) => rest.awaiting(Awaited::Revoked { post, hint }),
+                Posted::Failed(breach) => rest.revoked(world, hint, Ended::Not(breach)),
+                Posted::Answered(answer, carried) => {
+                    let ended = rest.judge(world, answer, &carried);
+                    rest.revoked(world, hint, ended)
+                }
+            },
+            Awaited::Forgotten(_) => rest.forgotten(world, answer),
+        }
+    }
+
+    pub(crate) fn expired(self, world: &mut World, late: &str) -> Turn {
         match self.awaited {
             Awaited::Record { .. } => self.on(world, Answer::LoadFailed(late.to_owned())),
-            Awaited::Rest { give_up } => {
-                self.pending = world.load(true);
-                self.awaited = Awaited::Record { give_up };
-                Turn::Await(Step::LoggingOut(Box::new(self)))
+            Awaited::Rest { give_up, .. } => {
+                let pending = world.load(true);
+                self.awaiting(Awaited::Record { pending, give_up })
             }
-            Awaited::RefreshToken | Awaited::AccessToken => {
-                self.on(world, Answer::SendFailed(crate::event::SendFailure::TimedOut))
-            }
-            Awaited::Forgotten => self.on(world, Answer::Forgotten(Err(late.to_owned()))),
+            Awaited::Revoked { .. } => self.on(world, Answer::SendFailed(SendFailure::TimedOut)),
+            Awaited::Forgotten(_) => self.on(world, Answer::Forgotten(Err(late.to_owned()))),
         }
     }
 
-    fn read(mut self, world: &mut World, answer: Answer, give_up: Timestamp) -> Turn {
-        let id = self.pending.id;
+    fn awaiting(self, awaited: Awaited) -> Turn {
+        Turn::Await(Step::LoggingOut(Box::new(Self { awaited, ..self })))
+    }
+}
+
+/// A logout between two waits.
+struct Rest {
+    held: Option<Box<Credential>>,
+    lease: Option<Lease>,
+    done: LoggedOut,
+}
+
+impl Rest {
+    fn awaiting(self, awaited: Awaited) -> Turn {
+        let Self { held, lease, done } = self;
+        Turn::Await(Step::LoggingOut(Box::new(LoggingOut { awaited, held, lease, done })))
+    }
+
+    fn read(mut self, world: &mut World, answer: Answer, pending: Pending, give_up: Timestamp) -> Turn {
         match answer.found() {
             Some(Ok((found, exclusive))) => {
-                self.lease = if exclusive { world.leased(id) } else { None };
+                self.lease = if exclusive { world.leased(pending.id) } else { None };
                 world.stands(found.as_ref().map(|found| found.generation));
                 let newer = |found: &Credential| {
                     self.held.as_ref().is_none_or(|held| held.generation < found.generation)
@@ -124,9 +124,8 @@ impl LoggingOut {
             }
             Some(Err(why)) => self.done.record = not("a record, or none", &why),
             None if world.now < give_up => {
-                self.pending = world.rest(REST);
-                self.awaited = Awaited::Rest { give_up };
-                return Turn::Await(Step::LoggingOut(Box::new(self)));
+                let pending = world.rest(REST);
+                return self.awaiting(Awaited::Rest { pending, give_up });
             }
             None => {
                 // Whoever holds it may be spending the refresh token. Revoking its grant ends what comes of that too.
@@ -134,46 +133,50 @@ impl LoggingOut {
                 world.stands(self.held.as_ref().map(|held| held.generation));
             }
         }
-        self.revoke_refresh_token(world)
-    }
-
-    fn revoke_refresh_token(mut self, world: &mut World) -> Turn {
         let token = self.held.as_ref().and_then(|held| held.refresh_token.clone());
-        match token.map(|token| self.send(world, &token, Hint::RefreshToken)) {
-            Some(Ok(sent)) => self.sent(sent, Awaited::RefreshToken),
-            Some(Err(breach)) => {
-                self.done.refresh_token = Ended::Not(breach);
-                self.revoke_access_token(world)
-            }
-            None => self.revoke_access_token(world),
+        self.revoke(world, token, Hint::RefreshToken)
+    }
+
+    fn revoke(self, world: &mut World, token: Option<Secret>, hint: Hint) -> Turn {
+        match token.map(|token| self.post(world, &token, hint)) {
+            Some(Ok(post)) => self.awaiting(Awaited::Revoked { post, hint }),
+            Some(Err(breach)) => self.revoked(world, hint, Ended::Not(breach)),
+            None => self.revoked(world, hint, Ended::Absent),
         }
     }
 
-    fn revoke_access_token(mut self, world: &mut World) -> Turn {
-        let token = self
-            .held
-            .as_ref()
-            .filter(|held| held.is_unexpired(world.now))
-            .map(|held| held.access_token.clone());
-        match token.map(|token| self.send(world, &token, Hint::AccessToken)) {
-            Some(Ok(sent)) => self.sent(sent, Awaited::AccessToken),
-            Some(Err(breach)) => {
-                self.done.access_token = Ended::Not(breach);
-                self.forget(world)
+    /// The refresh token is revoked, or not; then the access token is; then the record goes.
+    fn revoked(mut self, world: &mut World, hint: Hint, ended: Ended) -> Turn {
+        match hint {
+            Hint::RefreshToken => {
+                self.done.refresh_token = ended;
+                let live = self.held.as_ref().filter(|held| held.is_unexpired(world.now));
+                let token = live.map(|held| held.access_token.clone());
+                self.revoke(world, token, Hint::AccessToken)
             }
-            None => self.forget(world),
+            Hint::AccessToken => {
+                self.done.access_token = ended;
+                match world.record {
+                    Some(generation) => {
+                        let pending = world.forget(generation);
+                        self.awaiting(Awaited::Forgotten(pending))
+                    }
+                    None => self.end(world),
+                }
+            }
         }
     }
 
-    fn forget(self, world: &mut World) -> Turn {
-        let known: Option<Generation> = world.record;
-        match known {
-            Some(generation) => {
-                let pending = world.forget(generation);
-                self.awaiting(pending, Awaited::Forgotten)
+    fn forgotten(mut self, world: &mut World, answer: Answer) -> Turn {
+        self.done.record = match answer.forgotten() {
+            Ok(true) => {
+                world.stands(None);
+                Ended::Ended
             }
-            None => self.end(world),
-        }
+            Ok(false) => not("the record that was read", "another one, which was left alone"),
+            Err(why) => not("a record that is forgotten", &why),
+        };
+        self.end(world)
     }
 
     fn end(self, world: &mut World) -> Turn {
@@ -181,34 +184,22 @@ impl LoggingOut {
         Turn::LoggedOut(Box::new(self.done))
     }
 
-    fn sent(self, Sent { pending, carried }: Sent, awaited: Awaited) -> Turn {
-        Self { carried, ..self }.awaiting(pending, awaited)
-    }
-
-    fn awaiting(mut self, pending: Pending, awaited: Awaited) -> Turn {
-        (self.pending, self.awaited) = (pending, awaited);
-        Turn::Await(Step::LoggingOut(Box::new(self)))
-    }
-
-    fn send(&self, world: &mut World, token: &Secret, hint: Hint) -> Result<Sent, Breach> {
+    fn post(&self, world: &mut World, token: &Secret, hint: Hint) -> Result<Box<Post>, Breach> {
         let none = || Breach::new(Kind::Unsupported, REVOCATION, "a revocation endpoint", "none");
         let held = self.held.as_ref().ok_or_else(none)?;
-        let url = held.authorization_server.revocation_endpoint.as_deref().ok_or_else(none)?;
-        let said = client::method(world, &held.authorization_server, &held.client);
-        let method = said.map_or(held.client.method, |(method, _)| method);
-        let client = Client { method, ..held.client.clone() };
-        let message = RevocationRequest { token, hint, client: &client, assertion: None }.build()?;
-        world.send(Order {
+        let letter = Letter {
             purpose: Purpose::Revocation,
-            url,
+            url: held.authorization_server.revocation_endpoint.clone().ok_or_else(none)?,
             clause: REVOCATION,
-            authorization: message.authorization.as_ref(),
-            content: Some(("application/x-www-form-urlencoded", message.body)),
-            secrets: [token].into_iter().chain(&held.client.secret).collect(),
-        })
+            issuer: held.authorization_server.issuer.clone(),
+            client: exchange::presented(world, &held.authorization_server, &held.client),
+            parameters: revocation::parameters(token, hint),
+            binding: None,
+        };
+        Post::begin(world, letter)
     }
 
-    fn judge(&self, world: &mut World, answer: Answer) -> Ended {
+    fn judge(&self, world: &mut World, answer: Answer, carried: &Redaction) -> Ended {
         let held = self.held.as_deref();
         let url =
             held.and_then(|held| held.authorization_server.revocation_endpoint.clone()).unwrap_or_default();
@@ -224,7 +215,7 @@ impl LoggingOut {
                 Ended::Ended
             }
             Err(breach) => {
-                let breach = self.carried.clear(breach);
+                let breach = carried.clear(breach);
                 world.passed_over(&url, status, &breach);
                 Ended::Not(breach)
             }

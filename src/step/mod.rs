@@ -15,14 +15,22 @@
 //!
 //! A step-up whose scopes are known goes from restore straight to consent. A logout has one step of its own.
 
+mod answer;
 mod ask;
 mod client;
 mod consent;
+mod device;
 mod exchange;
 mod fetch;
 mod forget;
+mod granting;
+mod identity;
 mod logins;
 mod logout;
+mod obtain;
+mod post;
+mod proving;
+mod push;
 mod refresh;
 mod registration;
 mod renewals;
@@ -30,6 +38,7 @@ mod resource_metadata;
 mod restore;
 mod save;
 mod server_metadata;
+mod supply;
 mod world;
 
 use std::fmt;
@@ -38,17 +47,22 @@ use crate::base::breach::Breach;
 use crate::base::guard::Shown;
 use crate::base::scope::Scopes;
 use crate::credential::{AuthorizationServer, Credential, Generation};
-use crate::event::{Answer, Response, SendFailure};
+use crate::event::{Answer, SendFailure};
+use crate::grant_type::Binding;
 use crate::outcome::{LoggedOut, TokenSource};
 use crate::wire::challenge::Demand;
 use crate::wire::client::Client;
 
 pub(crate) use ask::Asking;
 pub(crate) use consent::{Consent, Consenting};
+pub(crate) use device::{AskingForCode, Polling};
 pub(crate) use exchange::Exchanging;
 pub(crate) use forget::Forgetting;
+pub(crate) use granting::Granting;
+pub(crate) use identity::AskingIdentityProvider;
 pub(crate) use logout::LoggingOut;
 pub(crate) use logout::begin as log_out;
+pub(crate) use push::Pushing;
 pub(crate) use refresh::Refreshing;
 pub(crate) use registration::Registering;
 pub(crate) use resource_metadata::FindingResource;
@@ -56,6 +70,7 @@ pub(crate) use restore::{Restoring, begin, fits};
 pub(crate) use save::begin as save;
 pub(crate) use save::{After, Saving, Unsaved};
 pub(crate) use server_metadata::FindingServer;
+pub(crate) use supply::Supplying;
 pub(crate) use world::{Pending, World};
 
 /// What an attempt is for.
@@ -83,6 +98,8 @@ pub(crate) struct Aim {
     pub(crate) unsaved: Option<Unsaved>,
     /// A client was disowned in this attempt already.
     pub(crate) disowned: bool,
+    /// The record names server and client, and nothing is looked for.
+    pub(crate) by_record: bool,
 }
 
 impl Aim {
@@ -108,6 +125,9 @@ pub(crate) struct Terms {
     pub(crate) resource: String,
     pub(crate) resource_metadata: Option<String>,
     pub(crate) asked: Scopes,
+    /// The key that the tokens are to be bound to.
+    #[serde(default)]
+    pub(crate) binding: Option<Binding>,
 }
 
 impl fmt::Debug for Terms {
@@ -126,7 +146,7 @@ impl fmt::Debug for Terms {
 pub(crate) enum Turn {
     Await(Step),
     /// New tokens of a login, to be stored as soon as no renewal is under way.
-    Obtained(Box<Credential>),
+    Obtained(Box<Credential>, TokenSource),
     Granted {
         credential: Box<Credential>,
         source: TokenSource,
@@ -150,7 +170,7 @@ impl From<Result<Self, Breach>> for Turn {
 }
 
 /// What is awaited.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Step {
     Restoring(Box<Restoring>),
     Refreshing(Box<Refreshing>),
@@ -159,8 +179,14 @@ pub(crate) enum Step {
     FindingServer(Box<FindingServer>),
     Registering(Box<Registering>),
     Asking(Box<Asking>),
+    Pushing(Box<Pushing>),
     Consenting(Box<Consenting>),
     Exchanging(Box<Exchanging>),
+    AskingForCode(Box<AskingForCode>),
+    Polling(Box<Polling>),
+    Supplying(Box<Supplying>),
+    AskingIdentityProvider(Box<AskingIdentityProvider>),
+    Granting(Box<Granting>),
     Saving(Box<Saving>),
     LoggingOut(Box<LoggingOut>),
     /// The renewal beside is to end first.
@@ -168,12 +194,12 @@ pub(crate) enum Step {
 }
 
 /// What waits for the renewal beside.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Held {
     /// An attempt that has not begun.
     Aim(Box<Aim>),
     /// The tokens of a login.
-    Tokens(Box<Credential>),
+    Tokens(Box<Credential>, TokenSource),
     LogOut,
 }
 
@@ -182,16 +208,22 @@ impl Step {
     pub(crate) fn pending(&self) -> Option<Pending> {
         match self {
             Self::Restoring(step) => Some(step.pending),
-            Self::Refreshing(step) => Some(step.pending),
+            Self::Refreshing(step) => Some(step.post.pending),
             Self::Forgetting(step) => Some(step.pending),
             Self::FindingResource(step) => Some(step.fetch.pending),
             Self::FindingServer(step) => Some(step.fetch.pending),
             Self::Registering(step) => Some(step.pending),
             Self::Asking(step) => Some(step.pending),
+            Self::Pushing(step) => Some(step.post.pending),
             Self::Consenting(step) => Some(step.pending),
-            Self::Exchanging(step) => Some(step.pending),
+            Self::Exchanging(step) => Some(step.post.pending),
+            Self::AskingForCode(step) => Some(step.post.pending),
+            Self::Polling(step) => Some(step.pending()),
+            Self::Supplying(step) => Some(step.pending),
+            Self::AskingIdentityProvider(step) => Some(step.post.pending),
+            Self::Granting(step) => Some(step.post.pending),
             Self::Saving(step) => Some(step.pending),
-            Self::LoggingOut(step) => Some(step.pending),
+            Self::LoggingOut(step) => Some(step.pending()),
             Self::Holding(_) => None,
         }
     }
@@ -204,11 +236,17 @@ impl Step {
             | Self::FindingServer(_)
             | Self::Registering(_)
             | Self::Asking(_)
-            | Self::Consenting(_) => true,
+            | Self::Pushing(_)
+            | Self::Consenting(_)
+            | Self::AskingForCode(_)
+            | Self::Polling(_) => true,
             Self::Restoring(_)
             | Self::Refreshing(_)
             | Self::Forgetting(_)
             | Self::Exchanging(_)
+            | Self::Supplying(_)
+            | Self::AskingIdentityProvider(_)
+            | Self::Granting(_)
             | Self::Saving(_)
             | Self::LoggingOut(_)
             | Self::Holding(_) => false,
@@ -224,13 +262,19 @@ impl Step {
             | Self::Exchanging(_)
             | Self::Saving(_)
             | Self::LoggingOut(_) => true,
-            Self::Holding(held) => matches!(held, Held::Tokens(_) | Held::LogOut),
+            Self::Holding(held) => matches!(held, Held::Tokens(..) | Held::LogOut),
             Self::Restoring(_)
             | Self::FindingResource(_)
             | Self::FindingServer(_)
             | Self::Registering(_)
             | Self::Asking(_)
-            | Self::Consenting(_) => false,
+            | Self::Pushing(_)
+            | Self::Consenting(_)
+            | Self::AskingForCode(_)
+            | Self::Polling(_)
+            | Self::Supplying(_)
+            | Self::AskingIdentityProvider(_)
+            | Self::Granting(_) => false,
         }
     }
 
@@ -244,8 +288,14 @@ impl Step {
             Self::FindingServer(step) => step.on(world, answer),
             Self::Registering(step) => step.on(world, answer),
             Self::Asking(step) => step.on(world, answer),
+            Self::Pushing(step) => step.on(world, answer),
             Self::Consenting(step) => step.on(answer),
             Self::Exchanging(step) => step.on(world, answer),
+            Self::AskingForCode(step) => step.on(world, answer),
+            Self::Polling(step) => step.on(world, answer),
+            Self::Supplying(step) => step.on(world, answer),
+            Self::AskingIdentityProvider(step) => step.on(world, answer),
+            Self::Granting(step) => step.on(world, answer),
             Self::Saving(step) => step.on(world, answer),
             Self::LoggingOut(step) => step.on(world, answer),
             Self::Holding(_) => Turn::Await(self),
@@ -264,128 +314,51 @@ impl Step {
             Self::LoggingOut(step) => step.expired(world, LATE),
             Self::Asking(step) => step.on(world, Answer::Told(None)),
             Self::Consenting(step) => step.expired(world),
+            Self::Polling(step) => step.expired(world),
+            Self::Supplying(step) => step.on(world, Answer::Supplied(Err(LATE.to_owned()))),
             other @ (Self::Refreshing(_)
             | Self::FindingResource(_)
             | Self::FindingServer(_)
             | Self::Registering(_)
-            | Self::Exchanging(_)) => other.on(world, Answer::SendFailed(SendFailure::TimedOut)),
+            | Self::Pushing(_)
+            | Self::Exchanging(_)
+            | Self::AskingForCode(_)
+            | Self::AskingIdentityProvider(_)
+            | Self::Granting(_)) => other.on(world, Answer::SendFailed(SendFailure::TimedOut)),
             Self::Holding(_) => Turn::Await(self),
         }
     }
 }
 
 impl Step {
-    /// Whoever drives the machine is gone, and whatever was under way. Tokens in hand stay in use.
+    /// Whoever drives the machine is gone, and whatever was under way. Tokens in hand stay in use. A record that is held is
+    /// not let go: nobody knows what the server or the store has seen, and its lease ends by itself.
     pub(crate) fn abandon(self, world: &mut World) -> Turn {
         match self {
             Self::Saving(step) => step.abandon(world),
             Self::Holding(held) => match held {
-                Held::Tokens(credential) => save::unsaved(world, credential),
+                Held::Tokens(credential, source) => save::unsaved(world, credential, source),
                 Held::Aim(_) | Held::LogOut => Turn::Anonymous,
             },
             Self::Refreshing(step) => {
                 step.abandon(world);
                 Turn::Anonymous
             }
-            Self::Forgetting(step) => {
-                world.release(step.lease);
-                Turn::Anonymous
-            }
-            Self::LoggingOut(step) => {
-                world.release(step.lease);
-                Turn::Anonymous
-            }
             Self::Restoring(_)
+            | Self::Forgetting(_)
+            | Self::LoggingOut(_)
             | Self::FindingResource(_)
             | Self::FindingServer(_)
             | Self::Registering(_)
             | Self::Asking(_)
+            | Self::Pushing(_)
             | Self::Consenting(_)
-            | Self::Exchanging(_) => Turn::Anonymous,
+            | Self::Exchanging(_)
+            | Self::AskingForCode(_)
+            | Self::Polling(_)
+            | Self::Supplying(_)
+            | Self::AskingIdentityProvider(_)
+            | Self::Granting(_) => Turn::Anonymous,
         }
     }
 }
-
-impl Answer {
-    /// The response to a request that was sent. An answer to something else counts as none.
-    fn response(self) -> Result<Box<Response>, SendFailure> {
-        match self {
-            Self::Response(response) => Ok(response),
-            Self::SendFailed(failure) => Err(failure),
-            Self::Found(_)
-            | Self::Leased(_)
-            | Self::Busy
-            | Self::LoadFailed(_)
-            | Self::Saved(_)
-            | Self::Forgotten(_)
-            | Self::Told(_)
-            | Self::Unasked(_) => Err(SendFailure::NotSent(OTHER.to_owned())),
-        }
-    }
-
-    /// The record, and whether it is held now; `None` if somebody else holds it.
-    fn found(self) -> Option<Result<(Option<Credential>, bool), String>> {
-        match self {
-            Self::Found(found) => Some(Ok((found.map(|found| *found), false))),
-            Self::Leased(found) => Some(Ok((found.map(|found| *found), true))),
-            Self::Busy => None,
-            Self::LoadFailed(why) => Some(Err(why)),
-            Self::Saved(_)
-            | Self::Forgotten(_)
-            | Self::Response(_)
-            | Self::SendFailed(_)
-            | Self::Told(_)
-            | Self::Unasked(_) => Some(Err(OTHER.to_owned())),
-        }
-    }
-
-    /// What the store says to a write.
-    fn saved(self) -> crate::event::Saving {
-        match self {
-            Self::Saved(saving) => saving,
-            Self::Found(_)
-            | Self::Leased(_)
-            | Self::Busy
-            | Self::LoadFailed(_)
-            | Self::Forgotten(_)
-            | Self::Response(_)
-            | Self::SendFailed(_)
-            | Self::Told(_)
-            | Self::Unasked(_) => crate::event::Saving::Failed(OTHER.to_owned()),
-        }
-    }
-
-    /// Why the person cannot be asked.
-    fn unasked(self) -> Option<String> {
-        match self {
-            Self::Unasked(why) => Some(why),
-            Self::Found(_)
-            | Self::Leased(_)
-            | Self::Busy
-            | Self::LoadFailed(_)
-            | Self::Saved(_)
-            | Self::Forgotten(_)
-            | Self::Response(_)
-            | Self::SendFailed(_)
-            | Self::Told(_) => None,
-        }
-    }
-
-    /// Whether nothing stands in the store now.
-    fn forgotten(self) -> Result<bool, String> {
-        match self {
-            Self::Forgotten(forgotten) => forgotten,
-            Self::Found(_)
-            | Self::Leased(_)
-            | Self::Busy
-            | Self::LoadFailed(_)
-            | Self::Saved(_)
-            | Self::Response(_)
-            | Self::SendFailed(_)
-            | Self::Told(_)
-            | Self::Unasked(_) => Err(OTHER.to_owned()),
-        }
-    }
-}
-
-const OTHER: &str = "another kind of answer";

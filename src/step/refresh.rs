@@ -3,9 +3,10 @@
 //! The record is held meanwhile. What follows from a refusal is sorted by [`Refusal`]; whatever it is, a token that
 //! has not expired and was not refused serves on, and no person is asked.
 
+use super::post::{Post, Posted};
 use super::save::After;
-use super::world::{Lease, Sent};
-use super::{Aim, Forgetting, Pending, Step, Terms, Turn, World, exchange, restore, save};
+use super::world::Lease;
+use super::{Aim, Forgetting, Step, Terms, Turn, World, exchange, restore, save};
 use crate::base::breach::{Breach, Kind};
 use crate::base::redaction::Redaction;
 use crate::base::time::Timestamp;
@@ -19,13 +20,13 @@ use crate::wire::token::{Grant, TokenAnswer};
 
 const CLAUSE: &str = "RFC 6749 §6";
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Refreshing {
-    pub(crate) pending: Pending,
-    carried: Redaction,
+    pub(crate) post: Box<Post>,
     aim: Aim,
     held: Box<Credential>,
     lease: Option<Lease>,
+    sent: Timestamp,
     /// The token was sent before in this attempt, and no answer came that can be read.
     again: bool,
 }
@@ -33,7 +34,7 @@ pub(crate) struct Refreshing {
 /// What came of a refresh.
 struct Refused {
     refusal: Refusal,
-    breach: Breach,
+    breach: Box<Breach>,
     /// Before when the server does not want to be asked again.
     asked: Option<Timestamp>,
 }
@@ -50,37 +51,47 @@ impl Refreshing {
     }
 
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
-        let terms = terms(&self.held);
-        match read(world, &terms, &self.carried, answer) {
-            Ok(token) => self.renewed(world, token),
-            Err(refused) => self.refused(world, *refused),
+        let Self { post, aim, held, lease, sent, again } = self;
+        let answer = match post.on(world, answer) {
+            Posted::Again(post) => {
+                // What had to be signed is signed, and the token goes out only now.
+                let sent = world.now;
+                return Turn::Await(Step::Refreshing(Box::new(Self { post, aim, held, lease, sent, again })));
+            }
+            // Nothing was sent: the token is as good as before.
+            Posted::Failed(breach) => return later(world, aim, held, lease, breach, None),
+            Posted::Answered(answer, carried) => (answer, carried),
+        };
+        let (answer, carried) = answer;
+        match read(world, &terms(&held), &carried, answer) {
+            Ok(token) => renewed(world, aim, held, lease, sent, token),
+            Err(refused) => Spent { aim, held, lease, again }.refused(world, *refused),
         }
     }
 
     /// Whoever drives the machine is gone, and the answer with it.
     pub(crate) fn abandon(self, world: &mut World) {
-        world.renewals.doubt(self.held.generation);
-        world.release(self.lease);
+        if self.post.is_sent() {
+            world.renewals.doubt(self.held.generation);
+        }
     }
+}
 
-    fn renewed(self, world: &mut World, token: TokenAnswer) -> Turn {
-        let Self { aim, held, lease, .. } = self;
-        let credential = Box::new(Credential {
-            granted: token.granted.unwrap_or_else(|| held.granted.clone()),
-            access_token: token.access_token,
-            refresh_token: token.refresh_token.or_else(|| held.refresh_token.clone()),
-            obtained_at: world.now,
-            expires_at: token.expires_at,
-            ..*held
-        });
-        save::begin(world, credential, After::Renewed(Box::new(aim)), lease)
-    }
+/// A refresh whose token was sent.
+struct Spent {
+    aim: Aim,
+    held: Box<Credential>,
+    lease: Option<Lease>,
+    again: bool,
+}
 
+impl Spent {
     fn refused(self, world: &mut World, refused: Refused) -> Turn {
-        let Self { pending, aim, held, lease, again, .. } = self;
+        let Self { aim, held, lease, again } = self;
         let Refused { refusal, breach, asked } = refused;
+        let breach = *breach;
         match refusal {
-            Refusal::Unknown if !again && may_resend(world, lease.as_ref(), pending) => {
+            Refusal::Unknown if !again && may_resend(world, lease.as_ref()) => {
                 let note = "the answer is lost, so the refresh token is sent once more";
                 world.note(Verdict::Decided, note, CLAUSE);
                 world.renewals.doubt(held.generation);
@@ -117,6 +128,25 @@ impl Refreshing {
     }
 }
 
+fn renewed(
+    world: &mut World,
+    aim: Aim,
+    held: Box<Credential>,
+    lease: Option<Lease>,
+    sent: Timestamp,
+    token: TokenAnswer,
+) -> Turn {
+    let credential = Box::new(Credential {
+        granted: token.granted.unwrap_or_else(|| held.granted.clone()),
+        access_token: token.access_token,
+        refresh_token: token.refresh_token.or_else(|| held.refresh_token.clone()),
+        obtained_at: world.now,
+        expires_at: token.expires_at,
+        ..*held
+    });
+    save::begin(world, credential, After::Renewed { aim: Box::new(aim), sent }, lease)
+}
+
 fn send(world: &mut World, aim: Aim, held: Box<Credential>, lease: Option<Lease>, again: bool) -> Turn {
     let terms = terms(&held);
     let Some(refresh_token) = &held.refresh_token else {
@@ -124,10 +154,11 @@ fn send(world: &mut World, aim: Aim, held: Box<Credential>, lease: Option<Lease>
         return restore::discover(world, Aim { held: Some(held), ..aim });
     };
     let grant = Grant::RefreshToken { refresh_token, scopes: None };
-    match exchange::send(world, &terms, grant, CLAUSE) {
-        Ok(Sent { pending, carried }) => {
+    match exchange::post(world, &terms, grant, CLAUSE) {
+        Ok(post) => {
             world.note(Verdict::Decided, "the refresh token is used", CLAUSE);
-            Turn::Await(Step::Refreshing(Box::new(Refreshing { pending, carried, aim, held, lease, again })))
+            let sent = world.now;
+            Turn::Await(Step::Refreshing(Box::new(Refreshing { post, aim, held, lease, sent, again })))
         }
         Err(breach) => {
             world.back_off(held.generation, &breach, None);
@@ -136,13 +167,14 @@ fn send(world: &mut World, aim: Aim, held: Box<Credential>, lease: Option<Lease>
     }
 }
 
-fn terms(held: &Credential) -> Terms {
+pub(crate) fn terms(held: &Credential) -> Terms {
     Terms {
         server: held.authorization_server.clone(),
         client: held.client.clone(),
         resource: held.resource.clone(),
         resource_metadata: held.resource_metadata.clone(),
         asked: held.asked.clone(),
+        binding: held.binding.clone(),
     }
 }
 
@@ -162,15 +194,13 @@ fn read(
         if interrupted {
             breach.kind = Kind::OutcomeUnknown;
         }
-        Box::new(Refused { refusal: Refusal::of(status, &breach), breach, asked })
+        Box::new(Refused { refusal: Refusal::of(status, &breach), breach: Box::new(breach), asked })
     })
 }
 
 /// Whether there is time for another exchange before somebody else may take the record.
-fn may_resend(world: &World, lease: Option<&Lease>, before: Pending) -> bool {
-    let span = world.config.policies().exchange_time;
-    let next = Pending { deadline: world.now.after(span), ..before };
-    lease.is_none_or(|lease| lease.outlasts(next))
+fn may_resend(world: &World, lease: Option<&Lease>) -> bool {
+    lease.is_none_or(|lease| world.holds_for_an_exchange(lease))
 }
 
 /// What passes by itself: the refresh token is kept.
@@ -217,6 +247,12 @@ fn grant_is_dead(world: &mut World, aim: Aim, mut held: Box<Credential>, lease: 
         world.note(Verdict::Decided, note, "RFC 9700 §4.14.2");
     }
     world.renewals.spend(held.generation);
+    let over = aim.unsaved.as_ref().map_or(Some(held.generation), |unsaved| unsaved.over);
+    if world.record != Some(held.generation) && world.record > over {
+        // What stands there is somebody's later work, and may live.
+        world.release(lease);
+        return restore::read(world, Aim { held: None, unsaved: None, ..aim }, false);
+    }
     held.refresh_token = None;
     if aim.refused == Some(held.generation) {
         // The resource has refused it. The next generation names the same token, and must not seem to live.

@@ -10,13 +10,14 @@ use crate::base::redaction::Redaction;
 use crate::base::scope::Scopes;
 use crate::base::secret::Secret;
 use crate::event::Answer;
+use crate::grant_type::GrantType;
 use crate::trail::Verdict;
 use crate::wire::client::{AuthMethod, Client, method_to_register};
 use crate::wire::registration::Registration;
 
 const CLAUSE: &str = "RFC 7591 §3";
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Registering {
     pub(crate) pending: Pending,
     carried: Redaction,
@@ -48,7 +49,12 @@ fn request(world: &mut World, found: &Found, scopes: &Scopes) -> Result<(Sent, A
     };
     let server = &found.server;
     let statement = world.config.software_statement_for(&server.named).cloned();
-    let body = world.config.client().registration_body(method, scopes, statement.as_ref());
+    let mut client = world.config.client().clone();
+    if *world.config.flow() == GrantType::DeviceCode {
+        let device_code = "urn:ietf:params:oauth:grant-type:device_code";
+        client.grant_types = [device_code, "refresh_token"].map(str::to_owned).to_vec();
+    }
+    let body = client.registration_body(method, scopes, statement.as_ref());
     let text = String::from_utf8(body).unwrap_or_default();
     let bearer = world.config.registration_token(&server.named);
     let authorization = bearer.map(|token| Secret::new(format!("Bearer {}", token.expose())));
@@ -58,6 +64,7 @@ fn request(world: &mut World, found: &Found, scopes: &Scopes) -> Result<(Sent, A
         url: found.metadata.registration_endpoint.as_deref().unwrap_or_default(),
         clause: CLAUSE,
         authorization: authorization.as_ref(),
+        proof: None,
         content: Some(("application/json", Secret::new(text))),
         secrets: statement.iter().collect(),
     })?;

@@ -10,6 +10,7 @@ use crate::base::breach::{Breach, Kind};
 use crate::base::guard::{Shown, without_query};
 use crate::base::scope::Scopes;
 use crate::event::Answer;
+use crate::grant_type::GrantType;
 use crate::policy::{Legacy, ServerChoice};
 use crate::trail::Verdict;
 use crate::wire::resource_metadata::{
@@ -22,7 +23,7 @@ const CLAUSE: &str = "RFC 9728 §3";
 const MAX_SERVERS_TRIED: usize = 4;
 const LEGACY: &str = "MCP 2025-03-26, authorization base URL";
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct FindingResource {
     pub(crate) fetch: Fetch,
     aim: Aim,
@@ -30,7 +31,7 @@ pub(crate) struct FindingResource {
     candidate: Candidate,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Search {
     left: VecDeque<Candidate>,
     /// Whether every miss so far was clean.
@@ -46,6 +47,8 @@ pub(crate) struct Resource {
     /// Where the metadata was found.
     pub(crate) metadata: Option<String>,
     pub(crate) scopes: Option<Scopes>,
+    /// Whether it takes tokens only that are bound to a key (RFC 9728 §2).
+    pub(crate) bound: bool,
 }
 
 impl fmt::Debug for Resource {
@@ -109,7 +112,7 @@ impl FindingResource {
 fn read(world: &World, url: &str, body: &[u8]) -> Result<ResourceMetadata, Breach> {
     let metadata = ResourceMetadata::read(body)?;
     check_place(&metadata.resource, world.server.url(), url)?;
-    if metadata.dpop_bound_access_tokens_required {
+    if metadata.dpop_bound_access_tokens_required && world.config.key_of_proofs().is_none() {
         let got = "a demand for tokens bound by DPoP";
         return Err(Breach::new(
             Kind::Unsupported,
@@ -126,8 +129,13 @@ fn found(world: &mut World, aim: Aim, place: String, url: &str, metadata: Resour
     world.taken(url, 200, named(world, &issuers), CLAUSE);
     let shown = without_query(&metadata.resource);
     world.note(Verdict::Checked, format!("the resource {shown} covers the server's URL"), "RFC 9728 §3.3");
-    let resource =
-        Resource { identifier: metadata.resource, metadata: Some(place), scopes: metadata.scopes_supported };
+    let bound = metadata.dpop_bound_access_tokens_required;
+    let resource = Resource {
+        identifier: metadata.resource,
+        metadata: Some(place),
+        scopes: metadata.scopes_supported,
+        bound,
+    };
     match choose(world, &aim, issuers) {
         Ok(issuers) => server_metadata::begin(world, aim, resource, issuers),
         Err(breach) => breach.into(),
@@ -197,7 +205,8 @@ fn without_metadata(world: &mut World, aim: Aim, search: Search) -> Result<Turn,
     if !search.clean {
         return Err(worst);
     }
-    let resource = Resource { identifier: canonical(&world.server), metadata: None, scopes: None };
+    let resource =
+        Resource { identifier: canonical(&world.server), metadata: None, scopes: None, bound: false };
     let policy = world.config.policies();
     if let ServerChoice::Pinned(issuer) = &policy.authorization_server {
         let issuer = issuer.clone();
@@ -211,6 +220,9 @@ fn without_metadata(world: &mut World, aim: Aim, search: Search) -> Result<Turn,
     let refuse = |why: &str| Breach::new(Kind::FallbackRefused, LEGACY, "protected resource metadata", why);
     if policy.legacy == Legacy::Refused {
         return Err(refuse("none, and policy refuses the fallback"));
+    }
+    if *world.config.flow() != GrantType::AuthorizationCode {
+        return Err(refuse("none, and no assertion or secret is sent to a guessed endpoint"));
     }
     if world.config.known_clients().iter().any(|client| client.client_secret.is_some()) {
         return Err(refuse("none, and a configured client secret is not sent to a guessed endpoint"));

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::save::{After, Unsaved};
 use super::world::Lease;
-use super::{Aim, Pending, Refreshing, Step, Turn, World, consent, resource_metadata, save};
+use super::{Aim, Pending, Refreshing, Step, Turn, World, obtain, refresh, resource_metadata, save};
 use crate::base::breach::{Breach, Kind};
 use crate::base::time::Timestamp;
-use crate::credential::{AuthorizationServer, Credential, VERSION};
+use crate::credential::{AuthorizationServer, Credential, Generation, VERSION};
 use crate::event::Answer;
+use crate::grant_type::GrantType;
 use crate::outcome::TokenSource;
 use crate::policy::{Legacy, ScopeSources, ServerChoice};
 use crate::step::Terms;
@@ -22,7 +23,7 @@ const REST: Duration = Duration::from_secs(1);
 
 /// Awaits the record. Before a refresh token is spent the record is read once more, exclusively: whoever held it
 /// before may have spent the token and stored its successor.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Restoring {
     pub(crate) pending: Pending,
     aim: Aim,
@@ -39,7 +40,7 @@ pub(crate) fn begin(world: &mut World, aim: Aim) -> Turn {
     read(world, aim, exclusive)
 }
 
-fn read(world: &mut World, aim: Aim, exclusive: bool) -> Turn {
+pub(crate) fn read(world: &mut World, aim: Aim, exclusive: bool) -> Turn {
     let patience = world.lease_time().saturating_add(world.config.policies().exchange_time);
     let give_up = world.now.after(patience);
     let pending = world.load(exclusive);
@@ -72,8 +73,14 @@ impl Restoring {
         let mut aim = self.aim;
         world.stands(found.as_ref().map(|found| found.generation));
         // A store that lost a record, or kept an older one, does not take away what is in memory.
-        let newer =
-            found.filter(|found| aim.held.as_ref().is_none_or(|held| held.generation < found.generation));
+        // Nor is what the store did not keep compared by its number, which says nothing of who came first.
+        let newer = found.filter(|found| match (&aim.held, &aim.unsaved) {
+            (None, _) => true,
+            (Some(held), None) => held.generation < found.generation,
+            (Some(held), Some(unsaved)) => {
+                held.generation != found.generation && save::supersedes(found, held, unsaved.over)
+            }
+        });
         if let Some(newer) = newer.and_then(|found| adopt(world, found)) {
             aim.unsaved = None;
             aim.held = Some(Box::new(newer));
@@ -93,9 +100,8 @@ impl Restoring {
         if self.aim.held.is_none() {
             return breach.into();
         }
-        // Without its store a machine is alone with what it has.
+        // Without its store a machine is left with what it has.
         world.trail.breach(world.now, Verdict::PassedOver, None, None, &breach);
-        world.stands(None);
         decide_alone(world, self.aim, breach)
     }
 
@@ -131,8 +137,7 @@ fn use_of(world: &World, aim: &Aim, held: &Credential) -> Use {
     if !refused && held.is_live(world.now, world.config.policies().expiry_margin) {
         return Use::Serve;
     }
-    // A token that was renewed for this very request and refused again will not get better by renewing.
-    let in_vain = refused && aim.renewed;
+    let in_vain = is_in_vain(aim, held);
     if !in_vain && world.may_renew(held, world.now) {
         return Use::Renew;
     }
@@ -143,16 +148,41 @@ fn use_of(world: &World, aim: &Aim, held: &Credential) -> Use {
     if later && !in_vain { Use::Later } else { Use::None }
 }
 
+/// A token that was renewed for this very request and refused again will not get better by renewing.
+fn is_in_vain(aim: &Aim, held: &Credential) -> bool {
+    aim.renewed && aim.refused == Some(held.generation)
+}
+
 /// What follows from the credential at hand.
 pub(crate) fn decide(world: &mut World, mut aim: Aim, lease: Option<Lease>) -> Turn {
     let Some(held) = aim.held.take() else {
         world.release(lease);
+        // A grant that needs nobody, and failed just now, is not asked for again at once.
+        let waiting = world.renewals.backing_off(Generation::default(), world.now).filter(|_| !aim.insists);
+        if let Some((until, breach)) = waiting.map(|it| (it.until, it.breach.clone())) {
+            world.retry_at = Some(until);
+            return breach.into();
+        }
         return discover(world, aim);
     };
     let good_for = use_of(world, &aim, &held);
     match (good_for, lease) {
+        (Use::Renew, lease) if !world.config.flow().needs_person() => {
+            world.release(lease);
+            let terms = refresh::terms(&held);
+            obtain::begin(world, Aim { held: Some(held), by_record: true, ..aim }, terms)
+        }
         (Use::Renew, None) => read(world, Aim { held: Some(held), ..aim }, true),
+        // Whoever slept over the answer may have lost the record to another by now.
+        (Use::Renew, Some(lease)) if !world.holds_for_an_exchange(&lease) => {
+            world.release(Some(lease));
+            read(world, Aim { held: Some(held), ..aim }, true)
+        }
         (Use::Renew, lease) => Refreshing::begin(world, aim, held, lease),
+        // Somebody else may be renewing it at this moment, which on many servers ends the access token before.
+        (Use::None, None) if is_in_vain(&aim, &held) && held.refresh_token.is_some() => {
+            read(world, Aim { held: Some(held), ..aim }, true)
+        }
         (Use::Serve | Use::Later | Use::None, lease) => {
             world.release(lease);
             settle(world, aim, held, good_for)
@@ -160,15 +190,24 @@ pub(crate) fn decide(world: &mut World, mut aim: Aim, lease: Option<Lease>) -> T
     }
 }
 
-/// The same where the record cannot be held, for which `breach` is the reason: no refresh token is spent.
+/// The same where the record cannot be held, for which `breach` is the reason: no refresh token is spent, for somebody
+/// else may do so at the same time. Only one that the store never had is nobody else's.
 fn decide_alone(world: &mut World, mut aim: Aim, breach: Breach) -> Turn {
     let Some(held) = aim.held.take() else { return breach.into() };
     match use_of(world, &aim, &held) {
-        Use::Renew if breach.kind == Kind::StoreFailed => Refreshing::begin(world, aim, held, None),
+        Use::Renew if !world.config.flow().needs_person() => {
+            let terms = refresh::terms(&held);
+            obtain::begin(world, Aim { held: Some(held), by_record: true, ..aim }, terms)
+        }
+        Use::Renew if breach.kind == Kind::StoreFailed && world.record != Some(held.generation) => {
+            Refreshing::begin(world, aim, held, None)
+        }
         Use::Renew if aim.refused != Some(held.generation) && held.is_unexpired(world.now) => {
             settle(world, aim, held, Use::Serve)
         }
         Use::Renew => breach.into(),
+        // What somebody else may have made of it cannot be seen just now. That is no reason to ask a person.
+        Use::None if is_in_vain(&aim, &held) && held.refresh_token.is_some() => breach.into(),
         good_for @ (Use::Serve | Use::Later | Use::None) => settle(world, aim, held, good_for),
     }
 }
@@ -196,11 +235,13 @@ fn settle(world: &mut World, aim: Aim, held: Box<Credential>, good_for: Use) -> 
 
 /// A person is needed.
 pub(crate) fn discover(world: &mut World, aim: Aim) -> Turn {
-    if !aim.interactive {
-        return Turn::Anonymous;
-    }
-    if let Some(breach) = aim.quiet {
-        return breach.into();
+    if world.config.flow().needs_person() {
+        if !aim.interactive {
+            return Turn::Anonymous;
+        }
+        if let Some(breach) = aim.quiet {
+            return breach.into();
+        }
     }
     let limit = world.config.policies().logins_per_hour;
     if let Some(at) = world.logins.used_up(limit, world.now).filter(|_| !aim.insists) {
@@ -210,7 +251,7 @@ pub(crate) fn discover(world: &mut World, aim: Aim) -> Turn {
         return Breach::new(Kind::TooManyLogins, clause, expected, "a demand for another").into();
     }
     match known_terms(world, &aim) {
-        Some(terms) => consent::begin(world, aim, terms),
+        Some(terms) => obtain::begin(world, aim, terms),
         None => resource_metadata::begin(world, aim),
     }
 }
@@ -245,6 +286,7 @@ fn known_terms(world: &World, aim: &Aim) -> Option<Terms> {
         resource: held.resource.clone(),
         resource_metadata: held.resource_metadata.clone(),
         asked,
+        binding: held.binding.clone(),
     })
 }
 
@@ -257,6 +299,8 @@ pub(crate) fn adopt(world: &mut World, found: Credential) -> Option<Credential> 
         Some("its generation is none that this machine gives")
     } else if found.server != world.config.server_url() {
         Some("it is for another server")
+    } else if !is_bound_here(world, &found) {
+        Some("its token is bound to another key")
     } else if http::HeaderValue::from_str(found.access_token.expose()).is_err() {
         Some("its token is none that a header field may carry")
     } else {
@@ -273,6 +317,12 @@ pub(crate) fn adopt(world: &mut World, found: Credential) -> Option<Credential> 
             None
         }
     }
+}
+
+/// Whether its token is bound to the configured key, if it is bound.
+fn is_bound_here(world: &World, found: &Credential) -> bool {
+    let thumbprint = world.config.key_of_proofs().map(|key| key.public.thumbprint());
+    found.binding.as_ref().is_none_or(|binding| thumbprint.as_ref() == Some(&binding.thumbprint))
 }
 
 /// Whether what a login was begun with, or what came of it, is of this configuration; gives the client as it is configured
@@ -302,6 +352,11 @@ pub(crate) fn fits(
 /// The client of a record, if the configuration still has it that way. How a configured client authenticates is the
 /// configuration's to say; its secret stays the record's, and is the configured one only where both are the same.
 fn current_client(world: &World, server: &AuthorizationServer, client: &Client) -> Option<Client> {
+    if client.id.is_empty() {
+        // Only a workload is known without a client.
+        let nobody = *world.config.flow() == GrantType::WorkloadIdentity;
+        return Some(client.clone()).filter(|_| nobody && world.config.known_clients().is_empty());
+    }
     match (world.config.client_for(&server.named), client.origin) {
         (Some(known), Origin::Preregistered) if known.client_id == client.id => {
             Some(Client { method: known.method.unwrap_or(client.method), ..client.clone() })

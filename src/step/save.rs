@@ -16,13 +16,13 @@ const MAX_TRIES: u8 = 3;
 /// How long a store that failed is left alone.
 const REST: Duration = Duration::from_secs(30);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Saving {
     pub(crate) pending: Pending,
     credential: Box<Credential>,
     after: After,
     lease: Option<Lease>,
-    /// The record that was to be replaced.
+    /// The record that was to be replaced, or the one that the new one came of, whichever is newer.
     before: Option<Generation>,
     tries: u8,
 }
@@ -33,15 +33,18 @@ pub(crate) struct Unsaved {
     pub(crate) why: String,
     /// When it is offered to the store again; never, if somebody has removed the record.
     pub(crate) again_at: Option<Timestamp>,
+    /// A record above this one is somebody's later work.
+    pub(crate) over: Option<Generation>,
 }
 
 /// What the record is written for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum After {
-    /// A person consented. The grant is newer than any other.
-    LoggedIn,
-    /// A refresh. Somebody else's record, if there is one, is as good or better.
-    Renewed(Box<Aim>),
+    /// A new grant: it is newer than any other.
+    Obtained(TokenSource),
+    /// A refresh whose request was sent then. Somebody else's record, if there is one, is as good or better, unless its
+    /// tokens were obtained before: a server that took the refresh token after that may have ended them.
+    Renewed { aim: Box<Aim>, sent: Timestamp },
     /// The grant is dead, and the record loses its refresh token. Then it is seen what it is good for.
     Buried(Box<Aim>),
     /// What the store did not keep before. Then it is seen what it is good for.
@@ -61,16 +64,24 @@ pub(crate) fn begin(
     after: After,
     lease: Option<Lease>,
 ) -> Turn {
-    let before = world.record;
+    let came_of = Some(credential.generation).filter(|_| after.is_new());
+    let before = world.record.max(came_of);
     let pending = world.save(&mut credential, after.is_new());
     Turn::Await(Step::Saving(Box::new(Saving { pending, credential, after, lease, before, tries: 1 })))
 }
 
-/// The tokens of a login that nobody has written.
-pub(crate) fn unsaved(world: &mut World, mut credential: Box<Credential>) -> Turn {
+/// New tokens that nobody has written.
+pub(crate) fn unsaved(world: &mut World, mut credential: Box<Credential>, source: TokenSource) -> Turn {
     world.number(&mut credential);
-    let unsaved = Some(Unsaved { why: GONE.to_owned(), again_at: Some(world.now) });
-    Turn::Granted { credential, source: TokenSource::LoggedIn, unsaved }
+    let over = Some(credential.generation);
+    let unsaved = Some(Unsaved { why: GONE.to_owned(), again_at: Some(world.now), over });
+    Turn::Granted { credential, source, unsaved }
+}
+
+/// Whether a record that stands there is later work than what is held, which came of the record `over`. One that lost
+/// its refresh token, because somebody spent one that was used already, does not take the place of one that has it.
+pub(crate) fn supersedes(found: &Credential, held: &Credential, over: Option<Generation>) -> bool {
+    Some(found.generation) > over && (found.refresh_token.is_some() || held.refresh_token.is_none())
 }
 
 const GONE: &str = "whoever was to write it is gone";
@@ -93,30 +104,31 @@ impl Saving {
         }
     }
 
-    /// The tokens, if they are new, and that nobody knows whether they are kept.
-    pub(crate) fn abandon(self, world: &mut World) -> Turn {
+    /// The tokens, if they are new, and that nobody knows whether they are kept. The record is not let go: while the
+    /// store may not have them, nobody else should spend what it has.
+    pub(crate) fn abandon(mut self, world: &mut World) -> Turn {
+        self.lease = None;
         match self.after {
-            After::LoggedIn | After::Renewed(_) => {
+            After::Obtained(_) | After::Renewed { .. } => {
                 let now = Some(world.now);
                 self.unsaved(world, GONE.to_owned(), now)
             }
-            After::Buried(_) | After::Offered(_) => {
-                world.release(self.lease);
-                Turn::Anonymous
-            }
+            After::Buried(_) | After::Offered(_) => Turn::Anonymous,
         }
     }
 
     fn unsaved(self, world: &mut World, why: String, again_at: Option<Timestamp>) -> Turn {
         world.note(Verdict::Decided, format!("the store does not have the new record: {why}"), CLAUSE);
-        self.done(world, Some(Unsaved { why, again_at }))
+        let is_login = matches!(self.after, After::Obtained(_));
+        let over = if is_login { Some(self.credential.generation) } else { self.before };
+        self.done(world, Some(Unsaved { why, again_at, over }))
     }
 
     fn done(self, world: &mut World, unsaved: Option<Unsaved>) -> Turn {
         let Self { credential, after, lease, .. } = self;
         let source = match after {
-            After::LoggedIn => TokenSource::LoggedIn,
-            After::Renewed(_) => TokenSource::Refreshed,
+            After::Obtained(source) => source,
+            After::Renewed { .. } => TokenSource::Refreshed,
             After::Buried(aim) | After::Offered(aim) => {
                 return restore::decide(world, Aim { held: Some(credential), unsaved, ..*aim }, lease);
             }
@@ -128,8 +140,12 @@ impl Saving {
     fn conflict(mut self, world: &mut World, other: Option<Box<Credential>>) -> Turn {
         // A store that lost the record gets it again, one that fell back to an older record too; and a login is newer
         // than whatever was written meanwhile.
-        let newer = other.as_ref().is_some_and(|other| Some(other.generation) > self.before);
-        if !newer || matches!(self.after, After::LoggedIn) {
+        let sent = if let After::Renewed { sent, .. } = self.after { sent } else { Timestamp::default() };
+        let newer = |other: &Credential| {
+            other.obtained_at >= sent && supersedes(other, &self.credential, self.before)
+        };
+        let newer = other.as_deref().is_some_and(newer);
+        if !newer || matches!(self.after, After::Obtained(_)) {
             if self.tries >= MAX_TRIES {
                 let why = "the store kept changing while the record was written".to_owned();
                 let again_at = Some(world.now.after(REST));
@@ -145,12 +161,12 @@ impl Saving {
             return self.unsaved(world, "a record of something else stands there".to_owned(), None);
         };
         match self.after {
-            After::Renewed(aim) | After::Buried(aim) | After::Offered(aim) => {
+            After::Renewed { aim, .. } | After::Buried(aim) | After::Offered(aim) => {
                 world.note(Verdict::Decided, "another process was faster; its record is taken", CLAUSE);
                 let aim = Aim { held: Some(Box::new(winner)), unsaved: None, ..*aim };
                 restore::decide(world, aim, self.lease)
             }
-            After::LoggedIn => Turn::Anonymous,
+            After::Obtained(_) => Turn::Anonymous,
         }
     }
 }

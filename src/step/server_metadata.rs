@@ -10,20 +10,22 @@ use crate::action::Purpose;
 use crate::base::breach::{Breach, Kind};
 use crate::credential::AuthorizationServer;
 use crate::event::Answer;
+use crate::grant_type::{Binding, Binds, GrantType};
 use crate::policy::ScopeSources;
 use crate::trail::Verdict;
+use crate::wire::jws::Algorithm;
 use crate::wire::server_metadata::{Candidate, IssuerMatch, Pkce, ServerMetadata, candidates};
 
 const CLAUSE: &str = "RFC 8414 §3";
 const LEGACY: &str = "MCP 2025-03-26, fallbacks for servers without metadata discovery";
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct FindingServer {
     pub(crate) fetch: Fetch,
     search: Search,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Search {
     aim: Aim,
     resource: Resource,
@@ -38,13 +40,14 @@ struct Search {
 }
 
 /// An authorization server that can be used, and what it offers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) aim: Aim,
     pub(crate) resource: Resource,
     pub(crate) server: AuthorizationServer,
     pub(crate) metadata: ServerMetadata,
     pub(crate) asked: crate::base::scope::Scopes,
+    pub(crate) binding: Option<Binding>,
 }
 
 /// Tries the named authorization servers in order.
@@ -105,7 +108,7 @@ impl FindingServer {
             Fetched::Body { url, body } => {
                 let policy = world.config.issuer_policy(&search.issuer);
                 let metadata = ServerMetadata::read(&body, &search.issuer, policy.issuer_match);
-                match metadata.map(|it| it.check(&world.guard, policy.pkce).map(|()| it)) {
+                match metadata.map(|it| check(world, &it, policy.pkce).map(|()| it)) {
                     Ok(Ok(metadata)) => {
                         taken(world, &search.issuer, &url, &metadata);
                         return found(world, search, metadata);
@@ -153,6 +156,24 @@ fn taken(world: &mut World, issuer: &str, url: &str, metadata: &ServerMetadata) 
     }
 }
 
+/// Whether the server offers what this way of obtaining tokens needs.
+fn check(world: &World, metadata: &ServerMetadata, pkce: Pkce) -> Result<(), Breach> {
+    match world.config.flow() {
+        GrantType::AuthorizationCode => metadata.check(&world.guard, pkce),
+        GrantType::DeviceCode => {
+            metadata.check_grant(&world.guard, "urn:ietf:params:oauth:grant-type:device_code")
+        }
+        GrantType::ClientCredentials => metadata.check_grant(&world.guard, "client_credentials"),
+        GrantType::WorkloadIdentity => {
+            metadata.check_grant(&world.guard, "urn:ietf:params:oauth:grant-type:jwt-bearer")
+        }
+        GrantType::EnterpriseManaged(_) => {
+            metadata.check_grant(&world.guard, "urn:ietf:params:oauth:grant-type:jwt-bearer")?;
+            metadata.check_id_jag()
+        }
+    }
+}
+
 /// No document: the default endpoints of MCP 2025-03-26, or nothing.
 fn without_metadata(world: &mut World, search: Search) -> Turn {
     if search.legacy && search.clean {
@@ -181,6 +202,11 @@ fn found(world: &mut World, search: Search, metadata: ServerMetadata) -> Turn {
     let shown =
         if asked.is_empty() { "no scope is asked for".to_owned() } else { format!("scopes: {asked}") };
     world.note(Verdict::Decided, shown, "MCP 2026-07-28, scope selection strategy");
+    let binding = match binding(world, &aim, &resource, &metadata) {
+        Ok(binding) => binding,
+        Err(breach) => return breach.into(),
+    };
+    let pushed = pushes(world, &issuer, &metadata);
     let endpoint = |url: &Option<String>| url.clone().unwrap_or_default();
     let server = AuthorizationServer {
         issuer: metadata.issuer.clone(),
@@ -188,8 +214,49 @@ fn found(world: &mut World, search: Search, metadata: ServerMetadata) -> Turn {
         authorization_endpoint: endpoint(&metadata.authorization_endpoint),
         token_endpoint: endpoint(&metadata.token_endpoint),
         revocation_endpoint: metadata.revocation_endpoint.clone(),
+        pushed_authorization_request_endpoint: pushed,
+        device_authorization_endpoint: metadata.device_authorization_endpoint.clone(),
         iss_parameter_supported: metadata.authorization_response_iss_parameter_supported,
         legacy,
     };
-    client::choose(world, Found { aim, resource, server, metadata, asked })
+    client::choose(world, Found { aim, resource, server, metadata, asked, binding })
+}
+
+/// Where authorization requests are pushed, if they are: where the server demands it, or policy wants it.
+fn pushes(world: &World, issuer: &str, metadata: &ServerMetadata) -> Option<String> {
+    let wanted = metadata.require_pushed_authorization_requests || world.config.issuer_policy(issuer).push;
+    metadata.pushed_authorization_request_endpoint.clone().filter(|_| wanted)
+}
+
+/// The key that the token is to be bound to, if the challenge, the resource or the host asks for it. What was bound
+/// once stays so.
+fn binding(
+    world: &mut World,
+    aim: &Aim,
+    resource: &Resource,
+    metadata: &ServerMetadata,
+) -> Result<Option<Binding>, Breach> {
+    let Some(key) = world.config.key_of_proofs() else { return Ok(None) };
+    let before = aim.held.as_ref().is_some_and(|held| held.binding.is_some());
+    let asked = aim.demand.dpop || resource.bound || before;
+    if !asked && key.binds != Binds::Always {
+        return Ok(None);
+    }
+    let own: Vec<_> = key.public.algorithms().to_vec();
+    let of_server = metadata.dpop_signing_alg_values_supported.as_deref();
+    let of_resource = Some(aim.demand.dpop_algorithms.as_slice()).filter(|names| !names.is_empty());
+    let taken: Vec<_> = own
+        .into_iter()
+        .filter(|it| of_resource.is_none_or(|names| names.iter().any(|name| name == it.as_str())))
+        .collect();
+    let algorithm = if taken.is_empty() {
+        // One proof is for the server and one for the resource; the key must do for both.
+        Algorithm::choose(key.public.algorithms(), of_resource, "RFC 9449 §7.1")?
+    } else {
+        Algorithm::choose(&taken, of_server, "RFC 9449 §5.1")?
+    };
+    let binding = Binding { thumbprint: key.public.thumbprint(), algorithm };
+    let note = format!("the token is to be bound to the key, with {}", algorithm.as_str());
+    world.note(Verdict::Decided, note, "RFC 9449 §5");
+    Ok(Some(binding))
 }

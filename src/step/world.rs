@@ -13,10 +13,12 @@ use crate::base::redaction::Redaction;
 use crate::base::secret::Secret;
 use crate::base::seed::{Draws, Seed};
 use crate::base::time::Timestamp;
-use crate::config::{Config, Preregistered};
+use crate::config::Config;
 use crate::credential::{AuthorizationServer, Credential, Generation};
 use crate::event::RequestId;
+use crate::preregistered::Preregistered;
 use crate::step::logins::Logins;
+use crate::step::proving::Nonces;
 use crate::step::renewals::Renewals;
 use crate::trail::{Entry, Trail, Verdict};
 use crate::wire::client::{Client, Origin};
@@ -24,6 +26,8 @@ use crate::wire::client::{Client, Origin};
 /// How many authorization servers' registrations are kept at a time.
 const MAX_REGISTERED: usize = 4;
 
+/// The field that carries a proof of possession (RFC 9449 §4.1).
+const DPOP: HeaderName = HeaderName::from_static("dpop");
 /// How many exclusive loads that were given up are remembered.
 const MAX_UNANSWERED: usize = 16;
 
@@ -35,20 +39,13 @@ pub(crate) struct Pending {
 }
 
 /// The record in the store is held for this machine. To be released, whatever happens.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Lease {
     load: RequestId,
     until: Timestamp,
 }
 
-impl Lease {
-    /// Whether it holds for another exchange.
-    pub(crate) fn outlasts(&self, exchange: Pending) -> bool {
-        exchange.deadline <= self.until
-    }
-}
-
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) config: Config,
     pub(crate) server: Endpoint,
@@ -73,8 +70,9 @@ pub(crate) struct World {
     pub(crate) bound: Option<String>,
     /// Clients that were registered in this run, by issuer. A login that fails does not undo its registration.
     registered: Vec<(String, Client)>,
-    /// Exclusive loads that nothing has come back from.
-    unanswered: VecDeque<RequestId>,
+    pub(super) nonces: Nonces,
+    /// Exclusive loads that nothing has come back from, and when they were asked for.
+    unanswered: VecDeque<(RequestId, Timestamp)>,
     ids: u64,
 }
 
@@ -85,6 +83,8 @@ pub(crate) struct Order<'a> {
     /// The clause that a bad URL breaks.
     pub(crate) clause: &'static str,
     pub(crate) authorization: Option<&'a Secret>,
+    /// The proof of possession.
+    pub(crate) proof: Option<&'a Secret>,
     pub(crate) content: Option<(&'static str, Secret)>,
     /// The secrets in the content.
     pub(crate) secrets: Vec<&'a Secret>,
@@ -120,6 +120,7 @@ impl World {
             disowned: None,
             bound: None,
             registered: Vec::new(),
+            nonces: Nonces::default(),
             unanswered: VecDeque::new(),
             ids: 0,
         })
@@ -159,8 +160,8 @@ impl World {
         self.registered.retain(|(known, _)| known != issuer);
     }
 
-    /// A code is about to be sent to this authorization server. A client that is configured for no issuer is its own from
-    /// now on.
+    /// A code or a secret is about to be sent to this authorization server. A client that is configured for no issuer is
+    /// its own from now on.
     pub(crate) fn bind(&mut self, server: &AuthorizationServer) {
         let unbound = self.config.client_for(&server.named).filter(|client| client.issuer.is_none());
         if unbound.is_some() {
@@ -185,9 +186,14 @@ impl World {
         !self.has_disowned(&credential.authorization_server.issuer, &credential.client.id)
     }
 
-    /// Whether this credential's refresh token may be sent at `now`.
+    /// Whether this grant may be renewed at `now`: by its refresh token or, where no person is needed, by asking again.
     pub(crate) fn may_renew(&self, credential: &Credential, now: Timestamp) -> bool {
-        self.renewals.allow(credential, now) && self.has_proven(credential)
+        let possible = if self.config.flow().needs_person() {
+            self.renewals.allow(credential, now)
+        } else {
+            self.knows(credential) && self.renewals.backing_off(credential.generation, now).is_none()
+        };
+        possible && self.has_proven(credential)
     }
 
     /// Whether this credential holds the secret that is configured for its client. One that does not may have been
@@ -199,7 +205,11 @@ impl World {
     /// The same for a client of an authorization server.
     pub(crate) fn is_proven(&self, server: &AuthorizationServer, client: &Client) -> bool {
         let same = |known: &Preregistered| known.client_secret == client.secret;
-        client.origin != Origin::Preregistered || self.config.client_for(&server.named).is_some_and(same)
+        // A workload may have no client at all.
+        let nobody = client.id.is_empty() && client.secret.is_none();
+        client.origin != Origin::Preregistered
+            || nobody
+            || self.config.client_for(&server.named).is_some_and(same)
     }
 
     /// Whether the authorization server does not know the client of this identifier any more.
@@ -220,7 +230,7 @@ impl World {
         }
     }
 
-    fn pending(&mut self, span: Duration) -> Pending {
+    pub(super) fn pending(&mut self, span: Duration) -> Pending {
         self.ids = self.ids.saturating_add(1);
         Pending { id: RequestId(self.ids), deadline: self.now.after(span) }
     }
@@ -241,11 +251,12 @@ impl World {
         if metadata && let Ok(revision) = HeaderValue::from_str(self.config.revision()) {
             fields.insert(HeaderName::from_static("mcp-protocol-version"), revision);
         }
-        if let Some(value) = order.authorization {
+        let proven = [(header::AUTHORIZATION, order.authorization), (DPOP, order.proof)];
+        for (name, value) in proven.into_iter().filter_map(|(name, value)| Some((name, value?))) {
             let unfit = || refuse("a credential that no header field may carry".to_owned());
             let mut value = HeaderValue::from_str(value.expose()).map_err(|_| unfit())?;
             value.set_sensitive(true);
-            fields.insert(header::AUTHORIZATION, value);
+            fields.insert(name, value);
         }
         let (method, body) = match order.content {
             None => (Method::GET, None),
@@ -274,23 +285,32 @@ impl World {
         let (id, key, deadline) = (pending.id, self.config.key(), pending.deadline);
         if exclusive {
             self.unanswered.truncate(MAX_UNANSWERED.saturating_sub(1));
-            self.unanswered.push_front(id);
+            self.unanswered.push_front((id, self.now));
         }
         let exclusive = exclusive.then(|| self.lease_time());
         self.out.push_back(Action::Load(Load { id, key, exclusive, deadline }));
         pending
     }
 
-    /// How long a record is held at most: for the load, two exchanges and the write.
+    /// How long a record is held at most: for the load, two exchanges with what must be signed for each, and the write.
     pub(crate) fn lease_time(&self) -> Duration {
-        self.config.policies().exchange_time.saturating_mul(4)
+        let signed = [self.config.key_of_client().is_some(), self.config.key_of_proofs().is_some()];
+        let each = signed.into_iter().map(u32::from).fold(1_u32, u32::saturating_add);
+        let spans = each.saturating_mul(2).saturating_add(2);
+        self.config.policies().exchange_time.saturating_mul(spans)
     }
 
-    /// The load has taken the record. `None` if that was known already.
+    /// The load has taken the record. `None` if that was known already. How long the answer was under way nobody knows,
+    /// so the time counts from when it was asked for.
     pub(crate) fn leased(&mut self, load: RequestId) -> Option<Lease> {
-        let place = self.unanswered.iter().position(|known| *known == load)?;
-        self.unanswered.remove(place);
-        Some(Lease { load, until: self.now.after(self.lease_time()) })
+        let place = self.unanswered.iter().position(|(known, _)| *known == load)?;
+        let (_, asked) = self.unanswered.remove(place)?;
+        Some(Lease { load, until: asked.after(self.lease_time()) })
+    }
+
+    /// Whether the record is held for as long as another exchange may take.
+    pub(crate) fn holds_for_an_exchange(&self, lease: &Lease) -> bool {
+        self.now.after(self.config.policies().exchange_time) <= lease.until
     }
 
     pub(crate) fn release(&mut self, lease: Option<Lease>) {
@@ -299,10 +319,12 @@ impl World {
         }
     }
 
-    /// Gives a new record a generation above every one that was seen, and one that no record had that was forgotten
-    /// before: generations begin with the time.
+    /// Gives a new record a generation above every one that was seen, one that no record had that was forgotten before
+    /// (generations begin with the time), and one that no other machine gives at the same time.
     pub(crate) fn number(&mut self, credential: &mut Credential) {
-        credential.generation = self.latest.next().max(Generation::at(self.now));
+        let chance = self.draws.byte("generation").into();
+        let chance = u64::from(self.draws.byte("generation")).saturating_mul(256).saturating_add(chance);
+        credential.generation = self.latest.max(Generation::at(self.now)).next(chance);
         self.latest = credential.generation;
     }
 

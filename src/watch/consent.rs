@@ -11,7 +11,7 @@ use crate::action::Open;
 use crate::base::time::Timestamp;
 
 /// The authorization request that is before the person.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Asked {
     pub(super) state: String,
     pub(super) token_endpoint: Option<String>,
@@ -22,10 +22,12 @@ pub(super) struct Asked {
     pub(super) answered: bool,
     /// The code that may be exchanged, until it is.
     pub(super) code: Option<String>,
+    /// The code that was exchanged last.
+    pub(super) exchanged: Option<String>,
 }
 
 /// The logins that a person was shown.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Shown {
     limit: u8,
     pub(super) times: Vec<Timestamp>,
@@ -91,7 +93,10 @@ impl Watch {
         let code = parameter(form, "code").unwrap_or_default().to_owned();
         let (endpoint, good) = match &mut self.asked {
             // A code that is taken out is gone: there is no second exchange.
-            Some(asked) => (asked.token_endpoint.clone(), asked.code.take()),
+            Some(asked) => {
+                asked.exchanged = asked.code.take();
+                (asked.token_endpoint.clone(), asked.exchanged.clone())
+            }
             None => (None, None),
         };
         if good.as_ref() != Some(&code) {
@@ -99,6 +104,13 @@ impl Watch {
         }
         if endpoint.is_some_and(|endpoint| !same_url(&endpoint, url)) {
             self.breach("a code goes to another token endpoint than its server's");
+        }
+    }
+
+    /// The token endpoint wants its nonce in the proof; the code was not looked at, and goes out again (RFC 9449 §8).
+    pub(super) fn wants_nonce(&mut self) {
+        if let Some(asked) = &mut self.asked {
+            asked.code = asked.exchanged.take();
         }
     }
 
@@ -112,7 +124,11 @@ impl Watch {
         }
         self.judge(open.url(), None);
         self.text("the URL that is opened", open.url().as_str());
-        let query = parameters(open.url().as_str());
+        let mut query = parameters(open.url().as_str());
+        if parameter(&query, "request_uri").is_some() {
+            // What the browser carries is a reference to what was pushed ahead.
+            query = std::mem::take(&mut self.pushed);
+        }
         let server = self.documents.authorizing_at(open.url()).cloned();
         let state = parameter(&query, "state").unwrap_or_default().to_owned();
         for name in ["state", "code_challenge", "code_challenge_method", "redirect_uri", "client_id"] {
@@ -132,6 +148,7 @@ impl Watch {
             aliases: server.map(|server| server.aliases).unwrap_or_default(),
             answered: false,
             code: None,
+            exchanged: None,
         });
     }
 }

@@ -16,6 +16,8 @@ pub(super) struct Server {
     authorization_endpoint: String,
     registration_endpoint: Option<String>,
     revocation_endpoint: Option<String>,
+    pushed_endpoint: Option<String>,
+    device_endpoint: Option<String>,
     /// Whether it said so itself; otherwise a record does.
     said: bool,
 }
@@ -26,7 +28,7 @@ impl Server {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Documents {
     servers: Vec<Server>,
     aliases: Vec<(String, Vec<String>)>,
@@ -59,6 +61,8 @@ impl Documents {
         let iss_required = self.iss_required || promised.and_then(Value::as_bool).unwrap_or_default();
         let registration_endpoint = text("registration_endpoint");
         let revocation_endpoint = text("revocation_endpoint");
+        let pushed_endpoint = text("pushed_authorization_request_endpoint");
+        let device_endpoint = text("device_authorization_endpoint");
         self.add(Server {
             aliases: self.aliases_of(&issuer),
             issuer,
@@ -67,6 +71,8 @@ impl Documents {
             authorization_endpoint,
             registration_endpoint,
             revocation_endpoint,
+            pushed_endpoint,
+            device_endpoint,
             said: true,
         });
     }
@@ -81,6 +87,8 @@ impl Documents {
             authorization_endpoint: server.authorization_endpoint.clone(),
             registration_endpoint: None,
             revocation_endpoint: server.revocation_endpoint.clone(),
+            pushed_endpoint: server.pushed_authorization_request_endpoint.clone(),
+            device_endpoint: server.device_authorization_endpoint.clone(),
             said: false,
         });
     }
@@ -132,6 +140,46 @@ impl Documents {
     pub(super) fn revokes_for_endpoint(&self, token_endpoint: &str, url: &str) -> bool {
         let own = |server: &&Server| super::same_url(&server.token_endpoint, token_endpoint);
         self.servers.iter().filter(own).any(|server| server.revokes_at(url))
+    }
+
+    /// The issuer that takes authorization requests ahead at `url`.
+    pub(super) fn issuer_pushed_to(&self, url: &str) -> Option<String> {
+        let here =
+            |server: &&Server| server.pushed_endpoint.as_deref().is_some_and(|it| super::same_url(it, url));
+        self.servers.iter().find(here).map(|server| server.issuer.clone())
+    }
+
+    /// Whether the issuer takes authorization requests ahead at `url`.
+    pub(super) fn is_pushed_to(&self, issuer: &str, url: &str) -> bool {
+        self.any_of(issuer, url, |server| server.pushed_endpoint.as_deref())
+    }
+
+    /// Whether the issuer gives codes to devices at `url`.
+    pub(super) fn gives_codes_for(&self, issuer: &str, url: &str) -> bool {
+        self.any_of(issuer, url, |server| server.device_endpoint.as_deref())
+    }
+
+    /// The token endpoint of the server that gives codes to devices at `url`.
+    pub(super) fn asked_with_codes_of(&self, url: &str) -> Option<String> {
+        let here =
+            |server: &&Server| server.device_endpoint.as_deref().is_some_and(|it| super::same_url(it, url));
+        self.servers.iter().find(here).map(|server| server.token_endpoint.clone())
+    }
+
+    /// The issuers that are spoken to at `url`, in whatever way clients prove who they are.
+    pub(super) fn issuers_at<'a>(&'a self, url: &'a str) -> impl Iterator<Item = &'a str> {
+        let here = move |server: &&Server| {
+            let others = [&server.revocation_endpoint, &server.pushed_endpoint, &server.device_endpoint];
+            let token = Some(server.token_endpoint.as_str());
+            let mut all = others.into_iter().map(|it| it.as_deref()).chain([token]).flatten();
+            all.any(|it| super::same_url(it, url))
+        };
+        self.servers.iter().filter(here).map(|server| server.issuer.as_str())
+    }
+
+    fn any_of(&self, issuer: &str, url: &str, endpoint: impl Fn(&Server) -> Option<&str>) -> bool {
+        let here = |server: &Server| endpoint(server).is_some_and(|it| super::same_url(it, url));
+        self.servers.iter().any(|server| same_issuer(&server.issuer, issuer) && here(server))
     }
 
     /// Whether the issuer has its token endpoint at `url`, by its own word.

@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use crate::action::{Action, Purpose};
 
 /// One thing that is awaited.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Awaited {
     pub(super) id: RequestId,
     pub(super) deadline: Timestamp,
@@ -28,18 +28,22 @@ impl Lane {
     pub(super) fn of(purpose: Purpose) -> Self {
         match purpose {
             Purpose::Refresh | Purpose::Revocation => Self::Grant,
-            Purpose::ResourceMetadata | Purpose::ServerMetadata | Purpose::Registration | Purpose::Token => {
-                Self::Login
-            }
+            Purpose::ResourceMetadata
+            | Purpose::ServerMetadata
+            | Purpose::Registration
+            | Purpose::PushedAuthorization
+            | Purpose::DeviceAuthorization
+            | Purpose::TokenExchange
+            | Purpose::Token => Self::Login,
         }
     }
 }
 
 /// The record, and the refresh tokens that were spent.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Holding {
-    /// The exclusive load that took the record.
-    pub(super) lease: Option<RequestId>,
+    /// The exclusive loads that took the record: one, and those that were given up before they did.
+    pub(super) leases: Vec<RequestId>,
     /// The exclusive load that was asked for.
     asked: Option<RequestId>,
     /// Exclusive loads that were answered.
@@ -56,6 +60,7 @@ pub(super) struct Holding {
 
 impl Watch {
     pub(super) fn asks(&mut self, awaited: Awaited) {
+        self.perhaps = false;
         if !self.running && awaited.lane == Lane::Login {
             self.breach("something is asked for while no attempt runs");
         }
@@ -73,12 +78,14 @@ impl Watch {
         match action {
             Action::Load(load) if load.exclusive().is_some() => self.holding.asked = Some(load.id),
             Action::Release(release) => {
-                if self.holding.lease.take_if(|lease| *lease == release.load).is_none() {
+                let held = self.holding.leases.len();
+                self.holding.leases.retain(|lease| *lease != release.load);
+                if self.holding.leases.len() == held {
                     self.breach("a record is released that is not held");
                 }
             }
             Action::Wait(None) => {
-                if self.holding.lease.is_some() {
+                if !self.holding.leases.is_empty() {
                     self.breach("a record is held for ever");
                 }
                 self.holding.may_forget = false;
@@ -91,7 +98,10 @@ impl Watch {
             | Action::Forget(_)
             | Action::Send(_)
             | Action::Open(_)
+            | Action::Show(_)
             | Action::Ask(_)
+            | Action::Sign(_)
+            | Action::Supply(_)
             | Action::Wait(_)
             | Action::Renewed(_)
             | Action::Finish(_) => {}
@@ -103,7 +113,7 @@ impl Watch {
         match answer {
             Answer::Leased(found) if !self.holding.answered.contains(&id) => {
                 self.holding.answered.push(id);
-                self.holding.lease = Some(id);
+                self.holding.leases.push(id);
                 let client = found.as_ref().map(|found| &found.client);
                 self.holding.may_forget |= client.is_some_and(|client| !client.is_fresh(self.now));
                 self.holding.failed = false;
@@ -117,6 +127,8 @@ impl Watch {
             | Answer::Response(_)
             | Answer::SendFailed(_)
             | Answer::Told(_)
+            | Answer::Signed(_)
+            | Answer::Supplied(_)
             | Answer::Unasked(_) => {}
         }
     }
@@ -125,7 +137,7 @@ impl Watch {
     pub(super) fn spends(&mut self, form: &[(String, String)]) {
         // A load that is given up counts as one that failed.
         let late = self.holding.asked.is_some_and(|id| self.awaited.iter().all(|it| it.id != id));
-        if self.holding.lease.is_none() && !self.holding.failed && !late {
+        if self.holding.leases.is_empty() && !self.holding.failed && !late {
             self.breach("a refresh token is spent while the record is not held");
         }
         let token = parameter(form, "refresh_token").unwrap_or_default().to_owned();

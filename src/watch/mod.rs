@@ -17,50 +17,61 @@
 //! - a secret goes to one place: a code, a verifier, a refresh token and a client secret only to the token endpoint of
 //!   their issuer, tokens also to its revocation endpoint, an access token nowhere else, and none of them into a URL;
 //! - a code is exchanged once, and only if its response carried the `state` that was sent and the right `iss`;
+//! - an assertion about a person goes to the configured identity provider alone, any other assertion and a device code to
+//!   the token endpoint of their issuer; what is signed for a client names its issuer, and no proof is sent twice;
 //! - no redirect is followed with a body, or to another origin;
 //! - no more logins are shown to a person than policy says, but for those that a person asks for;
 //! - new tokens are stored before success is told;
 //! - no `Debug` and no `Display` of any event, action or failure shows a secret.
 
+mod carried;
 mod consent;
 mod documents;
 mod holding;
+mod proofs;
 mod secrets;
 
-use http::{Method, StatusCode, header};
 use url::{Host, Url};
 
-use crate::action::{Action, Purpose, Send};
+use crate::action::{Action, Send};
 use crate::base::guard::{Reach, is_loopback_host, same_origin};
 use crate::base::time::Timestamp;
 use crate::config::Config;
-use crate::credential::Credential;
-use crate::event::{Answer, Event, Reply, RequestId, Response};
+use crate::event::{Answer, Event, Reply, RequestId};
 use crate::failure::Failure;
+use crate::grant_type::GrantType;
 use crate::outcome::{Outcome, TokenSource};
 use crate::snapshot::Snapshot;
 use consent::{Asked, Shown};
-use documents::{Documents, members};
+use documents::Documents;
 use holding::{Awaited, Holding, Lane};
+use proofs::Proofs;
 use secrets::{Home, Secrets, Sort};
 
 /// A watcher of one run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Watch {
     now: Timestamp,
     /// How long the store may take.
     patience: std::time::Duration,
     running: bool,
-    /// How many attempts may have begun whose ends were not polled yet.
-    begun: u32,
+    /// How often somebody joined the attempt, or began another if it had just ended.
+    joined: u32,
+    /// Whether the attempt that runs is that other one, if there is one.
+    perhaps: bool,
+    /// The attempt is called off; what was asked for it may be answered still, or not.
+    called_off: bool,
     stored: bool,
     awaited: Vec<Awaited>,
     holding: Holding,
+    proofs: Proofs,
     last_id: u64,
     documents: Documents,
     secrets: Secrets,
     /// The query of the MCP server's URL, which may be a key. It is sent to that server alone, and never shown.
     query: Option<String>,
+    /// The authorization request that was pushed ahead.
+    pushed: Vec<(String, String)>,
     asked: Option<Asked>,
     shown: Shown,
     redirect: Option<Redirect>,
@@ -68,7 +79,7 @@ pub struct Watch {
 }
 
 /// A redirect that was just answered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Redirect {
     from: Url,
     to: Url,
@@ -91,18 +102,28 @@ impl Watch {
         for (issuer, statement) in config.software_statements() {
             secrets.learn(Sort::SoftwareStatement, statement.expose(), Home::Issuer(issuer.clone()));
         }
+        if let GrantType::EnterpriseManaged(provider) = config.flow()
+            && let Some(secret) = &provider.client_secret
+        {
+            let home = Home::Endpoint(provider.token_endpoint.clone());
+            secrets.learn(Sort::ClientSecret, secret.expose(), home);
+        }
         Self {
             now: Timestamp::default(),
             patience: config.policies().exchange_time,
             running: false,
-            begun: 0,
+            joined: 0,
+            perhaps: false,
+            called_off: false,
             stored: false,
             awaited: Vec::new(),
             holding: Holding::default(),
+            proofs: Proofs::of(config),
             last_id: 0,
             documents: Documents::of(config),
             secrets,
             query: query(config.server_url()),
+            pushed: Vec::new(),
             asked: None,
             shown: Shown::new(config.policies().logins_per_hour),
             redirect: None,
@@ -117,7 +138,7 @@ impl Watch {
         watch.documents.remember(&terms.server);
         watch.secrets.learn(Sort::State, snapshot.state(), Home::Anywhere);
         watch.client_secret(&terms.server, terms.client.secret.as_ref());
-        watch.begins();
+        watch.running = true;
         watch.shown.now = true;
         watch.asked = Some(Asked {
             state: snapshot.state().to_owned(),
@@ -127,6 +148,7 @@ impl Watch {
             aliases: watch.documents.aliases_of(&terms.server.named),
             answered: false,
             code: None,
+            exchanged: None,
         });
         watch
     }
@@ -140,22 +162,25 @@ impl Watch {
     pub fn event(&mut self, now: Timestamp, event: &Event) {
         self.now = self.now.max(now);
         match event {
-            Event::LogIn { .. } => {
-                self.shown.times.clear();
-                self.begins();
-            }
-            Event::Restore | Event::Challenged(_) => self.begins(),
-            Event::LogOut => {
-                self.begins();
-                self.holding.may_forget = true;
+            Event::Restore | Event::LogIn { .. } | Event::Challenged(_) | Event::LogOut => {
+                self.joined = self.joined.saturating_add(u32::from(self.running));
+                (self.running, self.perhaps) = (true, false);
+                if matches!(event, Event::LogIn { .. }) {
+                    self.shown.times.clear();
+                }
+                self.holding.may_forget |= matches!(event, Event::LogOut);
             }
             Event::Called(callback) => self.called(callback.expose()),
             Event::Replied(reply) => self.replied(reply),
             // The page that the first browser shows is a dead end; another may open.
             Event::ClientDisowned => self.asked = None,
-            // Nobody answers any more.
-            Event::Abandoned => self.awaited.clear(),
-            Event::Tick | Event::Cancelled => {}
+            // Nobody answers any more, and nobody holds anything.
+            Event::Abandoned => {
+                self.awaited.clear();
+                self.holding.leases.clear();
+            }
+            Event::Cancelled => self.called_off = self.running,
+            Event::Tick | Event::Nonce(_) => {}
         }
         // What comes after its deadline is no answer any more.
         self.awaited.retain(|awaited| self.now < awaited.deadline);
@@ -166,11 +191,11 @@ impl Watch {
     pub fn action(&mut self, action: &Action) {
         match action {
             Action::Wait(until) => {
-                if self.running && until.is_none() {
+                if self.running && !self.perhaps && until.is_none() {
                     self.breach("an attempt waits without end");
                 }
                 // Whatever has ended was polled before this.
-                self.begun = u32::from(self.running);
+                (self.running, self.perhaps, self.joined) = (self.running && !self.perhaps, false, 0);
             }
             Action::Load(load) => self.wants(load.id, load.deadline, Lane::Grant),
             Action::Store(save) => {
@@ -181,16 +206,20 @@ impl Watch {
             Action::Send(send) => self.sends(send),
             Action::Open(open) => self.opens(open),
             Action::Ask(ask) => self.wants(ask.id, ask.until, Lane::Login),
+            Action::Show(show) => self.shows(show),
+            Action::Sign(sign) => self.signs(sign),
+            Action::Supply(supply) => self.wants(supply.id, supply.until, Lane::Login),
             Action::Release(_) => {}
             Action::Renewed(outcome) => self.ended(outcome),
             Action::Finish(outcome) => {
-                if self.begun == 0 {
+                if !self.running {
                     self.breach("an attempt ends that did not begin");
                 }
-                self.begun = self.begun.saturating_sub(1);
                 self.ended(outcome);
-                self.awaited.retain(|awaited| awaited.lane == Lane::Grant);
-                (self.running, self.asked, self.shown.now) = (false, None, false);
+                self.awaited.retain(|awaited| awaited.lane == Lane::Grant && !self.called_off);
+                (self.running, self.perhaps) = (self.joined > 0, self.joined > 0);
+                self.joined = self.joined.saturating_sub(1);
+                (self.called_off, self.asked, self.shown.now) = (false, None, false);
             }
         }
         self.holds(action);
@@ -232,17 +261,14 @@ impl Watch {
         }
     }
 
-    /// An attempt begins, unless it joins the one that runs.
-    fn begins(&mut self) {
-        self.running = true;
-        self.begun = self.begun.saturating_add(1);
-    }
-
     /// An attempt, or a renewal beside one, is over.
     fn ended(&mut self, outcome: &Result<Outcome, Box<Failure>>) {
         match outcome {
             Ok(Outcome::Authorized(done)) => {
-                let new = matches!(done.source, TokenSource::LoggedIn | TokenSource::Refreshed);
+                let new = matches!(
+                    done.source,
+                    TokenSource::LoggedIn | TokenSource::Refreshed | TokenSource::Granted
+                );
                 if new && !self.stored && done.unsaved.is_none() {
                     self.breach("success is told before the new tokens are stored");
                 }
@@ -273,6 +299,7 @@ impl Watch {
                 self.credential(credential)
             }
             (Answer::Saved(_), _) => self.stored = true,
+            (Answer::Supplied(Ok(assertion)), _) => self.supplied(assertion.expose()),
             (Answer::Told(Some(told)), _) => {
                 if let Some(secret) = &told.client_secret {
                     self.secrets.learn(Sort::ClientSecret, secret.expose(), Home::Anywhere);
@@ -280,52 +307,6 @@ impl Watch {
             }
             _ => {}
         }
-    }
-
-    fn answered(&mut self, purpose: Purpose, method: &Method, url: &str, response: &Response) {
-        if response.status.is_redirection() {
-            let from = Url::parse(url).ok();
-            let target = response.fields.get(header::LOCATION).and_then(|value| value.to_str().ok());
-            let to = from.as_ref().zip(target).and_then(|(from, target)| from.join(target).ok());
-            self.redirect =
-                from.zip(to).map(|(from, to)| Redirect { from, to, with_body: *method != Method::GET });
-        }
-        match purpose {
-            Purpose::ServerMetadata if response.status == StatusCode::OK => {
-                self.documents.read(url, &response.body)
-            }
-            Purpose::Registration => {
-                let home = self.documents.registered_at(url).map_or(Home::Anywhere, Home::Issuer);
-                for secret in members(&response.body, "client_secret") {
-                    self.secrets.learn(Sort::ClientSecret, &secret, home.clone());
-                }
-            }
-            Purpose::Token | Purpose::Refresh => {
-                if purpose == Purpose::Refresh {
-                    self.spent(response.status, &response.body);
-                }
-                for (name, sort) in [
-                    ("access_token", Sort::AccessToken),
-                    ("refresh_token", Sort::RefreshToken),
-                    ("id_token", Sort::IdToken),
-                ] {
-                    for secret in members(&response.body, name) {
-                        self.secrets.learn(sort, &secret, Home::Endpoint(url.to_owned()));
-                    }
-                }
-            }
-            Purpose::ServerMetadata | Purpose::ResourceMetadata | Purpose::Revocation => {}
-        }
-    }
-
-    fn credential(&mut self, credential: &Credential) {
-        let home = Home::Endpoint(credential.authorization_server.token_endpoint.clone());
-        self.secrets.learn(Sort::AccessToken, credential.access_token.expose(), home.clone());
-        if let Some(token) = &credential.refresh_token {
-            self.secrets.learn(Sort::RefreshToken, token.expose(), home);
-        }
-        self.client_secret(&credential.authorization_server, credential.client.secret.as_ref());
-        self.documents.remember(&credential.authorization_server);
     }
 
     fn sends(&mut self, send: &Send) {

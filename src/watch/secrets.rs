@@ -2,12 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header;
 use url::form_urlencoded::byte_serialize;
 
-use super::documents::parameters;
-use super::{Watch, same_url};
-use crate::action::{Purpose, Send};
+use super::Watch;
 use crate::base::secret::Secret;
 use crate::credential::AuthorizationServer;
 
@@ -28,13 +25,19 @@ pub(super) enum Sort {
     InitialAccessToken,
     /// In the body of a registration request.
     SoftwareStatement,
-    /// In the URL that is opened.
+    /// In the body of a token request: a grant that somebody else signed, or the client's own assertion.
+    Assertion,
+    /// In the body of a request to the identity provider.
+    IdentityAssertion,
+    /// In the body of a token request, again and again.
+    DeviceCode,
+    /// In the URL that is opened, or in the request that is pushed ahead.
     State,
     /// Nowhere: the machine has no use for it.
     IdToken,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Known {
     sort: Sort,
     spellings: Vec<String>,
@@ -51,7 +54,7 @@ pub(super) enum Home {
     Anywhere,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Secrets(Vec<Known>);
 
 impl Secrets {
@@ -97,60 +100,5 @@ impl Watch {
             let secret = secret.map(Secret::expose).unwrap_or_default();
             self.secrets.learn(Sort::ClientSecret, secret, home);
         }
-    }
-
-    /// The secrets in a request's body and `Authorization` field, and whether this is their place.
-    pub(super) fn carried(&mut self, send: &Send, url: &str) {
-        let request = send.request();
-        let body = String::from_utf8_lossy(request.body()).into_owned();
-        if send.purpose() == Purpose::Token {
-            self.exchanged(&parameters(&body), url);
-        }
-        if send.purpose() == Purpose::Refresh {
-            self.spends(&parameters(&body));
-        }
-        let field = request.headers().get(header::AUTHORIZATION);
-        let field = field.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        if let Some(credentials) = field.strip_prefix("Basic ") {
-            // As they stand they are as good as what they encode.
-            self.secrets.learn(Sort::ClientSecret, credentials, Home::Endpoint(url.to_owned()));
-        }
-        let mut carried: Vec<_> =
-            self.secrets.in_text(&body).into_iter().map(|found| (found, false)).collect();
-        carried.extend(self.secrets.in_authorization(&field).into_iter().map(|found| (found, true)));
-        let mut wrong = Vec::new();
-        for ((sort, homes), in_field) in carried {
-            let fits = match (send.purpose(), sort) {
-                (Purpose::Token | Purpose::Refresh | Purpose::Revocation, Sort::ClientSecret) => true,
-                (Purpose::Token, Sort::Code | Sort::CodeVerifier) => !in_field,
-                (Purpose::Refresh, Sort::RefreshToken) => !in_field,
-                (Purpose::Revocation, Sort::RefreshToken | Sort::AccessToken) => !in_field,
-                (Purpose::Registration, Sort::InitialAccessToken) => in_field,
-                (Purpose::Registration, Sort::SoftwareStatement) => !in_field,
-                _ => false,
-            };
-            let at_home = homes.iter().any(|home| match home {
-                Home::Endpoint(endpoint) if send.purpose() == Purpose::Revocation => {
-                    self.documents.revokes_for_endpoint(endpoint, url)
-                }
-                Home::Issuer(issuer) if send.purpose() == Purpose::Revocation => {
-                    self.documents.revokes_for(issuer, url)
-                }
-                Home::Endpoint(endpoint) => same_url(endpoint, url),
-                Home::Issuer(issuer) if send.purpose() == Purpose::Registration => {
-                    self.documents.registers_for(issuer, url)
-                }
-                Home::Issuer(issuer) => self.documents.is_token_endpoint_of(issuer, url),
-                Home::Anywhere => true,
-            });
-            if !fits || !at_home {
-                wrong.push(format!("a request for {:?} carries a secret ({sort:?})", send.purpose()));
-            }
-        }
-        let bodiless = matches!(send.purpose(), Purpose::ResourceMetadata | Purpose::ServerMetadata);
-        if bodiless && (!body.is_empty() || !field.is_empty()) {
-            wrong.push("a request for metadata has a body or an Authorization field".to_owned());
-        }
-        self.breaches.extend(wrong);
     }
 }

@@ -1,12 +1,12 @@
 //! Every invariant is broken once, and the watch must see it.
 
-use http::{HeaderMap, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 
 use super::*;
-use crate::action::{Load, Open};
+use crate::action::{Load, Open, Purpose};
 use crate::base::secret::Secret;
-use crate::config::Preregistered;
-use crate::event::{Answer, Reply, SendFailure};
+use crate::event::{Answer, Reply, Response, SendFailure};
+use crate::preregistered::Preregistered;
 use crate::wire::callback::Callback;
 
 const NOW: Timestamp = Timestamp::from_secs(1_000);
@@ -260,6 +260,7 @@ fn success_before_it_is_stored() {
         granted: crate::Scopes::new(),
         expires_at: None,
         legacy: false,
+        bound: false,
         unsaved: None,
     };
     watch.action(&Action::Finish(Ok(Outcome::Authorized(Box::new(done)))));

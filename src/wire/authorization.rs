@@ -27,6 +27,7 @@ pub const RESERVED: &[&str] = &[
     "code_challenge",
     "code_challenge_method",
     "code_verifier",
+    "dpop_jkt",
     "iss",
     "redirect_uri",
     "request",
@@ -60,13 +61,15 @@ pub struct AuthorizationRequest<'a> {
     pub code_challenge: &'a str,
     /// The resource, byte for byte.
     pub resource: Option<&'a str>,
+    /// The thumbprint of the key that the token will be bound to (RFC 9449 §10).
+    pub dpop_jkt: Option<&'a str>,
     /// Further parameters.
     pub extra: &'a [(String, String)],
 }
 
 impl<'a> AuthorizationRequest<'a> {
     /// Its parameters in order, whichever way they go.
-    pub(super) fn parameters(&self) -> Result<Vec<(&'a str, Cow<'a, str>)>, Breach> {
+    pub(crate) fn parameters(&self) -> Result<Vec<(&'a str, Cow<'a, str>)>, Breach> {
         check_extra(self.extra)?;
         let scope = (!self.scopes.is_empty()).then(|| self.scopes.to_string());
         let mut parameters = vec![
@@ -81,6 +84,7 @@ impl<'a> AuthorizationRequest<'a> {
             ("code_challenge_method", "S256".into()),
         ]);
         parameters.extend(self.resource.map(|resource| ("resource", resource.into())));
+        parameters.extend(self.dpop_jkt.map(|thumbprint| ("dpop_jkt", thumbprint.into())));
         parameters.extend(self.extra.iter().map(|(name, value)| (name.as_str(), value.as_str().into())));
         Ok(parameters)
     }

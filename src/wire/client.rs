@@ -10,6 +10,8 @@ use crate::base::guard::{self, Guard, Reach};
 use crate::base::scope::Scopes;
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
+use crate::wire::client_key::ClientKey;
+use crate::wire::jws::Algorithm;
 
 const DOCUMENT: &str = "draft-ietf-oauth-client-id-metadata-document-00 §3";
 
@@ -77,6 +79,9 @@ pub struct Client {
     pub secret: Option<Secret>,
     /// How it authenticates.
     pub method: AuthMethod,
+    /// What its assertions are signed with, where it authenticates with a key.
+    #[serde(default)]
+    pub algorithm: Option<Algorithm>,
     /// When the secret expires; `None`: never.
     pub secret_expires_at: Option<Timestamp>,
     /// The redirect URIs it is registered with; none: not known, any may do.
@@ -101,6 +106,7 @@ impl Client {
             id: id.into(),
             secret: None,
             method: AuthMethod::None,
+            algorithm: None,
             secret_expires_at: None,
             redirect_uris: Vec::new(),
             registered_at: None,
@@ -191,6 +197,8 @@ pub struct ClientMetadata {
     pub client_name: String,
     /// Its redirect URIs.
     pub redirect_uris: Vec<String>,
+    /// The grant types that it will use; by default those of a person's consent in a browser.
+    pub grant_types: Vec<String>,
     /// Native or web. MCP demands that it be said.
     pub application_type: ApplicationType,
     /// Its home page.
@@ -217,6 +225,7 @@ impl ClientMetadata {
         Self {
             client_name: client_name.into(),
             redirect_uris: vec![redirect_uri],
+            grant_types: ["authorization_code", "refresh_token"].map(str::to_owned).to_vec(),
             application_type: if local { ApplicationType::Native } else { ApplicationType::Web },
             client_uri: None,
             logo_uri: None,
@@ -243,12 +252,27 @@ impl ClientMetadata {
         Value::Object(members).to_string().into_bytes()
     }
 
-    /// The document to be hosted at `client_id`, its own URL (Client ID Metadata Documents §4): a public client, no
-    /// secret of any kind.
-    pub fn document(&self, client_id: &str, scopes: Option<&Scopes>) -> Result<Value, Breach> {
+    /// The document to be hosted at `client_id`, its own URL (Client ID Metadata Documents §4): no secret of any kind.
+    ///
+    /// With a key the client authenticates by it, wherever a server takes that, and its public half is in the document
+    /// (§4.1); without one it is a public client.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Configuration`], if the URL can be no client identifier or the public half is missing.
+    pub fn document(
+        &self,
+        client_id: &str,
+        scopes: Option<&Scopes>,
+        key: Option<&ClientKey>,
+    ) -> Result<Value, Breach> {
         check_client_id_url(client_id)?;
-        let mut members = self.members(AuthMethod::None, scopes);
+        let method = if key.is_some() { AuthMethod::PrivateKeyJwt } else { AuthMethod::None };
+        let mut members = self.members(method, scopes);
         members.insert("client_id".to_owned(), json!(client_id));
+        if let Some(key) = key {
+            members.insert("jwks".to_owned(), json!({ "keys": [key.jwk()?] }));
+        }
         Ok(Value::Object(members))
     }
 
@@ -257,8 +281,10 @@ impl ClientMetadata {
         let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
         put("client_name", json!(self.client_name));
         put("redirect_uris", json!(self.redirect_uris));
-        put("grant_types", json!(["authorization_code", "refresh_token"]));
-        put("response_types", json!(["code"]));
+        put("grant_types", json!(self.grant_types));
+        if self.grant_types.iter().any(|grant_type| grant_type == "authorization_code") {
+            put("response_types", json!(["code"]));
+        }
         put("token_endpoint_auth_method", json!(method.as_str()));
         put("application_type", json!(self.application_type));
         if let Some(scopes) = scopes.filter(|scopes| !scopes.is_empty()) {

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::json::Object;
@@ -70,7 +70,15 @@ impl PublicJwk {
 
     /// The key as a JSON object.
     pub fn value(&self) -> Value {
-        Value::Object(self.members().map(|(name, value)| (name.to_owned(), Value::from(value))).collect())
+        Value::Object(self.members_and([]))
+    }
+
+    /// The same, with what else is said of the key.
+    pub(crate) fn members_and<'a>(
+        &'a self,
+        more: impl IntoIterator<Item = (&'static str, &'a str)>,
+    ) -> Map<String, Value> {
+        self.members().chain(more).map(|(name, value)| (name.to_owned(), Value::from(value))).collect()
     }
 
     /// The SHA-256 thumbprint in base64url (RFC 7638 §3), which is also `jkt` (RFC 9449 §6.1).

@@ -10,6 +10,7 @@ pub mod authorization;
 pub mod callback;
 pub mod challenge;
 pub mod client;
+pub mod client_key;
 pub mod device;
 pub mod dpop;
 pub mod form;

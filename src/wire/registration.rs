@@ -114,6 +114,7 @@ impl Registration {
             // What is not used need not be kept, and what is not kept cannot leak.
             secret: self.client_secret.filter(|_| secret),
             method,
+            algorithm: None,
             secret_expires_at: secret_expires_at.filter(|_| secret),
             redirect_uris: vec![redirect_uri.to_owned()],
             registered_at: Some(now),

@@ -1,7 +1,5 @@
 //! Token revocation (RFC 7009).
 
-use super::authentication::Message;
-use super::client::Client;
 use super::json::Object;
 use super::refusal;
 use crate::base::breach::{Breach, Kind};
@@ -28,25 +26,10 @@ impl Hint {
     }
 }
 
-/// A revocation request.
-#[derive(Clone, Copy, Debug)]
-pub struct RevocationRequest<'a> {
-    /// The token.
-    pub token: &'a Secret,
-    /// What it is.
-    pub hint: Hint,
-    /// The client to which it was issued, and which authenticates as it does at the token endpoint.
-    pub client: &'a Client,
-    /// The assertion of a client that authenticates with a key.
-    pub assertion: Option<&'a Secret>,
-}
-
-impl RevocationRequest<'_> {
-    /// Builds the message, by the rules and with the error of [`Message::of`].
-    pub fn build(&self) -> Result<Message, Breach> {
-        let pairs = vec![("token", self.token.expose()), ("token_type_hint", self.hint.as_str())];
-        Message::of(pairs, self.client, self.assertion)
-    }
+/// The parameters of a revocation request, but for those of the client, which authenticates as it does at the token
+/// endpoint.
+pub fn parameters(token: &Secret, hint: Hint) -> Vec<(String, Secret)> {
+    vec![("token".to_owned(), token.clone()), ("token_type_hint".to_owned(), Secret::from(hint.as_str()))]
 }
 
 /// Judges an answer. 200 means that the token is of no use any more, whether or not it was known (RFC 7009 §2.2).

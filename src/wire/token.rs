@@ -154,6 +154,13 @@ impl TokenRequest<'_> {
 
     /// Builds the message, by the rules and with the error of [`Message::of`].
     pub fn build(&self) -> Result<Message, Breach> {
+        let parameters = self.parameters();
+        let pairs = parameters.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+        Message::of(pairs, self.client, self.assertion)
+    }
+
+    /// Its parameters in order, but for those of the client.
+    pub fn parameters(&self) -> Vec<(String, Secret)> {
         let mut pairs = vec![("grant_type", self.grant.grant_type())];
         match self.grant {
             Grant::AuthorizationCode { code, redirect_uri, code_verifier } => pairs.extend([
@@ -177,7 +184,7 @@ impl TokenRequest<'_> {
         let scopes = self.grant.scopes().map(Scopes::to_string);
         pairs.extend(scopes.as_deref().map(|scopes| ("scope", scopes)));
         pairs.extend(self.resource.map(|resource| ("resource", resource)));
-        Message::of(pairs, self.client, self.assertion)
+        pairs.into_iter().map(|(name, value)| (name.to_owned(), Secret::from(value))).collect()
     }
 }
 

@@ -9,9 +9,12 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::client::Client;
+use crate::device::DeviceCode;
 use crate::documents::Site;
+use crate::dpop::Proofs;
 use crate::exchange::Effect;
 use crate::message::{self, Answer, Asked};
+use crate::pushed::PushedRequest;
 use crate::refresh::RefreshToken;
 
 /// One authorization server.
@@ -23,6 +26,13 @@ pub(crate) struct AuthorizationServer {
     pub(crate) clients: BTreeMap<String, Client>,
     /// Authorization requests that wait for a person, by the ticket in the consent form.
     pub(crate) pending: BTreeMap<String, Request>,
+    /// Authorization requests that were pushed, by their `request_uri`.
+    pub(crate) pushed: BTreeMap<String, PushedRequest>,
+    /// Devices that wait for their person, by the device code.
+    pub(crate) devices: BTreeMap<String, DeviceCode>,
+    /// The assertions that were used, by issuer and `jti`.
+    pub(crate) assertions: BTreeSet<String>,
+    pub(crate) proofs: Proofs,
     pub(crate) codes: BTreeMap<String, Code>,
     pub(crate) access: BTreeMap<String, AccessToken>,
     pub(crate) refresh: BTreeMap<String, RefreshToken>,
@@ -46,6 +56,8 @@ pub(crate) struct Request {
     /// The `resource` parameter, as it was sent.
     pub(crate) asked_resource: Option<String>,
     pub(crate) scopes: Vec<String>,
+    /// The thumbprint of the key that the code is bound to (RFC 9449 §10).
+    pub(crate) key: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -65,6 +77,8 @@ pub(crate) struct Grant {
     pub(crate) resource: String,
     pub(crate) asked_resource: Option<String>,
     pub(crate) scopes: Vec<String>,
+    /// The thumbprint of the key that access tokens are bound to, and the refresh tokens of a public client (RFC 9449 §5).
+    pub(crate) key: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -80,6 +94,10 @@ impl AuthorizationServer {
             drawn: 0,
             clients: BTreeMap::new(),
             pending: BTreeMap::new(),
+            pushed: BTreeMap::new(),
+            devices: BTreeMap::new(),
+            assertions: BTreeSet::new(),
+            proofs: Proofs::new(format!("authorization server {index}")),
             codes: BTreeMap::new(),
             access: BTreeMap::new(),
             refresh: BTreeMap::new(),
@@ -108,7 +126,17 @@ impl AuthorizationServer {
         {
             return Some(message::text(status, "There is no token endpoint here any more."));
         }
-        let names = ["authorize", "token", "register", "revoke", "consent", "jwks"];
+        let names = [
+            "authorize",
+            "token",
+            "register",
+            "revoke",
+            "consent",
+            "jwks",
+            "par",
+            "device_authorization",
+            "device",
+        ];
         let name = names.into_iter().find(|name| site.endpoint(self.index, name) == url)?;
         let method = request.method();
         match name {
@@ -119,8 +147,15 @@ impl AuthorizationServer {
             "consent" if method == Method::POST => Some(self.consent(site, now, request)),
             "token" if method == Method::POST => Some(self.token(site, now, request)),
             "register" if method == Method::POST => self.register(site, now, request),
+            "par" if method == Method::POST => self.push(site, now, request),
+            "device_authorization" if method == Method::POST => self.device(site, now, request),
+            "device" if method == Method::GET || method == Method::POST => {
+                self.device_page(site, now, request)
+            }
             "revoke" if !site.dials.revocation => None,
             "revoke" if method == Method::POST => Some(self.revoke(site, now, request)),
+            "par" if site.dials.pushed.is_none() => None,
+            "device_authorization" | "device" if site.dials.device.is_none() => None,
             _ => Some(message::text(405, "This endpoint does not take this method.")),
         }
     }
@@ -139,6 +174,8 @@ impl AuthorizationServer {
         self.access.clear();
         self.codes.clear();
         self.pending.clear();
+        self.pushed.clear();
+        self.devices.clear();
     }
 
     pub(crate) fn purge_clients(&mut self) {

@@ -14,16 +14,11 @@ use crate::documents::Site;
 use crate::mcp::TOOLS;
 use crate::message::{self, Answer, Asked, Parameters};
 
-/// Why an authorization request fails.
-enum Refused {
-    /// It cannot be told to the client, so it is told to the person.
-    Page(String),
-    /// It is told to the client: the error and its description.
-    Client(&'static str, String),
-}
+/// Why an authorization request fails: the error and its description.
+pub(crate) type Refused = (&'static str, String);
 
 /// Where the answer goes, and the `state` it carries.
-struct Return {
+pub(crate) struct Return {
     redirect_uri: String,
     state: Option<String>,
 }
@@ -45,14 +40,27 @@ impl AuthorizationServer {
         if request.method() == Method::POST {
             asked.0.extend(Parameters::of_form(request).unwrap_or_default().0);
         }
+        let whole = keeps_query(site, &asked);
+        let pushed = asked.one("request_uri").is_some();
+        asked = match self.pulled(site, now, asked) {
+            Ok(asked) => asked,
+            Err(page) => return page,
+        };
         let (client, back) = match self.addressee(site, &asked) {
             Ok(found) => found,
             Err(why) => return self.unaddressed(site, &asked, &why),
         };
+        if !whole {
+            return consent::error_page(400, "The query of the authorization endpoint was lost.");
+        }
+        if !pushed && site.dials.pushed.as_ref().is_some_and(|dials| dials.required) {
+            let why = "Authorization requests are to be pushed (RFC 9126 §4).";
+            let error = [("error", "invalid_request"), ("error_description", why)];
+            return self.send_back(site, 302, &back, &error);
+        }
         let request = match checked(site, &client, &back, &asked) {
             Ok(request) => request,
-            Err(Refused::Page(why)) => return consent::error_page(400, &why),
-            Err(Refused::Client(error, why)) => {
+            Err((error, why)) => {
                 return self.send_back(site, 302, &back, &[("error", error), ("error_description", &why)]);
             }
         };
@@ -65,7 +73,7 @@ impl AuthorizationServer {
                 let ticket = self.draw("ticket");
                 let page = consent::page(&Shown {
                     client: &request.client_name,
-                    redirect_uri: &request.redirect_uri,
+                    redirect_uri: Some(&request.redirect_uri),
                     resource: &request.resource,
                     scopes: &request.scopes,
                     issuer: &site.own_issuer(self.index),
@@ -102,7 +110,7 @@ impl AuthorizationServer {
     }
 
     /// Client and redirect URI must be right before anything is sent to that URI (RFC 6749 §4.1.2.1).
-    fn addressee(&self, site: Site<'_>, asked: &Parameters) -> Result<(Client, Return), String> {
+    pub(crate) fn addressee(&self, site: Site<'_>, asked: &Parameters) -> Result<(Client, Return), String> {
         for name in ["client_id", "redirect_uri", "state"] {
             if asked.all(name).count() > 1 {
                 return Err(format!("The request has {name} more than once."));
@@ -161,15 +169,16 @@ impl AuthorizationServer {
     }
 }
 
-fn checked(site: Site<'_>, client: &Client, back: &Return, asked: &Parameters) -> Result<Request, Refused> {
-    let invalid = |why: &str| Refused::Client("invalid_request", why.to_owned());
+/// A request that is in order, but for the query of the endpoint that it came to.
+pub(crate) fn checked(
+    site: Site<'_>,
+    client: &Client,
+    back: &Return,
+    asked: &Parameters,
+) -> Result<Request, Refused> {
+    let invalid = |why: &str| ("invalid_request", why.to_owned());
     if let Some(name) = asked.repeated() {
         return Err(invalid(&format!("{name} is there more than once.")));
-    }
-    for (name, value) in Parameters::parse(site.dials.authorization_query.as_bytes()).0 {
-        if asked.one(&name) != Some(&value) {
-            return Err(Refused::Page("The query of the authorization endpoint was lost.".to_owned()));
-        }
     }
     if let Some((name, value)) = &site.dials.required_parameter
         && asked.one(name) != Some(value)
@@ -179,14 +188,15 @@ fn checked(site: Site<'_>, client: &Client, back: &Return, asked: &Parameters) -
     match asked.one("response_type") {
         Some("code") => {}
         Some(_) => {
-            return Err(Refused::Client("unsupported_response_type", "Only code is supported.".to_owned()));
+            return Err(("unsupported_response_type", "Only code is supported.".to_owned()));
         }
         None => return Err(invalid("There is no response_type.")),
     }
     let (challenge, plain) = code_challenge(site, asked).map_err(invalid)?;
     let asked_resource = asked.one("resource").map(str::to_owned);
-    let resource = audience(site, asked).map_err(|why| Refused::Client("invalid_target", why))?;
-    let scopes = scopes(site, client, asked).map_err(|why| Refused::Client("invalid_scope", why))?;
+    let resource = audience(site, asked).map_err(|why| ("invalid_target", why))?;
+    let scopes = scopes(site, client, asked).map_err(|why| ("invalid_scope", why))?;
+    let binds = site.dials.dpop.as_ref().is_some_and(|dials| dials.binds);
     Ok(Request {
         client_id: client.id.clone(),
         client_name: client.name.clone(),
@@ -197,7 +207,14 @@ fn checked(site: Site<'_>, client: &Client, back: &Return, asked: &Parameters) -
         resource,
         asked_resource,
         scopes,
+        key: asked.one("dpop_jkt").filter(|_| binds).map(str::to_owned),
     })
+}
+
+/// The query of the authorization endpoint must come back (RFC 6749 §3.1).
+fn keeps_query(site: Site<'_>, asked: &Parameters) -> bool {
+    let kept = Parameters::parse(site.dials.authorization_query.as_bytes());
+    kept.0.iter().all(|(name, value)| asked.one(name) == Some(value))
 }
 
 fn code_challenge(site: Site<'_>, asked: &Parameters) -> Result<(String, bool), &'static str> {
@@ -254,7 +271,7 @@ pub(crate) fn audience(site: Site<'_>, asked: &Parameters) -> Result<String, Str
     }
 }
 
-fn scopes(site: Site<'_>, client: &Client, asked: &Parameters) -> Result<Vec<String>, String> {
+pub(crate) fn scopes(site: Site<'_>, client: &Client, asked: &Parameters) -> Result<Vec<String>, String> {
     let asked = message::words(asked.one("scope").unwrap_or_default());
     if asked.is_empty() {
         return match site.dials.scope_missing {

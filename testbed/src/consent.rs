@@ -5,7 +5,8 @@ use crate::message::{self, Answer};
 /// What the page shows.
 pub(crate) struct Shown<'a> {
     pub(crate) client: &'a str,
-    pub(crate) redirect_uri: &'a str,
+    /// Where the person goes on to; a device has no such place.
+    pub(crate) redirect_uri: Option<&'a str>,
     pub(crate) resource: &'a str,
     pub(crate) scopes: &'a [String],
     pub(crate) issuer: &'a str,
@@ -40,16 +41,18 @@ pub(crate) fn page(shown: &Shown<'_>) -> Answer {
             shown.scopes.iter().map(|scope| format!("<li><code>{}</code></li>", escape(scope))).collect();
         format!("<ul>{items}</ul>")
     };
+    let back = shown
+        .redirect_uri
+        .map_or_else(String::new, |uri| format!("<dt>You will return to</dt><dd>{}</dd>\n", escape(uri)));
     let content = format!(
         "<h1>{client} asks for access</h1>\n\
          <dl>\n<dt>Resource</dt><dd>{}</dd>\n<dt>Scopes</dt><dd>{scopes}</dd>\n\
-         <dt>You will return to</dt><dd>{}</dd>\n</dl>\n\
+         {back}</dl>\n\
          <form method=\"post\" action=\"{}\">\n<input type=\"hidden\" name=\"request\" value=\"{}\">\n\
          <button class=\"allow\" name=\"decision\" value=\"allow\">Allow</button>\n\
          <button name=\"decision\" value=\"deny\">Deny</button>\n</form>\n\
          <p class=\"note\">{} is an authorization server for tests.</p>",
         escape(shown.resource),
-        escape(shown.redirect_uri),
         escape(shown.action),
         escape(shown.ticket),
         escape(shown.issuer),
@@ -62,6 +65,25 @@ pub(crate) fn page(shown: &Shown<'_>) -> Answer {
 pub(crate) fn error_page(status: u16, words: &str) -> Answer {
     let content = format!("<h1>This request cannot be answered</h1>\n<p>{}</p>", escape(words));
     message::html(status, layout("Error", &content))
+}
+
+/// A form for the code that a device shows (RFC 8628 §3.3).
+pub(crate) fn code_page(action: &str, words: Option<&str>) -> Answer {
+    let note = words.map_or_else(String::new, |words| format!("<p>{}</p>\n", escape(words)));
+    let content = format!(
+        "<h1>Connect a device</h1>\n{note}<form method=\"get\" action=\"{}\">\n\
+         <label for=\"code\">The code that the device shows</label>\n\
+         <input id=\"code\" name=\"user_code\" autocomplete=\"off\" autocapitalize=\"characters\">\n\
+         <button class=\"allow\">Go on</button>\n</form>",
+        escape(action),
+    );
+    message::html(if words.is_some() { 400 } else { 200 }, layout("Connect a device", &content))
+}
+
+/// The end of what a person has to do here.
+pub(crate) fn done_page(words: &str) -> Answer {
+    let content = format!("<h1>Done</h1>\n<p>{}</p>", escape(words));
+    message::html(200, layout("Done", &content))
 }
 
 /// The form of a consent page: where it goes, and its ticket. The scripted person reads it so.
@@ -116,7 +138,7 @@ mod tests {
         let scopes = ["<b>".to_owned()];
         let shown = Shown {
             client: "<script>alert(1)</script>",
-            redirect_uri: "http://127.0.0.1/?a=\"b\"&c='d'",
+            redirect_uri: Some("http://127.0.0.1/?a=\"b\"&c='d'"),
             resource: "https://mcp.example/mcp",
             scopes: &scopes,
             issuer: "https://as.example",

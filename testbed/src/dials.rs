@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+pub use crate::extension_dials::*;
 use crate::fault::Fault;
 pub use crate::resource_dials::*;
 pub use crate::server_dials::*;
@@ -186,48 +187,27 @@ pub struct Dials {
     /// Whether `client_id` in the body beside HTTP Basic is refused as a second method, as Notion does.
     pub refuse_client_id_with_basic: bool,
 
+    // ---- extensions
+    /// How client assertions are judged (RFC 7523). `private_key_jwt` is offered where [`Dials::auth_methods`] lists it.
+    pub client_assertions: ClientAssertions,
+    /// The client credentials grant (RFC 6749 §4.4).
+    pub client_credentials: Option<ClientCredentials>,
+    /// Enterprise-managed authorization: an identity provider, and the JWT bearer grant for its assertions.
+    pub enterprise: Option<Enterprise>,
+    /// Workload identity: the JWT bearer grant for the tokens of a platform (RFC 7523 §2.1).
+    pub workload: Option<Workload>,
+    /// Proof of possession (RFC 9449). Without it, proofs are not looked at.
+    pub dpop: Option<Dpop>,
+    /// The device authorization grant (RFC 8628).
+    pub device: Option<Device>,
+    /// Pushed authorization requests (RFC 9126).
+    pub pushed: Option<Pushed>,
+
     // ---- trouble
     /// Faults: what goes wrong at which request.
     pub faults: Vec<Fault>,
     /// The host name in URLs when served over sockets.
     pub host: LoopbackHost,
-}
-
-/// A client registered by hand.
-#[derive(Clone, Debug)]
-pub struct PreRegistered {
-    /// Which authorization server knows it, counted from 0.
-    pub authorization_server: usize,
-    /// Its `client_id`.
-    pub client_id: String,
-    /// Its secret, if it is confidential.
-    pub client_secret: Option<String>,
-    /// Its `token_endpoint_auth_method`.
-    pub auth_method: String,
-    /// Its redirect URIs.
-    pub redirect_uris: Vec<String>,
-}
-
-impl PreRegistered {
-    /// A public client of the first authorization server.
-    pub fn public(client_id: &str, redirect_uri: &str) -> Self {
-        Self {
-            authorization_server: 0,
-            client_id: client_id.to_owned(),
-            client_secret: None,
-            auth_method: "none".to_owned(),
-            redirect_uris: vec![redirect_uri.to_owned()],
-        }
-    }
-
-    /// A confidential client of the first authorization server, with `client_secret_basic` or `client_secret_post`.
-    pub fn confidential(client_id: &str, secret: &str, auth_method: &str, redirect_uri: &str) -> Self {
-        Self {
-            client_secret: Some(secret.to_owned()),
-            auth_method: auth_method.to_owned(),
-            ..Self::public(client_id, redirect_uri)
-        }
-    }
 }
 
 impl Default for Dials {
@@ -309,6 +289,13 @@ impl Default for Dials {
             scope_answer: ScopeAnswer::Present,
             invalid_client_status: 401,
             refuse_client_id_with_basic: false,
+            client_assertions: ClientAssertions::default(),
+            client_credentials: None,
+            enterprise: None,
+            workload: None,
+            dpop: None,
+            device: None,
+            pushed: None,
             faults: Vec::new(),
             host: LoopbackHost::Address,
         }

@@ -93,6 +93,11 @@ impl Site<'_> {
             document.insert("scopes_supported".to_owned(), scopes.clone().into());
         }
         document.insert("bearer_methods_supported".to_owned(), json!(["header"]));
+        if let Some(dpop) = &self.dials.dpop {
+            let algorithms = dpop.algorithms.clone();
+            document.insert("dpop_signing_alg_values_supported".to_owned(), algorithms.into());
+            document.insert("dpop_bound_access_tokens_required".to_owned(), dpop.required.into());
+        }
         document.insert("resource_name".to_owned(), "The testbed".into());
         Value::Object(document)
     }
@@ -182,7 +187,8 @@ impl Site<'_> {
         self.located(server, "token")
     }
 
-    /// An endpoint: `authorize`, `token`, `register`, `revoke`, `jwks`, `consent`.
+    /// An endpoint: `authorize`, `token`, `register`, `revoke`, `jwks`, `consent`, `par`, `device_authorization`; and
+    /// `device`, the page for user codes.
     pub(crate) fn endpoint(&self, server: usize, name: &str) -> String {
         match (name, self.dials.token_endpoint_moved) {
             ("token", Some(_)) => self.located(server, "moved-token"),
@@ -222,7 +228,7 @@ impl Site<'_> {
         }
         put("response_types_supported", json!(["code"]));
         put("response_modes_supported", json!(["query"]));
-        put("grant_types_supported", json!(["authorization_code", "refresh_token"]));
+        put("grant_types_supported", self.grants().into());
         if let Some(methods) = &dials.auth_methods {
             put("token_endpoint_auth_methods_supported", methods.clone().into());
         }
@@ -237,6 +243,9 @@ impl Site<'_> {
         }
         if dials.client_id_metadata_documents {
             put("client_id_metadata_document_supported", true.into());
+        }
+        for (name, value) in self.extensions(server) {
+            put(name, value);
         }
         if !matches!(dials.server_metadata, ServerMetadata::Oauth) {
             put("jwks_uri", self.endpoint(server, "jwks").into());

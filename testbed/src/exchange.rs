@@ -1,10 +1,12 @@
 //! What was asked of whom and what came of it, for tests to look at.
 
+use http::HeaderValue;
 use serde_json::Value;
 
 use crate::fault::Purpose;
 use crate::message::{Answer, Asked, Parameters};
 use crate::place::{Place, Role};
+use crate::token::{DEVICE_CODE, JWT_BEARER};
 
 /// One request, and how it was answered.
 ///
@@ -25,6 +27,8 @@ pub struct Exchange {
     pub parameters: Vec<(String, String)>,
     /// The `Authorization` header, if it was sent.
     pub authorization: Option<String>,
+    /// The `DPoP` headers that were sent: one proof, if the client keeps to RFC 9449 §4.3.
+    pub proofs: Vec<String>,
     /// The body.
     pub body: Vec<u8>,
     /// The status of the answer; 0 if the connection was closed without one.
@@ -38,6 +42,7 @@ impl Exchange {
     pub(crate) fn of(place: &Place, request: &Asked) -> Self {
         let mut parameters = Parameters::of_query(request).0;
         parameters.extend(Parameters::of_form(request).unwrap_or_default().0);
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let authorization = request.headers().get("authorization");
         Self {
             role: place.role,
@@ -46,7 +51,8 @@ impl Exchange {
             origin: place.origin.clone(),
             path: place.path.clone(),
             parameters,
-            authorization: authorization.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+            authorization: authorization.map(text),
+            proofs: request.headers().get_all("dpop").iter().map(text).collect(),
             body: request.body().clone(),
             status: 0,
             revoked: Vec::new(),
@@ -59,7 +65,8 @@ impl Exchange {
     }
 
     /// Whether it counts as a request of this purpose. A token request counts as [`Purpose::Token`], and as
-    /// [`Purpose::CodeExchange`] or [`Purpose::Refresh`] by its grant.
+    /// [`Purpose::CodeExchange`], [`Purpose::Refresh`], [`Purpose::ClientCredentials`], [`Purpose::AssertionGrant`] or
+    /// [`Purpose::DevicePoll`] by its grant.
     pub fn is_for(&self, purpose: Purpose) -> bool {
         self.purpose == purpose || self.grant() == Some(purpose)
     }
@@ -73,6 +80,9 @@ impl Exchange {
         match (self.purpose, self.parameter("grant_type")?) {
             (Purpose::Token, "authorization_code") => Some(Purpose::CodeExchange),
             (Purpose::Token, "refresh_token") => Some(Purpose::Refresh),
+            (Purpose::Token, "client_credentials") => Some(Purpose::ClientCredentials),
+            (Purpose::Token, JWT_BEARER) => Some(Purpose::AssertionGrant),
+            (Purpose::Token, DEVICE_CODE) => Some(Purpose::DevicePoll),
             _ => None,
         }
     }

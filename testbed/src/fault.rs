@@ -16,17 +16,29 @@ pub enum Purpose {
     Registration,
     /// An authorization request, in the browser.
     Authorize,
-    /// A token request, with a code or a refresh token. What is asked of a token endpoint that has moved counts too.
+    /// A token request, by whichever grant. What is asked of a token endpoint that has moved counts too.
     Token,
     /// A token request with a code. It counts as [`Purpose::Token`] as well.
     CodeExchange,
     /// A token request with a refresh token. It counts as [`Purpose::Token`] as well.
     Refresh,
+    /// A token request of a client for itself. It counts as [`Purpose::Token`] as well.
+    ClientCredentials,
+    /// A token request with an assertion: an ID-JAG, or the token of a workload. It counts as [`Purpose::Token`] as well.
+    AssertionGrant,
+    /// A token request with a device code. It counts as [`Purpose::Token`] as well.
+    DevicePoll,
+    /// A token exchange at the identity provider.
+    TokenExchange,
+    /// A device authorization request.
+    DeviceAuthorization,
+    /// A pushed authorization request.
+    PushedAuthorization,
     /// A token revocation.
     Revoke,
     /// A request to the MCP endpoint.
     Mcp,
-    /// Anything else: the consent form, a path where nothing lives.
+    /// Anything else: the consent form, the page for user codes, a path where nothing lives.
     Other,
 }
 

@@ -9,6 +9,10 @@
 //! scopes, so that a client that leaves something out fails. Every way in which servers deviate is a field of
 //! [`Dials`]; every way in which a network does is a [`Fault`].
 //!
+//! The extensions of MCP authorization are dials that are off: client credentials, an enterprise with an identity
+//! provider, workloads, proofs of possession, devices without a browser, pushed authorization requests. Signatures are
+//! verified, and a [`SigningKey`] makes some.
+//!
 //! [`World::exchanges`] is what was asked, [`World::refreshes`] what became of each refresh token that was used, and
 //! [`World::live_refresh_tokens`] those that are left: a client that loses one, or uses one twice, shows there.
 //!
@@ -28,18 +32,29 @@
 
 #![allow(clippy::result_large_err, reason = "a refusal is the answer itself")]
 
+mod advertised;
+mod assertion_grant;
+mod authentication;
 mod authorization_server;
 mod authorize;
 pub mod call;
 mod client;
 mod consent;
+mod device;
 pub mod dials;
 mod documents;
+mod dpop;
 mod exchange;
+mod extension_dials;
 mod fault;
+mod identity_provider;
+mod jwt;
+mod key;
 mod mcp;
 mod message;
+mod person;
 mod place;
+mod pushed;
 mod refresh;
 mod registration;
 mod resource_dials;
@@ -54,7 +69,9 @@ mod world;
 pub use dials::*;
 pub use exchange::{Exchange, Fate, Refresh};
 pub use fault::{Fault, Purpose, Trouble};
+pub use key::SigningKey;
+pub use person::Browsed;
 pub use place::Role;
 #[cfg(feature = "serve")]
 pub use serve::{Served, serve};
-pub use world::{Browsed, Dropped, Origins, World};
+pub use world::{Dropped, Origins, World};

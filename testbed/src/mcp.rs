@@ -1,11 +1,12 @@
-//! The MCP server as a protected resource: tokens and challenges (RFC 6750, RFC 9728 §5.1).
+//! The MCP server as a protected resource: tokens and challenges (RFC 6750, RFC 9449 §7, RFC 9728 §5.1).
 
 use http::{Method, header};
 use serde_json::{Value, json};
 
 use crate::authorization_server::{AuthorizationServer, Grant};
-use crate::dials::{Challenge, InvalidToken, Refusal, StepUp};
+use crate::dials::{Challenge, Dpop, InvalidToken, Refusal, StepUp};
 use crate::documents::Site;
+use crate::dpop::{self, INVALID_PROOF, Proofs};
 use crate::message::{self, Answer, Asked};
 use crate::rpc;
 
@@ -28,6 +29,7 @@ pub(crate) const TOOLS: [Tool; 3] = [
 pub(crate) fn answer(
     site: Site<'_>,
     servers: &mut [AuthorizationServer],
+    proofs: &mut Proofs,
     now: u64,
     request: &Asked,
 ) -> Answer {
@@ -37,9 +39,8 @@ pub(crate) fn answer(
     let body: Option<Value> = serde_json::from_slice(request.body()).ok();
     let method =
         body.as_ref().and_then(|body| body.get("method")).and_then(Value::as_str).unwrap_or_default();
-    if !site.dials.unprotected.iter().any(|open| open == method)
-        && let Err(refusal) = admit(site, servers, now, request, body.as_ref())
-    {
+    let open = site.dials.unprotected.iter().any(|open| open == method);
+    if !open && let Err(refusal) = admit(site, servers, proofs, now, request, body.as_ref()) {
         return refusal;
     }
     if request.method() != Method::POST {
@@ -47,23 +48,33 @@ pub(crate) fn answer(
         message::set(&mut answer, header::ALLOW, "POST");
         return answer;
     }
-    rpc::answer(site, request, body.as_ref())
+    let mut answer = rpc::answer(site, request, body.as_ref());
+    if let (false, Some(dials)) = (open, &site.dials.dpop) {
+        proofs.rotate(dials.resource_nonces, now, &mut answer);
+    }
+    answer
 }
 
 /// Whether the token allows the request; if not, what is answered.
 fn admit(
     site: Site<'_>,
     servers: &mut [AuthorizationServer],
+    proofs: &mut Proofs,
     now: u64,
     request: &Asked,
     body: Option<&Value>,
 ) -> Result<(), Answer> {
-    let scheme = if site.dials.challenge == Challenge::Dpop { "DPoP" } else { "Bearer" };
-    let Some(token) = message::credentials(request, scheme) else {
+    let Some((token, scheme)) = presented(site, request) else {
         let error = site.dials.challenge_error.then_some("invalid_token");
         return Err(unauthorized(site, error, "There is no access token."));
     };
-    let Some(grant) = grant(site, servers, now, token) else {
+    let key = match (&site.dials.dpop, scheme) {
+        (Some(dials), "DPoP") => Some(proven(site, dials, proofs, now, request, token)?),
+        _ => None,
+    };
+    // A bound token needs the proof of its own key, and is nothing without it (RFC 9449 §7.1).
+    let fits = |grant: &Grant| site.dials.dpop.is_none() || grant.key == key;
+    let Some(grant) = grant(site, servers, now, token).filter(fits) else {
         if site.dials.expired_token_ends_grant {
             end_grant_of(site, servers, now, token);
         }
@@ -90,6 +101,38 @@ fn admit(
         return Ok(());
     }
     Err(insufficient(site, &step_up(site, &grant, needed)))
+}
+
+/// The access token and the scheme that it comes by.
+fn presented<'a>(site: Site<'_>, request: &'a Asked) -> Option<(&'a str, &'static str)> {
+    let schemes: &[&'static str] = match (&site.dials.dpop, &site.dials.challenge) {
+        (Some(Dpop { required: true, .. }), _) | (None, Challenge::Dpop) => &["DPoP"],
+        (Some(Dpop { required: false, .. }), _) => &["DPoP", "Bearer"],
+        (None, _) => &["Bearer"],
+    };
+    schemes.iter().find_map(|scheme| Some((message::credentials(request, scheme)?, *scheme)))
+}
+
+/// The thumbprint of the key whose possession the request proves.
+fn proven(
+    site: Site<'_>,
+    dials: &Dpop,
+    proofs: &mut Proofs,
+    now: u64,
+    request: &Asked,
+    token: &str,
+) -> Result<String, Answer> {
+    match proofs.judge(dials, dials.resource_nonces, now, request, Some(token)) {
+        Ok(Some(key)) => Ok(key),
+        Ok(None) => {
+            Err(unauthorized(site, Some(INVALID_PROOF), "There is no proof beside the access token."))
+        }
+        Err(unproven) => {
+            let mut answer = unauthorized(site, Some(unproven.error), &unproven.why);
+            dpop::give(&mut answer, unproven.nonce.as_deref());
+            Err(answer)
+        }
+    }
 }
 
 fn grant(site: Site<'_>, servers: &[AuthorizationServer], now: u64, token: &str) -> Option<Grant> {
@@ -151,29 +194,42 @@ fn insufficient(site: Site<'_>, scopes: &[String]) -> Answer {
 
 /// Adds `WWW-Authenticate` in the shape of the dial.
 fn challenge(site: Site<'_>, answer: &mut Answer, error: Option<&str>, scopes: &[String], words: &str) {
-    let mut parameters = Vec::new();
-    if let Some(error) = error {
-        parameters.push(format!("error=\"{error}\", error_description=\"{words}\""));
-    }
+    let described =
+        |error: Option<&str>| error.map(|error| format!("error=\"{error}\", error_description=\"{words}\""));
+    let mut common = Vec::new();
     if !scopes.is_empty() {
-        parameters.push(format!("scope=\"{}\"", scopes.join(" ")));
+        common.push(format!("scope=\"{}\"", scopes.join(" ")));
     }
     for url in site.advertised_metadata() {
-        parameters.push(format!("resource_metadata=\"{url}\""));
+        common.push(format!("resource_metadata=\"{url}\""));
     }
-    let with = |scheme: &str| format!("{scheme} {}", parameters.join(", ")).trim_end().to_owned();
-    let values = match &site.dials.challenge {
+    let with = |scheme: &str, first: Option<String>, error: Option<&str>| {
+        let parameters: Vec<String> =
+            first.into_iter().chain(described(error)).chain(common.iter().cloned()).collect();
+        format!("{scheme} {}", parameters.join(", ")).trim_end().to_owned()
+    };
+    let by_proof = |algorithms: &str| with("DPoP", Some(format!("algs=\"{algorithms}\"")), error);
+    // What is wrong with a proof is nothing to somebody who sends none (RFC 9449 §7.2).
+    let of_proofs = matches!(error, Some("use_dpop_nonce" | INVALID_PROOF));
+    let bearer = with("Bearer", None, error.filter(|_| !of_proofs));
+    let bound = site.dials.dpop.as_ref().map(|dials| by_proof(&dials.algorithms.join(" ")));
+    let (main, second) = match (&site.dials.dpop, bound) {
+        (Some(Dpop { required: true, .. }), Some(bound)) => (bound, None),
+        (_, bound) => (bearer, bound),
+    };
+    let mut values = match &site.dials.challenge {
         Challenge::None => Vec::new(),
-        Challenge::Bearer | Challenge::DuplicatedMetadata => vec![with("Bearer")],
+        Challenge::Bearer | Challenge::DuplicatedMetadata => vec![main],
         Challenge::Bare => vec!["Bearer".to_owned()],
-        Challenge::Several => {
-            vec!["Negotiate".to_owned(), "Basic realm=\"a, \\\"b\\\"\"".to_owned(), with("Bearer")]
-        }
-        Challenge::Joined => vec![format!("Basic realm=\"testbed\", charset=\"UTF-8\", {}", with("Bearer"))],
-        Challenge::BareThenBearer => vec!["Bearer".to_owned(), with("Bearer")],
-        Challenge::Dpop => vec![with("DPoP algs=\"ES256\",")],
+        Challenge::Several => vec!["Negotiate".to_owned(), "Basic realm=\"a, \\\"b\\\"\"".to_owned(), main],
+        Challenge::Joined => vec![format!("Basic realm=\"testbed\", charset=\"UTF-8\", {main}")],
+        Challenge::BareThenBearer => vec!["Bearer".to_owned(), main],
+        Challenge::Dpop => vec![by_proof("ES256")],
         Challenge::Raw(text) => vec![text.clone()],
     };
+    if !matches!(site.dials.challenge, Challenge::None | Challenge::Dpop | Challenge::Raw(_)) {
+        values.extend(second);
+    }
     for value in values {
         message::set(answer, header::WWW_AUTHENTICATE, &value);
     }

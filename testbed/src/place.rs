@@ -12,6 +12,8 @@ pub enum Role {
     McpServer,
     /// An authorization server, counted from 0.
     AuthorizationServer(usize),
+    /// The identity provider of the enterprise.
+    IdentityProvider,
     /// An origin where nobody lives. A client that is led there shows it here.
     Nobody,
 }
@@ -38,6 +40,8 @@ impl Place {
             }
         } else if let Some(server) = by_origin() {
             Role::AuthorizationServer(server)
+        } else if origin == site.origins.identity_provider {
+            Role::IdentityProvider
         } else if origin == site.origins.elsewhere {
             match path.trim_start_matches('/').split('/').next() {
                 Some("server") => Role::McpServer,
@@ -74,6 +78,8 @@ fn origin(uri: &Uri) -> String {
 fn purpose(site: &Site<'_>, role: Role, origin: &str, path: &str) -> Purpose {
     match role {
         Role::Nobody => Purpose::Other,
+        Role::IdentityProvider if path == "/token" => Purpose::TokenExchange,
+        Role::IdentityProvider => Purpose::Other,
         Role::McpServer => {
             let unmoved = path.split_once(MOVED).map_or(path, |(_, path)| path);
             let listed = site.resource_metadata_paths().iter().any(|own| own == unmoved);
@@ -95,6 +101,8 @@ fn purpose(site: &Site<'_>, role: Role, origin: &str, path: &str) -> Purpose {
                 ("authorize", Purpose::Authorize),
                 ("token", Purpose::Token),
                 ("revoke", Purpose::Revoke),
+                ("par", Purpose::PushedAuthorization),
+                ("device_authorization", Purpose::DeviceAuthorization),
             ];
             if site.left_token_endpoint(server) == url {
                 return Purpose::Token;

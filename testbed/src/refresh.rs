@@ -1,11 +1,11 @@
 //! Refresh tokens: what they give, and what becomes of them (RFC 6749 §6, OAuth 2.1 §4.3).
 
 use crate::authorization_server::{AuthorizationServer, Grant};
-use crate::client::Client;
 use crate::dials::Rotation;
 use crate::documents::Site;
-use crate::message::{self, Parameters};
-use crate::token::{Issued, Refused, refused, same_resource};
+use crate::dpop::INVALID_PROOF;
+use crate::message;
+use crate::token::{Issued, Refused, TokenRequest, refused, same_resource};
 
 #[derive(Clone, Debug)]
 pub(crate) struct RefreshToken {
@@ -40,9 +40,9 @@ impl AuthorizationServer {
         &mut self,
         site: Site<'_>,
         now: u64,
-        client: &Client,
-        form: &Parameters,
+        request: &TokenRequest<'_>,
     ) -> Result<Issued, Refused> {
+        let TokenRequest { client, form, key } = request;
         let text =
             form.one("refresh_token").ok_or_else(|| refused("invalid_request", "There is no token."))?;
         let dead = |why: &str| Refused {
@@ -61,7 +61,16 @@ impl AuthorizationServer {
             }
             return Err(dead(why));
         }
+        // The refresh token of a public client is bound to the key (RFC 9449 §5), that of another to its authentication.
+        if let (true, Some(bound)) = (client.is_public(), &token.grant.key)
+            && key.as_ref() != Some(bound)
+        {
+            let error = if key.is_none() { INVALID_PROOF } else { "invalid_grant" };
+            return Err(refused(error, "The refresh token is bound to a key, and this is no proof of it."));
+        }
         same_resource(site, form, &token.grant.resource, token.grant.asked_resource.as_deref())?;
+        let mut token = token;
+        token.grant.key = key.clone();
         let mut grant = token.grant.clone();
         if let Some(scope) = form.one("scope") {
             let narrowed = message::words(scope);

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::authorization_server::AuthorizationServer;
-use crate::client::{Client, texts};
+use crate::client::{self, Client, texts};
 use crate::dials::{
     RegisteredRedirects, Registration, RegistrationAgain, RegistrationScope, SecretDespiteNone,
 };
@@ -72,18 +72,21 @@ impl AuthorizationServer {
         let document: Value =
             serde_json::from_slice(request.body()).map_err(|_| metadata("The body is no JSON."))?;
         let asked = document.as_object().ok_or_else(|| metadata("The body is no JSON object."))?;
-        let redirect_uris = redirect_uris(site, &document)?;
-        let grants = list(&document, "grant_types", "authorization_code")?;
-        let known = |grant: &String| grant == "authorization_code" || grant == "refresh_token";
-        if !grants.iter().all(known) || !grants.iter().any(|grant| grant == "authorization_code") {
-            return Err(metadata(
-                "The grant types are to be authorization_code, and refresh_token if wanted.",
-            ));
-        }
-        if list(&document, "response_types", "code")? != ["code"] {
+        let grants = grants(site, &document)?;
+        let by_code = grants.iter().any(|grant| grant == "authorization_code");
+        let redirect_uris = match document.get("redirect_uris") {
+            None if !by_code => Vec::new(),
+            _ => redirect_uris(site, &document)?,
+        };
+        if by_code && list(&document, "response_types", "code")? != ["code"] {
             return Err(metadata("The response type is to be code."));
         }
         let method = auth_method(site, &document)?;
+        // A method that was registered over what was asked came with no keys.
+        let keys = match (method.as_str(), &site.dials.registered_method) {
+            ("private_key_jwt", None) => client::keys(site.dials, &document).map_err(|why| metadata(&why))?,
+            _ => Vec::new(),
+        };
         let scopes = scopes(site, &document)?;
         let with_secret = method.starts_with("client_secret")
             || (method == "none" && site.dials.secret_despite_none != SecretDespiteNone::No);
@@ -95,14 +98,16 @@ impl AuthorizationServer {
             secret,
             secret_expires: site.dials.secret_lifetime.map(|life| now.saturating_add(life)),
             method,
+            keys,
             redirect_uris: match site.dials.registered_redirects {
                 RegisteredRedirects::Rewritten => vec![REWRITTEN.to_owned()],
                 RegisteredRedirects::AsSent
                 | RegisteredRedirects::RewrittenInTheAnswer
                 | RegisteredRedirects::Omitted => redirect_uris,
             },
-            refreshes: grants.iter().any(|grant| grant == "refresh_token"),
+            grants: Some(grants),
             scopes,
+            bound: client::is_bound(&document),
         };
         Ok((client, asked.clone()))
     }
@@ -174,6 +179,21 @@ fn redirect_uris(site: Site<'_>, document: &Value) -> Result<Vec<String>, Refuse
     Ok(uris)
 }
 
+/// The grants that a client registers for: one that gives a first token, and `refresh_token` if wanted. A machine of
+/// its own is registered by hand.
+fn grants(site: Site<'_>, document: &Value) -> Result<Vec<String>, Refused> {
+    let grants = list(document, "grant_types", "authorization_code")?;
+    let mut known = site.grants();
+    known.retain(|grant| *grant != "client_credentials");
+    if !grants.iter().all(|grant| known.contains(&grant.as_str())) {
+        return Err(metadata(&format!("The grant types are to be among {}.", known.join(", "))));
+    }
+    if grants.iter().all(|grant| grant == "refresh_token") {
+        return Err(metadata("The grant types are to have one besides refresh_token."));
+    }
+    Ok(grants)
+}
+
 fn auth_method(site: Site<'_>, document: &Value) -> Result<String, Refused> {
     let asked = document.get("token_endpoint_auth_method").and_then(Value::as_str);
     if let Some(method) = &site.dials.registered_method {
@@ -183,7 +203,7 @@ fn auth_method(site: Site<'_>, document: &Value) -> Result<String, Refused> {
     let basic = ["client_secret_basic".to_owned()];
     let offered = site.dials.auth_methods.as_deref().unwrap_or(&basic);
     // What nobody here can check is refused, listed or not.
-    let possible = ["none", "client_secret_basic", "client_secret_post"].contains(&asked);
+    let possible = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"].contains(&asked);
     if offered.iter().any(|method| method == asked) && possible {
         return Ok(asked.to_owned());
     }

@@ -1,7 +1,7 @@
 //! The revocation endpoint (RFC 7009), and the end of grants.
 
+use crate::authentication::{error_status, invalid_client, shown};
 use crate::authorization_server::{AuthorizationServer, Grant};
-use crate::client::{authentication_method, error_status, invalid_client};
 use crate::dials::Revokes;
 use crate::documents::Site;
 use crate::message::{self, Answer, Asked};
@@ -14,8 +14,8 @@ impl AuthorizationServer {
             Err(answer) => return answer,
         };
         if let Some(methods) = &site.dials.revocation_auth_methods {
-            match authentication_method(site, request, &form) {
-                Ok(method) if methods.iter().any(|own| own == method) => {}
+            match shown(site, request, &form) {
+                Ok(shown) if methods.iter().any(|own| own == shown.method) => {}
                 Ok(_) => return invalid_client(site, request, "The client is to authenticate to revoke."),
                 Err(answer) => return answer,
             }

@@ -53,7 +53,7 @@ impl Drop for Served {
     }
 }
 
-/// Serves the MCP server, two authorization servers and the other origins on ephemeral ports of 127.0.0.1.
+/// Serves the MCP server, two authorization servers, the identity provider and the other origins on ephemeral ports of 127.0.0.1.
 ///
 /// With [`LoopbackHost::Name`] URLs say `localhost`, and `::1` is listened on as well where it can be. It must be
 /// called in a runtime of tokio with I/O enabled, on which the servers then run.
@@ -63,16 +63,17 @@ impl Drop for Served {
 /// When a port cannot be bound.
 pub async fn serve(dials: Dials) -> io::Result<Served> {
     let mut bound = Vec::new();
-    for _ in 0..5 {
+    for _ in 0..6 {
         bound.push(Bound::new(dials.host).await?);
     }
     let urls: Vec<String> = bound.iter().map(|bound| bound.origin.clone()).collect();
-    let [server, first, second, elsewhere, dead] = urls.as_slice() else {
+    let [server, first, second, identity_provider, elsewhere, dead] = urls.as_slice() else {
         return Err(io::Error::other("a listener is missing"));
     };
     let origins = Origins {
         server: server.clone(),
         authorization_servers: vec![first.clone(), second.clone()],
+        identity_provider: identity_provider.clone(),
         elsewhere: elsewhere.clone(),
         dead: dead.clone(),
     };

@@ -1,16 +1,32 @@
-//! The token endpoint (RFC 6749 §4.1.3, RFC 7636 §4.6).
+//! The token endpoint: which grant is asked for, and what is answered (RFC 6749 §4.1.3 and §4.4.2, RFC 7636 §4.6).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::assertion_grant;
+use crate::authentication::error_status;
 use crate::authorization_server::{AccessToken, AuthorizationServer, Grant, Request};
-use crate::authorize::audience;
-use crate::client::{Client, error_status};
-use crate::dials::{ExpiresIn, RefreshTokens, ResourceParameter, ScopeAnswer, TokenBody, TokenType};
+use crate::authorize::{audience, scopes};
+use crate::client::Client;
+use crate::dials::{
+    ClientCredentials, ExpiresIn, RefreshTokens, ResourceParameter, ScopeAnswer, TokenBody, TokenType,
+};
 use crate::documents::Site;
+use crate::dpop::INVALID_PROOF;
 use crate::message::{self, Answer, Asked, Parameters};
+
+pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+pub(crate) const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+/// A token request whose client is known.
+pub(crate) struct TokenRequest<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) form: &'a Parameters,
+    /// The thumbprint of the key that the client proved to have.
+    pub(crate) key: Option<String>,
+}
 
 /// Why a token request fails.
 pub(crate) struct Refused {
@@ -28,54 +44,85 @@ pub(crate) struct Issued {
     access: String,
     refresh: Option<String>,
     scopes: Vec<String>,
+    /// Whether the access token is bound to a key.
+    bound: bool,
 }
 
 impl AuthorizationServer {
     pub(crate) fn token(&mut self, site: Site<'_>, now: u64, request: &Asked) -> Answer {
-        let (client, form) = match self.authenticated_form(site, now, request) {
+        let (client, form) = match self.known_form(site, now, request) {
             Ok(found) => found,
             Err(answer) => return answer,
         };
-        let issued = match form.one("grant_type") {
-            Some("authorization_code") => self.redeem(site, now, &client, &form),
-            Some("refresh_token") => self.renew(site, now, &client, &form),
-            Some(_) => Err(refused("unsupported_grant_type", "Only codes and refresh tokens are taken.")),
-            None => Err(refused("invalid_request", "There is no grant_type.")),
+        let key = match self.proven(site, now, request, Some(&client)) {
+            Ok(key) => key,
+            Err(answer) => return answer,
         };
-        match issued {
-            Ok(issued) => token_answer(site, request, &issued),
+        match self.granted(site, now, &TokenRequest { client: &client, form: &form, key }) {
+            Ok(issued) => {
+                let mut answer = token_answer(site, request, &issued);
+                if let Some(dials) = &site.dials.dpop {
+                    self.proofs.rotate(dials.server_nonces, now, &mut answer);
+                }
+                answer
+            }
             Err(refused) => {
                 message::oauth_error(error_status(site, refused.status), &refused.error, &refused.why)
             }
         }
     }
 
-    pub(crate) fn authenticated_form(
-        &self,
+    fn granted(&mut self, site: Site<'_>, now: u64, request: &TokenRequest<'_>) -> Result<Issued, Refused> {
+        let missing = || refused("invalid_request", "There is no grant_type.");
+        let grant = request.form.one("grant_type").ok_or_else(missing)?;
+        // A client may use the grants that it registered for; codes need an authorization request, which says so itself.
+        if !["authorization_code", "refresh_token"].contains(&grant)
+            && site.grants().contains(&grant)
+            && !request.client.may(grant)
+        {
+            return Err(refused("unauthorized_client", "The client is not registered for this grant."));
+        }
+        match (grant, &site.dials.client_credentials) {
+            ("authorization_code", _) => self.redeem(site, now, request),
+            ("refresh_token", _) => self.renew(site, now, request),
+            ("client_credentials", Some(dials)) => self.by_itself(site, now, request, dials),
+            (JWT_BEARER, _) if site.grants().contains(&JWT_BEARER) => {
+                self.assertion_grant(site, now, request)
+            }
+            (DEVICE_CODE, _) if site.dials.device.is_some() => self.poll(site, now, request),
+            _ => Err(refused("unsupported_grant_type", &format!("{grant} is not taken here."))),
+        }
+    }
+
+    /// The form of a token request and who sent it: a client that authenticates, or a workload that need not.
+    fn known_form(
+        &mut self,
         site: Site<'_>,
         now: u64,
         request: &Asked,
     ) -> Result<(Client, Parameters), Answer> {
-        let invalid = |why| message::oauth_error(error_status(site, 400), "invalid_request", why);
-        if request.uri().query().is_some() {
-            return Err(invalid("The parameters belong in the body."));
-        }
-        let form = Parameters::of_form(request).ok_or_else(|| invalid("The body is to be a form."))?;
-        if form.repeated().is_some() {
-            return Err(invalid("A parameter is there more than once."));
+        let form = body(site, request)?;
+        if let Some(workload) = site.platform(&form) {
+            return Ok((assertion_grant::workload(request, &form, workload)?, form));
         }
         let client = self.authenticate(site, now, request, &form)?;
         Ok((client, form))
     }
 
-    /// A code for tokens. A code that was tried by its own client is spent, whether or not the rest was right.
-    fn redeem(
+    pub(crate) fn authenticated_form(
         &mut self,
         site: Site<'_>,
         now: u64,
-        client: &Client,
-        form: &Parameters,
-    ) -> Result<Issued, Refused> {
+        request: &Asked,
+    ) -> Result<(Client, Parameters), Answer> {
+        let form = body(site, request)?;
+        let client = self.authenticate(site, now, request, &form)?;
+        Ok((client, form))
+    }
+
+    /// A code for tokens. A code that was tried by its own client is spent, whether or not the rest was right.
+    fn redeem(&mut self, site: Site<'_>, now: u64, request: &TokenRequest<'_>) -> Result<Issued, Refused> {
+        let TokenRequest { client, form, key } = request;
         let text = form.one("code").ok_or_else(|| refused("invalid_request", "There is no code."))?;
         let invalid = |why| refused("invalid_grant", why);
         let family = self.count();
@@ -97,6 +144,15 @@ impl AuthorizationServer {
         if !verifies(&request, form.one("code_verifier").unwrap_or_default()) {
             return Err(invalid("The code verifier does not fit the code challenge."));
         }
+        if let Some(bound) = &request.key
+            && key.as_ref() != Some(bound)
+        {
+            let error = if key.is_none() { INVALID_PROOF } else { "invalid_grant" };
+            return Err(refused(
+                error,
+                "The code is bound to a key (RFC 9449 §10), and this is no proof of it.",
+            ));
+        }
         same_resource(site, form, &request.resource, request.asked_resource.as_deref())?;
         let grant = Grant {
             family,
@@ -104,14 +160,52 @@ impl AuthorizationServer {
             resource: request.resource,
             asked_resource: request.asked_resource,
             scopes: request.scopes,
+            key: key.clone(),
         };
+        Ok(self.issue_by_consent(site, now, client, grant))
+    }
+
+    /// An access token for a client that acts for itself (RFC 6749 §4.4).
+    fn by_itself(
+        &mut self,
+        site: Site<'_>,
+        now: u64,
+        request: &TokenRequest<'_>,
+        dials: &ClientCredentials,
+    ) -> Result<Issued, Refused> {
+        let TokenRequest { client, form, key } = request;
+        if client.is_public() {
+            return Err(refused("unauthorized_client", "Only confidential clients act for themselves."));
+        }
+        let resource = audience(site, form).map_err(|why| refused("invalid_target", &why))?;
+        let grant = Grant {
+            family: self.count(),
+            client_id: client.id.clone(),
+            resource,
+            asked_resource: form.one("resource").map(str::to_owned),
+            scopes: scopes(site, client, form).map_err(|why| refused("invalid_scope", &why))?,
+            key: key.clone(),
+        };
+        let refresh = dials.refresh_tokens.then(|| self.issue_refresh(site, now, grant.clone()));
+        Ok(self.issue(site, now, grant, refresh))
+    }
+
+    /// The tokens of a grant that a person allowed.
+    pub(crate) fn issue_by_consent(
+        &mut self,
+        site: Site<'_>,
+        now: u64,
+        client: &Client,
+        grant: Grant,
+    ) -> Issued {
         let refreshes = match site.dials.refresh_tokens {
             RefreshTokens::Never => false,
             RefreshTokens::Always => true,
             RefreshTokens::WithOfflineAccess => grant.scopes.iter().any(|scope| scope == "offline_access"),
         };
-        let refresh = (refreshes && client.refreshes).then(|| self.issue_refresh(site, now, grant.clone()));
-        Ok(self.issue(site, now, grant, refresh))
+        let refreshes = refreshes && client.may("refresh_token");
+        let refresh = refreshes.then(|| self.issue_refresh(site, now, grant.clone()));
+        self.issue(site, now, grant, refresh)
     }
 
     pub(crate) fn issue(
@@ -122,11 +216,24 @@ impl AuthorizationServer {
         refresh: Option<String>,
     ) -> Issued {
         let access = self.draw("access");
-        let scopes = grant.scopes.clone();
+        let (scopes, bound) = (grant.scopes.clone(), grant.key.is_some());
         let expires = now.saturating_add(site.dials.access_lifetime);
         self.access.insert(access.clone(), AccessToken { grant, expires });
-        Issued { access, refresh, scopes }
+        Issued { access, refresh, scopes, bound }
     }
+}
+
+/// The parameters of a request to an endpoint that takes a form.
+fn body(site: Site<'_>, request: &Asked) -> Result<Parameters, Answer> {
+    let invalid = |why| message::oauth_error(error_status(site, 400), "invalid_request", why);
+    if request.uri().query().is_some() {
+        return Err(invalid("The parameters belong in the body."));
+    }
+    let form = Parameters::of_form(request).ok_or_else(|| invalid("The body is to be a form."))?;
+    if form.repeated().is_some() {
+        return Err(invalid("A parameter is there more than once."));
+    }
+    Ok(form)
 }
 
 /// RFC 7636 §4.6.
@@ -185,8 +292,8 @@ fn members(site: Site<'_>, issued: &Issued) -> Map<String, Value> {
     let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
     put("access_token", issued.access.clone().into());
     match &site.dials.token_type {
-        TokenType::Bearer => drop(put("token_type", "Bearer".into())),
-        TokenType::LowerCase => drop(put("token_type", "bearer".into())),
+        TokenType::Bearer => drop(put("token_type", if issued.bound { "DPoP" } else { "Bearer" }.into())),
+        TokenType::LowerCase => drop(put("token_type", if issued.bound { "dpop" } else { "bearer" }.into())),
         TokenType::Other(text) => drop(put("token_type", text.clone().into())),
         TokenType::Absent => {}
     }

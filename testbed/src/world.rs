@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use http::{Request, Response, Uri};
 
 use crate::authorization_server::AuthorizationServer;
-use crate::dials::{Dials, MetadataRedirect, Person, UnknownPath};
+use crate::dials::{Dials, MetadataRedirect, UnknownPath};
 use crate::documents::{Site, proxy};
+use crate::dpop::Proofs;
 use crate::exchange::{Effect, Exchange, Fate, Refresh};
 use crate::fault::{Fault, Purpose, Trouble};
+use crate::identity_provider::IdentityProvider;
 use crate::mcp;
 use crate::message::{self, Answer, Asked};
 use crate::place::{Place, Role};
@@ -20,6 +22,8 @@ pub struct Origins {
     pub server: String,
     /// The authorization servers.
     pub authorization_servers: Vec<String>,
+    /// The identity provider of the enterprise.
+    pub identity_provider: String,
     /// An origin that stands for others: endpoints and metadata that live elsewhere.
     pub elsewhere: String,
     /// An origin where every connection is closed without an answer.
@@ -31,24 +35,11 @@ impl Default for Origins {
         Self {
             server: "https://mcp.example".to_owned(),
             authorization_servers: vec!["https://as.example".to_owned(), "https://as2.example".to_owned()],
+            identity_provider: "https://idp.example".to_owned(),
             elsewhere: "https://elsewhere.example".to_owned(),
             dead: "https://dead.example".to_owned(),
         }
     }
-}
-
-/// What the person with the browser ended up with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Browsed {
-    /// The browser was sent to this callback URL.
-    Callback(String),
-    /// A page was shown and no redirect followed: an error in the browser, or a consent page that was left.
-    Page {
-        /// The status of the page; 0 if the connection was closed without an answer.
-        status: u16,
-        /// The page.
-        text: String,
-    },
 }
 
 /// Set on an answer of [`World::handle`] that stands for a connection closed without an answer, or halfway through it.
@@ -63,7 +54,10 @@ pub struct Dropped;
 pub struct World {
     dials: Dials,
     origins: Origins,
-    servers: Vec<AuthorizationServer>,
+    pub(crate) servers: Vec<AuthorizationServer>,
+    identity_provider: IdentityProvider,
+    /// What the MCP server remembers of proofs.
+    proofs: Proofs,
     exchanges: Vec<Exchange>,
     refreshes: Vec<Refresh>,
     counts: BTreeMap<Purpose, u32>,
@@ -77,6 +71,8 @@ impl World {
             dials,
             origins,
             servers,
+            identity_provider: IdentityProvider::default(),
+            proofs: Proofs::new("the MCP server".to_owned()),
             exchanges: Vec::new(),
             refreshes: Vec::new(),
             counts: BTreeMap::new(),
@@ -242,48 +238,11 @@ impl World {
         Some(Refresh { authorization_server: server, at: now, token, fate, answered })
     }
 
-    /// The scripted person opens an authorization URL, and does what [`Dials::person`] says.
-    pub fn browse(&mut self, now: u64, authorization_url: &str) -> Browsed {
-        let mut url = authorization_url.to_owned();
-        let mut form: Option<String> = None;
-        // A browser follows redirects; ours gives up after a few.
-        for _ in 0..8 {
-            let Some(request) = navigation(&url, form.take()) else {
-                return Browsed::Page { status: 0, text: "This is no URL that a browser opens.".to_owned() };
-            };
-            let Some(answer) = self.answer(now, request) else {
-                return Browsed::Page { status: 0, text: "The connection was closed.".to_owned() };
-            };
-            let location = answer.headers().get("location").and_then(|value| value.to_str().ok());
-            if let (true, Some(location)) = (answer.status().is_redirection(), location) {
-                url = location.to_owned();
-                let role = url.parse().map_or(Role::Nobody, |uri| self.place(&uri).role);
-                if role == Role::Nobody {
-                    return Browsed::Callback(url);
-                }
-                continue;
-            }
-            let status = answer.status().as_u16();
-            let text = String::from_utf8_lossy(answer.body()).into_owned();
-            let decision = match self.dials.person {
-                Person::Allows => "allow",
-                Person::Denies => "deny",
-                Person::Leaves => return Browsed::Page { status, text },
-            };
-            let Some((action, ticket)) = crate::consent::read(&text) else {
-                return Browsed::Page { status, text };
-            };
-            url = action;
-            form = Some(format!("request={ticket}&decision={decision}"));
-        }
-        Browsed::Page { status: 0, text: "There were too many redirects.".to_owned() }
-    }
-
-    fn site(&self) -> Site<'_> {
+    pub(crate) fn site(&self) -> Site<'_> {
         Site { dials: &self.dials, origins: &self.origins }
     }
 
-    fn place(&self, uri: &Uri) -> Place {
+    pub(crate) fn place(&self, uri: &Uri) -> Place {
         Place::of(&self.site(), uri)
     }
 
@@ -295,9 +254,10 @@ impl World {
                 return (place.origin == self.origins.elsewhere).then(|| nothing_here(&site));
             }
             Role::McpServer => match place.purpose {
-                Purpose::Mcp => Some(mcp::answer(site, &mut self.servers, now, request)),
+                Purpose::Mcp => Some(mcp::answer(site, &mut self.servers, &mut self.proofs, now, request)),
                 _ => resource_metadata(&site, place, request),
             },
+            Role::IdentityProvider => self.identity_provider.answer(site, now, request),
             Role::AuthorizationServer(server) => match place.purpose {
                 Purpose::ServerMetadata => server_metadata(&site, server, place, request),
                 _ => {
@@ -352,18 +312,5 @@ fn nothing_here(site: &Site<'_>) -> Answer {
             message::html(200, "<!DOCTYPE html><title>Welcome</title><p>Welcome.".to_owned())
         }
         UnknownPath::Status(status) => message::text(status, "There is nothing here for you."),
-    }
-}
-
-fn navigation(url: &str, form: Option<String>) -> Option<Asked> {
-    let url = url.split('#').next().unwrap_or_default();
-    let request = Request::builder().uri(url).header("accept", "text/html");
-    match form {
-        None => request.method("GET").body(Vec::new()).ok(),
-        Some(form) => request
-            .method("POST")
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(form.into_bytes())
-            .ok(),
     }
 }

@@ -4,10 +4,17 @@ mod login;
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::{Request, Response};
-use login::{Answer, Servers, call_tool, get};
-use mcp_auth_testbed::{Browsed, Consent, Dials, Fault, LoopbackHost, Purpose, Trouble, serve};
+use login::keys::{Key, hash};
+use login::{Answer, Servers, call_tool, get, json_of, post_plain};
+use mcp_auth_testbed::call::{self, Wire};
+use mcp_auth_testbed::{
+    Browsed, Consent, Device, Dials, Dpop, Enterprise, EnterpriseClient, Fault, LoopbackHost, PreRegistered,
+    Purpose, Subject, Trouble, serve,
+};
+use serde_json::json;
 
 /// One connection for each request.
 struct Sockets;
@@ -134,4 +141,70 @@ async fn nothing_answers_after_the_drop() {
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     let request = Request::get(&url).body(Vec::new()).unwrap();
     assert!(blocking(move || Sockets::exchange(&request, None)).await.is_err());
+}
+
+#[tokio::test]
+async fn the_extensions_over_sockets() {
+    let client = EnterpriseClient {
+        client_id: "client-there".to_owned(),
+        client_secret: None,
+        resource_client_id: "client-here".to_owned(),
+    };
+    let served = serve(Dials {
+        clients: vec![PreRegistered::confidential(
+            "client-here",
+            "secret",
+            "client_secret_post",
+            login::REDIRECT,
+        )],
+        enterprise: Some(Enterprise::new(client, "the id token")),
+        device: Some(Device::default()),
+        dpop: Some(Dpop::default()),
+        ..Dials::default()
+    });
+    let served = served.await.unwrap();
+    let (url, resource) = (served.server_url(), served.world().resource());
+    let exchange = served.world().token_exchange_endpoint();
+    let issuer = served.world().issuer(0);
+    blocking(move || {
+        let subject = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("requested_token_type", "urn:ietf:params:oauth:token-type:id-jag"),
+            ("client_id", "client-there"),
+            ("audience", issuer.as_str()),
+            ("resource", resource.as_str()),
+            ("subject_token", "the id token"),
+            ("subject_token_type", Subject::ID_TOKEN),
+        ];
+        let assertion = json_of(&post_plain(&mut Sockets, &exchange, &[], &subject));
+        let assertion = assertion["access_token"].as_str().unwrap();
+
+        let key = Key::ed_dsa();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let endpoint = format!("{issuer}/token");
+        let proof = key.proof("POST", &endpoint, now, "1", &json!({}));
+        let grant = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+            ("client_id", "client-here"),
+            ("client_secret", "secret"),
+            ("assertion", assertion),
+        ];
+        let tokens = json_of(&post_plain(&mut Sockets, &endpoint, &[("dpop", &proof)], &grant));
+        assert_eq!(tokens["token_type"], "DPoP", "{tokens}");
+        let token = tokens["access_token"].as_str().unwrap();
+        let proof = key.proof("POST", &url, now, "2", &json!({ "claims": { "ath": hash(token) } }));
+        let mut request = call::tool(&url, Wire::Stateless, "echo", "hello").unwrap();
+        request.headers_mut().insert("authorization", format!("DPoP {token}").parse().unwrap());
+        request.headers_mut().insert("dpop", proof.parse().unwrap());
+        assert_eq!(Sockets.send(request).status(), 200);
+
+        let begin =
+            [("client_id", "client-here"), ("client_secret", "secret"), ("resource", resource.as_str())];
+        let begun =
+            json_of(&post_plain(&mut Sockets, &format!("{issuer}/device_authorization"), &[], &begin));
+        let page = get(&mut Sockets, begun["verification_uri_complete"].as_str().unwrap());
+        assert!(page.status() == 200 && page.body().windows(5).any(|part| part == b"Allow"));
+    })
+    .await;
+    assert_eq!(served.world().count(Purpose::TokenExchange), 1);
 }

@@ -1,12 +1,13 @@
 // Runs one scenario of the suite and judges it: by the exit code of the suite and by the checks it wrote.
-// Usage: one.mjs <scenario> <spec version> <client command> <empty directory for the results>
+// Usage: one.mjs <scenario> <spec version, or default> <client command> <empty directory for the results> [suite option]...
 import { spawnSync } from 'node:child_process';
 import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 
-const [scenario, version, command, results] = process.argv.slice(2);
+const [scenario, version, command, results, ...options] = process.argv.slice(2);
+const wire = version === 'default' ? [] : ['--spec-version', version];
 const here = dirname(fileURLToPath(import.meta.url));
 const suite = join(here, 'node_modules/@modelcontextprotocol/conformance/dist/index.js');
 
@@ -17,7 +18,7 @@ mkdirSync(results, { recursive: true });
 const began = performance.now();
 const run = spawnSync(
   process.execPath,
-  [suite, 'client', '--command', command, '--scenario', scenario, '--spec-version', version, '-o', results, ...limit],
+  [suite, 'client', '--command', command, '--scenario', scenario, ...wire, '-o', results, ...limit, ...options],
   { encoding: 'utf8', maxBuffer: 1 << 28 },
 );
 const milliseconds = Math.round(performance.now() - began);

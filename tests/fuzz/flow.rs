@@ -339,6 +339,11 @@ impl<'a> Flow<'a> {
                 ask.reply("by-hand", Some("configured-secret".into()))
             }
             Action::Ask(ask) => ask.decline(),
+            Action::Show(_) => return None,
+            Action::Sign(sign) if choice == 200 => sign.fail("the key is gone"),
+            Action::Sign(sign) => sign.reply(vec![choice; 64]),
+            Action::Supply(supply) if choice == 200 => supply.fail("there is none"),
+            Action::Supply(supply) => supply.reply("a.b.c"),
             Action::Wait(until) => {
                 if (230..240).contains(&choice) {
                     self.move_elsewhere();

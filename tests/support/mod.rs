@@ -2,14 +2,17 @@
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use http::{Request, Response, StatusCode, header};
 use mcp_auth::watch::Watch;
+use mcp_auth::wire::dpop::Nonce;
+use mcp_auth::wire::jwk::PublicJwk;
 use mcp_auth::{
     Access, Action, Authorized, Authorizer, Callback, Challenge, Config, Credential, Event, Failure,
     Generation, Key, Outcome, Saving, Scopes, Secret, Seed, SendFailure, Snapshot, Timestamp,
 };
-use mcp_auth_testbed::{Browsed, Dials, Origins, Purpose, World};
+use mcp_auth_testbed::{Browsed, Dials, Origins, Purpose, SigningKey, World};
 use url::Url;
 
 /// Where answers come back in all tests.
@@ -38,6 +41,26 @@ pub(crate) enum StoreMood {
     FailsToWrite,
 }
 
+/// The client's key, and the one that tokens are bound to.
+pub(crate) static CLIENT_KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::numbered(11));
+pub(crate) static PROOF_KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::numbered(12));
+
+/// Signs as it should.
+pub(crate) fn signer() -> Option<Signer> {
+    Some(Box::new(|sign| match sign.key() {
+        mcp_auth::SigningKey::Proof => sign.reply(PROOF_KEY.sign(sign.message())),
+        _ => sign.reply(CLIENT_KEY.sign(sign.message())),
+    }))
+}
+
+/// The public half of a key.
+pub(crate) fn public(key: &SigningKey) -> PublicJwk {
+    PublicJwk::read(key.public_jwk().to_string().as_bytes()).unwrap()
+}
+
+/// Answers what is to be signed.
+pub(crate) type Signer = Box<dyn Fn(&mcp_auth::Sign) -> Event>;
+
 /// What a request meets before it reaches the testbed's servers: an answer of the test's own, or nothing.
 pub(crate) type Instead = Box<dyn FnMut(&Request<Vec<u8>>) -> Option<Response<Vec<u8>>>>;
 
@@ -49,6 +72,12 @@ pub(crate) struct Rig {
     pub(crate) mood: StoreMood,
     pub(crate) person: Person,
     pub(crate) told: Option<(String, Option<Secret>)>,
+    /// Whoever holds the keys.
+    pub(crate) signer: Option<Signer>,
+    /// What is asserted of the person or the workload, the next one last.
+    pub(crate) assertions: Vec<String>,
+    /// The codes that the person was shown, and where they are to be typed.
+    pub(crate) shown: Vec<(String, Url)>,
     pub(crate) instead: Option<Instead>,
     pub(crate) now: u64,
     pub(crate) opened: Vec<Url>,
@@ -76,6 +105,9 @@ impl Rig {
             mood: StoreMood::default(),
             person: Person::default(),
             told: None,
+            signer: None,
+            assertions: Vec::new(),
+            shown: Vec::new(),
             instead: None,
             now: 1_800_000_000,
             opened: Vec::new(),
@@ -215,6 +247,18 @@ impl Rig {
                 Some((id, secret)) => ask.reply(id, secret),
                 None => ask.decline(),
             }),
+            Action::Show(show) => {
+                self.shown.push((show.user_code().to_owned(), show.verification_uri().clone()));
+                None
+            }
+            Action::Sign(sign) => Some(match &self.signer {
+                Some(signer) => signer(&sign),
+                None => sign.fail("there is no key"),
+            }),
+            Action::Supply(supply) => Some(match self.assertions.pop() {
+                Some(assertion) => supply.reply(assertion),
+                None => supply.fail("there is none"),
+            }),
             Action::Wait(until) => Some(self.wait(until)),
             Action::Finish(_) => None,
         }
@@ -290,7 +334,16 @@ impl Rig {
             if let Some(value) = authorization {
                 request.headers_mut().insert(header::AUTHORIZATION, value);
             }
+            if let Some(input) = self.auth.prove(self.now(), "POST", &url).unwrap() {
+                let signature = PROOF_KEY.sign(input.as_bytes());
+                let proof = input.complete(&signature).unwrap();
+                request.headers_mut().insert("dpop", proof.expose().parse().unwrap());
+            }
             let response = self.world.handle(self.now, request);
+            let given = response.headers().get_all("dpop-nonce").iter().map(|value| value.as_bytes());
+            if let Some(nonce) = Nonce::read(given).unwrap() {
+                self.tell(Event::Nonce(nonce));
+            }
             let Some(challenge) = Challenge::of(response.status(), response.headers(), generation, retries)
             else {
                 return Ok(response);

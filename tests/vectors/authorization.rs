@@ -59,6 +59,7 @@ fn with_request(
         state: "the-state",
         code_challenge: "the-challenge",
         resource: input.get("resource").and_then(Value::as_str),
+        dpop_jkt: input.get("dpop_jkt").and_then(Value::as_str),
         extra: &extra,
     })
 }

@@ -2,7 +2,7 @@
 
 use mcp_auth::wire::client::{AuthMethod, Client, check_client_id_url, method_to_register};
 use mcp_auth::wire::registration::Registration;
-use mcp_auth::{ClientMetadata, Scopes, Secret, Timestamp};
+use mcp_auth::{ClientKey, ClientMetadata, Scopes, Secret, Timestamp};
 use serde_json::{Value, json};
 
 use crate::{body, kind};
@@ -30,7 +30,7 @@ pub(crate) fn registration(input: &Value) -> Value {
     }
 }
 
-/// One of `client_id_url`, `register`, `document`, `offered`, `key_offered` to what comes of it, or to the kind of breach.
+/// One of `client_id_url`, `register`, `document` (with or without a `key`), `offered`, `key_offered` to what comes of it, or to the kind of breach.
 pub(crate) fn metadata(input: &Value) -> Value {
     let text = |name: &str| input.get(name).and_then(Value::as_str);
     if let Some(url) = text("client_id_url") {
@@ -51,9 +51,21 @@ pub(crate) fn metadata(input: &Value) -> Value {
     }
     let client = ClientMetadata::new("Example", text("redirect_uri").unwrap());
     if let Some(url) = text("document") {
-        return client.document(url, None).unwrap_or_else(|breach| kind(&breach));
+        let key = input.get("key").map(key);
+        return client.document(url, None, key.as_ref()).unwrap_or_else(|breach| kind(&breach));
     }
     let method = AuthMethod::parse(text("register").unwrap()).unwrap();
     let scopes = Scopes::parse(text("scopes").unwrap()).unwrap();
     serde_json::from_slice(&client.registration_body(method, &scopes, None)).unwrap()
+}
+
+fn key(input: &Value) -> ClientKey {
+    let mut key = ClientKey::new([]);
+    if let Some(public) = input.get("public") {
+        key = key.public(serde_json::from_value(public.clone()).unwrap());
+    }
+    match input.get("kid").and_then(Value::as_str) {
+        Some(key_id) => key.key_id(key_id),
+        None => key,
+    }
 }

@@ -3,15 +3,19 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use http::HeaderValue;
-use mcp_auth::{Access, Action, Authorizer, Event, Failure, Generation, Outcome, Timestamp};
+use http::{HeaderValue, Method};
+use mcp_auth::wire::jws::SigningInput;
+use mcp_auth::{
+    Access, Action, Authorizer, Breach, Event, Failure, Generation, Kind, Outcome, SigningKey, Timestamp,
+};
 use mcp_auth_store::Store;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
+use tokio::task::spawn_blocking;
 use url::Url;
 
 use crate::clock::Clock;
-use crate::consent::Consent;
+use crate::consent::{Assertions, Consent, Keys};
 use crate::drive::drive;
 use crate::error::Error;
 use crate::exchange::Http;
@@ -26,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) http: Http,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) consent: Option<Box<dyn Consent>>,
+    pub(crate) keys: Option<Arc<dyn Keys>>,
+    pub(crate) assertions: Option<Box<dyn Assertions>>,
     pub(crate) observer: Observer,
     pub(crate) clock: Clock,
 }
@@ -52,9 +58,17 @@ type Waiting = VecDeque<watch::Sender<Option<Done>>>;
 /// How an attempt ended, for all that wait for it.
 pub(crate) type Done = Arc<Result<Outcome, Box<Failure>>>;
 
+/// A token for one request.
+pub(crate) struct Token {
+    pub(crate) value: HeaderValue,
+    pub(crate) generation: Generation,
+    /// What is to be signed for this request, if the token is bound to a key.
+    pub(crate) proof: Option<SigningInput>,
+}
+
 /// What a request may carry.
 pub(crate) enum Permit {
-    Token(HeaderValue, Generation),
+    Token(Token),
     Bare,
     Wait,
 }
@@ -82,7 +96,7 @@ impl Shared {
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn permit(&self, url: &Url) -> Result<Permit, Error> {
+    pub(crate) fn permit(&self, method: &Method, url: &Url) -> Result<Permit, Error> {
         let now = self.now();
         let mut machine = self.lock();
         let Machine { auth, tap, .. } = &mut *machine;
@@ -91,12 +105,39 @@ impl Shared {
                 if let Some((tap, grant)) = tap.as_mut().zip(auth.authorized()) {
                     tap.attached(url, &grant.resource);
                 }
-                Ok(Permit::Token(ready.value().clone(), ready.generation()))
+                let (value, generation) = (ready.value().clone(), ready.generation());
+                let proof = auth.prove(now, method.as_str(), url);
+                let proof = proof.map_err(|breach| self.failed(breach))?;
+                Ok(Permit::Token(Token { value, generation, proof }))
             }
             Access::Anonymous => Ok(Permit::Bare),
             Access::Wait => Ok(Permit::Wait),
             Access::Refused => Err(Error::outside(url)),
         }
+    }
+
+    /// The proof of the key to which the token is bound, signed.
+    pub(crate) async fn signed(&self, input: SigningInput) -> Result<HeaderValue, Error> {
+        const CLAUSE: &str = "RFC 9449 §7.1";
+        let refuse = |why: String| self.failed(Breach::new(Kind::SigningFailed, CLAUSE, "a signature", why));
+        let keys = self.keys.clone().ok_or_else(|| refuse("no keys are configured".to_owned()))?;
+        let message = input.clone();
+        let signed =
+            spawn_blocking(move || keys.sign(&SigningKey::Proof, message.algorithm(), message.as_bytes()));
+        let signature = match signed.await {
+            Ok(Ok(signature)) => signature,
+            Ok(Err(why)) => return Err(refuse(why)),
+            Err(_) => return Err(refuse("whoever holds the key panicked".to_owned())),
+        };
+        let proof = input.complete(&signature).map_err(|breach| self.failed(breach))?;
+        let unfit = |_| refuse("one that no header field may carry".to_owned());
+        let mut value = HeaderValue::from_str(proof.expose()).map_err(unfit)?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+
+    fn failed(&self, breach: Breach) -> Error {
+        Error::Failure(Box::new(Failure::new(breach, mcp_auth::Trail::default())))
     }
 
     /// Hands in what begins an attempt, and waits for the end of what it began or joined. Whoever stops waiting loses

@@ -10,7 +10,7 @@ use mcp_auth_store::{MemoryStore, Store};
 use crate::attempt::{Machine, Shared};
 use crate::client::Client;
 use crate::clock::Clock;
-use crate::consent::Consent;
+use crate::consent::{Assertions, Consent, Keys};
 use crate::error::Error;
 use crate::exchange::{Factory, Http};
 use crate::observe::{Observed, Observer, Tap};
@@ -22,6 +22,8 @@ pub struct Builder {
     seed: Option<Seed>,
     store: Arc<dyn Store>,
     consent: Option<Box<dyn Consent>>,
+    keys: Option<Arc<dyn Keys>>,
+    assertions: Option<Box<dyn Assertions>>,
     observer: Observer,
     tap: Option<Box<dyn Tap>>,
     factory: Option<Arc<Factory>>,
@@ -36,6 +38,8 @@ impl Builder {
             seed: None,
             store: Arc::new(MemoryStore::default()),
             consent: None,
+            keys: None,
+            assertions: None,
             observer: Observer::default(),
             tap: None,
             factory: None,
@@ -60,6 +64,18 @@ impl Builder {
     /// [`Kind::Unasked`](mcp_auth::Kind::Unasked).
     pub fn consent(mut self, consent: impl Consent) -> Self {
         self.consent = Some(Box::new(consent));
+        self
+    }
+
+    /// Who signs, where the configuration has a key: [`Config::client_key`], [`Config::proof_key`].
+    pub fn keys(mut self, keys: impl Keys) -> Self {
+        self.keys = Some(Arc::new(keys));
+        self
+    }
+
+    /// Who asserts who the person or the workload is, where the configured grant type wants that.
+    pub fn assertions(mut self, assertions: impl Assertions) -> Self {
+        self.assertions = Some(Box::new(assertions));
         self
     }
 
@@ -126,6 +142,8 @@ impl Builder {
             http: Http::new(self.factory, self.trust_proxy, &server)?,
             store: self.store,
             consent: self.consent,
+            keys: self.keys,
+            assertions: self.assertions,
             observer: self.observer,
             clock: Clock::new(self.clock),
         };

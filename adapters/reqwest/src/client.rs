@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::AUTHORIZATION;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use mcp_auth::base::guard;
+use mcp_auth::wire::dpop::Nonce;
 use mcp_auth::{
     Authorized, Breach, Challenge, Config, Event, Failure, Generation, Kind, LoggedOut, Outcome, Scopes,
     Trail,
@@ -14,13 +15,15 @@ use mcp_auth::{
 use reqwest::{Request, Response};
 use url::Url;
 
-use crate::attempt::{Permit, Shared};
+use crate::attempt::{Permit, Shared, Token};
 use crate::builder::Builder;
 use crate::error::Error;
 use crate::observe::Observed;
 
 /// How often one request is sent at most. The machine's own bounds on refusals come before this one.
 const SENDS: u8 = 8;
+/// How often one request is sent again only because the server wants its nonce in the proof.
+const NONCES: u8 = 2;
 /// How many attempts one request waits for before it is sent.
 const WAITS: u8 = 8;
 
@@ -57,18 +60,27 @@ impl Client {
             return self.execute(operation, request, None).await;
         }
         let url = request.url().clone();
-        let (mut request, mut sends, mut retries) = (request, 0, 0);
+        let (mut request, mut sends, mut retries, mut nonces) = (request, 0, 0, 0);
         loop {
-            let token = self.token(&url).await?;
-            let generation = token.as_ref().map(|(_, generation)| *generation);
+            let token = self.token(request.method(), &url).await?;
+            let generation = token.as_ref().map(|token| token.generation);
             let spare = request.try_clone();
-            let response = self.execute(operation, request, token.map(|(value, _)| value)).await?;
+            let response = self.execute(operation, request, token).await?;
             sends += 1;
             let challenge = Challenge::of(response.status(), response.headers(), generation, retries);
             let Some(challenge) = challenge else {
                 return Ok(response);
             };
             let challenge = challenge.operation(operation);
+            if let Some(nonce) = challenge.wanted_nonce().filter(|_| nonces < NONCES) {
+                // Nothing is wrong with the token; the proof lacked what the server gives only now.
+                nonces += 1;
+                self.shared.tell(Event::Nonce(nonce.clone()));
+                let Some(again) = spare else { return Ok(response) };
+                self.shared.observer.see(Observed::NonceWanted { operation });
+                request = again;
+                continue;
+            }
             let Some(again) = spare.filter(|_| sends < SENDS) else {
                 // This request cannot be sent again, but the next one is to fare better.
                 self.shared.begin(&Event::Challenged(challenge));
@@ -77,7 +89,7 @@ impl Client {
             retries += u8::from(response.status() == StatusCode::UNAUTHORIZED);
             // The connection is not to be held while a person thinks.
             drop(response);
-            self.mend(&url, generation, challenge).await?;
+            self.mend(again.method(), &url, generation, challenge).await?;
             request = again;
         }
     }
@@ -144,10 +156,10 @@ impl Client {
     }
 
     /// What a request may carry now, after the attempts that must come first.
-    async fn token(&self, url: &Url) -> Result<Option<(HeaderValue, Generation)>, Error> {
+    async fn token(&self, method: &Method, url: &Url) -> Result<Option<Token>, Error> {
         for _ in 0..WAITS {
-            match self.shared.permit(url)? {
-                Permit::Token(value, generation) => return Ok(Some((value, generation))),
+            match self.shared.permit(method, url)? {
+                Permit::Token(token) => return Ok(Some(token)),
                 Permit::Bare => return Ok(None),
                 Permit::Wait => self.shared.attempt(Event::Restore).await?,
             };
@@ -160,10 +172,16 @@ impl Client {
 
     /// Waits until there is another token than the refused one. An attempt that was under way already may have been
     /// for something else; then the refusal is handed in after it.
-    async fn mend(&self, url: &Url, refused: Option<Generation>, challenge: Challenge) -> Result<(), Error> {
+    async fn mend(
+        &self,
+        method: &Method,
+        url: &Url,
+        refused: Option<Generation>,
+        challenge: Challenge,
+    ) -> Result<(), Error> {
         loop {
-            if let Permit::Token(_, generation) = self.shared.permit(url)?
-                && Some(generation) != refused
+            if let Permit::Token(token) = self.shared.permit(method, url)?
+                && Some(token.generation) != refused
             {
                 return Ok(());
             }
@@ -177,20 +195,34 @@ impl Client {
         &self,
         operation: &str,
         mut request: Request,
-        token: Option<HeaderValue>,
+        token: Option<Token>,
     ) -> Result<Response, Error> {
         let url = guard::without_query(request.url().as_str());
         let authorized = token.is_some();
-        self.shared.observer.see(Observed::Requested { operation, url: &url, authorized });
+        let bound = token.as_ref().is_some_and(|token| token.proof.is_some());
+        self.shared.observer.see(Observed::Requested { operation, url: &url, authorized, bound });
         if let Some(token) = token {
-            request.headers_mut().insert(AUTHORIZATION, token);
+            if let Some(input) = token.proof {
+                let proof = self.shared.signed(input).await?;
+                request.headers_mut().insert("dpop", proof);
+            }
+            request.headers_mut().insert(AUTHORIZATION, token.value);
         }
         let begun = Instant::now();
         let response = self.shared.http.own(request).await?;
+        if bound && let Some(nonce) = nonce(&response) {
+            self.shared.tell(Event::Nonce(nonce));
+        }
         let status = response.status().as_u16();
         self.shared.observer.see(Observed::Responded { operation, status, took: begun.elapsed() });
         Ok(response)
     }
+}
+
+/// The nonce that comes with a response, whatever its status (RFC 9449 §8.2).
+fn nonce(response: &Response) -> Option<Nonce> {
+    let values = response.headers().get_all("dpop-nonce");
+    Nonce::read(values.iter().map(HeaderValue::as_bytes)).ok().flatten()
 }
 
 impl fmt::Debug for Client {

@@ -1,9 +1,10 @@
-//! The person's side, as the host offers it.
+//! What the host offers: the person, the keys, the assertions.
 
 use std::future::Future;
 use std::pin::Pin;
 
-use mcp_auth::{Callback, Secret, Timestamp};
+use mcp_auth::wire::jws::Algorithm;
+use mcp_auth::{AssertionKind, Callback, Secret, SigningKey, Timestamp};
 use url::Url;
 
 /// A future in a box, so that the traits here can be used as objects.
@@ -15,6 +16,14 @@ pub trait Consent: Send + Sync + 'static {
     /// through a shell; `until` is when nobody listens any more.
     fn open(&self, url: Url, until: Timestamp) -> Box<dyn Answers>;
 
+    /// Shows the person a code, and where to type it (RFC 8628 §3.3), and returns at once. It stays shown till `until`, or
+    /// till the person has decided. Only for [`GrantType::DeviceCode`](mcp_auth::GrantType). An error ends the
+    /// attempt; its text goes into the failure and must hold no secret. Default: there is no way to show it.
+    fn show(&self, code: DeviceCode) -> Result<(), String> {
+        let _ = code;
+        Err("no way to show a code is configured".to_owned())
+    }
+
     /// Asks for an identifier, and for the secret of a confidential client, that is registered with `issuer` for
     /// `redirect_uri`. Asked only where the policy `ask_for_client` says that a person can be. Default: there is none.
     fn client(
@@ -25,6 +34,44 @@ pub trait Consent: Send + Sync + 'static {
         let _ = (issuer, redirect_uri);
         Box::pin(std::future::ready(None))
     }
+}
+
+/// A code that the person types on another device. Whoever sees it can decide in the person's place: it belongs before
+/// the person, and into no log.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct DeviceCode {
+    /// The code.
+    pub user_code: String,
+    /// Where it is typed. To be opened by the person, who should be shown its host.
+    pub verification_uri: Url,
+    /// A URL that has the code in it, for a picture that a phone can read.
+    pub verification_uri_complete: Option<Url>,
+    /// When it expires.
+    pub until: Timestamp,
+}
+
+/// Signs in place of the core, which holds no private key. Called on a thread where blocking is allowed: a key may be
+/// in a device, or far away.
+pub trait Keys: Send + Sync + 'static {
+    /// The signature of `message` with `key`, as RFC 7518 §3 and RFC 8037 §3.1 have it: for ES256 64 bytes, not DER.
+    /// The text of an error goes into the failure and must hold no secret.
+    fn sign(&self, key: &SigningKey, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, String>;
+}
+
+impl<F> Keys for F
+where
+    F: Fn(&SigningKey, Algorithm, &[u8]) -> Result<Vec<u8>, String> + Send + Sync + 'static,
+{
+    fn sign(&self, key: &SigningKey, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, String> {
+        self(key, algorithm, message)
+    }
+}
+
+/// Asserts who the person or the workload is, each time a token is wanted.
+pub trait Assertions: Send + Sync + 'static {
+    /// An assertion of this kind for `audience`. The text of an error goes into the failure and must hold no secret.
+    fn supply(&self, kind: AssertionKind, audience: String) -> BoxFuture<'_, Result<Secret, String>>;
 }
 
 /// What reaches the redirect URI, for one authorization request. Dropped when the attempt is over: whatever listens

@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 
 use mcp_auth::base::guard;
 use mcp_auth::{
-    Action, Ask, Entry, Event, Forget, Load, Open, Purpose, RequestId, Save, Saving, Send, Timestamp,
+    Action, Ask, Entry, Event, Forget, Load, Open, Purpose, RequestId, Save, Saving, Send, Show, Sign,
+    Supply, Timestamp,
 };
 use mcp_auth_store::Lease;
 use tokio::task::{AbortHandle, JoinSet, spawn_blocking, yield_now};
 use tokio::time::sleep;
 
 use crate::attempt::{Desk, Shared};
-use crate::consent::Answers;
+use crate::consent::{Answers, DeviceCode};
 use crate::observe::Observed;
 
 /// What was asked of the world.
@@ -101,7 +102,10 @@ impl Crank<'_> {
                 self.work.spawn(exchange(shared, send));
             }
             Action::Ask(ask) => self.asking = Some(self.work.spawn(asking(shared, ask))),
+            Action::Sign(sign) => drop(self.work.spawn(signing(shared, sign))),
+            Action::Supply(supply) => drop(self.work.spawn(supplying(shared, supply))),
             Action::Open(open) => return self.open(open),
+            Action::Show(show) => return self.show(&show),
             Action::Release(release) => drop(self.leases.remove(&release.load())),
             Action::Renewed(outcome) => {
                 self.shared.observer.see(Observed::Finished(&outcome));
@@ -128,6 +132,21 @@ impl Crank<'_> {
         let answers = consent.open(open.url().clone(), open.until());
         self.asked = Some((open, answers));
         None
+    }
+
+    fn show(&mut self, show: &Show) -> Option<Event> {
+        let Some(consent) = &self.shared.consent else {
+            return Some(show.fail("no way to show a code is configured"));
+        };
+        let url = guard::without_query(show.verification_uri().as_str());
+        self.shared.observer.see(Observed::Opened { url: &url });
+        let code = DeviceCode {
+            user_code: show.user_code().to_owned(),
+            verification_uri: show.verification_uri().clone(),
+            verification_uri_complete: show.verification_uri_complete().cloned(),
+            until: show.until(),
+        };
+        consent.show(code).err().map(|why| show.fail(why))
     }
 
     /// Whatever happens first. `None`: the machine was told something by somebody else.
@@ -214,6 +233,27 @@ async fn asking(shared: Arc<Shared>, ask: Ask) -> Worked {
     match consent.client(ask.issuer().to_owned(), ask.redirect_uri().to_owned()).await {
         Some((id, secret)) => ask.reply(id, secret).into(),
         None => ask.decline().into(),
+    }
+}
+
+/// A key may be in a device, or far away.
+async fn signing(shared: Arc<Shared>, sign: Sign) -> Worked {
+    let Some(keys) = shared.keys.clone() else { return sign.fail("no keys are configured").into() };
+    let (key, algorithm, message) = (sign.key().clone(), sign.algorithm(), sign.message().to_vec());
+    match spawn_blocking(move || keys.sign(&key, algorithm, &message)).await {
+        Ok(Ok(signature)) => sign.reply(signature).into(),
+        Ok(Err(why)) => sign.fail(why).into(),
+        Err(_) => sign.fail("whoever holds the key panicked").into(),
+    }
+}
+
+async fn supplying(shared: Arc<Shared>, supply: Supply) -> Worked {
+    let Some(assertions) = &shared.assertions else {
+        return supply.fail("nobody is configured who asserts anything").into();
+    };
+    match assertions.supply(supply.kind(), supply.audience().to_owned()).await {
+        Ok(assertion) => supply.reply(assertion).into(),
+        Err(why) => supply.fail(why).into(),
     }
 }
 

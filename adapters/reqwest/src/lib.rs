@@ -61,7 +61,7 @@ mod resolve;
 
 pub use builder::Builder;
 pub use client::Client;
-pub use consent::{Answers, BoxFuture, Consent};
+pub use consent::{Answers, Assertions, BoxFuture, Consent, DeviceCode, Keys};
 pub use error::Error;
 pub use mcp_auth_store::{Lease, MemoryStore, Store};
 pub use observe::{Observed, Tap};

@@ -43,6 +43,8 @@ pub enum Observed<'a> {
         url: &'a str,
         /// Whether it carries a token of this client.
         authorized: bool,
+        /// Whether the token is bound to a key, and the request proves that the client has it.
+        bound: bool,
     },
     /// A request of the caller was answered.
     Responded {
@@ -52,6 +54,11 @@ pub enum Observed<'a> {
         status: u16,
         /// How long it took until the header was there.
         took: Duration,
+    },
+    /// The MCP server wants its nonce in the proof of the key (RFC 9449 §9): the request goes out once more with it.
+    NonceWanted {
+        /// The caller's name for it.
+        operation: &'a str,
     },
     /// An attempt is over, or a renewal beside one.
     Finished(&'a Result<Outcome, Box<Failure>>),
@@ -118,11 +125,14 @@ fn trace(observed: Observed<'_>) {
         }
         Observed::Opened { url } => debug!(target: "mcp_auth", url, "opened"),
         Observed::Noted(entry) => debug!(target: "mcp_auth", "{entry}"),
-        Observed::Requested { operation, url, authorized } => {
-            debug!(target: "mcp_auth", operation, url, authorized, "requested");
+        Observed::Requested { operation, url, authorized, bound } => {
+            debug!(target: "mcp_auth", operation, url, authorized, bound, "requested");
         }
         Observed::Responded { operation, status, took } => {
             debug!(target: "mcp_auth", operation, status, ?took, "responded");
+        }
+        Observed::NonceWanted { operation } => {
+            debug!(target: "mcp_auth", operation, "the server's nonce is wanted")
         }
         Observed::Finished(Ok(Outcome::Authorized(authorized))) => {
             let (source, issuer, granted) = (authorized.source, &authorized.issuer, &authorized.granted);

@@ -1,6 +1,9 @@
 //! A client of few lines, which does what it is told and checks nothing: plain requests, by hand.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
+pub mod bound;
+pub mod keys;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::{Request, Response};
@@ -72,6 +75,21 @@ pub fn get(servers: &mut dyn Servers, url: &str) -> Answer {
 pub fn post_json(servers: &mut dyn Servers, url: &str, body: &Value) -> Answer {
     let request = Request::post(url).header("content-type", "application/json");
     servers.send(request.body(body.to_string().into_bytes()).unwrap())
+}
+
+/// A form with headers of its own, and no authentication but what is among the pairs.
+pub fn post_plain(
+    servers: &mut dyn Servers,
+    url: &str,
+    headers: &[(&str, &str)],
+    pairs: &[(&str, &str)],
+) -> Answer {
+    let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    let mut request = Request::post(url).header("content-type", "application/x-www-form-urlencoded");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    servers.send(request.body(form.into_bytes()).unwrap())
 }
 
 pub fn post_form(servers: &mut dyn Servers, url: &str, client: &Client, pairs: &[(&str, &str)]) -> Answer {

@@ -7,6 +7,7 @@ mod browser;
 mod handed;
 mod header_text;
 mod http_client;
+mod keys;
 mod mcp;
 // One reader of event streams for both clients.
 #[path = "../../../cli/src/sse.rs"]
@@ -19,14 +20,15 @@ use std::time::Duration;
 
 use http::{Request, Response, Uri};
 use mcp_auth::base::text::clean;
-use mcp_auth::{Callback, Config, Policy, Preregistered, ScopeRule, Timestamp};
-use mcp_auth_reqwest::{Answers, BoxFuture, Client, Consent, Error};
+use mcp_auth::{AssertionKind, Callback, Config, Policy, ScopeRule, Secret, Timestamp};
+use mcp_auth_reqwest::{Answers, Assertions, BoxFuture, Client, Consent, Error};
 use url::Url;
 
 use crate::answer::Body;
 use crate::browser::Browser;
 use crate::handed::Handed;
 use crate::http_client::REQUEST_LIMIT;
+use crate::keys::Keyring;
 use crate::mcp::{Session, Transport};
 
 /// The whole life of the process, whatever happens: the suite waits for as long as its client lives.
@@ -79,30 +81,34 @@ const REDIRECT: &str = "http://localhost:3000/callback";
 
 async fn converse(url: Uri, handed: &Handed) -> Result<(), String> {
     let browser = Browser::new(http_client::build()?);
-    let client = Client::builder(configuration(&url, handed))
-        .consent(Suite { browser })
-        .build()
-        .map_err(|error| error.to_string())?;
+    let keys = Keyring::new(handed)?;
+    let mut builder =
+        Client::builder(configuration(&url, handed, &keys)).keys(keys).consent(Suite { browser });
+    if let Some(assertion) = handed.assertion.clone() {
+        builder = builder.assertions(Asserted(assertion));
+    }
+    let client = builder.build().map_err(|error| error.to_string())?;
     Session::new(&Authorized { client, limit: REQUEST_LIMIT }, url, &handed.protocol_version).run().await
 }
 
 /// What the suite hands over, as configuration. Everything else is the client's own.
-fn configuration(url: &Uri, handed: &Handed) -> Config {
+fn configuration(url: &Uri, handed: &Handed, keys: &Keyring) -> Config {
     let config = Config::new(url.to_string(), "mcp-auth conformance client", REDIRECT)
         .metadata_document(CLIENT_DOCUMENT)
         .protocol_version(&handed.protocol_version)
         .scopes(ScopeRule::with(|it| it.stay_logged_in = true))
-        .policy(Policy::with(|it| it.consent_time = Duration::from_secs(20)));
-    match &handed.client_id {
-        None => config,
-        Some(client_id) => {
-            let mut client = match &handed.issuer {
-                Some(issuer) => Preregistered::new(issuer, client_id),
-                None => Preregistered::unbound(client_id),
-            };
-            client.client_secret.clone_from(&handed.client_secret);
-            config.preregistered(client)
-        }
+        .policy(Policy::with(|it| it.consent_time = Duration::from_secs(20)))
+        .grant_type(handed.grant_type.clone());
+    let config = handed.client.iter().cloned().fold(config, Config::preregistered);
+    keys.configure(config)
+}
+
+/// Whoever says who the person is, or what the workload is: the suite has said it already.
+struct Asserted(Secret);
+
+impl Assertions for Asserted {
+    fn supply(&self, _: AssertionKind, _: String) -> BoxFuture<'_, Result<Secret, String>> {
+        Box::pin(std::future::ready(Ok(self.0.clone())))
     }
 }
 

@@ -1,0 +1,106 @@
+//! Clients that were registered with an authorization server by other means.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::breach::{Breach, Kind};
+use crate::base::guard::{Guard, Reach};
+use crate::base::secret::Secret;
+use crate::wire::client::AuthMethod;
+
+/// A client that was registered with an authorization server by other means.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Preregistered {
+    /// The issuer it is registered with. `None` binds it to the first authorization server to which it sends a code or its
+    /// secret, and as long as this machine lives or the store keeps the record of that to no other. Say the issuer where
+    /// it is known: otherwise the MCP server decides who it is. A client with a secret must say it, unless
+    /// [`trusting_the_server_to_name_the_issuer`](Self::trusting_the_server_to_name_the_issuer).
+    pub issuer: Option<String>,
+    /// The client identifier.
+    pub client_id: String,
+    /// The client secret. It wants an [`issuer`](Self::issuer).
+    pub client_secret: Option<Secret>,
+    /// The client authentication method; `None` takes the best that the server lists.
+    pub method: Option<AuthMethod>,
+    /// Whether the MCP server says who is shown the secret
+    /// ([`trusting_the_server_to_name_the_issuer`](Self::trusting_the_server_to_name_the_issuer)).
+    #[serde(default)]
+    pub server_names_issuer: bool,
+}
+
+impl Preregistered {
+    /// A public client of the authorization server `issuer`.
+    pub fn new(issuer: impl Into<String>, client_id: impl Into<String>) -> Self {
+        Self { issuer: Some(issuer.into()), ..Self::unbound(client_id) }
+    }
+
+    /// A public client that is bound to the first authorization server to which it sends a code ([`Self::issuer`]).
+    pub fn unbound(client_id: impl Into<String>) -> Self {
+        Self {
+            issuer: None,
+            client_id: client_id.into(),
+            client_secret: None,
+            method: None,
+            server_names_issuer: false,
+        }
+    }
+
+    /// The same client, which authenticates in this way whatever the server lists.
+    #[must_use]
+    pub fn method(mut self, method: AuthMethod) -> Self {
+        self.method = Some(method);
+        self
+    }
+
+    /// The same client with a secret. One that is [`unbound`](Self::unbound) cannot have any, but for
+    /// [`trusting_the_server_to_name_the_issuer`](Self::trusting_the_server_to_name_the_issuer).
+    #[must_use]
+    pub fn secret(mut self, secret: impl Into<Secret>) -> Self {
+        self.client_secret = Some(secret.into());
+        self
+    }
+
+    /// The same client, though it is [`unbound`](Self::unbound) and may have a secret: the MCP server says who is shown
+    /// the secret. Whatever authorization server it names first gets it, so whoever runs the MCP server, or has broken
+    /// into it, can have the secret. MCP asks for the opposite, that credentials are bound to the issuer they came from;
+    /// this is for a secret that is good for nothing but this one server, from somebody who cannot say whose it is.
+    #[must_use]
+    pub fn trusting_the_server_to_name_the_issuer(mut self) -> Self {
+        self.server_names_issuer = true;
+        self
+    }
+}
+
+impl Preregistered {
+    pub(crate) fn check(&self) -> Result<(), Breach> {
+        self.issuer.as_deref().map_or(Ok(()), check_issuer)?;
+        if self.issuer.is_none() && self.client_secret.is_some() && !self.server_names_issuer {
+            // Otherwise whoever the MCP server names would be shown it.
+            let expected = "the issuer to which the client secret belongs (`Preregistered::new`)";
+            let clause = "MCP 2026-07-28, authorization server binding";
+            return Err(Breach::new(Kind::Configuration, clause, expected, "a secret and no issuer"));
+        }
+        if !is_client_id(&self.client_id) {
+            let expected = "a client identifier of printable ASCII characters";
+            return Err(Breach::new(
+                Kind::Configuration,
+                "RFC 6749 appendix A.1",
+                expected,
+                "something else",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Whether the text can be a client identifier (RFC 6749 appendix A.1).
+pub(crate) fn is_client_id(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
+}
+
+pub(crate) fn check_issuer(issuer: &str) -> Result<(), Breach> {
+    let judged = Guard::new(Reach::Any).check(issuer);
+    judged.map(|_| ()).map_err(|refused| {
+        Breach::new(Kind::Configuration, "RFC 8414 §2", "an issuer, which is a URL", refused.to_string())
+    })
+}

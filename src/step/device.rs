@@ -1,0 +1,227 @@
+//! Awaits a person with another device (RFC 8628): the code is shown, and the token endpoint is asked until the person
+//! has decided.
+
+use std::time::Duration;
+
+use http::header;
+
+use super::fetch::unanswered;
+use super::post::{Letter, Post, Posted};
+use super::{Aim, Pending, Step, Terms, Turn, World, exchange};
+use crate::action::Purpose;
+use crate::base::breach::{Breach, Kind};
+use crate::base::redaction::Redaction;
+use crate::base::secret::Secret;
+use crate::base::time::Timestamp;
+use crate::event::Answer;
+use crate::outcome::TokenSource;
+use crate::trail::Verdict;
+use crate::wire::device::{DeviceAuthorization, Polled, poll, slower};
+use crate::wire::refusal::Refusal;
+use crate::wire::token::Grant;
+
+const REQUEST: &str = "RFC 8628 §3.1";
+/// The longest wait after no answer came.
+const LONGEST: Duration = Duration::from_secs(60);
+const POLL: &str = "RFC 8628 §3.4";
+
+/// Awaits the codes.
+#[derive(Clone, Debug)]
+pub(crate) struct AskingForCode {
+    pub(crate) post: Box<Post>,
+    aim: Aim,
+    terms: Terms,
+    url: String,
+}
+
+/// Awaits the person's decision.
+#[derive(Clone, Debug)]
+pub(crate) struct Polling {
+    waiting: Waiting,
+    aim: Aim,
+    terms: Terms,
+    device_code: Secret,
+    interval: Duration,
+    /// The last answer was that this is too often.
+    slowed: bool,
+    expires_at: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+enum Waiting {
+    /// For the next time to ask.
+    Resting(Pending),
+    /// For an answer.
+    Asking(Box<Post>),
+}
+
+pub(crate) fn begin(world: &mut World, aim: Aim, terms: Terms) -> Turn {
+    let Some(url) = terms.server.device_authorization_endpoint.clone() else {
+        let expected = "a device authorization endpoint";
+        return Breach::new(Kind::Unsupported, "RFC 8628 §4", expected, "none").into();
+    };
+    let mut parameters = exchange::indication(world, &terms);
+    if !terms.asked.is_empty() {
+        parameters.push(("scope".to_owned(), Secret::new(terms.asked.to_string())));
+    }
+    let letter = Letter {
+        purpose: Purpose::DeviceAuthorization,
+        url: url.clone(),
+        clause: REQUEST,
+        issuer: terms.server.issuer.clone(),
+        client: exchange::presented(world, &terms.server, &terms.client),
+        parameters,
+        binding: None,
+    };
+    match Post::begin(world, letter) {
+        Ok(post) => Turn::Await(Step::AskingForCode(Box::new(AskingForCode { post, aim, terms, url }))),
+        Err(breach) => breach.into(),
+    }
+}
+
+impl AskingForCode {
+    pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
+        let Self { post, aim, terms, url } = self;
+        let answer = match post.on(world, answer) {
+            Posted::Again(post) => {
+                return Turn::Await(Step::AskingForCode(Box::new(Self { post, aim, terms, url })));
+            }
+            Posted::Failed(breach) => return breach.into(),
+            Posted::Answered(answer, carried) => (answer, carried),
+        };
+        let (answer, carried) = answer;
+        let read = answer.response().map_err(|failure| unanswered(&failure, REQUEST)).and_then(|response| {
+            let status = response.status.as_u16();
+            let read = DeviceAuthorization::read(status, &response.body, world.now, &world.guard)?;
+            Ok((status, read))
+        });
+        let (status, codes) = match read {
+            Ok(read) => read,
+            Err(breach) => {
+                let breach = carried.clear(breach);
+                world.passed_over(&url, None, &breach);
+                if breach.kind == Kind::ClientRejected {
+                    world.disown(&terms.server.issuer, &terms.client);
+                }
+                return breach.into();
+            }
+        };
+        let note = "a code to be shown, and a code to ask with";
+        world.taken(&url, status, note.to_owned(), "RFC 8628 §3.2");
+        let waiting = Waiting::Resting(world.show(&codes));
+        let DeviceAuthorization { device_code, interval, expires_at, .. } = codes;
+        let polling = Polling { waiting, aim, terms, device_code, interval, slowed: false, expires_at };
+        Turn::Await(Step::Polling(Box::new(polling)))
+    }
+}
+
+impl Polling {
+    pub(crate) fn pending(&self) -> Pending {
+        match &self.waiting {
+            Waiting::Resting(pending) => *pending,
+            Waiting::Asking(post) => post.pending,
+        }
+    }
+
+    pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
+        let post = match self.waiting {
+            Waiting::Resting(pending) => return self.shown(pending, answer),
+            Waiting::Asking(post) => post,
+        };
+        let Self { aim, terms, device_code, interval, slowed, expires_at, .. } = self;
+        let rest = |world: &mut World, aim, terms, device_code, interval, slowed| {
+            let waiting = Waiting::Resting(world.rest(interval));
+            let polling = Self { waiting, aim, terms, device_code, interval, slowed, expires_at };
+            Turn::Await(Step::Polling(Box::new(polling)))
+        };
+        let answer = match post.on(world, answer) {
+            Posted::Again(post) => {
+                let waiting = Waiting::Asking(post);
+                let polling = Self { waiting, aim, terms, device_code, interval, slowed, expires_at };
+                return Turn::Await(Step::Polling(Box::new(polling)));
+            }
+            Posted::Failed(breach) => return breach.into(),
+            Posted::Answered(answer, carried) => (answer, carried),
+        };
+        let (answer, carried) = answer;
+        match judge(world, &terms, answer, &carried) {
+            Ok((_, Polled::Pending)) => {
+                let note = "the person has not decided yet: ask again after the interval";
+                world.note(Verdict::Decided, note, "RFC 8628 §3.5");
+                rest(world, aim, terms, device_code, interval, false)
+            }
+            Ok((_, Polled::SlowDown)) => {
+                world.note(Verdict::Decided, "the server wants to be asked less often", "RFC 8628 §3.5");
+                // A server that raises its own interval each time stays ahead of one that keeps to the five seconds.
+                let more = if slowed { interval.saturating_mul(2) } else { interval };
+                rest(world, aim, terms, device_code, slower(interval).max(more), true)
+            }
+            Ok((status, Polled::Token(token))) => {
+                exchange::taken(world, &terms, status, &token);
+                let credential = exchange::credential(world, terms, token);
+                Turn::Obtained(Box::new(credential), TokenSource::LoggedIn)
+            }
+            // What passes by itself is no answer; it is asked for more slowly (RFC 8628 §3.5).
+            Err((Refusal::Transient | Refusal::Unknown, breach)) => {
+                world.trail.breach(world.now, Verdict::PassedOver, None, None, &breach);
+                rest(world, aim, terms, device_code, interval.saturating_mul(2).min(LONGEST), false)
+            }
+            Err((_, breach)) => {
+                if breach.kind == Kind::ClientRejected {
+                    world.disown(&terms.server.issuer, &terms.client);
+                }
+                breach.into()
+            }
+        }
+    }
+
+    /// The time to ask has come, or no answer has.
+    pub(crate) fn expired(self, world: &mut World) -> Turn {
+        if world.now >= self.expires_at {
+            let expected = "a decision before the code expires";
+            return Breach::new(Kind::ConsentTimedOut, "RFC 8628 §3.5", expected, "none").into();
+        }
+        match self.waiting {
+            Waiting::Asking(_) => self.on(world, Answer::SendFailed(crate::event::SendFailure::TimedOut)),
+            Waiting::Resting(_) => {
+                let grant = Grant::DeviceCode { device_code: &self.device_code };
+                match exchange::post(world, &self.terms, grant, POLL) {
+                    Ok(post) => {
+                        let polling = Self { waiting: Waiting::Asking(post), ..self };
+                        Turn::Await(Step::Polling(Box::new(polling)))
+                    }
+                    Err(breach) => breach.into(),
+                }
+            }
+        }
+    }
+
+    /// The code could not be shown, which is the only thing that is said while nothing is asked.
+    fn shown(self, pending: Pending, answer: Answer) -> Turn {
+        match answer.unasked() {
+            Some(why) => {
+                Breach::new(Kind::Unasked, "RFC 8628 §3.3", "a person who can be shown a code", why).into()
+            }
+            None => {
+                let waiting = Waiting::Resting(pending);
+                Turn::Await(Step::Polling(Box::new(Self { waiting, ..self })))
+            }
+        }
+    }
+}
+
+fn judge(
+    world: &World,
+    terms: &Terms,
+    answer: Answer,
+    carried: &Redaction,
+) -> Result<(u16, Polled), (Refusal, Breach)> {
+    let sort = |status, breach| (Refusal::of(status, &breach), carried.clear(breach));
+    let response = answer.response().map_err(|failure| sort(None, unanswered(&failure, POLL)))?;
+    let content_type = response.fields.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let shape = world.config.issuer_policy(&terms.server.named).token_shape;
+    let (status, bound) = (response.status, terms.binding.is_some());
+    poll(status.as_u16(), content_type, &response.body, world.now, shape, bound)
+        .map(|polled| (status.as_u16(), polled))
+        .map_err(|breach| sort(Some(status), breach))
+}

@@ -1,0 +1,117 @@
+//! Awaits the identity provider, which exchanges an identity assertion for an identity assertion grant (RFC 8693; MCP
+//! enterprise-managed authorization).
+
+use super::fetch::unanswered;
+use super::post::{Letter, Post, Posted};
+use super::{Aim, Step, Terms, Turn, World, granting};
+use crate::action::Purpose;
+use crate::base::breach::Breach;
+use crate::base::secret::Secret;
+use crate::event::Answer;
+use crate::grant_type::IdentityProvider;
+use crate::trail::Verdict;
+use crate::wire::assertion::{Assertion, ExpectedIdJag};
+use crate::wire::client::{AuthMethod, Client, Origin};
+use crate::wire::token::{ExchangeAnswer, Grant, TokenRequest};
+
+const CLAUSE: &str = "RFC 8693 §2.1";
+
+#[derive(Clone, Debug)]
+pub(crate) struct AskingIdentityProvider {
+    pub(crate) post: Box<Post>,
+    aim: Aim,
+    terms: Terms,
+    url: String,
+    issuer: String,
+}
+
+pub(crate) fn begin(
+    world: &mut World,
+    aim: Aim,
+    terms: Terms,
+    provider: &IdentityProvider,
+    assertion: &Secret,
+) -> Turn {
+    let algorithm = world.config.key_of_client().and_then(|key| key.algorithms.first().copied());
+    let client = Client {
+        secret: provider.client_secret.clone(),
+        method: provider.method,
+        algorithm: algorithm.filter(|_| provider.method == AuthMethod::PrivateKeyJwt),
+        ..Client::new(&provider.client_id, Origin::Preregistered)
+    };
+    let grant = Grant::TokenExchange {
+        subject_token: assertion,
+        subject_token_type: provider.subject_token_type,
+        audience: &terms.server.issuer,
+        scopes: Some(&terms.asked),
+    };
+    let request = TokenRequest { grant, client: &client, resource: Some(&terms.resource), assertion: None };
+    let parameters = request.parameters();
+    let (url, issuer) = (provider.token_endpoint.clone(), provider.issuer.clone());
+    let letter = Letter {
+        purpose: Purpose::TokenExchange,
+        url: url.clone(),
+        clause: CLAUSE,
+        issuer: issuer.clone(),
+        parameters,
+        client,
+        binding: None,
+    };
+    world.note(Verdict::Decided, format!("ask {issuer} for an identity assertion grant"), CLAUSE);
+    match Post::begin(world, letter) {
+        Ok(post) => {
+            let step = AskingIdentityProvider { post, aim, terms, url, issuer };
+            Turn::Await(Step::AskingIdentityProvider(Box::new(step)))
+        }
+        Err(breach) => granting::failed(world, &aim, breach, None),
+    }
+}
+
+impl AskingIdentityProvider {
+    pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
+        let Self { post, aim, terms, url, issuer } = self;
+        let answer = match post.on(world, answer) {
+            Posted::Again(post) => {
+                let step = Self { post, aim, terms, url, issuer };
+                return Turn::Await(Step::AskingIdentityProvider(Box::new(step)));
+            }
+            Posted::Failed(breach) => return granting::failed(world, &aim, breach, None),
+            Posted::Answered(answer, carried) => (answer, carried),
+        };
+        let (answer, carried) = answer;
+        let (mut status, mut asked) = (None, None);
+        if let Answer::Response(response) = &answer {
+            status = Some(response.status.as_u16());
+            asked = response.retry_at(world.now);
+        }
+        match read(world, &terms, &issuer, answer) {
+            Ok(grant) => {
+                let note = "an identity assertion grant for this server, client and resource";
+                world.taken(&url, status.unwrap_or_default(), note.to_owned(), "RFC 8693 §2.2.1");
+                granting::begin(world, aim, terms, Some(&grant))
+            }
+            Err(breach) => {
+                let breach = carried.clear(breach);
+                world.passed_over(&url, status, &breach);
+                granting::failed(world, &aim, breach, asked)
+            }
+        }
+    }
+}
+
+/// The answer, and what it grants: it must be for this authorization server, this client and this resource.
+fn read(world: &World, terms: &Terms, issuer: &str, answer: Answer) -> Result<Secret, Breach> {
+    let response = answer.response().map_err(|failure| unanswered(&failure, CLAUSE))?;
+    let content_type = response.fields.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let status = response.status.as_u16();
+    let exchanged = ExchangeAnswer::read(status, content_type, &response.body, world.now)?;
+    let expected = ExpectedIdJag {
+        identity_provider: Some(issuer),
+        issuer: &terms.server.issuer,
+        issuer_match: world.config.issuer_policy(&terms.server.named).issuer_match,
+        client_id: &terms.client.id,
+        resource: &terms.resource,
+    };
+    Assertion::read(&exchanged.assertion)?.judge_id_jag(&expected, world.now)?;
+    Ok(exchanged.assertion)
+}

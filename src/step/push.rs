@@ -1,0 +1,78 @@
+//! Awaits the reference to an authorization request that was pushed ahead (RFC 9126).
+
+use super::consent::{self, Consent};
+use super::fetch::unanswered;
+use super::post::{Letter, Post, Posted};
+use super::{Aim, Step, Turn, World, exchange};
+use crate::action::Purpose;
+use crate::base::breach::Kind;
+use crate::base::secret::Secret;
+use crate::event::Answer;
+use crate::trail::Verdict;
+use crate::wire::pushed::Pushed;
+
+const CLAUSE: &str = "RFC 9126 §2.1";
+
+#[derive(Clone, Debug)]
+pub(crate) struct Pushing {
+    pub(crate) post: Box<Post>,
+    aim: Aim,
+    consent: Consent,
+    url: String,
+}
+
+pub(crate) fn begin(
+    world: &mut World,
+    aim: Aim,
+    consent: Consent,
+    url: &str,
+    parameters: Vec<(String, Secret)>,
+) -> Turn {
+    let terms = &consent.terms;
+    let letter = Letter {
+        purpose: Purpose::PushedAuthorization,
+        url: url.to_owned(),
+        clause: CLAUSE,
+        issuer: terms.server.issuer.clone(),
+        client: exchange::presented(world, &terms.server, &terms.client),
+        parameters,
+        binding: None,
+    };
+    world.note(Verdict::Decided, "the authorization request is pushed ahead", CLAUSE);
+    match Post::begin(world, letter) {
+        Ok(post) => Turn::Await(Step::Pushing(Box::new(Pushing { post, aim, consent, url: url.to_owned() }))),
+        Err(breach) => breach.into(),
+    }
+}
+
+impl Pushing {
+    pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
+        let Self { post, aim, consent, url } = self;
+        let answer = match post.on(world, answer) {
+            Posted::Again(post) => {
+                return Turn::Await(Step::Pushing(Box::new(Self { post, aim, consent, url })));
+            }
+            Posted::Failed(breach) => return breach.into(),
+            Posted::Answered(answer, carried) => (answer, carried),
+        };
+        let (answer, carried) = answer;
+        let read = answer.response().map_err(|failure| unanswered(&failure, CLAUSE)).and_then(|response| {
+            let status = response.status.as_u16();
+            Ok((status, Pushed::read(status, &response.body, world.now)?))
+        });
+        match read {
+            Ok((status, pushed)) => {
+                world.taken(&url, status, "a reference to the request".to_owned(), "RFC 9126 §2.2");
+                consent::open_pushed(world, aim, consent, &pushed)
+            }
+            Err(breach) => {
+                let breach = carried.clear(breach);
+                world.passed_over(&url, None, &breach);
+                if breach.kind == Kind::ClientRejected {
+                    world.disown(&consent.terms.server.issuer, &consent.terms.client);
+                }
+                breach.into()
+            }
+        }
+    }
+}

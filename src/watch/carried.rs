@@ -1,0 +1,146 @@
+//! What requests carry and answers bring: each secret has a home, and goes nowhere else.
+
+use http::{Method, StatusCode, header};
+use url::Url;
+
+use super::documents::{members, parameter, parameters};
+use super::secrets::{Home, Sort};
+use super::{Redirect, Watch, same_url};
+use crate::action::{Purpose, Send};
+use crate::credential::Credential;
+use crate::event::Response;
+
+impl Watch {
+    pub(super) fn answered(&mut self, purpose: Purpose, method: &Method, url: &str, response: &Response) {
+        if response.status.is_redirection() {
+            let from = Url::parse(url).ok();
+            let target = response.fields.get(header::LOCATION).and_then(|value| value.to_str().ok());
+            let to = from.as_ref().zip(target).and_then(|(from, target)| from.join(target).ok());
+            self.redirect =
+                from.zip(to).map(|(from, to)| Redirect { from, to, with_body: *method != Method::GET });
+        }
+        match purpose {
+            Purpose::ServerMetadata if response.status == StatusCode::OK => {
+                self.documents.read(url, &response.body)
+            }
+            Purpose::Registration => {
+                let home = self.documents.registered_at(url).map_or(Home::Anywhere, Home::Issuer);
+                for secret in members(&response.body, "client_secret") {
+                    self.secrets.learn(Sort::ClientSecret, &secret, home.clone());
+                }
+            }
+            Purpose::Token | Purpose::Refresh => {
+                if members(&response.body, "error").iter().any(|error| error == "use_dpop_nonce") {
+                    self.wants_nonce();
+                }
+                if purpose == Purpose::Refresh {
+                    self.spent(response.status, &response.body);
+                }
+                for (name, sort) in [
+                    ("access_token", Sort::AccessToken),
+                    ("refresh_token", Sort::RefreshToken),
+                    ("id_token", Sort::IdToken),
+                ] {
+                    for secret in members(&response.body, name) {
+                        self.secrets.learn(sort, &secret, Home::Endpoint(url.to_owned()));
+                    }
+                }
+            }
+            Purpose::TokenExchange => self.exchanged_identity(&response.body),
+            Purpose::DeviceAuthorization => self.given_codes(url, &response.body),
+            Purpose::ServerMetadata
+            | Purpose::ResourceMetadata
+            | Purpose::PushedAuthorization
+            | Purpose::Revocation => {}
+        }
+    }
+
+    pub(super) fn credential(&mut self, credential: &Credential) {
+        let home = Home::Endpoint(credential.authorization_server.token_endpoint.clone());
+        self.secrets.learn(Sort::AccessToken, credential.access_token.expose(), home.clone());
+        if let Some(token) = &credential.refresh_token {
+            self.secrets.learn(Sort::RefreshToken, token.expose(), home);
+        }
+        self.client_secret(&credential.authorization_server, credential.client.secret.as_ref());
+        self.documents.remember(&credential.authorization_server);
+    }
+
+    /// The secrets in a request's body and `Authorization` field, and whether this is their place.
+    pub(super) fn carried(&mut self, send: &Send, url: &str) {
+        let request = send.request();
+        let body = String::from_utf8_lossy(request.body()).into_owned();
+        if send.purpose() == Purpose::Token {
+            self.exchanged(&parameters(&body), url);
+        }
+        if send.purpose() == Purpose::Refresh {
+            self.spends(&parameters(&body));
+        }
+        if send.purpose() == Purpose::PushedAuthorization {
+            self.pushed = parameters(&body);
+            let state = parameter(&self.pushed, "state").unwrap_or_default().to_owned();
+            let home = self.documents.issuer_pushed_to(url).map_or(Home::Anywhere, Home::Issuer);
+            self.secrets.learn(Sort::State, &state, home);
+        }
+        self.proves(send, &parameters(&body), url);
+        let field = request.headers().get(header::AUTHORIZATION);
+        let field = field.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        if let Some(credentials) = field.strip_prefix("Basic ") {
+            // As they stand they are as good as what they encode.
+            self.secrets.learn(Sort::ClientSecret, credentials, Home::Endpoint(url.to_owned()));
+        }
+        let mut carried: Vec<_> =
+            self.secrets.in_text(&body).into_iter().map(|found| (found, false)).collect();
+        carried.extend(self.secrets.in_authorization(&field).into_iter().map(|found| (found, true)));
+        let mut wrong = Vec::new();
+        for ((sort, homes), in_field) in carried {
+            let fits = match (send.purpose(), sort) {
+                (
+                    Purpose::Token
+                    | Purpose::Refresh
+                    | Purpose::Revocation
+                    | Purpose::PushedAuthorization
+                    | Purpose::DeviceAuthorization
+                    | Purpose::TokenExchange,
+                    Sort::ClientSecret,
+                ) => true,
+                (Purpose::Token, Sort::Assertion | Sort::DeviceCode) => !in_field,
+                (Purpose::TokenExchange, Sort::IdentityAssertion) => !in_field,
+                (Purpose::PushedAuthorization, Sort::State) => !in_field,
+                (Purpose::Token, Sort::Code | Sort::CodeVerifier) => !in_field,
+                (Purpose::Refresh, Sort::RefreshToken) => !in_field,
+                (Purpose::Revocation, Sort::RefreshToken | Sort::AccessToken) => !in_field,
+                (Purpose::Registration, Sort::InitialAccessToken) => in_field,
+                (Purpose::Registration, Sort::SoftwareStatement) => !in_field,
+                _ => false,
+            };
+            let at_home = homes.iter().any(|home| match home {
+                Home::Endpoint(endpoint) if send.purpose() == Purpose::Revocation => {
+                    self.documents.revokes_for_endpoint(endpoint, url)
+                }
+                Home::Issuer(issuer) if send.purpose() == Purpose::Revocation => {
+                    self.documents.revokes_for(issuer, url)
+                }
+                Home::Endpoint(endpoint) => same_url(endpoint, url),
+                Home::Issuer(issuer) if send.purpose() == Purpose::PushedAuthorization => {
+                    self.documents.is_pushed_to(issuer, url)
+                }
+                Home::Issuer(issuer) if send.purpose() == Purpose::DeviceAuthorization => {
+                    self.documents.gives_codes_for(issuer, url)
+                }
+                Home::Issuer(issuer) if send.purpose() == Purpose::Registration => {
+                    self.documents.registers_for(issuer, url)
+                }
+                Home::Issuer(issuer) => self.documents.is_token_endpoint_of(issuer, url),
+                Home::Anywhere => true,
+            });
+            if !fits || !at_home {
+                wrong.push(format!("a request for {:?} carries a secret ({sort:?})", send.purpose()));
+            }
+        }
+        let bodiless = matches!(send.purpose(), Purpose::ResourceMetadata | Purpose::ServerMetadata);
+        if bodiless && (!body.is_empty() || !field.is_empty()) {
+            wrong.push("a request for metadata has a body or an Authorization field".to_owned());
+        }
+        self.breaches.extend(wrong);
+    }
+}

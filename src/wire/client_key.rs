@@ -1,0 +1,63 @@
+//! The key with which a client authenticates.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::jwk::PublicJwk;
+use super::jws::Algorithm;
+use crate::base::breach::{Breach, Kind};
+
+/// The key with which the client authenticates (`private_key_jwt`, RFC 7523 §2.2). The private half is with whoever
+/// answers [`Action::Sign`](crate::Action::Sign).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ClientKey {
+    /// What it signs with, best first.
+    pub algorithms: Vec<Algorithm>,
+    /// Its name, as the server knows it.
+    pub key_id: Option<String>,
+    /// Its public half, for the client's metadata document.
+    pub public: Option<PublicJwk>,
+}
+
+impl ClientKey {
+    /// A key that signs with these algorithms, best first.
+    pub fn new(algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        Self { algorithms: algorithms.into_iter().collect(), key_id: None, public: None }
+    }
+
+    /// The same key, with its name.
+    #[must_use]
+    pub fn key_id(mut self, key_id: impl Into<String>) -> Self {
+        self.key_id = Some(key_id.into());
+        self
+    }
+
+    /// The same key, with its public half.
+    #[must_use]
+    pub fn public(mut self, public: PublicJwk) -> Self {
+        self.public = Some(public);
+        self
+    }
+
+    /// The public half as a server is told of it (RFC 7517 §4): with its name, and that it signs.
+    pub(crate) fn jwk(&self) -> Result<Value, Breach> {
+        let public = self.public.as_ref().ok_or_else(|| {
+            Breach::new(Kind::Configuration, "RFC 7591 §2", "the public half of the client's key", "none")
+        })?;
+        let mut jwk = public.members_and([("use", "sig")]);
+        jwk.extend(self.key_id.iter().map(|key_id| ("kid".to_owned(), Value::from(key_id.as_str()))));
+        Ok(Value::Object(jwk))
+    }
+}
+
+impl fmt::Debug for ClientKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientKey")
+            .field("algorithms", &self.algorithms)
+            .field("key_id", &self.key_id)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,206 @@
+//! Tokens that are bound to a key (RFC 9449), and authorization requests that are pushed ahead (RFC 9126).
+
+mod support;
+
+use mcp_auth::wire::dpop::Nonce;
+use mcp_auth::{Access, Config, Event, IssuerPolicy, Kind, Outcome, ProofKey, TokenSource};
+use mcp_auth_testbed::{Dials, Dpop, Nonces, Purpose, Pushed, SigningKey};
+use support::{PROOF_KEY, Rig, authorized, public, signer};
+use url::Url;
+
+fn keyed(config: Config) -> Config {
+    config.proof_key(ProofKey::new(public(&PROOF_KEY)))
+}
+
+fn rig(dpop: Dpop) -> Rig {
+    let mut rig = Rig::with(Dials { dpop: Some(dpop), ..Dials::default() }, keyed);
+    rig.signer = signer();
+    rig
+}
+
+fn scheme(rig: &Rig) -> String {
+    let url = Url::parse(&rig.world.server_url()).unwrap();
+    let Access::Ready(access) = rig.auth.access(&url, rig.now()) else { panic!("there is no token") };
+    assert_eq!(access.is_bound(), access.value().to_str().unwrap().starts_with("DPoP "));
+    access.value().to_str().unwrap().split(' ').next().unwrap().to_owned()
+}
+
+fn works(rig: &mut Rig) {
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200, "{}", rig.auth.trail());
+}
+
+#[test]
+fn a_token_is_bound_where_the_resource_asks_for_it() {
+    let mut rig = rig(Dpop::default());
+    works(&mut rig);
+    assert_eq!((scheme(&rig).as_str(), rig.auth.authorized().unwrap().bound), ("DPoP", true));
+    assert_eq!(rig.asked("dpop_jkt"), Some(public(&PROOF_KEY).thumbprint()));
+    // Each request has a proof of its own; a step-up and a renewal keep to the key.
+    works(&mut rig);
+    assert_eq!(rig.call("tools/call", Some("write_file")).unwrap().status(), 200);
+    rig.now += 3600;
+    assert_eq!(authorized(rig.run(Event::Restore).unwrap()).source, TokenSource::Refreshed);
+    works(&mut rig);
+    assert_eq!(scheme(&rig), "DPoP");
+}
+
+#[test]
+fn before_any_refusal_the_metadata_asks_for_it() {
+    let mut rig = rig(Dpop::default());
+    assert!(rig.log_in().unwrap().bound);
+}
+
+#[test]
+fn nothing_is_bound_where_nobody_asks() {
+    let mut plain = Rig::with(Dials::default(), keyed);
+    plain.signer = signer();
+    works(&mut plain);
+    assert_eq!(scheme(&plain), "Bearer");
+    // Unless the host wants it so.
+    let mut rig = Rig::with(
+        Dials { dpop: Some(Dpop { required: false, ..Dpop::default() }), ..Dials::default() },
+        |config| config.proof_key(ProofKey::new(public(&PROOF_KEY)).always()),
+    );
+    rig.signer = signer();
+    works(&mut rig);
+    assert_eq!(scheme(&rig), "DPoP");
+}
+
+#[test]
+fn without_a_key_a_demand_for_one_is_a_typed_failure() {
+    let mut rig = Rig::new(Dials { dpop: Some(Dpop::default()), ..Dials::default() });
+    assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::Unsupported);
+    assert_eq!(rig.log_in().unwrap_err().kind(), Kind::Unsupported);
+    assert_eq!(rig.opened.len(), 0);
+}
+
+#[test]
+fn nonces_of_both_servers_go_into_the_proofs() {
+    for nonces in [Nonces::Required, Nonces::Rotating, Nonces::Timed(60)] {
+        let mut rig = rig(Dpop { server_nonces: nonces, resource_nonces: nonces, ..Dpop::default() });
+        works(&mut rig);
+        for _ in 0..3 {
+            rig.now += 61;
+            works(&mut rig);
+        }
+        rig.now += 3600;
+        works(&mut rig);
+        assert_eq!(rig.opened.len(), 1, "{nonces:?}");
+    }
+}
+
+#[test]
+fn a_server_that_no_nonce_satisfies_is_left() {
+    let mut bound = rig(Dpop { server_nonces: Nonces::Unsatisfiable, ..Dpop::default() });
+    let failure = bound.call("tools/list", None).unwrap_err();
+    assert_eq!((failure.kind(), bound.count(Purpose::Token)), (Kind::NonceRequired, 2));
+    let mut bound = rig(Dpop { resource_nonces: Nonces::Unsatisfiable, ..Dpop::default() });
+    let failure = bound.call("tools/list", None).unwrap_err();
+    assert_eq!((failure.kind(), bound.opened.len()), (Kind::NonceRequired, 1));
+    assert!(bound.count(Purpose::Mcp) <= 5);
+}
+
+#[test]
+fn a_nonce_goes_back_to_the_server_that_gave_it() {
+    let mut rig = rig(Dpop::default());
+    works(&mut rig);
+    rig.tell(Event::Nonce(Nonce::try_from("of-the-resource".to_owned()).unwrap()));
+    let claims = |rig: &mut Rig| {
+        let url = Url::parse(&rig.world.server_url()).unwrap();
+        let input = rig.auth.prove(rig.now(), "POST", &url).unwrap().unwrap();
+        let text = String::from_utf8(input.as_bytes().to_vec()).unwrap();
+        let part = text.split('.').nth(1).unwrap().to_owned();
+        let bytes = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, part).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&bytes).unwrap()
+    };
+    let (first, second) = (claims(&mut rig), claims(&mut rig));
+    assert_eq!(first["nonce"], "of-the-resource");
+    assert_ne!(first["jti"], second["jti"]);
+    rig.now += 3600;
+    rig.run(Event::Restore).unwrap();
+    let token = rig.world.exchanges().iter().rfind(|it| it.is_for(Purpose::Refresh)).unwrap();
+    assert!(!format!("{token:?}").contains("of-the-resource"));
+    // Elsewhere there is nothing to prove.
+    let elsewhere = Url::parse("https://elsewhere.example/mcp").unwrap();
+    assert!(rig.auth.prove(rig.now(), "GET", &elsewhere).unwrap().is_none());
+}
+
+#[test]
+fn a_bearer_token_in_answer_to_a_proof_is_refused() {
+    let mut rig = rig(Dpop { binds: false, required: false, ..Dpop::default() });
+    let failure = rig.call("tools/list", None).unwrap_err();
+    assert_eq!((failure.kind(), failure.breach.clause.as_ref()), (Kind::TokenType, "RFC 9449 §5"));
+}
+
+#[test]
+fn a_clock_that_is_off_is_said_by_the_server() {
+    let mut rig = rig(Dpop::default());
+    rig.world.dials_mut().dpop = Some(Dpop { window: 0, server_nonces: Nonces::None, ..Dpop::default() });
+    rig.signer = Some(Box::new(|sign| match sign.key() {
+        mcp_auth::SigningKey::Proof => sign.reply(SigningKey::numbered(99).sign(sign.message())),
+        _ => sign.fail("no"),
+    }));
+    let failure = rig.call("tools/list", None).unwrap_err();
+    assert_eq!(failure.breach.error.as_deref(), Some("invalid_dpop_proof"), "{failure:#}");
+}
+
+#[test]
+fn a_record_that_is_bound_to_another_key_is_not_used() {
+    let mut rig = rig(Dpop::default());
+    works(&mut rig);
+    rig.restart(|config| config.proof_key(ProofKey::new(public(&SigningKey::numbered(77)))));
+    assert_eq!(rig.run(Event::Restore).unwrap(), Outcome::Anonymous);
+    rig.restart(|config| config);
+    assert_eq!(rig.run(Event::Restore).unwrap(), Outcome::Anonymous);
+    rig.restart(keyed);
+    assert!(matches!(rig.run(Event::Restore).unwrap(), Outcome::Authorized(_)));
+}
+
+#[test]
+fn an_algorithm_that_the_key_does_not_have_is_refused_before_anybody_is_asked() {
+    let mut rig = rig(Dpop { algorithms: vec!["ES256".to_owned()], ..Dpop::default() });
+    assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::Unsupported);
+    assert_eq!(rig.opened.len(), 0);
+}
+
+#[test]
+fn a_server_that_requires_it_gets_the_request_ahead() {
+    for status in [201, 200] {
+        let pushed = Some(Pushed { required: true, status, ..Pushed::default() });
+        let mut rig = Rig::new(Dials { pushed, ..Dials::default() });
+        works(&mut rig);
+        assert!(rig.asked("request_uri").is_some() && rig.asked("state").is_none());
+        assert_eq!(rig.opened.last().unwrap().query_pairs().count(), 2);
+        assert_eq!(rig.call("tools/call", Some("write_file")).unwrap().status(), 200);
+        assert_eq!(rig.opened.len(), 2);
+    }
+}
+
+#[test]
+fn a_caller_may_want_it_where_the_server_only_offers_it() {
+    let pushed = Some(Pushed::default());
+    let mut plain = Rig::new(Dials { pushed: pushed.clone(), ..Dials::default() });
+    works(&mut plain);
+    assert!(plain.asked("request_uri").is_none());
+    let policy = IssuerPolicy::with(|it| it.push = true);
+    let mut rig =
+        Rig::with(Dials { pushed, ..Dials::default() }, |config| config.issuer("https://as.example", policy));
+    works(&mut rig);
+    assert!(rig.asked("request_uri").is_some());
+}
+
+#[test]
+fn a_request_that_is_not_taken_ahead_opens_no_browser() {
+    let pushed = Some(Pushed { required: true, ..Pushed::default() });
+    for status in [400, 500] {
+        let fault = mcp_auth_testbed::Fault {
+            purpose: Purpose::PushedAuthorization,
+            nth: 1,
+            what: mcp_auth_testbed::Trouble::Status(status),
+        };
+        let mut rig = Rig::new(Dials { pushed: pushed.clone(), faults: vec![fault], ..Dials::default() });
+        rig.call("tools/list", None).unwrap_err();
+        assert_eq!(rig.opened.len(), 0);
+        rig.log_in().unwrap();
+    }
+}

@@ -1,0 +1,60 @@
+//! Beyond what can be tried exhaustively: more processes, more callers, more faults, by chance.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::moves::Move;
+use crate::search::{Figures, Search, Way};
+use crate::state::{Setup, State};
+
+/// A small generator, so that a seed is a walk.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, count: usize) -> usize {
+        let mut hasher = DefaultHasher::new();
+        self.0.hash(&mut hasher);
+        self.0 = hasher.finish();
+        let count = u64::try_from(count).expect("a small number");
+        usize::try_from(self.0 % count).expect("a small number")
+    }
+}
+
+impl Search {
+    /// Goes one way from the beginning to the end, by chance.
+    pub(crate) fn walk(self, setup: Setup, seed: u64) -> Result<Figures, Box<Way>> {
+        let mut chance = Chance(seed);
+        let mut state = State::new(setup);
+        let mut moves: Vec<Move> = Vec::new();
+        let mut figures = Figures::default();
+        loop {
+            let free = state.moves();
+            if free.is_empty() {
+                break;
+            }
+            let faults = state.possible_faults();
+            let step = if !faults.is_empty() && chance.below(12) == 0 {
+                faults[chance.below(faults.len())]
+            } else {
+                free[chance.below(free.len())]
+            };
+            moves.push(step);
+            state.apply(step);
+            figures.transitions += 1;
+            if let Some(violation) = self.violation(&state.violations) {
+                return Err(Box::new(Way { setup, violation, moves }));
+            }
+            state.violations.clear();
+            if let Some(violation) = self.endless(moves.len()) {
+                return Err(Box::new(Way { setup, violation, moves }));
+            }
+        }
+        figures.runs = 1;
+        figures.deepest = moves.len();
+        let (ended, steps) = state.judge_all();
+        figures.after = steps;
+        match self.violation(&ended) {
+            Some(violation) => Err(Box::new(Way { setup, violation, moves })),
+            None => Ok(figures),
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! Grants without a person: the client's own credentials, the word of an identity provider, the word of a platform.
+
+mod support;
+
+use mcp_auth::wire::client::AuthMethod;
+use mcp_auth::wire::jws::Algorithm;
+use mcp_auth::wire::token::SubjectTokenType;
+use mcp_auth::{
+    ClientKey, ClientMetadata, Config, Event, GrantType, IdentityProvider, Kind, Legacy, Outcome, Policy,
+    Preregistered, Retry, TokenSource,
+};
+use mcp_auth_testbed::{
+    ClientAssertions, ClientCredentials, Dials, Enterprise, EnterpriseClient, Fault, PreRegistered, Purpose,
+    ResourceMetadata, ServerMetadata, Subject, TokenExchange, Trouble, Workload, WorkloadToken,
+};
+use serde_json::json;
+use support::{CLIENT_KEY, REDIRECT, Rig, authorized, signer};
+
+const ISSUER: &str = "https://as.example";
+const ID_TOKEN: &str = "an-id-token-of-the-person";
+
+fn key() -> ClientKey {
+    ClientKey::new([Algorithm::EdDsa]).key_id(support::public(&CLIENT_KEY).thumbprint())
+}
+
+fn methods(methods: &[&str]) -> Option<Vec<String>> {
+    Some(methods.iter().map(|method| (*method).to_owned()).collect())
+}
+
+/// A client with a secret that acts for itself.
+fn by_secret(method: &'static str) -> Rig {
+    let clients = vec![PreRegistered::confidential("service", "service-secret", method, REDIRECT)];
+    let dials = Dials {
+        clients,
+        client_credentials: Some(ClientCredentials::default()),
+        auth_methods: methods(&[method]),
+        ..Dials::default()
+    };
+    Rig::with(dials, |config| {
+        let client = Preregistered::new(ISSUER, "service").secret("service-secret");
+        config.preregistered(client).grant_type(GrantType::ClientCredentials)
+    })
+}
+
+/// A client with a key that acts for itself.
+fn by_key(dials: Dials) -> Rig {
+    let mut clients = dials.clients.clone();
+    clients.push(PreRegistered::with_key("service", CLIENT_KEY.public_jwk(), REDIRECT));
+    let dials = Dials {
+        clients,
+        client_credentials: Some(ClientCredentials::default()),
+        auth_methods: methods(&["private_key_jwt"]),
+        ..dials
+    };
+    let mut rig = Rig::with(dials, |config| {
+        config
+            .preregistered(Preregistered::new(ISSUER, "service"))
+            .client_key(key())
+            .grant_type(GrantType::ClientCredentials)
+    });
+    rig.signer = signer();
+    rig
+}
+
+fn enterprise(exchange: TokenExchange) -> Rig {
+    let client = EnterpriseClient {
+        client_id: "at-the-idp".to_owned(),
+        client_secret: Some("idp-client-secret".to_owned()),
+        resource_client_id: "at-the-server".to_owned(),
+    };
+    let clients = vec![PreRegistered::confidential(
+        "at-the-server",
+        "server-client-secret",
+        "client_secret_basic",
+        REDIRECT,
+    )];
+    let enterprise = Enterprise { exchange, ..Enterprise::new(client, ID_TOKEN) };
+    let dials = Dials {
+        clients,
+        enterprise: Some(enterprise),
+        auth_methods: methods(&["client_secret_basic"]),
+        ..Dials::default()
+    };
+    let mut rig = Rig::with(dials, provided);
+    rig.assertions = vec![ID_TOKEN.to_owned(); 4];
+    rig
+}
+
+fn provided(config: Config) -> Config {
+    let provider = IdentityProvider::new("https://idp.example", "https://idp.example/token", "at-the-idp");
+    let provider = provider.secret("idp-client-secret");
+    config
+        .preregistered(Preregistered::new(ISSUER, "at-the-server").secret("server-client-secret"))
+        .grant_type(GrantType::EnterpriseManaged(Box::new(provider)))
+}
+
+fn workload(token: WorkloadToken) -> Rig {
+    let dials = Dials { workload: Some(Workload { token, ..Workload::default() }), ..Dials::default() };
+    let mut rig = Rig::with(dials, |config| config.grant_type(GrantType::WorkloadIdentity));
+    vouch(&mut rig);
+    rig
+}
+
+fn vouch(rig: &mut Rig) {
+    rig.assertions = vec![rig.world.workload_token(rig.now).unwrap(); 4];
+}
+
+/// The request is answered, and nobody was asked.
+fn works(rig: &mut Rig) {
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200, "{}", rig.auth.trail());
+    assert!(rig.opened.is_empty() && rig.shown.is_empty());
+}
+
+#[test]
+fn a_client_gets_tokens_with_its_own_credentials_and_again_when_they_end() {
+    for method in ["client_secret_basic", "client_secret_post"] {
+        let mut rig = by_secret(method);
+        works(&mut rig);
+        assert_eq!(rig.auth.authorized().unwrap().source, TokenSource::Granted);
+        assert_eq!((rig.count(Purpose::Token), rig.count(Purpose::Registration)), (1, 0));
+        // The token ends: one exchange, and no discovery.
+        let before = rig.world.exchanges().len();
+        rig.now += 3600;
+        works(&mut rig);
+        assert_eq!(rig.world.exchanges().len() - before, 2, "a token and the request");
+        // A new process with the record, too.
+        rig.now += 3600;
+        let client = Preregistered::new(ISSUER, "service").secret("service-secret");
+        rig.restart(|config| config.preregistered(client).grant_type(GrantType::ClientCredentials));
+        let before = rig.world.exchanges().len();
+        works(&mut rig);
+        assert_eq!(rig.world.exchanges().len() - before, 2);
+        assert!(rig.store.values().all(|record| record.refresh_token.is_none()));
+    }
+}
+
+#[test]
+fn restoring_is_enough_to_get_a_token() {
+    let mut rig = by_secret("client_secret_basic");
+    assert_eq!(authorized(rig.run(Event::Restore).unwrap()).source, TokenSource::Granted);
+}
+
+#[test]
+fn a_client_proves_itself_with_its_key() {
+    let mut rig = by_key(Dials::default());
+    works(&mut rig);
+    let token = rig.world.exchanges().iter().find(|it| it.is_for(Purpose::Token)).unwrap();
+    let given = |name: &str| token.parameters.iter().any(|(known, _)| known == name);
+    assert!(given("client_assertion") && !given("client_secret") && token.authorization.is_none());
+    // Each time anew: the server takes no assertion twice.
+    for _ in 0..3 {
+        rig.now += 3600;
+        works(&mut rig);
+    }
+    assert_eq!(rig.count(Purpose::Token), 4);
+}
+
+#[test]
+fn what_is_wrong_with_a_key_is_said() {
+    // Nobody signs.
+    let mut rig = by_key(Dials::default());
+    rig.signer = None;
+    let failure = rig.call("tools/list", None).unwrap_err();
+    assert_eq!((failure.kind(), failure.retry()), (Kind::SigningFailed, Retry::Later));
+    // A signature in DER.
+    let mut rig = by_key(Dials::default());
+    rig.signer = Some(Box::new(|sign| sign.reply(vec![0x30; 70])));
+    assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::Configuration);
+    // The server takes other algorithms, or no keys at all.
+    let assertions = ClientAssertions { algorithms: vec!["RS256".to_owned()], ..ClientAssertions::default() };
+    let mut rig = by_key(Dials { client_assertions: assertions, ..Dials::default() });
+    assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::Unsupported);
+    let mut rig = by_key(Dials::default());
+    rig.world.dials_mut().auth_methods = methods(&["client_secret_basic"]);
+    assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::RegistrationUnusable);
+    // The wrong key.
+    let mut rig = by_key(Dials::default());
+    rig.signer =
+        Some(Box::new(|sign| sign.reply(mcp_auth_testbed::SigningKey::numbered(99).sign(sign.message()))));
+    let failure = rig.call("tools/list", None).unwrap_err();
+    assert_eq!((failure.kind(), failure.breach.error.is_some()), (Kind::Configuration, true));
+}
+
+#[test]
+fn a_persons_client_may_have_a_key_too() {
+    // A configured one, wherever a token endpoint is spoken to.
+    let clients = vec![PreRegistered::with_key("app", CLIENT_KEY.public_jwk(), REDIRECT)];
+    let auth_methods = methods(&["private_key_jwt"]);
+    let mut rig = Rig::with(Dials { clients, auth_methods, ..Dials::default() }, |config| {
+        config.preregistered(Preregistered::new(ISSUER, "app")).client_key(key())
+    });
+    rig.signer = signer();
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    rig.now += 3600;
+    assert_eq!(authorized(rig.run(Event::Restore).unwrap()).source, TokenSource::Refreshed);
+    let Outcome::LoggedOut(done) = rig.run(Event::LogOut).unwrap() else { panic!("{}", rig.auth.trail()) };
+    assert!(done.is_complete(), "{done:?}");
+}
+
+/// The public half is in the document; the server finds it there.
+#[test]
+fn a_client_with_a_metadata_document_may_have_a_key_too() {
+    const DOCUMENT: &str = "https://app.example/client.json";
+    let with_key = key().public(support::public(&CLIENT_KEY));
+    let document = |key| ClientMetadata::new("Rig", REDIRECT).document(DOCUMENT, None, key);
+    let document_with_key = document(Some(&with_key)).unwrap();
+    assert_eq!(document_with_key["jwks"]["keys"][0]["kid"], json!(support::public(&CLIENT_KEY).thumbprint()));
+    // A key whose public half nobody knows is of no use to a server.
+    assert_eq!(document(Some(&key())).unwrap_err().kind, Kind::Configuration);
+
+    let dials = Dials {
+        client_documents: [(DOCUMENT.to_owned(), document_with_key)].into(),
+        auth_methods: methods(&["none", "private_key_jwt"]),
+        ..Dials::default()
+    };
+    let mut rig = Rig::with(dials, |config| config.metadata_document(DOCUMENT).client_key(with_key));
+    rig.signer = signer();
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    let kept = rig.store.values().next().unwrap();
+    assert_eq!((kept.client.id.as_str(), kept.client.method), (DOCUMENT, AuthMethod::PrivateKeyJwt));
+    rig.now += 3600;
+    assert_eq!(authorized(rig.run(Event::Restore).unwrap()).source, TokenSource::Refreshed);
+}
+
+#[test]
+fn a_guessed_endpoint_is_shown_nothing_that_is_signed() {
+    for mut rig in
+        [by_secret("client_secret_basic"), by_key(Dials::default()), workload(WorkloadToken::ByTheBook)]
+    {
+        rig.world.dials_mut().resource_metadata = ResourceMetadata::Nowhere;
+        rig.world.dials_mut().server_metadata = ServerMetadata::Nowhere;
+        assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::FallbackRefused);
+        assert_eq!(rig.count(Purpose::Token), 0);
+    }
+    let policy = Policy::with(|it| it.legacy = Legacy::Refused);
+    let mut rig =
+        Rig::with(Dials { resource_metadata: ResourceMetadata::Nowhere, ..Dials::default() }, |config| {
+            config.grant_type(GrantType::WorkloadIdentity).policy(policy)
+        });
+    assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::FallbackRefused);
+}
+
+#[test]
+fn an_identity_provider_decides_in_the_persons_place() {
+    let mut rig = enterprise(TokenExchange::ByTheBook);
+    works(&mut rig);
+    assert_eq!(rig.assertions.len(), 3, "the assertion is asked for once");
+    let exchanged: Vec<_> =
+        rig.world.exchanges().iter().filter(|it| it.origin == "https://idp.example").collect();
+    assert_eq!(exchanged.len(), 1);
+    let given = |name: &str| {
+        exchanged[0].parameters.iter().find(|(known, _)| known == name).map(|(_, it)| it.as_str())
+    };
+    assert_eq!((given("audience"), given("resource")), (Some(ISSUER), Some("https://mcp.example/mcp")));
+    // And again each time.
+    rig.now += 3600;
+    works(&mut rig);
+    assert_eq!(rig.assertions.len(), 2);
+}
+
+#[test]
+fn an_identity_provider_takes_saml_too() {
+    let mut rig = enterprise(TokenExchange::ByTheBook);
+    let dials = rig.world.dials_mut().enterprise.as_mut().unwrap();
+    dials.subjects[0].token_type = Subject::SAML2.to_owned();
+    rig.restart(|config| {
+        let provider =
+            IdentityProvider::new("https://idp.example", "https://idp.example/token", "at-the-idp");
+        let provider = provider.secret("idp-client-secret").exchanges(SubjectTokenType::Saml2);
+        config
+            .preregistered(Preregistered::new(ISSUER, "at-the-server").secret("server-client-secret"))
+            .grant_type(GrantType::EnterpriseManaged(Box::new(provider)))
+    });
+    works(&mut rig);
+}
+
+#[test]
+fn what_the_identity_provider_gives_is_judged_before_it_is_shown_to_anybody() {
+    for (exchange, kind) in [
+        (TokenExchange::WrongIssuedType, Kind::TokenType),
+        (TokenExchange::BearerType, Kind::TokenType),
+        (TokenExchange::WrongTyp, Kind::AssertionUnusable),
+        (TokenExchange::OtherAudience, Kind::AssertionUnusable),
+        (TokenExchange::OtherClient, Kind::AssertionUnusable),
+        (TokenExchange::OtherResource, Kind::AssertionUnusable),
+        (TokenExchange::Expired, Kind::AssertionUnusable),
+        (TokenExchange::Garbage, Kind::Malformed),
+        (TokenExchange::Refused(400, "invalid_grant".to_owned()), Kind::GrantRejected),
+        (TokenExchange::Refused(403, "access_denied".to_owned()), Kind::TokenEndpointError),
+    ] {
+        let mut rig = enterprise(exchange.clone());
+        let failure = rig.call("tools/list", None).unwrap_err();
+        assert_eq!(failure.kind(), kind, "{exchange:?}: {failure:#}");
+        assert!(!failure.breach.clause.is_empty());
+        let shown =
+            rig.world.exchanges().iter().filter(|it| it.origin == ISSUER && it.is_for(Purpose::Token));
+        assert_eq!(shown.count(), 0, "{exchange:?}");
+    }
+    // What only the server can see it says.
+    let mut rig = enterprise(TokenExchange::OtherKey);
+    assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::GrantRejected);
+}
+
+#[test]
+fn a_platform_vouches_for_its_workload_once() {
+    let mut rig = workload(WorkloadToken::ByTheBook);
+    works(&mut rig);
+    assert_eq!((rig.count(Purpose::Token), rig.count(Purpose::Registration)), (1, 0));
+    rig.now += 3600;
+    vouch(&mut rig);
+    works(&mut rig);
+    assert_eq!(rig.count(Purpose::Token), 2);
+}
+
+#[test]
+fn a_workload_tries_once_and_nothing_else_instead() {
+    for (token, kind, sent) in [
+        (WorkloadToken::Expired, Kind::AssertionUnusable, 0),
+        (WorkloadToken::OtherAudience, Kind::AssertionUnusable, 0),
+        (WorkloadToken::OtherKey, Kind::GrantRejected, 1),
+    ] {
+        let mut rig = workload(token);
+        let failure = rig.call("tools/list", None).unwrap_err();
+        assert_eq!((failure.kind(), rig.count(Purpose::Token)), (kind, sent), "{token:?}: {failure:#}");
+        // The next request is told the same for a while.
+        let again = rig.call("tools/list", None).unwrap_err();
+        assert_eq!((again.kind(), again.retry_at.is_some(), rig.count(Purpose::Token)), (kind, true, sent));
+        // A person who insists is heard.
+        rig.world.dials_mut().workload = Some(Workload::default());
+        vouch(&mut rig);
+        rig.log_in().unwrap();
+    }
+}
+
+#[test]
+fn nobody_who_vouches_is_a_typed_failure() {
+    for mut rig in [workload(WorkloadToken::ByTheBook), enterprise(TokenExchange::ByTheBook)] {
+        rig.assertions.clear();
+        let failure = rig.call("tools/list", None).unwrap_err();
+        assert_eq!((failure.kind(), rig.count(Purpose::Token)), (Kind::AssertionUnusable, 0));
+    }
+}
+
+#[test]
+fn a_token_endpoint_that_is_down_is_left_alone_for_a_while() {
+    let mut rig = by_secret("client_secret_basic");
+    let what = Trouble::RetryAfter(503, 60);
+    rig.world.dials_mut().faults = vec![Fault { purpose: Purpose::Token, nth: 1, what }];
+    let failure = rig.call("tools/list", None).unwrap_err();
+    assert_eq!((failure.retry(), failure.retry_at.unwrap().as_secs()), (Retry::Later, rig.now + 60));
+    rig.call("tools/list", None).unwrap_err();
+    assert_eq!(rig.count(Purpose::Token), 1);
+    rig.now += 60;
+    works(&mut rig);
+}
+
+#[test]
+fn a_client_that_is_not_configured_cannot_act_for_itself() {
+    let dials = Dials { client_credentials: Some(ClientCredentials::default()), ..Dials::default() };
+    let mut rig = Rig::with(dials, |config| config.grant_type(GrantType::ClientCredentials));
+    assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::NoClient);
+    assert_eq!(rig.count(Purpose::Registration), 0);
+    // Nor at another server than its own.
+    let mut rig = Rig::with(Dials::default(), |config| {
+        let client = Preregistered::new("https://other.example", "service").secret("service-secret");
+        config
+            .preregistered(client.method(AuthMethod::ClientSecretPost))
+            .grant_type(GrantType::ClientCredentials)
+    });
+    assert!(rig.call("tools/list", None).is_err());
+    assert_eq!(rig.count(Purpose::Token), 0);
+}
