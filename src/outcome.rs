@@ -108,11 +108,12 @@ impl fmt::Debug for Authorized {
 pub enum TokenSource {
     /// It stood in the store, or was there already.
     Kept,
-    /// By a refresh token.
+    /// By the record alone, without discovery: with a refresh token or, where no person is needed, with the same grant
+    /// again.
     Refreshed,
     /// By a person's consent.
     LoggedIn,
-    /// By a grant that needs nobody's consent.
+    /// By a grant that needs nobody's consent, after discovery.
     Granted,
 }
 

@@ -123,6 +123,7 @@ fn a_client_gets_tokens_with_its_own_credentials_and_again_when_they_end() {
         rig.now += 3600;
         works(&mut rig);
         assert_eq!(rig.world.exchanges().len() - before, 2, "a token and the request");
+        assert_eq!(rig.auth.authorized().unwrap().source, TokenSource::Refreshed);
         // A new process with the record, too.
         rig.now += 3600;
         let client = Preregistered::new(ISSUER, "service").secret("service-secret");
