@@ -1,6 +1,7 @@
 //! What a machine is made with.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -210,6 +211,21 @@ impl Config {
         Key { server: self.server.clone(), account: self.account.clone() }
     }
 
+    /// Whether there is a key, so that somebody must answer [`Action::Sign`](crate::Action::Sign).
+    pub fn needs_signer(&self) -> bool {
+        self.key_of_client().is_some() || self.key_of_proofs().is_some()
+    }
+
+    /// Whether tokens are obtained by assertions, so that somebody must answer [`Action::Supply`](crate::Action::Supply).
+    pub fn needs_assertions(&self) -> bool {
+        matches!(self.flow(), GrantType::EnterpriseManaged(_) | GrantType::WorkloadIdentity)
+    }
+
+    /// How long one exchange, or one signature, may take: [`Policy::exchange_time`](crate::Policy).
+    pub fn exchange_time(&self) -> Duration {
+        self.policies().exchange_time
+    }
+
     pub(crate) fn flow(&self) -> &GrantType {
         &self.grant_type
     }
@@ -339,7 +355,7 @@ impl Config {
         let mut secrets = self.initial_access_tokens.iter().chain(&self.software_statements);
         secrets.try_for_each(|(issuer, _)| check_issuer(issuer))?;
         for (place, client) in self.preregistered.iter().enumerate() {
-            client.check()?;
+            client.check(&self.grant_type, self.client_key.as_ref())?;
             if self.preregistered.iter().take(place).any(|before| before.issuer == client.issuer) {
                 let issuer = client.issuer.as_deref().unwrap_or("no issuer");
                 return Err(refuse(
@@ -349,6 +365,8 @@ impl Config {
                 ));
             }
         }
+        self.grant_type.check(self.client_key.as_ref())?;
+        self.client_key.as_ref().map_or(Ok(()), ClientKey::check)?;
         if http::HeaderValue::from_str(&self.protocol_version).is_err() {
             return Err(refuse(
                 "MCP 2026-07-28, protocol version header",

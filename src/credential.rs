@@ -4,8 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
-use crate::base::guard::Shown;
+use crate::base::guard::{self, Shown};
 use crate::base::scope::Scopes;
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
@@ -93,6 +94,20 @@ pub struct AuthorizationServer {
     pub iss_parameter_supported: bool,
     /// Whether it was found by the fallbacks of MCP 2025-03-26.
     pub legacy: bool,
+}
+
+impl AuthorizationServer {
+    /// Whether all that it is sent goes to the origin of its issuer: who speaks there speaks for it in any case.
+    pub(crate) fn is_at_home(&self) -> bool {
+        let Ok(issuer) = Url::parse(&self.issuer) else { return false };
+        let others = [
+            &self.revocation_endpoint,
+            &self.pushed_authorization_request_endpoint,
+            &self.device_authorization_endpoint,
+        ];
+        let mut endpoints = others.into_iter().flatten().chain([&self.token_endpoint]);
+        endpoints.all(|url| Url::parse(url).is_ok_and(|url| guard::same_origin(&url, &issuer)))
+    }
 }
 
 /// A grant: tokens, whose they are, where they came from and what they are for.

@@ -77,6 +77,7 @@ fn retry(kind: Kind) -> Retry {
         | Kind::UnexpectedStatus
         | Kind::OutcomeUnknown
         | Kind::NonceRequired
+        | Kind::Unsupplied
         | Kind::SigningFailed
         | Kind::StoreFailed
         | Kind::StoreBusy => Retry::Later,
@@ -125,6 +126,7 @@ fn advice(kind: Kind) -> &'static str {
         Kind::OutcomeUnknown => {
             "Try again; if the server has taken the token already, a new login will be needed."
         }
+        Kind::Unsupplied => "Check whoever supplies the assertion, then try again.",
         Kind::SigningFailed => "Check whoever holds the key, then try again.",
         Kind::StoreBusy => {
             "Another process is renewing this grant; try again, or end that process if it hangs."

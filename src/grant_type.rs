@@ -2,8 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::breach::{Breach, Kind};
+use crate::base::guard::{Guard, Reach};
 use crate::base::secret::Secret;
+use crate::preregistered::{check_client_id, check_issuer};
 use crate::wire::client::AuthMethod;
+use crate::wire::client_key::ClientKey;
 use crate::wire::jwk::PublicJwk;
 use crate::wire::jws::Algorithm;
 use crate::wire::token::SubjectTokenType;
@@ -31,6 +35,16 @@ impl GrantType {
     pub fn needs_person(&self) -> bool {
         matches!(self, Self::AuthorizationCode | Self::DeviceCode)
     }
+
+    /// Judges what is configured with it. `key` is the one with which the client authenticates.
+    pub(crate) fn check(&self, key: Option<&ClientKey>) -> Result<(), Breach> {
+        match self {
+            Self::EnterpriseManaged(provider) => provider.check(key),
+            Self::AuthorizationCode | Self::DeviceCode | Self::ClientCredentials | Self::WorkloadIdentity => {
+                Ok(())
+            }
+        }
+    }
 }
 
 /// The identity provider of an organisation. It is configured, never discovered: it is shown the person's identity
@@ -46,7 +60,9 @@ pub struct IdentityProvider {
     pub client_id: String,
     /// The client secret.
     pub client_secret: Option<Secret>,
-    /// How the client authenticates there.
+    /// How the client authenticates there. With [`AuthMethod::PrivateKeyJwt`] it signs with
+    /// [`Config::client_key`](crate::Config::client_key) and the first of its algorithms, since nothing says which of
+    /// them the identity provider takes.
     pub method: AuthMethod,
     /// What kind of identity assertion is exchanged.
     pub subject_token_type: SubjectTokenType,
@@ -69,15 +85,17 @@ impl IdentityProvider {
         }
     }
 
-    /// The same, with a client secret that is shown by Basic.
+    /// The same, with a client secret that is shown by Basic, unless another method was named.
     #[must_use]
     pub fn secret(mut self, secret: impl Into<Secret>) -> Self {
         self.client_secret = Some(secret.into());
-        self.method = AuthMethod::ClientSecretBasic;
+        if self.method == AuthMethod::None {
+            self.method = AuthMethod::ClientSecretBasic;
+        }
         self
     }
 
-    /// The same, with this client authentication method.
+    /// The same, with this client authentication method ([`Self::method`](#structfield.method)).
     #[must_use]
     pub fn method(mut self, method: AuthMethod) -> Self {
         self.method = method;
@@ -89,6 +107,29 @@ impl IdentityProvider {
     pub fn exchanges(mut self, subject_token_type: SubjectTokenType) -> Self {
         self.subject_token_type = subject_token_type;
         self
+    }
+
+    fn check(&self, key: Option<&ClientKey>) -> Result<(), Breach> {
+        let refuse = |clause, expected: String, got: String| {
+            Err(Breach::new(Kind::Configuration, clause, expected, got))
+        };
+        check_issuer(&self.issuer)?;
+        if let Err(refused) = Guard::new(Reach::Any).check(&self.token_endpoint) {
+            let expected = "the URL of the identity provider's token endpoint".to_owned();
+            return refuse("RFC 6749 §3.2", expected, refused.to_string());
+        }
+        check_client_id(&self.client_id)?;
+        let method = self.method.as_str();
+        if self.method.needs_secret() && self.client_secret.is_none() {
+            let expected = format!("a client secret for {method} at the identity provider");
+            return refuse("RFC 6749 §2.3", expected, "none".to_owned());
+        }
+        if self.method == AuthMethod::PrivateKeyJwt && key.is_none() {
+            let expected =
+                format!("a key of the client (`Config::client_key`) for {method} at the identity provider");
+            return refuse("RFC 7523 §2.2", expected, "none".to_owned());
+        }
+        Ok(())
     }
 }
 

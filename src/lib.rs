@@ -78,6 +78,10 @@
 //!   has nothing to do.
 //! - Say of a refusal which token the request carried, and how often it was refused before ([`Challenge::of`]), and
 //!   send the request again a limited number of times.
+//! - Where there is a key: answer [`Action::Sign`]; ask [`Authorizer::prove`] before each request with a bound token; and hand
+//!   in as [`Event::Nonce`] the nonce that comes with any answer of the MCP server.
+//! - Where the grant wants it: answer [`Action::Supply`] with what the identity provider or the platform asserts, and put the
+//!   code of [`Action::Show`] before the person as it stands. `Show` has no answer but that it cannot be shown.
 //! - Call `poll` after every `handle` until it gives [`Action::Wait`]; call `handle` with [`Event::Tick`] when the
 //!   wait is over. **Whoever gets `Wait` has done everything.**
 //!
@@ -122,12 +126,13 @@
 //! # Scope
 //!
 //! MCP 2025-11-25 and 2026-07-28, and the fallbacks of 2025-03-26 where a server has no metadata at all: the
-//! authorization code grant with PKCE, refresh tokens, step-up, logout; and the extensions: client credentials,
-//! enterprise-managed authorization, workload identity, DPoP. Strict by default; what a real server needs beyond
-//! that is a named value of [`IssuerPolicy`], for that issuer alone.
+//! authorization code grant with PKCE, pushed authorization requests (RFC 9126), refresh tokens, step-up, logout; device
+//! authorization (RFC 8628); and the extensions: client credentials, enterprise-managed authorization, workload identity,
+//! DPoP. Strict by default; what a real server needs beyond that is a named value of [`IssuerPolicy`], for that issuer
+//! alone.
 //!
-//! Out of scope: the server's side, private keys, token introspection and the contents of tokens, and everything with a network,
-//! a disk or a person in it.
+//! Out of scope: the server's side, private keys, token introspection and the contents of access tokens, and everything with a
+//! network, a disk or a person in it.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![cfg_attr(

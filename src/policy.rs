@@ -174,7 +174,8 @@ pub enum ResourceIndicator {
 #[serde(default)]
 #[non_exhaustive]
 pub struct ScopeRule {
-    /// Exactly these, whatever the server says. A step-up adds what it is challenged for, and what was asked before.
+    /// Exactly these, whatever the server says. A step-up adds what it is challenged for, and what was asked before; but
+    /// not where nobody is asked for consent ([`GrantType`](crate::GrantType)), for there this is the only bound.
     pub only: Option<Scopes>,
     /// These besides what the server says.
     pub also: Scopes,
@@ -224,6 +225,8 @@ pub struct ScopeSources<'a> {
     pub wanted: Option<&'a Scopes>,
     /// Whether this is a step-up: the challenge came for a grant that lacks what it names.
     pub step_up: bool,
+    /// Whether nobody is asked for consent, so that the server alone would decide what is asked for.
+    pub nobody: bool,
 }
 
 impl ScopeRule {
@@ -234,7 +237,9 @@ impl ScopeRule {
         let none = Scopes::new();
         let (asked, wanted) = (sources.asked.unwrap_or(&none), sources.wanted.unwrap_or(&none));
         let chosen = match &self.only {
-            Some(only) if sources.step_up => only.union(asked).union(sources.challenged.unwrap_or(&none)),
+            Some(only) if sources.step_up && !sources.nobody => {
+                only.union(asked).union(sources.challenged.unwrap_or(&none))
+            }
             Some(only) => only.clone(),
             None => asked.union(&self.named(sources)).union(&self.also).union(&self.offline(sources)),
         };

@@ -5,15 +5,18 @@ use serde::{Deserialize, Serialize};
 use crate::base::breach::{Breach, Kind};
 use crate::base::guard::{Guard, Reach};
 use crate::base::secret::Secret;
+use crate::grant_type::GrantType;
 use crate::wire::client::AuthMethod;
+use crate::wire::client_key::ClientKey;
 
 /// A client that was registered with an authorization server by other means.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Preregistered {
-    /// The issuer it is registered with. `None` binds it to the first authorization server to which it sends a code or its
-    /// secret, and as long as this machine lives or the store keeps the record of that to no other. Say the issuer where
-    /// it is known: otherwise the MCP server decides who it is. A client with a secret must say it, unless
+    /// The issuer it is registered with. `None` binds it to the first authorization server to which it sends a code, its
+    /// secret or what it signs, and as long as this machine lives or the store keeps the record of that to no other. Say
+    /// the issuer where it is known: otherwise the MCP server decides who it is. A client with a secret must say it, and so
+    /// must one that signs ([`Config::client_key`](crate::Config::client_key)) or whose grant needs no person, unless
     /// [`trusting_the_server_to_name_the_issuer`](Self::trusting_the_server_to_name_the_issuer).
     pub issuer: Option<String>,
     /// The client identifier.
@@ -22,7 +25,7 @@ pub struct Preregistered {
     pub client_secret: Option<Secret>,
     /// The client authentication method; `None` takes the best that the server lists.
     pub method: Option<AuthMethod>,
-    /// Whether the MCP server says who is shown the secret
+    /// Whether the MCP server says who is shown the secret and what the client signs
     /// ([`trusting_the_server_to_name_the_issuer`](Self::trusting_the_server_to_name_the_issuer)).
     #[serde(default)]
     pub server_names_issuer: bool,
@@ -52,7 +55,7 @@ impl Preregistered {
         self
     }
 
-    /// The same client with a secret. One that is [`unbound`](Self::unbound) cannot have any, but for
+    /// The same client with a secret. One that is [`unbound`](Self::unbound) cannot have any, but by
     /// [`trusting_the_server_to_name_the_issuer`](Self::trusting_the_server_to_name_the_issuer).
     #[must_use]
     pub fn secret(mut self, secret: impl Into<Secret>) -> Self {
@@ -60,10 +63,11 @@ impl Preregistered {
         self
     }
 
-    /// The same client, though it is [`unbound`](Self::unbound) and may have a secret: the MCP server says who is shown
-    /// the secret. Whatever authorization server it names first gets it, so whoever runs the MCP server, or has broken
-    /// into it, can have the secret. MCP asks for the opposite, that credentials are bound to the issuer they came from;
-    /// this is for a secret that is good for nothing but this one server, from somebody who cannot say whose it is.
+    /// The same client, though it is [`unbound`](Self::unbound) and may have a secret, a key or a grant that needs no
+    /// person: the MCP server says who is shown the secret, what the key signs and what is asserted. Whatever
+    /// authorization server it names first gets them, so whoever runs the MCP server, or has broken into it, can have
+    /// them. MCP asks for the opposite, that credentials are bound to the issuer they came from; this is for a client that
+    /// is good for nothing but this one server, from somebody who cannot say whose it is.
     #[must_use]
     pub fn trusting_the_server_to_name_the_issuer(mut self) -> Self {
         self.server_names_issuer = true;
@@ -72,25 +76,42 @@ impl Preregistered {
 }
 
 impl Preregistered {
-    pub(crate) fn check(&self) -> Result<(), Breach> {
+    /// Judges it beside the grant and the key that it is used with.
+    pub(crate) fn check(&self, grant: &GrantType, key: Option<&ClientKey>) -> Result<(), Breach> {
         self.issuer.as_deref().map_or(Ok(()), check_issuer)?;
-        if self.issuer.is_none() && self.client_secret.is_some() && !self.server_names_issuer {
-            // Otherwise whoever the MCP server names would be shown it.
-            let expected = "the issuer to which the client secret belongs (`Preregistered::new`)";
+        let signs = key.is_some() && self.method.is_none_or(|method| method == AuthMethod::PrivateKeyJwt);
+        let shown = match (&self.client_secret, signs, grant.needs_person()) {
+            (Some(_), ..) => Some("a secret and no issuer"),
+            (None, true, _) => Some("a key and no issuer"),
+            (None, false, false) => Some("a grant that needs no person and no issuer"),
+            (None, false, true) => None,
+        };
+        if let Some(got) = shown.filter(|_| self.issuer.is_none() && !self.server_names_issuer) {
+            // Otherwise whoever the MCP server names would be shown it, or what is signed with it.
+            let expected = "the issuer to which the client belongs (`Preregistered::new`)";
             let clause = "MCP 2026-07-28, authorization server binding";
-            return Err(Breach::new(Kind::Configuration, clause, expected, "a secret and no issuer"));
+            return Err(Breach::new(Kind::Configuration, clause, expected, got));
         }
-        if !is_client_id(&self.client_id) {
-            let expected = "a client identifier of printable ASCII characters";
-            return Err(Breach::new(
-                Kind::Configuration,
-                "RFC 6749 appendix A.1",
-                expected,
-                "something else",
-            ));
+        let is_public = self.method == Some(AuthMethod::None) || (self.client_secret.is_none() && !signs);
+        if *grant == GrantType::ClientCredentials && is_public {
+            return Err(not_alone());
         }
-        Ok(())
+        check_client_id(&self.client_id)
     }
+}
+
+/// A public client does not act for itself.
+pub(crate) fn not_alone() -> Breach {
+    let expected = "a client with a secret or a key, for client credentials";
+    Breach::new(Kind::Configuration, "RFC 6749 §4.4", expected, "a public client")
+}
+
+pub(crate) fn check_client_id(text: &str) -> Result<(), Breach> {
+    if is_client_id(text) {
+        return Ok(());
+    }
+    let expected = "a client identifier of printable ASCII characters";
+    Err(Breach::new(Kind::Configuration, "RFC 6749 appendix A.1", expected, "something else"))
 }
 
 /// Whether the text can be a client identifier (RFC 6749 appendix A.1).

@@ -77,7 +77,7 @@ fn a_planted_record_is_not_shown_the_configured_secret() {
         // While its token lives it serves, and the trail says what it does not do.
         let mut rig = planted(spoil);
         assert_eq!(authorized(rig.run(Event::Restore).unwrap()).source, TokenSource::Kept);
-        assert!(rig.auth.trail().to_string().contains("does not hold the configured client secret"));
+        assert!(rig.auth.trail().to_string().contains("it is not renewed by the record"));
         // Where more scope is wanted, or it is out, the issuer is asked where its endpoints are.
         rig.call("tools/call", Some("write_file")).unwrap();
         assert_eq!(rig.count(Purpose::ServerMetadata), 2);
@@ -144,7 +144,7 @@ fn a_snapshot_is_held_against_the_configuration() {
     }
     for (place, value, told) in [
         ("resource", json!("https://elsewhere.example/"), "another resource"),
-        ("client", json!({"secret": null}), "does not hold the client secret"),
+        ("client", json!({"secret": null}), "neither holds the client secret"),
         ("client", json!({"id": "another"}), "another client"),
         ("server", json!({"legacy": true}), "policy refuses"),
     ] {

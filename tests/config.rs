@@ -4,12 +4,16 @@ mod support;
 
 use std::time::Duration;
 
+use mcp_auth::wire::jws::Algorithm;
 use mcp_auth::wire::server_metadata::IssuerMatch;
 use mcp_auth::{
-    Authorizer, ClientMetadata, Config, GrantType, IssuerPolicy, Kind, Policy, Preregistered, Seed, Verdict,
+    AuthMethod, Authorizer, ClientKey, ClientMetadata, Config, GrantType, IdentityProvider, IssuerPolicy,
+    Kind, Policy, Preregistered, Seed, Verdict,
 };
-use mcp_auth_testbed::{AuthorizationServers, ClientCredentials, Dials, PreRegistered};
-use support::{REDIRECT, Rig};
+use mcp_auth_testbed::{
+    AuthorizationServers, ClientCredentials, Dials, PreRegistered, Purpose, Workload, WorkloadToken,
+};
+use support::{CLIENT_KEY, REDIRECT, Rig, public, signer};
 
 fn config() -> Config {
     Config::new("https://mcp.example/mcp", "Test", REDIRECT)
@@ -67,6 +71,165 @@ fn what_cannot_be_used_is_refused_at_once() {
         assert!(!refused.to_string().contains("hush"), "{name}: {refused}");
     }
     Authorizer::new(config(), Seed::new([1; 32])).unwrap();
+}
+
+fn refused(name: &str, bad: Config) {
+    let refused = Authorizer::new(bad, Seed::new([1; 32])).map(|_| ()).expect_err(name);
+    assert!(matches!(refused.kind, Kind::Configuration) && !refused.clause.is_empty(), "{name}: {refused}");
+    assert!(!refused.to_string().contains("hush"), "{name}: {refused}");
+}
+
+fn taken(name: &str, good: Config) {
+    Authorizer::new(good, Seed::new([1; 32])).unwrap_or_else(|refused| panic!("{name}: {refused}"));
+}
+
+fn provider() -> IdentityProvider {
+    IdentityProvider::new("https://idp.example", "https://idp.example/token", "at-the-idp")
+}
+
+fn managed(provider: IdentityProvider) -> Config {
+    config().grant_type(GrantType::EnterpriseManaged(Box::new(provider)))
+}
+
+#[test]
+fn an_identity_provider_that_cannot_be_asked_is_refused_at_once() {
+    let key = || ClientKey::new([Algorithm::EdDsa]);
+    let other = |issuer: &str, endpoint: &str, id: &str| managed(IdentityProvider::new(issuer, endpoint, id));
+    let endpoint = "https://idp.example/token";
+    for (name, bad) in [
+        ("an issuer that is no URL", other("idp.example", endpoint, "id")),
+        ("an issuer in the clear", other("http://idp.example", endpoint, "id")),
+        ("an endpoint that is no URL", other("https://idp.example", "/token", "id")),
+        ("an endpoint in the clear", other("https://idp.example", "http://idp.example/token", "id")),
+        ("an endpoint with a password", other("https://idp.example", "https://a:hush@idp.example/", "id")),
+        ("no identifier", other("https://idp.example", endpoint, "")),
+        ("an identifier with a control", other("https://idp.example", endpoint, "a\nb")),
+        ("Basic without a secret", managed(provider().method(AuthMethod::ClientSecretBasic))),
+        ("post without a secret", managed(provider().method(AuthMethod::ClientSecretPost))),
+        ("a signature without a key", managed(provider().method(AuthMethod::PrivateKeyJwt))),
+    ] {
+        refused(name, bad);
+    }
+    taken("a public client", managed(provider()));
+    taken("a loopback host", other("http://127.0.0.1:1", "http://127.0.0.1:1/token", "id"));
+    taken("a secret", managed(provider().secret("hush-hush")));
+    taken("a key", managed(provider().method(AuthMethod::PrivateKeyJwt)).client_key(key()));
+}
+
+#[test]
+fn a_secret_does_not_undo_the_method_that_was_named() {
+    let method = |provider: IdentityProvider| provider.method;
+    assert_eq!(method(provider().secret("hush-hush")), AuthMethod::ClientSecretBasic);
+    let post = AuthMethod::ClientSecretPost;
+    assert_eq!(method(provider().method(post).secret("hush-hush")), post);
+    assert_eq!(method(provider().secret("hush-hush").method(post)), post);
+}
+
+#[test]
+fn a_key_that_cannot_sign_is_refused_at_once() {
+    let keyed = |key| config().client_key(key);
+    let half = || public(&CLIENT_KEY);
+    refused("no algorithm", keyed(ClientKey::new([])));
+    refused("another algorithm", keyed(ClientKey::new([Algorithm::Es256]).public(half())));
+    let both = ClientKey::new([Algorithm::EdDsa, Algorithm::Rs256]);
+    refused("one algorithm that fits and one that does not", keyed(both.public(half())));
+    refused("no name", keyed(ClientKey::new([Algorithm::EdDsa]).key_id("")));
+    refused("a name with a control", keyed(ClientKey::new([Algorithm::EdDsa]).key_id("a\r\nb")));
+    taken(
+        "a key",
+        keyed(ClientKey::new([Algorithm::EdDsa, Algorithm::Ed25519]).key_id("k 1").public(half())),
+    );
+}
+
+#[test]
+fn a_public_client_does_not_act_for_itself() {
+    let alone =
+        |client: Preregistered| config().preregistered(client).grant_type(GrantType::ClientCredentials);
+    let client = || Preregistered::new("https://as.example", "service");
+    refused("neither secret nor key", alone(client()));
+    refused("a secret that is not shown", alone(client().secret("hush-hush").method(AuthMethod::None)));
+    taken("a secret", alone(client().secret("hush-hush")));
+    taken("a key", alone(client()).client_key(ClientKey::new([Algorithm::EdDsa])));
+    // Where the policy for the issuer makes it one, that is seen when the client is chosen.
+    let clients =
+        vec![PreRegistered::confidential("service", "service-secret", "client_secret_basic", REDIRECT)];
+    let dials = Dials { clients, client_credentials: Some(ClientCredentials::default()), ..Dials::default() };
+    let mut rig = Rig::with(dials, |config| {
+        config
+            .preregistered(client().secret("service-secret"))
+            .issuer("https://as.example", IssuerPolicy::with(|it| it.auth_method = Some(AuthMethod::None)))
+            .grant_type(GrantType::ClientCredentials)
+    });
+    let failure = rig.call("tools/list", None).unwrap_err();
+    assert_eq!((failure.kind(), failure.breach.clause.as_ref()), (Kind::Configuration, "RFC 6749 §4.4"));
+    assert_eq!(rig.count(Purpose::Token), 0);
+}
+
+#[test]
+fn what_a_client_signs_is_not_shown_to_whom_the_server_names() {
+    let key = || ClientKey::new([Algorithm::EdDsa]);
+    let unbound = || config().preregistered(Preregistered::unbound("id"));
+    refused("a key and no issuer", unbound().client_key(key()));
+    refused("a workload's client and no issuer", unbound().grant_type(GrantType::WorkloadIdentity));
+    let managed = GrantType::EnterpriseManaged(Box::new(provider()));
+    refused("an organisation's client and no issuer", unbound().grant_type(managed));
+    taken("a person's client", unbound());
+    taken("a person's client elsewhere", unbound().grant_type(GrantType::DeviceCode));
+    let public = Preregistered::unbound("id").method(AuthMethod::None);
+    taken("a client that does not use the key", config().preregistered(public).client_key(key()));
+    let trusting =
+        || config().preregistered(Preregistered::unbound("id").trusting_the_server_to_name_the_issuer());
+    taken("a key", trusting().client_key(key()).grant_type(GrantType::ClientCredentials));
+    taken("a workload", trusting().grant_type(GrantType::WorkloadIdentity));
+}
+
+/// The first authorization server that is shown a signature is the only one.
+#[test]
+fn a_server_that_is_trusted_with_them_names_who_is_shown_signatures_once() {
+    let dials = Dials {
+        clients: vec![PreRegistered::with_key("service", CLIENT_KEY.public_jwk(), REDIRECT)],
+        client_credentials: Some(ClientCredentials::default()),
+        auth_methods: Some(vec!["private_key_jwt".to_owned()]),
+        ..Dials::default()
+    };
+    let mut rig = Rig::with(dials, |config| {
+        let key = ClientKey::new([Algorithm::EdDsa]).key_id(public(&CLIENT_KEY).thumbprint());
+        config
+            .preregistered(Preregistered::unbound("service").trusting_the_server_to_name_the_issuer())
+            .client_key(key)
+            .grant_type(GrantType::ClientCredentials)
+    });
+    rig.signer = Some(Box::new(|sign| sign.fail("not now")));
+    assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::SigningFailed);
+    let said = |verdict| rig.auth.trail().entries().iter().any(|entry| entry.verdict == verdict);
+    assert!(said(Verdict::Deviation), "{}", rig.auth.trail());
+    rig.signer = signer();
+    rig.world.dials_mut().authorization_servers = AuthorizationServers::SecondOnly;
+    assert_eq!(rig.log_in().unwrap_err().kind(), Kind::ClientBoundElsewhere);
+    rig.world.dials_mut().authorization_servers = AuthorizationServers::One;
+    rig.log_in().unwrap();
+}
+
+/// There is nobody whom an assertion would be about.
+#[test]
+fn a_workload_without_a_client_authenticates_with_nothing() {
+    for policy in [None, Some(AuthMethod::PrivateKeyJwt)] {
+        let workload = Workload { token: WorkloadToken::ByTheBook, ..Workload::default() };
+        let methods = ["none", "private_key_jwt"].map(str::to_owned).to_vec();
+        let dials = Dials { workload: Some(workload), auth_methods: Some(methods), ..Dials::default() };
+        let mut rig = Rig::with(dials, |config| {
+            config
+                .client_key(ClientKey::new([Algorithm::EdDsa]))
+                .issuer("https://as.example", IssuerPolicy::with(|it| it.auth_method = policy))
+                .grant_type(GrantType::WorkloadIdentity)
+        });
+        rig.assertions = vec![rig.world.workload_token(rig.now).unwrap(); 4];
+        rig.signer = Some(Box::new(|_| panic!("there is nothing to sign")));
+        assert_eq!(rig.call("tools/list", None).unwrap().status(), 200, "{}", rig.auth.trail());
+        rig.now += 3600;
+        rig.assertions = vec![rig.world.workload_token(rig.now).unwrap(); 4];
+        assert_eq!(rig.call("tools/list", None).unwrap().status(), 200, "{}", rig.auth.trail());
+    }
 }
 
 /// The watch looks at the `Debug` of everything that this run makes.

@@ -2,9 +2,18 @@
 
 mod support;
 
-use mcp_auth::{Action, Config, Event, GrantType, Kind, TokenSource};
-use mcp_auth_testbed::{Confirmation, Device, Dials, Fault, Person as Scripted, Purpose, Trouble};
-use support::Rig;
+use std::time::Duration;
+
+use http::StatusCode;
+use mcp_auth::wire::device::DeviceAuthorization;
+use mcp_auth::{
+    Action, Challenge, Config, Event, Failure, Generation, GrantType, Guard, Kind, Outcome, Policy,
+    Preregistered, Reach, Retry, Timestamp, TokenSource,
+};
+use mcp_auth_testbed::{
+    Confirmation, Device, Dials, Fault, Person as Scripted, PreRegistered, Purpose, RefreshTokens, Trouble,
+};
+use support::{REDIRECT, Rig};
 
 fn device(config: Config) -> Config {
     config.grant_type(GrantType::DeviceCode)
@@ -15,8 +24,12 @@ fn rig(dials: Device) -> Rig {
 }
 
 /// A login in which the person decides once the machine has asked so often.
-fn logs_in(rig: &mut Rig) -> Result<mcp_auth::Outcome, Box<mcp_auth::Failure>> {
-    rig.tell(Event::LogIn { scopes: Default::default() });
+fn logs_in(rig: &mut Rig) -> Result<Outcome, Box<Failure>> {
+    runs(rig, Event::LogIn { scopes: Default::default() })
+}
+
+fn runs(rig: &mut Rig, begin: Event) -> Result<Outcome, Box<Failure>> {
+    rig.tell(begin);
     for _ in 0..400 {
         match rig.poll() {
             Action::Wait(until) => {
@@ -89,14 +102,145 @@ fn each_end_is_a_typed_failure() {
     assert_eq!(failure.kind(), Kind::Unsupported);
 }
 
+/// A login in which the first question fails so: how long it took.
+fn takes(dials: Device, consent_time: u64, what: Trouble) -> u64 {
+    let policy = Policy::with(|it| it.consent_time = Duration::from_secs(consent_time));
+    let dials = Dials { device: Some(dials), ..Dials::default() };
+    let mut rig = Rig::with(dials, |config| device(config).policy(policy));
+    rig.world.dials_mut().faults = vec![Fault { purpose: Purpose::Token, nth: 1, what: what.clone() }];
+    let begun = rig.now;
+    logs_in(&mut rig).unwrap_or_else(|failure| panic!("{what:?}: {failure:#}"));
+    assert_eq!(rig.shown.len(), 1);
+    rig.now - begun
+}
+
 #[test]
 fn what_passes_by_itself_is_asked_again_more_slowly() {
     for what in [Trouble::Drop, Trouble::Status(503), Trouble::Status(429), Trouble::Html] {
-        let mut rig = rig(at_poll(2));
-        rig.world.dials_mut().faults = vec![Fault { purpose: Purpose::Token, nth: 1, what: what.clone() }];
-        logs_in(&mut rig).unwrap_or_else(|failure| panic!("{what:?}: {failure:#}"));
-        assert_eq!(rig.shown.len(), 1);
+        // Five seconds, and then ten.
+        assert_eq!(takes(at_poll(1), 600, what.clone()), 15, "{what:?}");
+        // Up to a minute, but never more often than the server said.
+        let (forty, long) = (Device { interval: 40, ..at_poll(1) }, Device { interval: 300, ..at_poll(1) });
+        assert_eq!(takes(forty, 600, what.clone()), 100, "{what:?}");
+        let long = Device { expires_in: 1800, ..long };
+        assert_eq!(takes(long, 1800, what.clone()), 600, "{what:?}");
     }
+}
+
+#[test]
+fn a_server_that_says_when_to_ask_again_is_not_asked_before() {
+    assert_eq!(takes(at_poll(1), 600, Trouble::RetryAfter(503, 100)), 105);
+    // What it says does not make the questions come faster.
+    assert_eq!(takes(at_poll(1), 600, Trouble::RetryAfter(429, 1)), 15);
+}
+
+#[test]
+fn a_person_has_as_long_as_policy_says_and_no_longer() {
+    for (expires_in, consent_time, seconds) in [(60, 600, 60), (1800, 90, 90), (86_400, 3600, 3600)] {
+        let policy = Policy::with(|it| it.consent_time = Duration::from_secs(consent_time));
+        let never =
+            Device { confirmation: Confirmation::Never, expires_in, interval: 7, ..Device::default() };
+        let dials = Dials { device: Some(never), ..Dials::default() };
+        let mut rig = Rig::with(dials, |config| device(config).policy(policy));
+        let begun = rig.now;
+        rig.tell(Event::LogIn { scopes: Default::default() });
+        let failure = loop {
+            match rig.poll() {
+                Action::Show(show) => assert_eq!(show.until().as_secs(), begun + seconds),
+                Action::Wait(until) => {
+                    rig.now = until.unwrap().as_secs();
+                    rig.tell(Event::Tick);
+                }
+                Action::Finish(outcome) => break outcome.unwrap_err(),
+                action => {
+                    if let Some(event) = rig.answer(action) {
+                        rig.tell(event);
+                    }
+                }
+            }
+        };
+        assert_eq!((failure.kind(), rig.now - begun), (Kind::ConsentTimedOut, seconds));
+    }
+    // However long the server wants to be left alone.
+    let mut rig = rig(Device { expires_in: 60, ..at_poll(1) });
+    let what = Trouble::RetryAfter(503, 3000);
+    rig.world.dials_mut().faults = vec![Fault { purpose: Purpose::Token, nth: 1, what }];
+    let begun = rig.now;
+    assert_eq!(logs_in(&mut rig).unwrap_err().kind(), Kind::ConsentTimedOut);
+    assert_eq!(rig.now - begun, 60);
+}
+
+#[test]
+fn no_server_shows_codes_without_end() {
+    let policy = Policy::with(|it| it.logins_per_hour = 2);
+    let dials = Dials { device: Some(at_poll(1)), refresh_tokens: RefreshTokens::Never, ..Dials::default() };
+    let mut rig = Rig::with(dials, |config| device(config).policy(policy));
+    let challenged = |refused: Option<Generation>| {
+        let fields = http::HeaderMap::from_iter([(
+            http::header::WWW_AUTHENTICATE,
+            "Bearer error=\"invalid_token\"".parse().unwrap(),
+        )]);
+        Event::Challenged(Challenge::of(StatusCode::UNAUTHORIZED, &fields, refused, 0).unwrap())
+    };
+    let mut refused = 0;
+    for _ in 0..10 {
+        rig.now += 60;
+        let generation = rig.auth.authorized().map(|it| it.generation);
+        match runs(&mut rig, challenged(generation)) {
+            Ok(_) => {}
+            Err(failure) => {
+                assert_eq!((failure.kind(), failure.retry()), (Kind::TooManyLogins, Retry::LogIn));
+                refused += 1;
+            }
+        }
+    }
+    assert_eq!((rig.shown.len(), refused), (2, 8));
+    // A person who wants to may.
+    logs_in(&mut rig).unwrap();
+}
+
+/// Only a client that registered itself can do so anew.
+#[test]
+fn a_client_that_is_not_known_is_mended_by_whoever_made_it() {
+    let unknown = || (401, r#"{"error":"invalid_client"}"#.to_owned());
+    for place in ["https://as.example/device_authorization", "https://as.example/token"] {
+        let clients = vec![PreRegistered::public("by-hand", REDIRECT)];
+        let dials = Dials { device: Some(at_poll(1)), clients, ..Dials::default() };
+        let configured = |config: Config| {
+            device(config).preregistered(Preregistered::new("https://as.example", "by-hand"))
+        };
+        let mut rig = Rig::with(dials.clone(), configured);
+        rig.instead = Some(support::at(place, move |_| unknown()));
+        let failure = logs_in(&mut rig).unwrap_err();
+        assert_eq!(
+            (failure.kind(), failure.retry()),
+            (Kind::Configuration, Retry::AfterChange),
+            "{failure:#}"
+        );
+        assert_eq!(failure.breach.error.as_deref(), Some("invalid_client"));
+        assert!(failure.breach.to_string().contains("by-hand"), "{failure:#}");
+        // Nothing is held against it when it is known again.
+        rig.instead = None;
+        logs_in(&mut rig).unwrap();
+        assert_eq!(rig.count(Purpose::Registration), 0);
+
+        let mut rig = Rig::with(dials, device);
+        rig.instead = Some(support::at(place, move |_| unknown()));
+        assert_eq!(logs_in(&mut rig).unwrap_err().kind(), Kind::ClientRejected);
+        rig.instead = None;
+        logs_in(&mut rig).unwrap();
+        assert_eq!(rig.count(Purpose::Registration), 2);
+    }
+}
+
+#[test]
+fn the_codes_are_not_in_what_is_made_for_showing() {
+    let body = br#"{"device_code":"a-device-code-1","user_code":"WDJB-MJHT","expires_in":600,
+        "verification_uri":"https://as.example/device",
+        "verification_uri_complete":"https://as.example/device?user_code=WDJB-MJHT"}"#;
+    let read = DeviceAuthorization::read(200, body, Timestamp::from_secs(1), &Guard::new(Reach::Public));
+    let shown = format!("{:?}", read.unwrap());
+    assert!(shown.contains("as.example") && !shown.contains("WDJB") && !shown.contains("code-1"), "{shown}");
 }
 
 #[test]

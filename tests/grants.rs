@@ -6,12 +6,13 @@ use mcp_auth::wire::client::AuthMethod;
 use mcp_auth::wire::jws::Algorithm;
 use mcp_auth::wire::token::SubjectTokenType;
 use mcp_auth::{
-    ClientKey, ClientMetadata, Config, Event, GrantType, IdentityProvider, Kind, Legacy, Outcome, Policy,
-    Preregistered, Retry, TokenSource,
+    Action, Challenge, ClientKey, ClientMetadata, Config, Event, GrantType, IdentityProvider, Kind, Legacy,
+    Outcome, Policy, Preregistered, Retry, ScopeRule, Scopes, TokenSource,
 };
 use mcp_auth_testbed::{
     ClientAssertions, ClientCredentials, Dials, Enterprise, EnterpriseClient, Fault, PreRegistered, Purpose,
-    ResourceMetadata, ServerMetadata, Subject, TokenExchange, Trouble, Workload, WorkloadToken,
+    ResourceMetadata, ResourceValue, ServerMetadata, Subject, TokenExchange, Trouble, Workload,
+    WorkloadToken,
 };
 use serde_json::json;
 use support::{CLIENT_KEY, REDIRECT, Rig, authorized, signer};
@@ -133,6 +134,29 @@ fn a_client_gets_tokens_with_its_own_credentials_and_again_when_they_end() {
         assert_eq!(rig.world.exchanges().len() - before, 2);
         assert!(rig.store.values().all(|record| record.refresh_token.is_none()));
     }
+}
+
+/// A record can be older than the name of the resource. No login comes that would read the metadata again.
+#[test]
+fn a_resource_that_goes_by_another_name_now_is_asked_about() {
+    let mut rig = enterprise(TokenExchange::ByTheBook);
+    for rig in [&mut rig, &mut by_secret("client_secret_basic")] {
+        rig.world.dials_mut().resource = ResourceValue::Root;
+        works(rig);
+        rig.world.dials_mut().resource = Dials::default().resource;
+        rig.now += 3600;
+        works(rig);
+    }
+    let mut rig = by_secret("client_secret_basic");
+    works(&mut rig);
+    // Once: a server that knows no resource at all is not asked for ever.
+    rig.now += 3600;
+    rig.instead = Some(support::at("https://as.example/token", |_| {
+        (400, json!({"error": "invalid_target"}).to_string())
+    }));
+    let before = rig.world.exchanges().len();
+    assert_eq!(rig.run(Event::Restore).unwrap_err().breach.error.as_deref(), Some("invalid_target"));
+    assert_eq!(rig.world.exchanges().len() - before, 2, "metadata of the resource and of the server");
 }
 
 #[test]
@@ -338,7 +362,7 @@ fn nobody_who_vouches_is_a_typed_failure() {
     for mut rig in [workload(WorkloadToken::ByTheBook), enterprise(TokenExchange::ByTheBook)] {
         rig.assertions.clear();
         let failure = rig.call("tools/list", None).unwrap_err();
-        assert_eq!((failure.kind(), rig.count(Purpose::Token)), (Kind::AssertionUnusable, 0));
+        assert_eq!((failure.kind(), rig.count(Purpose::Token)), (Kind::Unsupplied, 0));
     }
 }
 
@@ -370,4 +394,97 @@ fn a_client_that_is_not_configured_cannot_act_for_itself() {
     });
     assert!(rig.call("tools/list", None).is_err());
     assert_eq!(rig.count(Purpose::Token), 0);
+}
+
+/// Nobody consents, so nobody would notice: tokens are not fetched without end for a server that takes none.
+#[test]
+fn a_resource_that_refuses_every_token_is_left_alone() {
+    let faults =
+        vec![Fault { purpose: Purpose::Mcp, nth: 0, what: Trouble::Answer(401, "text/plain", vec![]) }];
+    for mut rig in [by_secret("client_secret_basic"), by_key(Dials::default())] {
+        rig.world.dials_mut().faults.clone_from(&faults);
+        for _ in 0..20 {
+            assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::TokenRejected);
+        }
+        assert!(rig.count(Purpose::Token) <= 5, "{}", rig.count(Purpose::Token));
+    }
+}
+
+#[test]
+fn a_live_token_serves_on_while_another_cannot_be_had() {
+    let mut rig = by_secret("client_secret_basic");
+    works(&mut rig);
+    let trouble = Fault { purpose: Purpose::Token, nth: 0, what: Trouble::Status(503) };
+    rig.world.dials_mut().faults = vec![trouble];
+    // Near its end it is to be renewed.
+    rig.now += 3600 - 5;
+    works(&mut rig);
+    assert_eq!(rig.auth.authorized().unwrap().source, TokenSource::Granted);
+}
+
+/// Who asks for more than the server may have is the server, and nobody is there to say no.
+#[test]
+fn without_a_person_a_caller_bounds_the_scopes() {
+    for (only, reached) in [(None, true), (Some("files:read"), false)] {
+        let mut rig = by_secret("client_secret_basic");
+        let rule = ScopeRule::with(|it| it.only = only.map(|only| Scopes::parse(only).unwrap()));
+        let client = Preregistered::new(ISSUER, "service").secret("service-secret");
+        rig.restart(|config| {
+            config.preregistered(client).grant_type(GrantType::ClientCredentials).scopes(rule)
+        });
+        let answer = rig.call("tools/call", Some("write_file"));
+        assert_eq!(answer.is_ok_and(|answer| answer.status() == 200), reached, "{}", rig.auth.trail());
+    }
+}
+
+#[test]
+fn an_identity_provider_may_grant_less_than_was_asked_for() {
+    let mut rig = enterprise(TokenExchange::ByTheBook);
+    let enterprise = rig.world.dials_mut().enterprise.as_mut().unwrap();
+    enterprise.scopes = Some(vec!["files:read".to_owned()]);
+    rig.run(Event::LogIn { scopes: Scopes::parse("files:read files:write").unwrap() }).unwrap();
+    assert_eq!(rig.auth.authorized().unwrap().granted.to_string(), "files:read");
+}
+
+/// A renewal that spends nothing holds nothing.
+#[test]
+fn a_grant_that_needs_no_person_takes_no_lease() {
+    let mut rig = by_secret("client_secret_basic");
+    works(&mut rig);
+    rig.now += 3600;
+    rig.tell(Event::Restore);
+    loop {
+        match rig.poll() {
+            Action::Finish(outcome) => break drop(outcome.unwrap()),
+            Action::Load(load) => {
+                assert_eq!(load.exclusive(), None);
+                let event = rig.answer(Action::Load(load)).unwrap();
+                rig.tell(event);
+            }
+            action => {
+                if let Some(event) = rig.answer(action) {
+                    rig.tell(event);
+                }
+            }
+        }
+    }
+}
+
+/// While more scope is asked for, the token is refused besides: two ways to the same end are one too many.
+#[test]
+fn nothing_is_obtained_beside_an_attempt_that_needs_no_person() {
+    let mut rig = by_secret("client_secret_basic");
+    works(&mut rig);
+    let refused = Some(rig.auth.authorized().unwrap().generation);
+    let mut fields = http::HeaderMap::new();
+    fields.insert("www-authenticate", "Bearer error=\"insufficient_scope\"".parse().unwrap());
+    let more = Challenge::of(http::StatusCode::FORBIDDEN, &fields, refused, 0).unwrap();
+    let again = Challenge::of(http::StatusCode::UNAUTHORIZED, &http::HeaderMap::new(), refused, 0).unwrap();
+    rig.tell(Event::Challenged(more));
+    let load = rig.poll();
+    let found = rig.answer(load).unwrap();
+    rig.tell(found);
+    let Action::Send(_hangs) = rig.poll() else { panic!("{}", rig.auth.trail()) };
+    rig.tell(Event::Challenged(again));
+    let Action::Wait(_) = rig.poll() else { panic!("{}", rig.auth.trail()) };
 }

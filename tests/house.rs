@@ -101,7 +101,9 @@ fn sources() -> Vec<(String, String)> {
     let shown = |path: &Path| path.strip_prefix(&src).unwrap().to_str().unwrap().replace('\\', "/");
     let mut sources = Vec::new();
     let code = |path: &&PathBuf| {
-        path.extension().is_some_and(|ending| ending == "rs") && !path.ends_with("tests.rs")
+        path.extension().is_some_and(|ending| ending == "rs")
+            && !path.ends_with("tests.rs")
+            && !path.parent().is_some_and(|folder| folder.ends_with("tests"))
     };
     for path in files.iter().filter(code) {
         let (file, text) = (shown(path), fs::read_to_string(path).unwrap());
@@ -112,8 +114,8 @@ fn sources() -> Vec<(String, String)> {
     sources
 }
 
-/// What stands before the unit tests. They come last, in one module or a file `tests.rs`, so that nothing hides
-/// behind them or among them.
+/// What stands before the unit tests. They come last, in one module, or in a file `tests.rs` and its folder, so that
+/// nothing hides behind them or among them.
 fn own<'a>(file: &str, text: &'a str) -> &'a str {
     let (own, tests) = text.split_once("#[cfg(test)]\n").unwrap_or((text, "mod tests;\n"));
     let whole = tests.starts_with("mod tests {\n") && tests.find("\n}\n") == tests.len().checked_sub(3);

@@ -465,3 +465,17 @@ fn a_login_that_meets_another_record_is_newer_than_it() {
     assert!(written[0] < other.generation && written[1] > other.generation, "{written:?}");
     assert_eq!(rig.store[&key].generation, written[1]);
 }
+
+/// A driver that asks too late what to do is not told to do what is over.
+#[test]
+fn what_is_not_polled_in_time_is_not_asked_for() {
+    let mut rig = works(Dials::default());
+    rig.tell(Event::LogOut);
+    for _ in 0..2 {
+        rig.now += 600;
+        rig.tell(Event::Tick);
+        let polled = rig.poll();
+        let Action::Send(send) = polled else { panic!("{polled:?}\n{}", rig.auth.trail()) };
+        assert!(send.deadline() > rig.now());
+    }
+}

@@ -17,7 +17,10 @@ impl Authorizer {
     /// While a person is awaited the grant in use goes on: if it does not serve just now, and a renewal may mend that,
     /// it is renewed beside the attempt.
     pub(super) fn renew_beside(&mut self) {
-        let free = self.step.as_ref().is_some_and(Step::leaves_the_grant_alone) && self.renewal.is_none();
+        // Where there is no person, nothing takes long.
+        let waits = self.world.config.flow().needs_person();
+        let free =
+            waits && self.step.as_ref().is_some_and(Step::leaves_the_grant_alone) && self.renewal.is_none();
         let Some(grant) = self.grant.as_ref().filter(|_| free) else { return };
         let now = self.world.now;
         let mendable = self.world.may_renew(&grant.credential, now) || grant.is_to_be_offered(now);

@@ -7,7 +7,7 @@ use crate::base::seed::Seed;
 use crate::config::Config;
 use crate::credential::Key;
 use crate::snapshot::{Snapshot, VERSION};
-use crate::step::{Consenting, Step, fits};
+use crate::step::{Consenting, Step, fits, is_bound_here};
 
 const CLAUSE: &str = "mcp-auth, snapshot";
 
@@ -39,8 +39,13 @@ impl Authorizer {
         let terms = &consent.terms;
         let client = fits(world, &terms.resource, &terms.server, &terms.client);
         let client = client.and_then(|client| {
-            let proven = world.is_proven(&terms.server, &client);
-            proven.then_some(client).ok_or("it does not hold the client secret that is configured")
+            if !world.is_proven(&terms.server, &client) {
+                Err("it neither holds the client secret that is configured, nor are its endpoints the issuer's")
+            } else if !is_bound_here(world, terms.binding.as_ref()) {
+                Err("its tokens are not bound to the key that is configured")
+            } else {
+                Ok(client)
+            }
         });
         let client = client
             .map_err(|reason| refuse("a snapshot of this configuration".to_owned(), reason.to_owned()))?;

@@ -85,11 +85,15 @@ impl Authorizer {
         self.note_refusal(challenge.refused);
         let refused = self.grant.as_ref().filter(|grant| Some(grant.generation()) == challenge.refused);
         let source = refused.map(|grant| grant.source).filter(|_| challenge.retries > 0);
-        let haste = refused.map(|grant| {
+        // Where no person is needed a renewal is no better than what it renews, and says nothing new.
+        let alone = !self.world.config.flow().needs_person();
+        let telling = refused.filter(|grant| !alone || is_new(grant.source));
+        let haste = telling.map(|grant| {
             let until = grant.credential.obtained_at.after(HASTE);
             is_new(grant.source) && self.world.now < until
         });
-        let renewable = refused.is_some_and(|grant| self.world.may_renew(&grant.credential, self.world.now));
+        let renewable =
+            !alone && refused.is_some_and(|grant| self.world.may_renew(&grant.credential, self.world.now));
         let again = haste.is_some_and(|haste| std::mem::replace(&mut self.hasty, haste) && haste);
         let error = challenge.demand.error.as_deref().unwrap_or("no error code");
         let got = format!("status 401 ({error}) for a new token");

@@ -251,6 +251,12 @@ impl Authorizer {
     fn expire(&mut self) {
         let now = self.world.now;
         let is_late = |step: &Step| step.pending().is_some_and(|pending| pending.deadline <= now);
+        let steps = self.step.iter().chain(self.renewal.as_ref().map(|it| &it.step));
+        let late: Vec<_> =
+            steps.filter(|step| is_late(step)).filter_map(Step::pending).map(|it| it.id).collect();
+        // What nobody has polled in time need not be done any more; but a code is shown for longer than the first wait.
+        let in_vain = |action: &Action| action.id().is_some_and(|id| late.contains(&id));
+        self.world.out.retain(|action| matches!(action, Action::Show(_)) || !in_vain(action));
         if self.renewal.as_ref().is_some_and(|it| is_late(&it.step)) {
             self.beside(|world, step| step.map_or(Turn::Anonymous, |step| step.expired(world)));
         }

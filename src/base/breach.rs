@@ -79,6 +79,8 @@ pub enum Kind {
     NonceRequired,
     /// An assertion cannot be used: it is no signed JWT, has expired, or was issued for another server or client.
     AssertionUnusable,
+    /// Nobody supplied the assertion.
+    Unsupplied,
     /// What had to be signed was not.
     SigningFailed,
     /// The resource refuses a token that was issued for it just now.
@@ -137,6 +139,7 @@ impl fmt::Display for Kind {
             Self::TokenType => "the token is of a type that was not asked for",
             Self::NonceRequired => "the server wants its nonce in the proof of possession",
             Self::AssertionUnusable => "the assertion cannot be used",
+            Self::Unsupplied => "there is no assertion",
             Self::SigningFailed => "there is no signature",
             Self::TokenRejected => "the resource refuses a token that was just issued for it",
             Self::InsufficientScope => "the resource asks for more scope than it can be given",

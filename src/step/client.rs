@@ -7,6 +7,7 @@ use crate::base::breach::{Breach, Kind};
 use crate::base::guard::without_query;
 use crate::credential::AuthorizationServer;
 use crate::grant_type::GrantType;
+use crate::preregistered::not_alone;
 use crate::trail::Verdict;
 use crate::wire::client::{AuthMethod, Client, Origin};
 use crate::wire::jws::Algorithm;
@@ -66,13 +67,17 @@ pub(crate) fn without_client(world: &mut World, found: Found) -> Turn {
     Breach::new(Kind::NoClient, ORDER, expected, got).into()
 }
 
-/// The client is settled: go on to the person.
+/// The client is settled: go on to whoever decides.
 pub(crate) fn agreed(world: &mut World, found: Found, client: Client, how: &'static str) -> Turn {
     let client = match settled(world, &found, client) {
         Ok(client) => client,
         Err(breach) => return breach.into(),
     };
     world.note(Verdict::Decided, how, ORDER);
+    // Whoever is shown what only its own server may see is that server from now on, as with a code or a secret.
+    if client.method == AuthMethod::PrivateKeyJwt || !world.config.flow().needs_person() {
+        world.bind(&found.server);
+    }
     if found.aim.held.is_none() && client.origin != Origin::Preregistered {
         let elsewhere = world.config.known_clients().iter().find_map(|known| known.issuer.as_ref());
         if let Some(elsewhere) = elsewhere {
@@ -104,6 +109,9 @@ fn settled(world: &World, found: &Found, client: Client) -> Result<Client, Breac
         Some((method, _)) => method,
         None => usual(world, found, &client)?,
     };
+    if method == AuthMethod::None && *world.config.flow() == GrantType::ClientCredentials {
+        return Err(not_alone());
+    }
     let keyed = method == AuthMethod::PrivateKeyJwt;
     if keyed && guess {
         return refuse("none, and no assertion is sent to a guessed endpoint");
@@ -140,12 +148,16 @@ fn signs_with(world: &World, found: &Found) -> Result<Algorithm, Breach> {
 }
 
 /// How the caller wants a client to authenticate, if it says so, and whether it does by `auth_method`: what it says of one
-/// client is closer than what it says of all. A client without a secret is public, whatever policy says.
+/// client is closer than what it says of all. A client without a secret is public, whatever policy says; a workload without
+/// a client has nobody to authenticate.
 pub(crate) fn method(
     world: &World,
     server: &AuthorizationServer,
     client: &Client,
 ) -> Option<(AuthMethod, bool)> {
+    if client.id.is_empty() {
+        return Some((AuthMethod::None, false));
+    }
     let known = world.config.client_for(&server.named).filter(|known| known.client_id == client.id);
     let own = known.and_then(|known| known.method);
     if let Some(own) = own.filter(|_| client.origin == Origin::Preregistered) {
@@ -166,11 +178,13 @@ fn configured(world: &mut World, found: &Found) -> Result<Option<Client>, Breach
     let Some(known) = world.config.client_for(&server.named).cloned() else {
         return moved(world, found).map(|()| None);
     };
-    // A client bound to no issuer is bound by the first code or secret that it sends.
+    // A client bound to no issuer is bound by the first code or secret that it sends, or by what it signs or hands on.
     if known.issuer.is_none() {
         moved(world, found)?;
-        if known.client_secret.is_some() {
-            let note = "whom the MCP server names is shown the secret, by `server_names_issuer`";
+        let shown =
+            if known.client_secret.is_some() { "the secret" } else { "what the client signs or hands on" };
+        if known.server_names_issuer {
+            let note = format!("whom the MCP server names is shown {shown}, by `server_names_issuer`");
             world.note(Verdict::Deviation, note, BINDING);
         }
     }

@@ -21,7 +21,7 @@ use crate::wire::refusal::Refusal;
 use crate::wire::token::Grant;
 
 const REQUEST: &str = "RFC 8628 §3.1";
-/// The longest wait after no answer came.
+/// The longest interval that questions without an answer lead to. A server may want a longer one.
 const LONGEST: Duration = Duration::from_secs(60);
 const POLL: &str = "RFC 8628 §3.4";
 
@@ -44,6 +44,7 @@ pub(crate) struct Polling {
     interval: Duration,
     /// The last answer was that this is too often.
     slowed: bool,
+    /// When the code expires, or the person's time is over.
     expires_at: Timestamp,
 }
 
@@ -98,7 +99,7 @@ impl AskingForCode {
         let (status, codes) = match read {
             Ok(read) => read,
             Err(breach) => {
-                let breach = carried.clear(breach);
+                let breach = exchange::configured(&terms, carried.clear(breach));
                 world.passed_over(&url, None, &breach);
                 if breach.kind == Kind::ClientRejected {
                     world.disown(&terms.server.issuer, &terms.client);
@@ -108,6 +109,9 @@ impl AskingForCode {
         };
         let note = "a code to be shown, and a code to ask with";
         world.taken(&url, status, note.to_owned(), "RFC 8628 §3.2");
+        // A person has no longer than policy says, however long the codes are good.
+        let until = codes.expires_at.min(world.now.after(world.config.policies().consent_time));
+        let codes = DeviceAuthorization { expires_at: until, ..codes };
         let waiting = Waiting::Resting(world.show(&codes));
         let DeviceAuthorization { device_code, interval, expires_at, .. } = codes;
         let polling = Polling { waiting, aim, terms, device_code, interval, slowed: false, expires_at };
@@ -129,8 +133,10 @@ impl Polling {
             Waiting::Asking(post) => post,
         };
         let Self { aim, terms, device_code, interval, slowed, expires_at, .. } = self;
-        let rest = |world: &mut World, aim, terms, device_code, interval, slowed| {
-            let waiting = Waiting::Resting(world.rest(interval));
+        let asked = answer.as_response().and_then(|response| response.retry_at(world.now));
+        let rest = |world: &mut World, aim, terms, device_code, interval: Duration, slowed| {
+            let asked = asked.map(|at| at.since(world.now)).unwrap_or_default();
+            let waiting = Waiting::Resting(world.rest(interval.max(asked).min(expires_at.since(world.now))));
             let polling = Self { waiting, aim, terms, device_code, interval, slowed, expires_at };
             Turn::Await(Step::Polling(Box::new(polling)))
         };
@@ -164,7 +170,8 @@ impl Polling {
             // What passes by itself is no answer; it is asked for more slowly (RFC 8628 §3.5).
             Err((Refusal::Transient | Refusal::Unknown, breach)) => {
                 world.trail.breach(world.now, Verdict::PassedOver, None, None, &breach);
-                rest(world, aim, terms, device_code, interval.saturating_mul(2).min(LONGEST), false)
+                let longer = interval.saturating_mul(2).min(LONGEST).max(interval);
+                rest(world, aim, terms, device_code, longer, false)
             }
             Err((_, breach)) => {
                 if breach.kind == Kind::ClientRejected {
@@ -178,7 +185,7 @@ impl Polling {
     /// The time to ask has come, or no answer has.
     pub(crate) fn expired(self, world: &mut World) -> Turn {
         if world.now >= self.expires_at {
-            let expected = "a decision before the code expires";
+            let expected = "a decision in time";
             return Breach::new(Kind::ConsentTimedOut, "RFC 8628 §3.5", expected, "none").into();
         }
         match self.waiting {
@@ -216,7 +223,8 @@ fn judge(
     answer: Answer,
     carried: &Redaction,
 ) -> Result<(u16, Polled), (Refusal, Breach)> {
-    let sort = |status, breach| (Refusal::of(status, &breach), carried.clear(breach));
+    let sort =
+        |status, breach| (Refusal::of(status, &breach), exchange::configured(terms, carried.clear(breach)));
     let response = answer.response().map_err(|failure| sort(None, unanswered(&failure, POLL)))?;
     let content_type = response.fields.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let shape = world.config.issuer_policy(&terms.server.named).token_shape;

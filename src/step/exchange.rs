@@ -150,7 +150,7 @@ pub(crate) fn taken(world: &mut World, terms: &Terms, status: u16, token: &Token
 }
 
 /// A client that the caller configured is not mended by registering or logging in again, but by the caller.
-fn configured(terms: &Terms, breach: Breach) -> Breach {
+pub(crate) fn configured(terms: &Terms, breach: Breach) -> Breach {
     if breach.kind != Kind::ClientRejected || terms.client.origin != Origin::Preregistered {
         return breach;
     }

@@ -5,7 +5,9 @@ use super::post::{Post, Posted};
 use super::save::After;
 use super::{Aim, Step, Terms, Turn, World, exchange, restore, save};
 use crate::base::breach::Breach;
+use crate::base::scope::Scopes;
 use crate::base::secret::Secret;
+use crate::base::time::Timestamp;
 use crate::credential::Credential;
 use crate::event::Answer;
 use crate::outcome::TokenSource;
@@ -21,17 +23,24 @@ pub(crate) struct Granting {
     clause: &'static str,
 }
 
-/// Asks for a token with the client's own credentials, or with `assertion`.
-pub(crate) fn begin(world: &mut World, aim: Aim, terms: Terms, assertion: Option<&Secret>) -> Turn {
-    let scopes = Some(&terms.asked);
-    let (grant, clause) = match assertion {
-        None => (Grant::ClientCredentials { scopes }, "RFC 6749 §4.4.2"),
-        Some(assertion) => (Grant::JwtBearer { assertion, scopes }, "RFC 7523 §2.1"),
+/// An assertion that somebody else signed, and what may be asked for with it.
+pub(crate) struct Vouched<'a> {
+    pub(crate) assertion: &'a Secret,
+    pub(crate) scopes: &'a Scopes,
+}
+
+/// Asks for a token with the client's own credentials, or with an assertion.
+pub(crate) fn begin(world: &mut World, aim: Aim, terms: Terms, vouched: Option<Vouched<'_>>) -> Turn {
+    let (grant, clause) = match vouched {
+        None => (Grant::ClientCredentials { scopes: Some(&terms.asked) }, "RFC 6749 §4.4.2"),
+        Some(Vouched { assertion, scopes }) => {
+            (Grant::JwtBearer { assertion, scopes: Some(scopes) }, "RFC 7523 §2.1")
+        }
     };
     world.note(Verdict::Decided, format!("ask for a token with {}", grant.grant_type()), clause);
     match exchange::post(world, &terms, grant, clause) {
         Ok(post) => Turn::Await(Step::Granting(Box::new(Granting { post, aim, terms, clause }))),
-        Err(breach) => failed(world, &aim, breach, None),
+        Err(breach) => failed(world, aim, breach, None),
     }
 }
 
@@ -42,7 +51,7 @@ impl Granting {
             Posted::Again(post) => {
                 return Turn::Await(Step::Granting(Box::new(Self { post, aim, terms, clause })));
             }
-            Posted::Failed(breach) => return failed(world, &aim, breach, None),
+            Posted::Failed(breach) => return failed(world, aim, breach, None),
             Posted::Answered(answer, carried) => (answer, carried),
         };
         let (answer, carried) = answer;
@@ -59,15 +68,35 @@ impl Granting {
                 granted(world, aim, Box::new(credential))
             }
             Err(breach) => {
-                let moved = Refusal::of(status, &breach) == Refusal::EndpointGone;
-                if moved && aim.by_record {
-                    // The record may be older than the endpoint.
+                if aim.by_record && may_be_outdated(status, &breach) {
                     return restore::discover(world, Aim { by_record: false, renewed: true, ..aim });
                 }
-                failed(world, &aim, breach, asked)
+                refused(world, &aim, status, &breach);
+                failed(world, aim, breach, asked)
             }
         }
     }
+}
+
+/// One attempt is made. But a record whose endpoint refuses, or has been silent for long, is not relied on by the next,
+/// which reads the metadata again.
+fn refused(world: &mut World, aim: &Aim, status: Option<http::StatusCode>, breach: &Breach) {
+    let Some(held) = aim.held.as_ref().filter(|_| aim.by_record) else { return };
+    let passes = matches!(Refusal::of(status, breach), Refusal::Transient | Refusal::Unknown);
+    if !passes || world.renewals.is_stubborn(held.generation) {
+        world.renewals.spend(held.generation);
+    }
+}
+
+/// Whether the record may be older than the endpoint, or than the names it gives things.
+fn may_be_outdated(status: Option<http::StatusCode>, breach: &Breach) -> bool {
+    Refusal::of(status, breach) == Refusal::EndpointGone || names_unknown(breach)
+}
+
+/// Whether what the server calls the resource and its scopes may have changed. Without a person there is no login that
+/// would read the metadata again.
+pub(crate) fn names_unknown(breach: &Breach) -> bool {
+    matches!(breach.error.as_deref(), Some("invalid_target" | "invalid_scope"))
 }
 
 fn granted(world: &mut World, aim: Aim, credential: Box<Credential>) -> Turn {
@@ -78,15 +107,24 @@ fn granted(world: &mut World, aim: Aim, credential: Box<Credential>) -> Turn {
     }
 }
 
-/// Nothing is tried again at once, and nothing else instead: whoever is told of the failure decides.
-pub(crate) fn failed(
-    world: &mut World,
-    aim: &Aim,
-    breach: Breach,
-    asked: Option<crate::base::time::Timestamp>,
-) -> Turn {
+/// Nothing is tried again at once, and nothing else instead: whoever is told of the failure decides. The present token
+/// serves while it lives.
+pub(crate) fn failed(world: &mut World, mut aim: Aim, breach: Breach, asked: Option<Timestamp>) -> Turn {
     let generation = aim.held.as_ref().map(|held| held.generation).unwrap_or_default();
     world.back_off(generation, &breach, asked);
+    let serves = |held: &Credential| {
+        !aim.step_up
+            && aim.is_met_by(held)
+            && aim.refused != Some(held.generation)
+            && held.is_unexpired(world.now)
+    };
+    if aim.held.as_deref().is_some_and(serves)
+        && let Some(credential) = aim.held.take()
+    {
+        let note = "the access token has not expired yet, and serves on";
+        world.note(Verdict::Decided, note, "mcp-auth, credential store");
+        return Turn::Granted { credential, source: TokenSource::Kept, unsaved: aim.unsaved };
+    }
     world.retry_at = world.renewals.backing_off(generation, world.now).map(|it| it.until);
     breach.into()
 }

@@ -2,10 +2,12 @@
 //! enterprise-managed authorization).
 
 use super::fetch::unanswered;
+use super::granting::Vouched;
 use super::post::{Letter, Post, Posted};
-use super::{Aim, Step, Terms, Turn, World, granting};
+use super::{Aim, Step, Terms, Turn, World, granting, restore};
 use crate::action::Purpose;
 use crate::base::breach::Breach;
+use crate::base::scope::Scopes;
 use crate::base::secret::Secret;
 use crate::event::Answer;
 use crate::grant_type::IdentityProvider;
@@ -63,7 +65,7 @@ pub(crate) fn begin(
             let step = AskingIdentityProvider { post, aim, terms, url, issuer };
             Turn::Await(Step::AskingIdentityProvider(Box::new(step)))
         }
-        Err(breach) => granting::failed(world, &aim, breach, None),
+        Err(breach) => granting::failed(world, aim, breach, None),
     }
 }
 
@@ -75,7 +77,7 @@ impl AskingIdentityProvider {
                 let step = Self { post, aim, terms, url, issuer };
                 return Turn::Await(Step::AskingIdentityProvider(Box::new(step)));
             }
-            Posted::Failed(breach) => return granting::failed(world, &aim, breach, None),
+            Posted::Failed(breach) => return granting::failed(world, aim, breach, None),
             Posted::Answered(answer, carried) => (answer, carried),
         };
         let (answer, carried) = answer;
@@ -85,22 +87,27 @@ impl AskingIdentityProvider {
             asked = response.retry_at(world.now);
         }
         match read(world, &terms, &issuer, answer) {
-            Ok(grant) => {
+            Ok((assertion, scopes)) => {
                 let note = "an identity assertion grant for this server, client and resource";
                 world.taken(&url, status.unwrap_or_default(), note.to_owned(), "RFC 8693 §2.2.1");
-                granting::begin(world, aim, terms, Some(&grant))
+                let vouched = Vouched { assertion: &assertion, scopes: &scopes };
+                granting::begin(world, aim, terms, Some(vouched))
             }
             Err(breach) => {
                 let breach = carried.clear(breach);
                 world.passed_over(&url, status, &breach);
-                granting::failed(world, &aim, breach, asked)
+                if aim.by_record && granting::names_unknown(&breach) {
+                    return restore::discover(world, Aim { by_record: false, renewed: true, ..aim });
+                }
+                granting::failed(world, aim, breach, asked)
             }
         }
     }
 }
 
-/// The answer, and what it grants: it must be for this authorization server, this client and this resource.
-fn read(world: &World, terms: &Terms, issuer: &str, answer: Answer) -> Result<Secret, Breach> {
+/// The answer, and what it grants: it must be for this authorization server, this client and this resource. It may be for
+/// fewer scopes than were asked for (MCP enterprise-managed authorization §4.2), and then no more can be had with it.
+fn read(world: &World, terms: &Terms, issuer: &str, answer: Answer) -> Result<(Secret, Scopes), Breach> {
     let response = answer.response().map_err(|failure| unanswered(&failure, CLAUSE))?;
     let content_type = response.fields.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let status = response.status.as_u16();
@@ -112,6 +119,8 @@ fn read(world: &World, terms: &Terms, issuer: &str, answer: Answer) -> Result<Se
         client_id: &terms.client.id,
         resource: &terms.resource,
     };
-    Assertion::read(&exchanged.assertion)?.judge_id_jag(&expected, world.now)?;
-    Ok(exchanged.assertion)
+    let assertion = Assertion::read(&exchanged.assertion)?;
+    assertion.judge_id_jag(&expected, world.now)?;
+    let scopes = exchanged.granted.or_else(|| assertion.scopes.clone());
+    Ok((exchanged.assertion, scopes.unwrap_or_else(|| terms.asked.clone())))
 }

@@ -16,6 +16,7 @@ use crate::credential::Credential;
 use crate::event::{Answer, SendFailure};
 use crate::outcome::{Ended, LoggedOut};
 use crate::trail::Verdict;
+use crate::wire::client::AuthMethod;
 use crate::wire::revocation::{self, Hint};
 
 const REVOCATION: &str = "RFC 7009 §2";
@@ -187,6 +188,17 @@ impl Rest {
     fn post(&self, world: &mut World, token: &Secret, hint: Hint) -> Result<Box<Post>, Breach> {
         let none = || Breach::new(Kind::Unsupported, REVOCATION, "a revocation endpoint", "none");
         let held = self.held.as_ref().ok_or_else(none)?;
+        if held.client.method == AuthMethod::PrivateKeyJwt && !world.has_proven(held) {
+            // The tokens are the record's; the assertion would not be.
+            let expected =
+                "an endpoint on the issuer's own origin, or one that was read in this run, to sign for";
+            return Err(Breach::new(
+                Kind::UrlRefused,
+                REVOCATION,
+                expected,
+                "one that only the record names",
+            ));
+        }
         let letter = Letter {
             purpose: Purpose::Revocation,
             url: held.authorization_server.revocation_endpoint.clone().ok_or_else(none)?,

@@ -66,7 +66,7 @@ pub(crate) use push::Pushing;
 pub(crate) use refresh::Refreshing;
 pub(crate) use registration::Registering;
 pub(crate) use resource_metadata::FindingResource;
-pub(crate) use restore::{Restoring, begin, fits};
+pub(crate) use restore::{Restoring, begin, fits, is_bound_here};
 pub(crate) use save::begin as save;
 pub(crate) use save::{After, Saving, Unsaved};
 pub(crate) use server_metadata::FindingServer;

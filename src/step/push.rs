@@ -66,7 +66,7 @@ impl Pushing {
                 consent::open_pushed(world, aim, consent, &pushed)
             }
             Err(breach) => {
-                let breach = carried.clear(breach);
+                let breach = exchange::configured(&consent.terms, carried.clear(breach));
                 world.passed_over(&url, None, &breach);
                 if breach.kind == Kind::ClientRejected {
                     world.disown(&consent.terms.server.issuer, &consent.terms.client);

@@ -10,11 +10,14 @@ use crate::credential::{Credential, Generation};
 /// The first back-off, and the longest, in seconds.
 const FIRST: u64 = 2;
 const LONGEST: u64 = 300;
+/// After how many failures in a row another one shows that a record is not to be relied on.
+const STUBBORN: u8 = 3;
 
 /// Kept between attempts, for the grant in use.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Renewals {
-    /// The grant whose refresh token the authorization server refused: it is not sent again.
+    /// The grant whose refresh token the authorization server refused, or which it did not give again: that is not tried
+    /// again by its record.
     spent: Option<Generation>,
     /// The grant whose refresh token was sent, and nobody knows what came of it.
     uncertain: Option<Generation>,
@@ -40,6 +43,17 @@ impl Renewals {
         credential.refresh_token.is_some()
             && self.spent != Some(generation)
             && self.backing_off(generation, now).is_none()
+    }
+
+    /// Whether a grant that needs no person may be asked for again now, by its record.
+    pub(crate) fn allow_again(&self, generation: Generation, now: Timestamp) -> bool {
+        self.spent != Some(generation) && self.backing_off(generation, now).is_none()
+    }
+
+    /// Whether this grant could not be renewed for a while, though nothing but silence and failures came back.
+    pub(crate) fn is_stubborn(&self, generation: Generation) -> bool {
+        let failed = self.backing_off.as_ref().filter(|it| it.generation == generation);
+        failed.is_some_and(|it| it.failures.saturating_add(1) >= STUBBORN)
     }
 
     /// Why the refresh token of this grant is not sent just now, though it may be good.

@@ -222,7 +222,7 @@ fn without_metadata(world: &mut World, aim: Aim, search: Search) -> Result<Turn,
         return Err(refuse("none, and policy refuses the fallback"));
     }
     if *world.config.flow() != GrantType::AuthorizationCode {
-        return Err(refuse("none, and no assertion or secret is sent to a guessed endpoint"));
+        return Err(refuse("none, and only a person in a browser is sent to a guessed endpoint"));
     }
     if world.config.known_clients().iter().any(|client| client.client_secret.is_some()) {
         return Err(refuse("none, and a configured client secret is not sent to a guessed endpoint"));

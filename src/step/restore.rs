@@ -9,12 +9,12 @@ use crate::base::breach::{Breach, Kind};
 use crate::base::time::Timestamp;
 use crate::credential::{AuthorizationServer, Credential, Generation, VERSION};
 use crate::event::Answer;
-use crate::grant_type::GrantType;
+use crate::grant_type::{Binding, Binds, GrantType};
 use crate::outcome::TokenSource;
 use crate::policy::{Legacy, ScopeSources, ServerChoice};
 use crate::step::Terms;
 use crate::trail::Verdict;
-use crate::wire::client::{Client, Origin};
+use crate::wire::client::{AuthMethod, Client, Origin};
 use crate::wire::resource_metadata::covers;
 
 const CLAUSE: &str = "mcp-auth, credential store";
@@ -36,7 +36,9 @@ pub(crate) struct Restoring {
 
 /// Begins an attempt.
 pub(crate) fn begin(world: &mut World, aim: Aim) -> Turn {
-    let exclusive = aim.held.as_ref().is_some_and(|held| use_of(world, &aim, held) == Use::Renew);
+    // Only a refresh token can be spent twice.
+    let spends = world.config.flow().needs_person();
+    let exclusive = spends && aim.held.as_ref().is_some_and(|held| use_of(world, &aim, held) == Use::Renew);
     read(world, aim, exclusive)
 }
 
@@ -121,11 +123,11 @@ impl Restoring {
 enum Use {
     /// Its token serves.
     Serve,
-    /// Its refresh token may be sent.
+    /// It may be renewed.
     Renew,
-    /// Its refresh token may be sent later.
+    /// It may be renewed later.
     Later,
-    /// A person is needed.
+    /// Another is needed.
     None,
 }
 
@@ -169,8 +171,7 @@ pub(crate) fn decide(world: &mut World, mut aim: Aim, lease: Option<Lease>) -> T
     match (good_for, lease) {
         (Use::Renew, lease) if !world.config.flow().needs_person() => {
             world.release(lease);
-            let terms = refresh::terms(&held);
-            obtain::begin(world, Aim { held: Some(held), by_record: true, ..aim }, terms)
+            ask_again(world, aim, held)
         }
         (Use::Renew, None) => read(world, Aim { held: Some(held), ..aim }, true),
         // Whoever slept over the answer may have lost the record to another by now.
@@ -195,10 +196,7 @@ pub(crate) fn decide(world: &mut World, mut aim: Aim, lease: Option<Lease>) -> T
 fn decide_alone(world: &mut World, mut aim: Aim, breach: Breach) -> Turn {
     let Some(held) = aim.held.take() else { return breach.into() };
     match use_of(world, &aim, &held) {
-        Use::Renew if !world.config.flow().needs_person() => {
-            let terms = refresh::terms(&held);
-            obtain::begin(world, Aim { held: Some(held), by_record: true, ..aim }, terms)
-        }
+        Use::Renew if !world.config.flow().needs_person() => ask_again(world, aim, held),
         Use::Renew if breach.kind == Kind::StoreFailed && world.record != Some(held.generation) => {
             Refreshing::begin(world, aim, held, None)
         }
@@ -212,10 +210,22 @@ fn decide_alone(world: &mut World, mut aim: Aim, breach: Breach) -> Turn {
     }
 }
 
+/// A grant that needs no person is asked for again where it was had before. Whoever insists has metadata read anew.
+fn ask_again(world: &mut World, aim: Aim, held: Box<Credential>) -> Turn {
+    if aim.insists {
+        return discover(world, Aim { held: Some(held), ..aim });
+    }
+    if let Some(breach) = aim.quiet {
+        return breach.into();
+    }
+    let terms = refresh::terms(&held);
+    obtain::begin(world, Aim { held: Some(held), by_record: true, ..aim }, terms)
+}
+
 fn settle(world: &mut World, aim: Aim, held: Box<Credential>, good_for: Use) -> Turn {
     if !world.has_proven(&held) {
-        let note = "the record does not hold the configured client secret, so its endpoints are not trusted with it: \
-                    it is not renewed";
+        let note = "neither does the record hold the configured client secret, nor are its endpoints the issuer's, so \
+                    they are shown nothing: it is not renewed by the record";
         world.note(Verdict::Decided, note, CLAUSE);
     }
     if good_for == Use::Serve {
@@ -233,15 +243,13 @@ fn settle(world: &mut World, aim: Aim, held: Box<Credential>, good_for: Use) -> 
     discover(world, Aim { step_up, held: Some(held), ..aim })
 }
 
-/// A person is needed.
+/// Another grant is needed.
 pub(crate) fn discover(world: &mut World, aim: Aim) -> Turn {
-    if world.config.flow().needs_person() {
-        if !aim.interactive {
-            return Turn::Anonymous;
-        }
-        if let Some(breach) = aim.quiet {
-            return breach.into();
-        }
+    if world.config.flow().needs_person() && !aim.interactive {
+        return Turn::Anonymous;
+    }
+    if let Some(breach) = aim.quiet {
+        return breach.into();
     }
     let limit = world.config.policies().logins_per_hour;
     if let Some(at) = world.logins.used_up(limit, world.now).filter(|_| !aim.insists) {
@@ -265,6 +273,9 @@ fn known_terms(world: &World, aim: &Aim) -> Option<Terms> {
     if aim.demand.resource_metadata.iter().any(elsewhere) {
         return None;
     }
+    if aim.demand.dpop && held.binding.is_none() {
+        return None;
+    }
     let challenged = aim.demand.scope.as_ref();
     if challenged.is_none() && aim.wanted.is_empty() {
         return None;
@@ -277,6 +288,7 @@ fn known_terms(world: &World, aim: &Aim) -> Option<Terms> {
         asked: Some(&held.asked),
         wanted: Some(&aim.wanted),
         step_up: true,
+        nobody: !world.config.flow().needs_person(),
         ..ScopeSources::default()
     };
     let asked = world.config.scope_rule().select(sources);
@@ -299,8 +311,8 @@ pub(crate) fn adopt(world: &mut World, found: Credential) -> Option<Credential> 
         Some("its generation is none that this machine gives")
     } else if found.server != world.config.server_url() {
         Some("it is for another server")
-    } else if !is_bound_here(world, &found) {
-        Some("its token is bound to another key")
+    } else if !is_bound_here(world, found.binding.as_ref()) {
+        Some("its token is not bound to the key that is configured")
     } else if http::HeaderValue::from_str(found.access_token.expose()).is_err() {
         Some("its token is none that a header field may carry")
     } else {
@@ -319,10 +331,13 @@ pub(crate) fn adopt(world: &mut World, found: Credential) -> Option<Credential> 
     }
 }
 
-/// Whether its token is bound to the configured key, if it is bound.
-fn is_bound_here(world: &World, found: &Credential) -> bool {
-    let thumbprint = world.config.key_of_proofs().map(|key| key.public.thumbprint());
-    found.binding.as_ref().is_none_or(|binding| thumbprint.as_ref() == Some(&binding.thumbprint))
+/// Whether tokens are bound to the configured key, if they are bound, and they are if they must be.
+pub(crate) fn is_bound_here(world: &World, binding: Option<&Binding>) -> bool {
+    let key = world.config.key_of_proofs();
+    match binding {
+        Some(binding) => key.is_some_and(|key| key.public.thumbprint() == binding.thumbprint),
+        None => key.is_none_or(|key| key.binds != Binds::Always),
+    }
 }
 
 /// Whether what a login was begun with, or what came of it, is of this configuration; gives the client as it is configured
@@ -338,7 +353,10 @@ pub(crate) fn fits(
         ServerChoice::InOrder => true,
         ServerChoice::Pinned(issuer) => world.config.is_issuer(issuer, &server.named),
     };
-    if !covers(resource, world.server.url()) {
+    let rule = world.config.issuer_policy(&server.named).issuer_match;
+    if !rule.same(&server.named, &server.issuer) {
+        Err("its authorization server is another than the one that was named")
+    } else if !covers(resource, world.server.url()) {
         Err("it is for another resource")
     } else if !chosen {
         Err("it is from another authorization server than the one that policy names")
@@ -354,10 +372,10 @@ pub(crate) fn fits(
 fn current_client(world: &World, server: &AuthorizationServer, client: &Client) -> Option<Client> {
     if client.id.is_empty() {
         // Only a workload is known without a client.
-        let nobody = *world.config.flow() == GrantType::WorkloadIdentity;
+        let nobody = *world.config.flow() == GrantType::WorkloadIdentity && client.method == AuthMethod::None;
         return Some(client.clone()).filter(|_| nobody && world.config.known_clients().is_empty());
     }
-    match (world.config.client_for(&server.named), client.origin) {
+    let client = match (world.config.client_for(&server.named), client.origin) {
         (Some(known), Origin::Preregistered) if known.client_id == client.id => {
             Some(Client { method: known.method.unwrap_or(client.method), ..client.clone() })
         }
@@ -367,5 +385,13 @@ fn current_client(world: &World, server: &AuthorizationServer, client: &Client) 
             same.then(|| client.clone())
         }
         (None, Origin::Dynamic | Origin::Prompted) => Some(client.clone()),
+    }?;
+    if client.method != AuthMethod::PrivateKeyJwt {
+        return Some(Client { algorithm: None, ..client });
     }
+    // Registration gives no such client, and a record has no say in what a key signs with.
+    let key = world.config.key_of_client().filter(|_| client.origin != Origin::Dynamic)?;
+    let known = client.algorithm.filter(|known| key.algorithms.contains(known));
+    let algorithm = Some(known.or_else(|| key.algorithms.first().copied())?);
+    Some(Client { algorithm, ..client })
 }

@@ -42,7 +42,7 @@ pub(crate) struct Unsaved {
 pub(crate) enum After {
     /// A new grant: it is newer than any other.
     Obtained(TokenSource),
-    /// A refresh whose request was sent then. Somebody else's record, if there is one, is as good or better, unless its
+    /// A renewal whose request was sent then. Somebody else's record, if there is one, is as good or better, unless its
     /// tokens were obtained before: a server that took the refresh token after that may have ended them.
     Renewed { aim: Box<Aim>, sent: Timestamp },
     /// The grant is dead, and the record loses its refresh token. Then it is seen what it is good for.

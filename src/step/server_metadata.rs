@@ -197,6 +197,7 @@ fn found(world: &mut World, search: Search, metadata: ServerMetadata) -> Turn {
         asked: aim.asked_of(&issuer),
         wanted: Some(&aim.wanted),
         step_up: aim.step_up,
+        nobody: !world.config.flow().needs_person(),
     };
     let asked = world.config.scope_rule().select(sources);
     let shown =
@@ -219,6 +220,7 @@ fn found(world: &mut World, search: Search, metadata: ServerMetadata) -> Turn {
         iss_parameter_supported: metadata.authorization_response_iss_parameter_supported,
         legacy,
     };
+    world.has_read(&server);
     client::choose(world, Found { aim, resource, server, metadata, asked, binding })
 }
 

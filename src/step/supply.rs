@@ -1,6 +1,7 @@
 //! Awaits an assertion from the host: the person's identity assertion, or what a platform says of the workload. It is
 //! asked for each time, because neither is kept.
 
+use super::granting::Vouched;
 use super::{Aim, Pending, Step, Terms, Turn, World, granting, identity};
 use crate::action::AssertionKind;
 use crate::base::breach::{Breach, Kind};
@@ -41,8 +42,10 @@ impl Supplying {
         let assertion = match answer.supplied() {
             Ok(assertion) => assertion,
             Err(why) => {
-                let breach = Breach::new(Kind::AssertionUnusable, WORKLOAD, "an assertion", why);
-                return granting::failed(world, &aim, breach, None);
+                let exchanged = matches!(world.config.flow(), GrantType::EnterpriseManaged(_));
+                let clause = if exchanged { "RFC 8693 §2.1" } else { WORKLOAD };
+                let breach = Breach::new(Kind::Unsupplied, clause, "an assertion", why);
+                return granting::failed(world, aim, breach, None);
             }
         };
         if let GrantType::EnterpriseManaged(provider) = world.config.flow() {
@@ -50,8 +53,12 @@ impl Supplying {
             return identity::begin(world, aim, terms, &provider, &assertion);
         }
         match judge(world, &terms, &assertion) {
-            Ok(()) => granting::begin(world, aim, terms, Some(&assertion)),
-            Err(breach) => granting::failed(world, &aim, breach, None),
+            Ok(()) => {
+                let scopes = terms.asked.clone();
+                let vouched = Vouched { assertion: &assertion, scopes: &scopes };
+                granting::begin(world, aim, terms, Some(vouched))
+            }
+            Err(breach) => granting::failed(world, aim, breach, None),
         }
     }
 }

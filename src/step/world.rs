@@ -21,7 +21,7 @@ use crate::step::logins::Logins;
 use crate::step::proving::Nonces;
 use crate::step::renewals::Renewals;
 use crate::trail::{Entry, Trail, Verdict};
-use crate::wire::client::{Client, Origin};
+use crate::wire::client::{AuthMethod, Client, Origin};
 
 /// How many authorization servers' registrations are kept at a time.
 const MAX_REGISTERED: usize = 4;
@@ -68,6 +68,8 @@ pub(crate) struct World {
     disowned: Option<(String, String)>,
     /// The issuer that was sent a code by the client that is configured for no issuer.
     pub(crate) bound: Option<String>,
+    /// The authorization servers whose metadata was read in this run, the latest first.
+    read: Vec<AuthorizationServer>,
     /// Clients that were registered in this run, by issuer. A login that fails does not undo its registration.
     registered: Vec<(String, Client)>,
     pub(super) nonces: Nonces,
@@ -119,6 +121,7 @@ impl World {
             latest: Generation::default(),
             disowned: None,
             bound: None,
+            read: Vec::new(),
             registered: Vec::new(),
             nonces: Nonces::default(),
             unanswered: VecDeque::new(),
@@ -191,7 +194,7 @@ impl World {
         let possible = if self.config.flow().needs_person() {
             self.renewals.allow(credential, now)
         } else {
-            self.knows(credential) && self.renewals.backing_off(credential.generation, now).is_none()
+            self.knows(credential) && self.renewals.allow_again(credential.generation, now)
         };
         possible && self.has_proven(credential)
     }
@@ -207,9 +210,21 @@ impl World {
         let same = |known: &Preregistered| known.client_secret == client.secret;
         // A workload may have no client at all.
         let nobody = client.id.is_empty() && client.secret.is_none();
-        client.origin != Origin::Preregistered
+        let holds = client.origin != Origin::Preregistered
             || nobody
-            || self.config.client_for(&server.named).is_some_and(same)
+            || self.config.client_for(&server.named).is_some_and(same);
+        // What is signed, or what others say, is not in the record, so it proves nothing about where that may go: it is for
+        // the issuer, and so it goes to the issuer's own origin, or where metadata of this run says.
+        let asserts = client.method == AuthMethod::PrivateKeyJwt
+            || (!self.config.flow().needs_person() && client.secret.is_none());
+        holds && (!asserts || server.is_at_home() || self.read.contains(server))
+    }
+
+    /// The metadata of this authorization server was read, and is what it is said to be.
+    pub(crate) fn has_read(&mut self, server: &AuthorizationServer) {
+        self.read.retain(|known| known != server);
+        self.read.truncate(MAX_REGISTERED.saturating_sub(1));
+        self.read.insert(0, server.clone());
     }
 
     /// Whether the authorization server does not know the client of this identifier any more.
@@ -292,12 +307,19 @@ impl World {
         pending
     }
 
-    /// How long a record is held at most: for the load, two exchanges with what must be signed for each, and the write.
+    /// How long one message to an endpoint that knows its clients may take: with what must be signed, and all that once more
+    /// if the server wants its nonce in the proof.
+    fn post_time(&self) -> Duration {
+        let (client, proof) = (self.config.key_of_client().is_some(), self.config.key_of_proofs().is_some());
+        let each = 1_u32.saturating_add(client.into()).saturating_add(proof.into());
+        let times = if proof { 2 } else { 1 };
+        self.config.policies().exchange_time.saturating_mul(each.saturating_mul(times))
+    }
+
+    /// How long a record is held at most: for the load, a message that is sent twice, and the write.
     pub(crate) fn lease_time(&self) -> Duration {
-        let signed = [self.config.key_of_client().is_some(), self.config.key_of_proofs().is_some()];
-        let each = signed.into_iter().map(u32::from).fold(1_u32, u32::saturating_add);
-        let spans = each.saturating_mul(2).saturating_add(2);
-        self.config.policies().exchange_time.saturating_mul(spans)
+        let others = self.config.policies().exchange_time.saturating_mul(2);
+        self.post_time().saturating_mul(2).saturating_add(others)
     }
 
     /// The load has taken the record. `None` if that was known already. How long the answer was under way nobody knows,
@@ -310,7 +332,7 @@ impl World {
 
     /// Whether the record is held for as long as another exchange may take.
     pub(crate) fn holds_for_an_exchange(&self, lease: &Lease) -> bool {
-        self.now.after(self.config.policies().exchange_time) <= lease.until
+        self.now.after(self.post_time()) <= lease.until
     }
 
     pub(crate) fn release(&mut self, lease: Option<Lease>) {
@@ -351,14 +373,14 @@ impl World {
         self.pending(span)
     }
 
-    /// Sends nothing more of this machine to the refresh token's server for a while.
+    /// Sends nothing more of this machine to the server of this grant for a while.
     pub(crate) fn back_off(&mut self, generation: Generation, breach: &Breach, asked: Option<Timestamp>) {
         let jitter = self.draws.byte("back-off");
         self.renewals.back_off(generation, breach, asked, self.now, jitter);
     }
 
     /// A person is shown something. All that one attempt shows counts once.
-    fn trouble(&mut self) {
+    pub(super) fn trouble(&mut self) {
         if !std::mem::replace(&mut self.seen, true) {
             self.logins.count(self.now);
         }

@@ -3,7 +3,8 @@
 use http::{Method, StatusCode, header};
 use url::Url;
 
-use super::documents::{members, parameter, parameters};
+use super::consent::Pushed;
+use super::documents::{members, parameters};
 use super::secrets::{Home, Sort};
 use super::{Redirect, Watch, same_url};
 use crate::action::{Purpose, Send};
@@ -19,6 +20,7 @@ impl Watch {
             self.redirect =
                 from.zip(to).map(|(from, to)| Redirect { from, to, with_body: *method != Method::GET });
         }
+        self.proofs.gave(url, &response.fields);
         match purpose {
             Purpose::ServerMetadata if response.status == StatusCode::OK => {
                 self.documents.read(url, &response.body)
@@ -33,6 +35,7 @@ impl Watch {
                 if members(&response.body, "error").iter().any(|error| error == "use_dpop_nonce") {
                     self.wants_nonce();
                 }
+                self.binds(&response.body);
                 if purpose == Purpose::Refresh {
                     self.spent(response.status, &response.body);
                 }
@@ -48,16 +51,17 @@ impl Watch {
             }
             Purpose::TokenExchange => self.exchanged_identity(&response.body),
             Purpose::DeviceAuthorization => self.given_codes(url, &response.body),
-            Purpose::ServerMetadata
-            | Purpose::ResourceMetadata
-            | Purpose::PushedAuthorization
-            | Purpose::Revocation => {}
+            Purpose::PushedAuthorization => self.pushed.answered(url, &response.body),
+            Purpose::ServerMetadata | Purpose::ResourceMetadata | Purpose::Revocation => {}
         }
     }
 
     pub(super) fn credential(&mut self, credential: &Credential) {
         let home = Home::Endpoint(credential.authorization_server.token_endpoint.clone());
         self.secrets.learn(Sort::AccessToken, credential.access_token.expose(), home.clone());
+        if credential.binding.is_some() {
+            self.proofs.bind(credential.access_token.expose());
+        }
         if let Some(token) = &credential.refresh_token {
             self.secrets.learn(Sort::RefreshToken, token.expose(), home);
         }
@@ -76,10 +80,18 @@ impl Watch {
             self.spends(&parameters(&body));
         }
         if send.purpose() == Purpose::PushedAuthorization {
-            self.pushed = parameters(&body);
-            let state = parameter(&self.pushed, "state").unwrap_or_default().to_owned();
-            let home = self.documents.issuer_pushed_to(url).map_or(Home::Anywhere, Home::Issuer);
-            self.secrets.learn(Sort::State, &state, home);
+            self.pushed = Pushed::of(parameters(&body));
+            let state = self.pushed.parameter("state").unwrap_or_default().to_owned();
+            if let Some(issuer) = self.documents.issuer_pushed_to(url) {
+                self.secrets.learn(Sort::State, &state, Home::Issuer(issuer));
+            }
+        }
+        let pushes = send.purpose() == Purpose::PushedAuthorization;
+        let codes = send.purpose() == Purpose::DeviceAuthorization;
+        let known = (!pushes || self.documents.issuer_pushed_to(url).is_some())
+            && (!codes || self.documents.asked_with_codes_of(url).is_some());
+        if !known {
+            self.breach(format!("a request for {:?} goes where no server takes one", send.purpose()));
         }
         self.proves(send, &parameters(&body), url);
         let field = request.headers().get(header::AUTHORIZATION);
@@ -101,8 +113,8 @@ impl Watch {
                     | Purpose::PushedAuthorization
                     | Purpose::DeviceAuthorization
                     | Purpose::TokenExchange,
-                    Sort::ClientSecret,
-                ) => true,
+                    Sort::ClientSecret | Sort::ClientAssertion,
+                ) => sort == Sort::ClientSecret || !in_field,
                 (Purpose::Token, Sort::Assertion | Sort::DeviceCode) => !in_field,
                 (Purpose::TokenExchange, Sort::IdentityAssertion) => !in_field,
                 (Purpose::PushedAuthorization, Sort::State) => !in_field,
@@ -130,6 +142,8 @@ impl Watch {
                 Home::Issuer(issuer) if send.purpose() == Purpose::Registration => {
                     self.documents.registers_for(issuer, url)
                 }
+                // A record's word will do, too: it names the server that has granted before.
+                Home::Issuer(issuer) if sort == Sort::Assertion => self.documents.grants_for(issuer, url),
                 Home::Issuer(issuer) => self.documents.is_token_endpoint_of(issuer, url),
                 Home::Anywhere => true,
             });

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::Watch;
-use super::documents::{parameter, parameters};
+use super::documents::{members, parameter, parameters};
 use super::same_url;
 use super::secrets::{Home, Sort};
 use crate::action::Open;
@@ -26,6 +26,29 @@ pub(super) struct Asked {
     pub(super) exchanged: Option<String>,
 }
 
+/// An authorization request that was pushed ahead, and what its server calls it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pushed {
+    form: Vec<(String, String)>,
+    endpoint: String,
+    references: Vec<String>,
+}
+
+impl Pushed {
+    pub(super) fn of(form: Vec<(String, String)>) -> Self {
+        Self { form, ..Self::default() }
+    }
+
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+        parameter(&self.form, name)
+    }
+
+    pub(super) fn answered(&mut self, endpoint: &str, body: &[u8]) {
+        endpoint.clone_into(&mut self.endpoint);
+        self.references = members(body, "request_uri");
+    }
+}
+
 /// The logins that a person was shown.
 #[derive(Clone, Debug)]
 pub(super) struct Shown {
@@ -43,7 +66,7 @@ impl Shown {
 
 impl Watch {
     /// A person is shown something. A login that the person asked for counts, even where policy allows none.
-    fn troubles(&mut self) {
+    pub(super) fn troubles(&mut self) {
         if std::mem::replace(&mut self.shown.now, true) {
             return;
         }
@@ -125,11 +148,17 @@ impl Watch {
         self.judge(open.url(), None);
         self.text("the URL that is opened", open.url().as_str());
         let mut query = parameters(open.url().as_str());
-        if parameter(&query, "request_uri").is_some() {
-            // What the browser carries is a reference to what was pushed ahead.
-            query = std::mem::take(&mut self.pushed);
-        }
         let server = self.documents.authorizing_at(open.url()).cloned();
+        if let Some(reference) = parameter(&query, "request_uri") {
+            // What the browser carries is a reference to what was pushed ahead. It is used once.
+            let pushed = std::mem::take(&mut self.pushed);
+            let issuer = server.as_ref().map(|server| server.issuer.as_str()).unwrap_or_default();
+            let own = self.documents.is_pushed_to(issuer, &pushed.endpoint);
+            if !own || pushed.references.iter().all(|given| given != reference) {
+                self.breach("a browser carries a reference that its server did not give");
+            }
+            query = pushed.form;
+        }
         let state = parameter(&query, "state").unwrap_or_default().to_owned();
         for name in ["state", "code_challenge", "code_challenge_method", "redirect_uri", "client_id"] {
             if parameter(&query, name).is_none_or(str::is_empty) {

@@ -49,11 +49,9 @@ impl Documents {
     pub(super) fn read(&mut self, url: &str, body: &[u8]) {
         let Ok(document) = serde_json::from_slice::<Value>(body) else { return };
         let text = |name: &str| document.get(name).and_then(Value::as_str).map(str::to_owned);
-        let (Some(issuer), Some(authorization_endpoint), Some(token_endpoint)) =
-            (text("issuer"), text("authorization_endpoint"), text("token_endpoint"))
-        else {
-            return;
-        };
+        let (Some(issuer), Some(token_endpoint)) = (text("issuer"), text("token_endpoint")) else { return };
+        // A server that sends no person anywhere needs none.
+        let authorization_endpoint = text("authorization_endpoint").unwrap_or_default();
         if !speaks_for(url, &issuer) {
             return;
         }
@@ -93,8 +91,11 @@ impl Documents {
         });
     }
 
-    /// The newest word counts, so it comes first.
+    /// The newest word counts, so it comes first. A server may say again what it said before; a record only repeats.
     fn add(&mut self, server: Server) {
+        if server.said {
+            self.servers.retain(|known| *known != server);
+        }
         if !self.servers.contains(&server) {
             self.servers.insert(0, server);
         }
@@ -157,6 +158,11 @@ impl Documents {
     /// Whether the issuer gives codes to devices at `url`.
     pub(super) fn gives_codes_for(&self, issuer: &str, url: &str) -> bool {
         self.any_of(issuer, url, |server| server.device_endpoint.as_deref())
+    }
+
+    /// Whether the issuer has its token endpoint at `url`, by its own word or by a record's.
+    pub(super) fn grants_for(&self, issuer: &str, url: &str) -> bool {
+        self.any_of(issuer, url, |server| Some(server.token_endpoint.as_str()))
     }
 
     /// The token endpoint of the server that gives codes to devices at `url`.

@@ -18,7 +18,10 @@
 //!   their issuer, tokens also to its revocation endpoint, an access token nowhere else, and none of them into a URL;
 //! - a code is exchanged once, and only if its response carried the `state` that was sent and the right `iss`;
 //! - an assertion about a person goes to the configured identity provider alone, any other assertion and a device code to
-//!   the token endpoint of their issuer; what is signed for a client names its issuer, and no proof is sent twice;
+//!   the token endpoint of their issuer, and a user code to the person alone; a reference to a request that was pushed
+//!   ahead goes back to its server;
+//! - what is signed for a client names the issuer that it goes to; a proof goes out with the request and the token that
+//!   it names and with no nonce of another server; neither is sent twice, and a bound token never without a proof;
 //! - no redirect is followed with a body, or to another origin;
 //! - no more logins are shown to a person than policy says, but for those that a person asks for;
 //! - new tokens are stored before success is told;
@@ -42,7 +45,7 @@ use crate::failure::Failure;
 use crate::grant_type::GrantType;
 use crate::outcome::{Outcome, TokenSource};
 use crate::snapshot::Snapshot;
-use consent::{Asked, Shown};
+use consent::{Asked, Pushed, Shown};
 use documents::Documents;
 use holding::{Awaited, Holding, Lane};
 use proofs::Proofs;
@@ -71,7 +74,7 @@ pub struct Watch {
     /// The query of the MCP server's URL, which may be a key. It is sent to that server alone, and never shown.
     query: Option<String>,
     /// The authorization request that was pushed ahead.
-    pushed: Vec<(String, String)>,
+    pushed: Pushed,
     asked: Option<Asked>,
     shown: Shown,
     redirect: Option<Redirect>,
@@ -123,7 +126,7 @@ impl Watch {
             documents: Documents::of(config),
             secrets,
             query: query(config.server_url()),
-            pushed: Vec::new(),
+            pushed: Pushed::default(),
             asked: None,
             shown: Shown::new(config.policies().logins_per_hour),
             redirect: None,
@@ -163,6 +166,9 @@ impl Watch {
         self.now = self.now.max(now);
         match event {
             Event::Restore | Event::LogIn { .. } | Event::Challenged(_) | Event::LogOut => {
+                if let Event::Challenged(challenge) = event {
+                    self.proofs.gave_of_resource(challenge.nonce.as_ref().map(|nonce| nonce.as_str()));
+                }
                 self.joined = self.joined.saturating_add(u32::from(self.running));
                 (self.running, self.perhaps) = (true, false);
                 if matches!(event, Event::LogIn { .. }) {
@@ -172,15 +178,16 @@ impl Watch {
             }
             Event::Called(callback) => self.called(callback.expose()),
             Event::Replied(reply) => self.replied(reply),
-            // The page that the first browser shows is a dead end; another may open.
-            Event::ClientDisowned => self.asked = None,
+            // The page that the first browser shows is a dead end; another may open. One that was answered is none.
+            Event::ClientDisowned => self.asked = self.asked.take().filter(|asked| asked.answered),
             // Nobody answers any more, and nobody holds anything.
             Event::Abandoned => {
                 self.awaited.clear();
                 self.holding.leases.clear();
             }
             Event::Cancelled => self.called_off = self.running,
-            Event::Tick | Event::Nonce(_) => {}
+            Event::Nonce(nonce) => self.proofs.gave_of_resource(Some(nonce.as_str())),
+            Event::Tick => {}
         }
         // What comes after its deadline is no answer any more.
         self.awaited.retain(|awaited| self.now < awaited.deadline);
@@ -208,7 +215,7 @@ impl Watch {
             Action::Ask(ask) => self.wants(ask.id, ask.until, Lane::Login),
             Action::Show(show) => self.shows(show),
             Action::Sign(sign) => self.signs(sign),
-            Action::Supply(supply) => self.wants(supply.id, supply.until, Lane::Login),
+            Action::Supply(supply) => self.supplies(supply),
             Action::Release(_) => {}
             Action::Renewed(outcome) => self.ended(outcome),
             Action::Finish(outcome) => {

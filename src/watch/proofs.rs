@@ -2,13 +2,16 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{HeaderMap, Method};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
+use url::Url;
 
 use super::Watch;
 use super::documents::{members, parameter};
 use super::holding::{Awaited, Lane};
 use super::secrets::{Home, Sort};
-use crate::action::{Send, Show, Sign, SigningKey};
+use crate::action::{Send, Show, Sign, SigningKey, Supply};
 use crate::config::Config;
 use crate::grant_type::GrantType;
 
@@ -18,28 +21,53 @@ pub(super) struct Proofs {
     /// Where the identity provider exchanges assertions.
     identity_provider: Option<String>,
     identity_issuer: Option<String>,
-    /// The names of proofs and assertions that went out.
-    seen: Vec<String>,
+    /// Where the MCP server is.
+    resource: String,
+    /// Whom the assertion is for that the host was asked for.
+    audience: Option<String>,
+    /// The names of proofs and assertions that were to be signed, and of those that went out.
+    signed: Vec<String>,
+    sent: Vec<String>,
+    /// Access tokens that are bound to a key.
+    bound: Vec<String>,
+    /// The nonces that each origin gave.
+    nonces: Vec<(String, String)>,
 }
 
 impl Proofs {
     pub(super) fn of(config: &Config) -> Self {
-        match config.flow() {
-            GrantType::EnterpriseManaged(provider) => Self {
-                identity_provider: Some(provider.token_endpoint.clone()),
-                identity_issuer: Some(provider.issuer.clone()),
-                seen: Vec::new(),
-            },
+        let (identity_provider, identity_issuer) = match config.flow() {
+            GrantType::EnterpriseManaged(provider) => {
+                (Some(provider.token_endpoint.clone()), Some(provider.issuer.clone()))
+            }
             GrantType::AuthorizationCode
             | GrantType::DeviceCode
             | GrantType::ClientCredentials
-            | GrantType::WorkloadIdentity => Self::default(),
-        }
+            | GrantType::WorkloadIdentity => (None, None),
+        };
+        let resource = origin(config.server_url());
+        Self { identity_provider, identity_issuer, resource, ..Self::default() }
+    }
+
+    pub(super) fn bind(&mut self, token: &str) {
+        self.bound.push(token.to_owned());
+    }
+
+    /// A server answered, perhaps with a nonce for proofs.
+    pub(super) fn gave(&mut self, url: &str, fields: &HeaderMap) {
+        let given = fields.get_all("dpop-nonce").iter().filter_map(|value| value.to_str().ok());
+        self.nonces.extend(given.map(|nonce| (origin(url), nonce.trim().to_owned())));
+    }
+
+    pub(super) fn gave_of_resource(&mut self, nonce: Option<&str>) {
+        let resource = self.resource.clone();
+        self.nonces.extend(nonce.map(|nonce| (resource, nonce.to_owned())));
     }
 }
 
 impl Watch {
     pub(super) fn shows(&mut self, show: &Show) {
+        self.troubles();
         self.wants(show.id, show.until(), Lane::Login);
         // The answer comes by itself.
         self.awaited.retain(|awaited| awaited.id != show.id);
@@ -54,10 +82,14 @@ impl Watch {
         let busy = self.awaited.iter().any(|awaited| awaited.lane == Lane::Login);
         let lane = if busy { Lane::Grant } else { Lane::Login };
         self.asks(Awaited { id: sign.id, deadline: sign.deadline(), lane, sent: None });
-        let Some(claims) = claims(sign.message()) else {
-            return self.breach("what is to be signed is no JWT");
-        };
+        let claims = claims(sign.message()).unwrap_or_default();
         let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
+        let message = String::from_utf8_lossy(sign.message());
+        let sort = match sign.key() {
+            SigningKey::Client { .. } => Sort::ClientAssertion,
+            SigningKey::Proof => Sort::Proof,
+        };
+        self.secrets.learn(sort, &message, Home::Anywhere);
         match sign.key() {
             SigningKey::Client { .. } => {
                 let lifetime = claims.get("exp").and_then(Value::as_u64).unwrap_or(u64::MAX);
@@ -75,10 +107,15 @@ impl Watch {
             }
         }
         let jti = text("jti").to_owned();
-        if jti.is_empty() || self.proofs.seen.contains(&jti) {
+        if jti.is_empty() || self.proofs.signed.contains(&jti) {
             self.breach("something is signed without a name of its own");
         }
-        self.proofs.seen.push(jti);
+        self.proofs.signed.push(jti);
+    }
+
+    pub(super) fn supplies(&mut self, supply: &Supply) {
+        self.wants(supply.id, supply.until(), Lane::Login);
+        self.proofs.audience = Some(supply.audience().to_owned());
     }
 
     /// An assertion came from the host.
@@ -87,7 +124,10 @@ impl Watch {
             Some(endpoint) => {
                 self.secrets.learn(Sort::IdentityAssertion, assertion, Home::Endpoint(endpoint));
             }
-            None => self.secrets.learn(Sort::Assertion, assertion, Home::Anywhere),
+            None => {
+                let audience = self.proofs.audience.take();
+                self.secrets.learn(Sort::Assertion, assertion, audience.map_or(Home::Anywhere, Home::Issuer));
+            }
         }
     }
 
@@ -105,6 +145,9 @@ impl Watch {
         for code in members(body, "device_code") {
             self.secrets.learn(Sort::DeviceCode, &code, home.clone());
         }
+        for code in members(body, "user_code") {
+            self.secrets.learn(Sort::UserCode, &code, Home::Anywhere);
+        }
     }
 
     /// The client's assertion is for the issuer whose endpoint it is sent to, and a proof is for this request.
@@ -121,17 +164,79 @@ impl Watch {
             if !own {
                 self.breach("an assertion of the client goes to another server than it is for");
             }
-        }
-        let request = send.request();
-        let proof = request.headers().get("dpop").and_then(|value| value.to_str().ok());
-        if let Some(proof) = proof {
-            let claims = claims_of(proof);
-            let target = claims.as_ref().and_then(|claims| claims.get("htu")?.as_str()).unwrap_or_default();
-            if target != url.split(['?', '#']).next().unwrap_or_default() {
-                self.breach("a proof goes out with another request than it is for");
+            if !self.goes_once(claims.as_ref()) {
+                self.breach("an assertion of the client goes out twice");
             }
         }
+        let request = send.request();
+        if let Some(proof) = text(request.headers(), "dpop") {
+            self.proven(&proof, send.method(), url, None);
+        }
     }
+
+    /// A server gave tokens, which may be bound to the key that was proven.
+    pub(super) fn binds(&mut self, body: &[u8]) {
+        if members(body, "token_type").iter().any(|scheme| scheme.eq_ignore_ascii_case("dpop")) {
+            members(body, "access_token").iter().for_each(|token| self.proofs.bind(token));
+        }
+    }
+
+    /// The host sends a request to the MCP server, with these fields.
+    pub fn requested(&mut self, method: &Method, url: &Url, fields: &HeaderMap) {
+        let authorization = text(fields, "authorization").unwrap_or_default();
+        let (scheme, token) = authorization.split_once(' ').unwrap_or_default();
+        if !scheme.eq_ignore_ascii_case("dpop") {
+            if self.proofs.bound.iter().any(|bound| bound == token) {
+                self.breach("a bound token goes out as if whoever has it might use it");
+            }
+            return;
+        }
+        match text(fields, "dpop") {
+            Some(proof) => self.proven(&proof, method, url.as_str(), Some(token)),
+            None => self.breach("a bound token goes out without a proof"),
+        }
+    }
+
+    /// A proof goes out with a request, and with a token or none.
+    fn proven(&mut self, proof: &str, method: &Method, url: &str, token: Option<&str>) {
+        let claims = claims_of(proof);
+        let claim = |name: &str| claims.as_ref()?.get(name)?.as_str();
+        let bare = url.split(['?', '#']).next();
+        if claim("htu") != bare || claim("htm") != Some(method.as_str()) {
+            self.breach("a proof goes out with another request than it is for");
+        }
+        let hash = token.map(|token| URL_SAFE_NO_PAD.encode(Sha256::digest(token.as_bytes())));
+        if claim("ath") != hash.as_deref() {
+            self.breach("a proof goes out with another token than it is for");
+        }
+        let of = origin(url);
+        let given = |nonce: &str| self.proofs.nonces.iter().any(|(by, given)| *by == of && given == nonce);
+        if claim("nonce").is_some_and(|nonce| !given(nonce)) {
+            self.breach("a proof carries a nonce that its server did not give");
+        }
+        if !self.goes_once(claims.as_ref()) {
+            self.breach("a proof goes out twice");
+        }
+    }
+
+    /// Whether nothing of this name has gone out before.
+    fn goes_once(&mut self, claims: Option<&Value>) -> bool {
+        let jti = claims.and_then(|claims| claims.get("jti")?.as_str()).unwrap_or_default().to_owned();
+        let new = !self.proofs.sent.contains(&jti);
+        self.proofs.sent.push(jti);
+        new
+    }
+}
+
+/// The value of a field that is there once.
+fn text(fields: &HeaderMap, name: &str) -> Option<String> {
+    let mut values = fields.get_all(name).iter();
+    let value = values.next().filter(|_| values.next().is_none())?;
+    value.to_str().ok().map(str::to_owned)
+}
+
+fn origin(url: &str) -> String {
+    Url::parse(url).map_or(String::new(), |url| url.origin().ascii_serialization())
 }
 
 fn claims_of(jwt: &str) -> Option<Value> {

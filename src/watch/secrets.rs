@@ -25,12 +25,18 @@ pub(super) enum Sort {
     InitialAccessToken,
     /// In the body of a registration request.
     SoftwareStatement,
-    /// In the body of a token request: a grant that somebody else signed, or the client's own assertion.
+    /// In the body of a token request: a grant that somebody else signed.
     Assertion,
+    /// In the body of any request that says which client it is from: what the client's key signs.
+    ClientAssertion,
+    /// In the `DPoP` field of the request that it names: what the key signs that tokens are bound to.
+    Proof,
     /// In the body of a request to the identity provider.
     IdentityAssertion,
     /// In the body of a token request, again and again.
     DeviceCode,
+    /// Before the person.
+    UserCode,
     /// In the URL that is opened, or in the request that is pushed ahead.
     State,
     /// Nowhere: the machine has no use for it.

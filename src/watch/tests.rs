@@ -1,5 +1,9 @@
 //! Every invariant is broken once, and the watch must see it.
 
+mod handed;
+mod proofs;
+mod secrets;
+
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 
 use super::*;
@@ -11,11 +15,18 @@ use crate::wire::callback::Callback;
 
 const NOW: Timestamp = Timestamp::from_secs(1_000);
 
+fn config() -> Config {
+    Config::new("https://mcp.example/mcp", "Test", "http://127.0.0.1:3000/cb")
+        .preregistered(Preregistered::new("https://as.example", "by-hand").secret("configured-secret"))
+        .initial_access_token("https://as.example", "initial-access-token")
+}
+
 /// A watch over a run that has begun and has seen the metadata of an authorization server.
 fn watch() -> Watch {
-    let config = Config::new("https://mcp.example/mcp", "Test", "http://127.0.0.1:3000/cb")
-        .preregistered(Preregistered::new("https://as.example", "by-hand").secret("configured-secret"))
-        .initial_access_token("https://as.example", "initial-access-token");
+    watch_of(config())
+}
+
+fn watch_of(config: Config) -> Watch {
     let mut watch = Watch::new(&config);
     watch.event(NOW, &Event::Restore);
     let metadata =
@@ -23,6 +34,8 @@ fn watch() -> Watch {
     watch.action(&Action::Send(metadata));
     let document = r#"{"issuer":"https://as.example","authorization_endpoint":"https://as.example/authorize",
         "token_endpoint":"https://as.example/token","registration_endpoint":"https://as.example/register",
+        "device_authorization_endpoint":"https://as.example/device",
+        "pushed_authorization_request_endpoint":"https://as.example/par",
         "authorization_response_iss_parameter_supported":true}"#;
     answer(&mut watch, 1, 200, document);
     assert_eq!(watch.breaches(), [""; 0]);
@@ -65,8 +78,11 @@ fn hold(watch: &mut Watch, id: u64) {
 }
 
 fn answer(watch: &mut Watch, id: u64, status: u16, body: &str) {
-    let fields =
-        HeaderMap::from_iter([(header::LOCATION, HeaderValue::from_static("https://as.example/moved"))]);
+    let moved = HeaderValue::from_static("https://as.example/moved");
+    answer_with(watch, id, status, HeaderMap::from_iter([(header::LOCATION, moved)]), body);
+}
+
+fn answer_with(watch: &mut Watch, id: u64, status: u16, fields: HeaderMap, body: &str) {
     let response = Response { status: StatusCode::from_u16(status).unwrap(), fields, body: body.into() };
     let reply = Reply { id: RequestId(id), answer: Answer::Response(Box::new(response)) };
     watch.event(NOW, &Event::Replied(reply));
@@ -96,65 +112,6 @@ fn a_good_run_is_good() {
     called(&mut watch, "?code=a-good-code&state=state-of-this-run&iss=https%3A%2F%2Fas.example");
     watch.action(&token(2, "https://as.example/token", "grant_type=authorization_code&code=a-good-code"));
     assert_eq!(watch.breaches(), [""; 0]);
-}
-
-#[test]
-fn secrets_in_wrong_places() {
-    for (body, url) in [
-        ("client_secret=configured-secret", "https://evil.example/token"),
-        ("x=initial-access-token", "https://as.example/token"),
-        // The verifier of a code belongs to the server that the person was sent to.
-        ("code_verifier=verifier-of-this-run", "https://evil.example/token"),
-    ] {
-        let mut watch = watch();
-        open(&mut watch, ASKED);
-        watch.action(&token(2, url, body));
-        seen(&watch, "carries a secret");
-    }
-    for (url, known) in [("https://as.example/register", true), ("https://evil.example/register", false)] {
-        let mut watch = watch();
-        let mut registration = send(2, Purpose::Registration, url);
-        let mut value = HeaderValue::from_static("Bearer initial-access-token");
-        value.set_sensitive(true);
-        registration.fields.insert(header::AUTHORIZATION, value);
-        watch.action(&Action::Send(registration));
-        assert_eq!(watch.breaches().is_empty(), known, "{url}");
-    }
-    let mut watch = watch();
-    let registration = send(2, Purpose::Registration, "https://as.example/register");
-    watch.action(&Action::Send(Send { body: Some(Secret::new("configured-secret")), ..registration }));
-    seen(&watch, "carries a secret");
-}
-
-#[test]
-fn a_secret_in_a_metadata_request() {
-    let mut watch = watch();
-    let mut metadata = send(2, Purpose::ServerMetadata, "https://as.example/x?y=configured-secret");
-    metadata
-        .fields
-        .insert(header::AUTHORIZATION, HeaderValue::from_static("Basic eDpjb25maWd1cmVkLXNlY3JldA=="));
-    watch.action(&Action::Send(metadata));
-    seen(&watch, "URL shows a secret");
-    seen(&watch, "for metadata has a body or an Authorization field");
-    seen(&watch, "carries a secret");
-}
-
-#[test]
-fn tokens_and_refresh_tokens_stay_at_home() {
-    let mut watch = watch();
-    watch.action(&token(2, "https://as.example/token", "x=y"));
-    answer(&mut watch, 2, 200, r#"{"access_token":"the-access-token","refresh_token":"the-refresh-token"}"#);
-    hold(&mut watch, 3);
-    watch.action(&refresh(4, "https://as.example/token", "refresh_token=the-refresh-token"));
-    assert_eq!(watch.breaches(), [""; 0]);
-    watch.event(
-        NOW,
-        &Event::Replied(Reply { id: RequestId(4), answer: Answer::SendFailed(SendFailure::TimedOut) }),
-    );
-    watch.action(&refresh(5, "https://other.example/token", "refresh_token=the-refresh-token"));
-    seen(&watch, "carries a secret (RefreshToken)");
-    watch.text("a log", "token the-access-token");
-    seen(&watch, "a log shows a secret (AccessToken)");
 }
 
 #[test]
@@ -188,6 +145,29 @@ fn a_code_twice_or_elsewhere() {
     answer(&mut watch, 2, 500, "");
     watch.action(&token(3, "https://as.example/token", form));
     seen(&watch, "or twice");
+}
+
+/// A server that moves its token endpoint, and moves it back.
+#[test]
+fn the_newest_word_of_a_server_counts() {
+    let good = "?code=a-good-code&state=state-of-this-run&iss=https%3A%2F%2Fas.example";
+    let form = "grant_type=authorization_code&code=a-good-code";
+    for (places, good_place) in [(["token", "moved", "token"], true), (["moved", "token", "moved"], false)] {
+        let mut watch = watch();
+        for (id, place) in (2..).zip(places) {
+            let url = "https://as.example/.well-known/oauth-authorization-server";
+            watch.action(&Action::Send(send(id, Purpose::ServerMetadata, url)));
+            let document = format!(
+                r#"{{"issuer":"https://as.example","authorization_endpoint":"https://as.example/authorize",
+                    "token_endpoint":"https://as.example/{place}"}}"#
+            );
+            answer(&mut watch, id, 200, &document);
+        }
+        open(&mut watch, ASKED);
+        called(&mut watch, good);
+        watch.action(&token(5, "https://as.example/token", form));
+        assert_eq!(watch.breaches().is_empty(), good_place, "{:?}", watch.breaches());
+    }
 }
 
 #[test]
@@ -287,41 +267,6 @@ fn a_token_beside_its_resource() {
 }
 
 #[test]
-fn a_document_that_speaks_for_another_issuer_is_not_believed() {
-    let mut watch = watch();
-    watch.action(&Action::Send(send(
-        2,
-        Purpose::ServerMetadata,
-        "https://evil.example/.well-known/openid-configuration",
-    )));
-    let document = r#"{"issuer":"https://as.example","authorization_endpoint":"https://evil.example/a",
-        "token_endpoint":"https://evil.example/token"}"#;
-    answer(&mut watch, 2, 200, document);
-    watch.action(&token(3, "https://evil.example/token", "client_secret=configured-secret"));
-    seen(&watch, "carries a secret (ClientSecret)");
-}
-
-#[test]
-fn the_query_of_the_servers_url() {
-    let config =
-        Config::new("https://mcp.example/mcp?key=k3y-of-a-person", "Test", "http://127.0.0.1:3000/cb");
-    let mut watch = Watch::new(&config);
-    watch.event(NOW, &Event::Restore);
-    watch.action(&Action::Load(Load {
-        id: RequestId(1),
-        key: config.key(),
-        exclusive: None,
-        deadline: Timestamp::MAX,
-    }));
-    watch.text("the configuration", &format!("{config:?}"));
-    assert_eq!(watch.breaches(), [""; 0]);
-    let fail = Event::Replied(Reply { id: RequestId(1), answer: Answer::LoadFailed(String::new()) });
-    watch.event(NOW, &fail);
-    watch.shown("a failure", config.server_url());
-    seen(&watch, "shows the query of the server's URL");
-}
-
-#[test]
 fn a_refresh_token_that_is_spent_wrongly() {
     let spend = |id: u64| refresh(id, "https://as.example/token", "refresh_token=the-refresh-token");
     let mut watch = watch();
@@ -371,27 +316,6 @@ fn a_record_that_is_held_or_forgotten_wrongly() {
 }
 
 #[test]
-fn tokens_that_are_revoked_elsewhere() {
-    for (url, good) in [("https://as.example/revoke", true), ("https://evil.example/revoke", false)] {
-        let mut watch = watch();
-        watch.action(&Action::Send(send(2, Purpose::ServerMetadata, "https://as.example/.well-known/x")));
-        let document = r#"{"issuer":"https://as.example","authorization_endpoint":"https://as.example/authorize",
-            "token_endpoint":"https://as.example/token","revocation_endpoint":"https://as.example/revoke"}"#;
-        answer(&mut watch, 2, 200, document);
-        watch.action(&token(3, "https://as.example/token", ""));
-        answer(
-            &mut watch,
-            3,
-            200,
-            r#"{"access_token":"the-access-token","refresh_token":"the-refresh-token"}"#,
-        );
-        let body = Some(Secret::new("token=the-refresh-token&client_secret=configured-secret"));
-        watch.action(&Action::Send(Send { body, ..send(4, Purpose::Revocation, url) }));
-        assert_eq!(watch.breaches().is_empty(), good, "{url}: {:?}", watch.breaches());
-    }
-}
-
-#[test]
 fn a_login_and_a_renewal_may_be_awaited_together_but_not_two_of_either() {
     let mut watch = watch();
     watch.action(&Action::Send(send(2, Purpose::ServerMetadata, "https://as.example/a")));
@@ -399,4 +323,59 @@ fn a_login_and_a_renewal_may_be_awaited_together_but_not_two_of_either() {
     assert_eq!(watch.breaches(), [""; 0]);
     watch.action(&load(4, false));
     seen(&watch, "two things are awaited");
+}
+
+#[test]
+fn a_login_too_many() {
+    let policy = crate::policy::Policy::with(|it| it.logins_per_hour = 2);
+    let mut watch = watch_of(config().policy(policy));
+    for login in 0..3 {
+        assert_eq!(watch.breaches(), [""; 0]);
+        open(&mut watch, &ASKED.replace("this-run", &format!("run-{login}")));
+        watch.action(&Action::Finish(Ok(Outcome::Anonymous)));
+        watch.event(NOW, &Event::Restore);
+    }
+    seen(&watch, "more logins than policy says");
+    // The person asked for it, or the hour has passed.
+    for event in [Event::LogIn { scopes: crate::Scopes::new() }, Event::Tick] {
+        let mut watch = Watch { breaches: Vec::new(), ..watch.clone() };
+        let later =
+            if matches!(event, Event::Tick) { NOW.after(std::time::Duration::from_secs(3601)) } else { NOW };
+        watch.event(later, &event);
+        open(&mut watch, ASKED);
+        assert_eq!(watch.breaches(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_person_is_shown_something_or_left_alone_out_of_turn() {
+    let mut watch = watch();
+    watch.action(&Action::Wait(None));
+    seen(&watch, "waits without end");
+    let mut watch = self::watch();
+    watch.action(&Action::Finish(Ok(Outcome::Anonymous)));
+    open(&mut watch, ASKED);
+    seen(&watch, "a browser opens while no attempt runs");
+}
+
+#[test]
+fn an_authorization_request_that_lacks_something() {
+    for (name, value) in url::form_urlencoded::parse(ASKED.as_bytes()) {
+        let pair = url::form_urlencoded::Serializer::new(String::new()).append_pair(&name, &value).finish();
+        for query in [ASKED.replace(&pair, "x=y"), format!("{ASKED}&{pair}")] {
+            let mut watch = watch();
+            open(&mut watch, &query);
+            seen(&watch, &format!("lacks {name}, or has it twice"));
+        }
+    }
+}
+
+#[test]
+fn what_is_no_url() {
+    let mut watch = watch();
+    watch.action(&token(2, "/token", ""));
+    seen(&watch, "to something that is no URL");
+    let mut watch = self::watch();
+    watch.attached(&Url::parse("https://mcp.example/mcp").unwrap(), "mcp");
+    seen(&watch, "a resource is no URL");
 }

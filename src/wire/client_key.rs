@@ -42,6 +42,20 @@ impl ClientKey {
         self
     }
 
+    /// Judges what the caller says of it.
+    pub(crate) fn check(&self) -> Result<(), Breach> {
+        Algorithm::choose(&self.algorithms, None, "RFC 7523 §2.2")?;
+        if let Some(public) = &self.public {
+            self.algorithms.iter().try_for_each(|algorithm| public.check(*algorithm))?;
+        }
+        let unfit = |key_id: &String| key_id.is_empty() || key_id.chars().any(char::is_control);
+        if self.key_id.as_ref().is_some_and(unfit) {
+            let expected = "a name of the client's key without control characters";
+            return Err(Breach::new(Kind::Configuration, "RFC 7515 §4.1.4", expected, "none, or another"));
+        }
+        Ok(())
+    }
+
     /// The public half as a server is told of it (RFC 7517 §4): with its name, and that it signs.
     pub(crate) fn jwk(&self) -> Result<Value, Breach> {
         let public = self.public.as_ref().ok_or_else(|| {

@@ -1,6 +1,7 @@
 //! Device authorization (RFC 8628): for machines without a browser. The person is shown a code and opens a URL
 //! elsewhere, and the machine asks until there is an answer.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::answer::{Members, Wanted};
@@ -8,7 +9,7 @@ use super::authentication::Message;
 use super::client::Client;
 use super::token::{MAX_TOKEN, TokenAnswer, TokenShape};
 use crate::base::breach::{Breach, Kind};
-use crate::base::guard::{Endpoint, Guard};
+use crate::base::guard::{Endpoint, Guard, Shown};
 use crate::base::scope::Scopes;
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
@@ -51,7 +52,7 @@ impl DeviceRequest<'_> {
 }
 
 /// A device authorization that waits for the person (RFC 8628 §3.2).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct DeviceAuthorization {
     /// What the machine asks with.
     pub device_code: Secret,
@@ -68,6 +69,17 @@ pub struct DeviceAuthorization {
     pub interval: Duration,
 }
 
+/// Without the codes: whoever sees the person's may answer in the person's place.
+impl fmt::Debug for DeviceAuthorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceAuthorization")
+            .field("verification_uri", &Shown(self.verification_uri.as_given()))
+            .field("expires_at", &self.expires_at)
+            .field("interval", &self.interval)
+            .finish_non_exhaustive()
+    }
+}
+
 impl DeviceAuthorization {
     /// Judges an answer. 200 is good, and so is 201.
     ///
@@ -76,7 +88,7 @@ impl DeviceAuthorization {
     /// [`Kind::AuthorizationFailed`]: the server refuses the request. [`Kind::ClientRejected`],
     /// [`Kind::NonceRequired`]: as at the token endpoint. [`Kind::UrlRefused`]: a URL to be opened does not pass the
     /// guard, even the one that may be left out. [`Kind::Malformed`]: a code, the URL or the lifetime is missing or
-    /// ill-formed. An `interval` that is no number counts as absent.
+    /// ill-formed. An `interval` that is no number above zero counts as absent.
     pub fn read(status: u16, body: &[u8], now: Timestamp, guard: &Guard) -> Result<Self, Breach> {
         let wanted = Wanted { what: "a device code", clause: ANSWER, error: Kind::AuthorizationFailed };
         let members = Members::good(&wanted, status, None, body)?;
@@ -89,14 +101,15 @@ impl DeviceAuthorization {
             .seconds("expires_in")
             .filter(|seconds| *seconds > 0)
             .ok_or_else(|| missing("a number of seconds above zero in \"expires_in\""))?;
-        let interval = members.seconds("interval").map_or(DEFAULT_INTERVAL, Duration::from_secs);
+        let interval = members.seconds("interval").filter(|seconds| *seconds > 0);
+        let interval = interval.map_or(DEFAULT_INTERVAL, Duration::from_secs);
         Ok(Self {
             device_code: Secret::from(device_code),
             user_code,
             verification_uri,
             verification_uri_complete: passed(&members, "verification_uri_complete", guard)?,
             expires_at: now.after(Duration::from_secs(lifetime.min(MAX_LIFETIME))),
-            interval: interval.clamp(Duration::from_secs(1), MAX_INTERVAL),
+            interval: interval.min(MAX_INTERVAL),
         })
     }
 }

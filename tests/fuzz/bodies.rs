@@ -1,7 +1,11 @@
 //! What the fuzzer does with its bytes. Each body takes any bytes, and panics only if something is broken.
 
+#[path = "clients.rs"]
+mod clients;
 #[path = "flow.rs"]
 mod flow;
+#[path = "servers.rs"]
+mod servers;
 
 use std::net::IpAddr;
 
@@ -26,6 +30,9 @@ use flow::Flow;
 
 /// A body, by the name of its target.
 pub(crate) type Body = fn(&[u8]);
+
+/// How many ways of being a client a flow chooses from, by its first byte.
+pub(crate) const WAYS: usize = clients::COUNT;
 
 /// All bodies.
 pub(crate) const BODIES: &[(&str, Body)] = &[

@@ -1,113 +1,29 @@
 //! A whole run: a driver that does right most of the time, servers whose dials turn, and a watch.
 
-use http::{HeaderMap, Response, StatusCode, header};
-use mcp_auth::policy::{Legacy, Policy, ScopeRule};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use mcp_auth::watch::Watch;
+use mcp_auth::wire::dpop::Nonce;
 use mcp_auth::{
-    Access, Action, Authorizer, Callback, Challenge, Config, Credential, Event, Generation, Outcome,
-    Preregistered, Saving, Scopes, Seed, SendFailure, Timestamp,
+    Access, Action, AssertionKind, Authorizer, Callback, Challenge, Config, Credential, Event, Generation,
+    Outcome, Saving, Scopes, Seed, SendFailure, Sign, SigningKey, Timestamp,
 };
-use mcp_auth_testbed::{
-    AuthorizationServers, Browsed, Challenge as Shape, ChallengeMethods, Dials, ExpiresIn, Iss, IssuerValue,
-    MetadataRedirect, Origins, Person, PreRegistered, RefreshTokens, Refusal, Registration, ResourceMetadata,
-    ResourceValue, Rotation, ScopeAnswer, SecretDespiteNone, ServerMetadata, StateEcho, TokenBody, TokenType,
-    UnknownPath, World,
-};
+use mcp_auth_testbed::{Browsed, World, call};
 use url::Url;
 
-const ISSUER: &str = "https://as.example";
-const REDIRECT: &str = "http://127.0.0.1:3000/callback";
-const DOCUMENT: &str = "https://client.example/me.json";
-
-/// How servers change.
-const TURNS: &[fn(&mut Dials)] = &[
-    |dials| dials.access_lifetime = 5,
-    |dials| dials.refusal = Refusal::Unauthorized,
-    |dials| dials.refusal = Refusal::InsufficientScope,
-    |dials| dials.refusal = Refusal::None,
-    |dials| dials.resource_metadata = ResourceMetadata::Nowhere,
-    |dials| dials.resource_metadata = ResourceMetadata::Root,
-    |dials| dials.resource_metadata_redirect = MetadataRedirect::SameOrigin,
-    |dials| dials.resource_metadata_redirect = MetadataRedirect::OtherOrigin,
-    |dials| dials.advertise_metadata = false,
-    |dials| dials.challenge = Shape::None,
-    |dials| dials.challenge = Shape::Bare,
-    |dials| dials.challenge = Shape::Several,
-    |dials| dials.challenge = Shape::Dpop,
-    |dials| dials.challenge_error = true,
-    |dials| dials.resource = ResourceValue::Root,
-    |dials| dials.resource = ResourceValue::OtherOrigin,
-    |dials| dials.authorization_servers = AuthorizationServers::DeadThenFirst,
-    |dials| dials.authorization_servers = AuthorizationServers::Both,
-    |dials| dials.authorization_servers = AuthorizationServers::SecondOnly,
-    |dials| dials.authorization_servers = AuthorizationServers::Empty,
-    |dials| dials.unknown_path = UnknownPath::Page,
-    |dials| dials.server_metadata = ServerMetadata::Nowhere,
-    |dials| dials.server_metadata = ServerMetadata::OpenidAppended,
-    |dials| dials.issuer = IssuerValue::Other,
-    |dials| dials.challenge_methods = ChallengeMethods::Absent,
-    |dials| dials.iss = Iss::Absent,
-    |dials| dials.iss = Iss::AdvertisedButMissing,
-    |dials| dials.iss = Iss::Wrong,
-    |dials| dials.iss = Iss::Twice,
-    |dials| dials.endpoints_elsewhere = true,
-    |dials| dials.authorization_query = "tenant=1".to_owned(),
-    |dials| dials.auth_methods = Some(vec!["client_secret_basic".to_owned()]),
-    |dials| dials.auth_methods = Some(vec!["client_secret_post".to_owned()]),
-    |dials| dials.registration = Registration::Forbidden,
-    |dials| dials.registration = Registration::Absent,
-    |dials| dials.secret_lifetime = Some(5),
-    |dials| dials.secret_despite_none = SecretDespiteNone::Demanded,
-    |dials| dials.registration_empties = true,
-    |dials| dials.client_id_metadata_documents = false,
-    |dials| dials.person = Person::Denies,
-    |dials| dials.person = Person::Leaves,
-    |dials| dials.authorization_error = Some("invalid_scope".to_owned()),
-    |dials| dials.state = StateEcho::Changed,
-    |dials| dials.state = StateEcho::Dropped,
-    |dials| dials.granted_scopes = Some(vec!["files:read".to_owned()]),
-    |dials| dials.refresh_tokens = RefreshTokens::Never,
-    |dials| dials.rotation = Rotation::None,
-    |dials| dials.dead_refresh_error = "unauthorized_client".to_owned(),
-    |dials| dials.token_body = TokenBody::Form,
-    |dials| dials.errors_with_200 = true,
-    |dials| dials.expires_in = ExpiresIn::Negative,
-    |dials| dials.token_type = TokenType::Absent,
-    |dials| dials.scope_answer = ScopeAnswer::Empty,
-    |dials| dials.invalid_client_status = 400,
-];
-
-/// What may happen to servers between two attempts.
-const MISFORTUNES: &[fn(&mut World)] = &[
-    World::expire_access_tokens,
-    World::revoke_everything,
-    World::purge_clients,
-    World::expire_client_secrets,
-];
-
-/// What clients may be. Each has a way to a token where all dials stand as they should.
-const CLIENTS: &[fn(Config) -> Config] = &[
-    |config| config,
-    |config| config.preregistered(Preregistered::new(ISSUER, "by-hand").secret("configured-secret")),
-    |config| config.metadata_document(DOCUMENT),
-    |config| config.dynamic_registration(false).policy(Policy::with(|it| it.ask_for_client = true)),
-    |config| {
-        config.policy(Policy::with(|it| {
-            it.legacy = Legacy::Refused;
-            it.step_ups = 0;
-        }))
-    },
-    |config| config.scopes(ScopeRule::with(|it| it.stay_logged_in = true)),
-];
+use super::clients::{CLIENT_KEY, Choice, ID_TOKEN, PROOF_KEY};
+use super::servers::{MISFORTUNES, TURNS};
 
 pub(crate) struct Flow<'a> {
     data: std::slice::Iter<'a, u8>,
+    choice: Choice,
     config: Config,
     world: World,
     auth: Authorizer,
     watch: Watch,
     stored: Option<Credential>,
     opened: Option<Url>,
+    /// The code that the person was shown.
+    shown: Option<String>,
     late: Option<Event>,
     now: u64,
     moves: u8,
@@ -116,13 +32,14 @@ pub(crate) struct Flow<'a> {
 impl<'a> Flow<'a> {
     pub(crate) fn new(data: &'a [u8]) -> Self {
         let mut data = data.iter();
-        let choice = usize::from(data.next().copied().unwrap_or_default());
-        let world = world();
-        let config = CLIENTS[choice % CLIENTS.len()](Config::new(world.server_url(), "Fuzz", REDIRECT));
+        let mut byte = || data.next().copied().unwrap_or_default();
+        let choice = Choice::of(byte(), byte());
+        let (world, config) = (choice.world(), choice.config());
         let watch = Watch::new(&config);
         let auth = Authorizer::new(config.clone(), Seed::new([0; 32])).unwrap();
         let now = 1_800_000_000;
-        Self { data, config, world, auth, watch, stored: None, opened: None, late: None, now, moves: 0 }
+        let (stored, opened, shown, late) = (None, None, None, None);
+        Self { data, choice, config, world, auth, watch, stored, opened, shown, late, now, moves: 0 }
     }
 
     /// The next byte; 0, which is always right, when there are no more.
@@ -138,7 +55,7 @@ impl<'a> Flow<'a> {
             self.change();
             let event = self.beginning();
             self.tell(event);
-            for _ in 0..80 {
+            for _ in 0..60 {
                 let action = self.poll();
                 grants += usize::from(matches!(action, Action::Finish(Ok(Outcome::Authorized(_)))));
                 if matches!(action, Action::Finish(_) | Action::Wait(None)) {
@@ -156,7 +73,7 @@ impl<'a> Flow<'a> {
     /// The machine is as usable after all this as before: with servers that do right it gets a token, if a person
     /// asks for it often enough.
     fn recover(&mut self) {
-        self.world = world();
+        self.world = self.choice.world();
         self.late = None;
         for _ in 0..3 {
             self.now += 3600;
@@ -169,18 +86,28 @@ impl<'a> Flow<'a> {
                 }
             });
             if matches!(end.unwrap(), Ok(Outcome::Authorized(_))) {
+                // These servers may not know the token; the watch looks at how it goes out.
+                self.request();
+                self.check();
                 return;
             }
         }
         panic!("no token\n{}", self.auth.trail());
     }
 
-    /// Whatever happened, a machine that is called off comes to rest.
+    /// Whatever happened, a machine that is called off comes to rest; first it brings to its end what may not be broken
+    /// off.
     fn rest(&mut self) {
         self.tell(Event::Cancelled);
-        let still = (0..8).any(|_| matches!(self.poll(), Action::Wait(None)));
-        assert!(still && !self.auth.is_running());
-        self.opened = None;
+        let rests = (0..40).any(|_| match self.poll() {
+            Action::Wait(None) => true,
+            action => {
+                self.answer(action, 0);
+                false
+            }
+        });
+        assert!(rests && !self.auth.is_running(), "{}", self.auth.trail());
+        (self.opened, self.shown) = (None, None);
     }
 
     fn poll(&mut self) -> Action {
@@ -192,8 +119,9 @@ impl<'a> Flow<'a> {
 
     fn tell(&mut self, event: Event) {
         self.watch.event(Timestamp::from_secs(self.now), &event);
+        // The poll that follows looks at the rest.
         self.auth.handle(Timestamp::from_secs(self.now), event);
-        self.check();
+        assert!(self.watch.breaches().is_empty(), "{:?}\n{}", self.watch.breaches(), self.auth.trail());
     }
 
     fn check(&mut self) {
@@ -218,21 +146,14 @@ impl<'a> Flow<'a> {
     }
 
     fn beginning(&mut self) -> Event {
-        let url = Url::parse(&self.world.server_url()).unwrap();
-        let now = Timestamp::from_secs(self.now);
-        let held = match self.auth.access(&url, now) {
-            Access::Ready(authorization) => Some(authorization.generation()),
-            Access::Anonymous | Access::Wait | Access::Refused => None,
-        };
+        let held = self.held();
         match self.byte() % 8 {
-            0..=3 => {
-                let request = mcp_auth_testbed::call::request(
-                    &self.world.server_url(),
-                    mcp_auth_testbed::call::Wire::Stateless,
-                    "tools/list",
-                    serde_json::json!({}),
-                );
-                let response = self.world.handle(self.now, request.unwrap());
+            0..=2 => {
+                let response = self.world.handle(self.now, self.call());
+                self.challenged(response.status(), response.headers(), held)
+            }
+            3 => {
+                let (response, held) = self.request();
                 self.challenged(response.status(), response.headers(), held)
             }
             4 => Event::LogIn { scopes: Scopes::parse("files:write").unwrap() },
@@ -245,6 +166,42 @@ impl<'a> Flow<'a> {
             }
             _ => Event::LogIn { scopes: Scopes::new() },
         }
+    }
+
+    fn held(&self) -> Option<Generation> {
+        let url = Url::parse(&self.world.server_url()).unwrap();
+        match self.auth.access(&url, Timestamp::from_secs(self.now)) {
+            Access::Ready(authorization) => Some(authorization.generation()),
+            Access::Anonymous | Access::Wait | Access::Refused => None,
+        }
+    }
+
+    fn call(&self) -> Request<Vec<u8>> {
+        let (url, wire) = (self.world.server_url(), call::Wire::Stateless);
+        call::request(&url, wire, "tools/list", serde_json::json!({})).unwrap()
+    }
+
+    /// A request with what there is of a token, and the proof that it needs.
+    fn request(&mut self) -> (Response<Vec<u8>>, Option<Generation>) {
+        let url = Url::parse(&self.world.server_url()).unwrap();
+        let now = Timestamp::from_secs(self.now);
+        let mut request = self.call();
+        if let Access::Ready(authorization) = self.auth.access(&url, now) {
+            self.watch.attached(&url, &self.auth.authorized().unwrap().resource);
+            request.headers_mut().insert(header::AUTHORIZATION, authorization.value().clone());
+            if let Some(input) = self.auth.prove(now, "POST", &url).unwrap() {
+                let proof = input.complete(&PROOF_KEY.sign(input.as_bytes())).unwrap();
+                request.headers_mut().insert("dpop", proof.expose().parse().unwrap());
+            }
+        }
+        self.watch.requested(request.method(), &url, request.headers());
+        let held = self.held();
+        let response = self.world.handle(self.now, request);
+        let nonces = response.headers().get_all("dpop-nonce").iter().map(|value| value.as_bytes());
+        if let Some(nonce) = Nonce::read(nonces).unwrap() {
+            self.tell(Event::Nonce(nonce));
+        }
+        (response, held)
     }
 
     fn challenged(&mut self, status: StatusCode, fields: &HeaderMap, held: Option<Generation>) -> Event {
@@ -339,14 +296,32 @@ impl<'a> Flow<'a> {
                 ask.reply("by-hand", Some("configured-secret".into()))
             }
             Action::Ask(ask) => ask.decline(),
-            Action::Show(_) => return None,
-            Action::Sign(sign) if choice == 200 => sign.fail("the key is gone"),
-            Action::Sign(sign) => sign.reply(vec![choice; 64]),
-            Action::Supply(supply) if choice == 200 => supply.fail("there is none"),
-            Action::Supply(supply) => supply.reply("a.b.c"),
+            Action::Show(show) if choice == 200 => show.fail("there is no screen"),
+            Action::Show(show) => {
+                self.shown = Some(show.user_code().to_owned());
+                return None;
+            }
+            Action::Sign(sign) => match choice {
+                200 => sign.fail("the key is gone"),
+                201..=209 => sign.reply(vec![choice; 64]),
+                210..=214 => sign.reply(vec![choice; usize::from(choice) % 5]),
+                _ => signed(&sign),
+            },
+            Action::Supply(supply) => match choice {
+                200 => supply.fail("there is none"),
+                201..=209 => supply.reply(self.assertion_of_no_use()),
+                _ if supply.kind() == AssertionKind::Workload => match self.world.workload_token(self.now) {
+                    Some(token) => supply.reply(token),
+                    None => supply.fail("the platform is gone"),
+                },
+                _ => supply.reply(ID_TOKEN),
+            },
             Action::Wait(until) => {
                 if (230..240).contains(&choice) {
                     self.move_elsewhere();
+                }
+                if let Some(code) = self.shown.take().filter(|_| choice < 240) {
+                    self.world.enter_user_code(&code, choice < 230);
                 }
                 let opened = self.opened.take().filter(|_| choice < 240);
                 match opened.map(|url| self.world.browse(self.now, url.as_str())) {
@@ -372,6 +347,15 @@ impl<'a> Flow<'a> {
         self.auth = Authorizer::resume(self.config.clone(), Seed::new([self.moves; 32]), snapshot).unwrap();
     }
 
+    /// A text that asserts nothing, or a JWT for somebody else.
+    fn assertion_of_no_use(&mut self) -> String {
+        let claims =
+            serde_json::json!({"iss": "x", "sub": "x", "aud": "https://evil.example", "exp": u32::MAX});
+        let jwt = CLIENT_KEY.jwt(serde_json::json!({}), &claims);
+        let end = usize::from(self.byte()) % (jwt.len() + 1);
+        if end.is_multiple_of(2) { jwt } else { jwt[..end].to_owned() }
+    }
+
     fn garbage(&mut self) -> Response<Vec<u8>> {
         let mut body: Vec<u8> = (0..self.byte()).map(|_| self.data.next().copied().unwrap_or(b' ')).collect();
         if body.len().is_multiple_of(2) {
@@ -393,14 +377,9 @@ impl<'a> Flow<'a> {
     }
 }
 
-/// Servers that do right, and know every client of [`CLIENTS`].
-fn world() -> World {
-    let document = serde_json::json!({
-        "client_id": DOCUMENT, "client_name": "Fuzz", "redirect_uris": [REDIRECT],
-        "grant_types": ["authorization_code", "refresh_token"], "token_endpoint_auth_method": "none",
-    });
-    let clients =
-        vec![PreRegistered::confidential("by-hand", "configured-secret", "client_secret_basic", REDIRECT)];
-    let client_documents = [(DOCUMENT.to_owned(), document)].into();
-    World::new(Dials { clients, client_documents, ..Dials::default() }, Origins::default())
+fn signed(sign: &Sign) -> Event {
+    match sign.key() {
+        SigningKey::Proof => sign.reply(PROOF_KEY.sign(sign.message())),
+        _ => sign.reply(CLIENT_KEY.sign(sign.message())),
+    }
 }

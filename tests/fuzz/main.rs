@@ -42,8 +42,15 @@ fn every_body_holds_on_bytes_from_nowhere() {
 #[test]
 fn flows_reach_their_end() {
     let mut bytes = Bytes(0x9e37_79b9_7f4a_7c15);
-    let grants: usize = (0..300).map(|_| bodies::grants(&bytes.case())).sum();
-    println!("{grants} grants in 300 flows");
+    let mut by_way = [0; bodies::WAYS];
+    for _ in 0..300 {
+        let case = bytes.case();
+        by_way[case.first().map_or(0, |byte| usize::from(*byte) % bodies::WAYS)] += bodies::grants(&case);
+    }
+    let grants: usize = by_way.iter().sum();
+    println!("{grants} grants in 300 flows: {by_way:?}");
+    // Each way of being a client has its share.
+    assert!(by_way.iter().all(|grants| *grants > 5));
     assert!(grants > 150);
 }
 
@@ -59,8 +66,11 @@ fn every_body_holds_near_the_vectors() {
             for seed in seeds(&case["input"]) {
                 let mut seed = seed.into_bytes();
                 seed.truncate(4096);
-                for (_, body) in bodies::BODIES {
-                    body(&seed);
+                for (name, body) in bodies::BODIES {
+                    // To a flow bytes are choices, and one seed is as good as its neighbour.
+                    if *name != "flow" {
+                        body(&seed);
+                    }
                     let mut changed = seed.clone();
                     if !changed.is_empty() {
                         let place = usize::from(bytes.next()) * 257 % changed.len();

@@ -159,6 +159,7 @@ impl Rig {
     pub(crate) fn poll(&mut self) -> Action {
         let action = self.auth.poll();
         self.watch.action(&action);
+        self.watch.shown("the machine", &format!("{:?}", self.auth));
         assert_eq!(self.watch.breaches(), [""; 0], "{}", self.auth.trail());
         action
     }
@@ -339,6 +340,8 @@ impl Rig {
                 let proof = input.complete(&signature).unwrap();
                 request.headers_mut().insert("dpop", proof.expose().parse().unwrap());
             }
+            self.watch.requested(request.method(), &url, request.headers());
+            assert_eq!(self.watch.breaches(), [""; 0], "{}", self.auth.trail());
             let response = self.world.handle(self.now, request);
             let given = response.headers().get_all("dpop-nonce").iter().map(|value| value.as_bytes());
             if let Some(nonce) = Nonce::read(given).unwrap() {

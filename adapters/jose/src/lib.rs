@@ -3,6 +3,11 @@
 //! The core builds what is to be signed and never holds a private key. Whoever does is a [`Signer`]: a [`Key`] in this
 //! process, read from PEM or a JWK, or an [`FnSigner`] over a hardware token or a key service.
 //!
+//! [`client_key`] and [`proof_key`] are what the configuration is told of a signer, and [`answer`] is the arm of the loop:
+//! `Action::Sign(sign) => answer(&sign, &key)`. For a driver that calls a function there is [`signing`].
+//!
+//! What happens below that, for a client assertion:
+//!
 //! ```
 //! use mcp_auth::Timestamp;
 //! use mcp_auth::wire::assertion::{ClientAssertion, DEFAULT_LIFETIME};
@@ -60,6 +65,7 @@
     )
 )]
 
+mod bridge;
 mod der;
 mod error;
 mod external;
@@ -74,6 +80,7 @@ use std::sync::Arc;
 use mcp_auth::wire::jwk::PublicJwk;
 use mcp_auth::wire::jws::Algorithm;
 
+pub use bridge::{answer, client_key, proof_key, signing};
 pub use error::KeyError;
 pub use external::{FnSigner, raw_from_der};
 pub use key::Key;

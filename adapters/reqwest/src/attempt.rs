@@ -11,15 +11,15 @@ use mcp_auth::{
 use mcp_auth_store::Store;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
-use tokio::task::spawn_blocking;
 use url::Url;
 
 use crate::clock::Clock;
-use crate::consent::{Assertions, Consent, Keys};
+use crate::consent::{Assertions, Consent};
 use crate::drive::drive;
 use crate::error::Error;
 use crate::exchange::Http;
 use crate::observe::{Observer, Tap};
+use crate::signing::Signing;
 
 /// How many tasks may die under one caller before it gives up. The first may have been on another runtime.
 const TASKS: usize = 3;
@@ -30,10 +30,12 @@ pub(crate) struct Shared {
     pub(crate) http: Http,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) consent: Option<Box<dyn Consent>>,
-    pub(crate) keys: Option<Arc<dyn Keys>>,
+    pub(crate) signing: Option<Signing>,
     pub(crate) assertions: Option<Box<dyn Assertions>>,
     pub(crate) observer: Observer,
     pub(crate) clock: Clock,
+    /// Of the requests that are sent again for want of a nonce, whose turn it is. Nobody depends on it.
+    pub(crate) turn: tokio::sync::Mutex<()>,
 }
 
 pub(crate) struct Machine {
@@ -120,15 +122,10 @@ impl Shared {
     pub(crate) async fn signed(&self, input: SigningInput) -> Result<HeaderValue, Error> {
         const CLAUSE: &str = "RFC 9449 §7.1";
         let refuse = |why: String| self.failed(Breach::new(Kind::SigningFailed, CLAUSE, "a signature", why));
-        let keys = self.keys.clone().ok_or_else(|| refuse("no keys are configured".to_owned()))?;
-        let message = input.clone();
-        let signed =
-            spawn_blocking(move || keys.sign(&SigningKey::Proof, message.algorithm(), message.as_bytes()));
-        let signature = match signed.await {
-            Ok(Ok(signature)) => signature,
-            Ok(Err(why)) => return Err(refuse(why)),
-            Err(_) => return Err(refuse("whoever holds the key panicked".to_owned())),
-        };
+        let signing = self.signing.as_ref().ok_or_else(|| refuse("no keys are configured".to_owned()))?;
+        let (algorithm, message) = (input.algorithm(), input.as_bytes().to_vec());
+        let signed = signing.sign(SigningKey::Proof, algorithm, message, signing.patience).await;
+        let signature = signed.map_err(refuse)?;
         let proof = input.complete(&signature).map_err(|breach| self.failed(breach))?;
         let unfit = |_| refuse("one that no header field may carry".to_owned());
         let mut value = HeaderValue::from_str(proof.expose()).map_err(unfit)?;

@@ -14,6 +14,7 @@ use crate::consent::{Assertions, Consent, Keys};
 use crate::error::Error;
 use crate::exchange::{Factory, Http};
 use crate::observe::{Observed, Observer, Tap};
+use crate::signing::Signing;
 
 /// Makes a [`Client`].
 #[must_use]
@@ -67,13 +68,15 @@ impl Builder {
         self
     }
 
-    /// Who signs, where the configuration has a key: [`Config::client_key`], [`Config::proof_key`].
+    /// Who signs, where the configuration has a key: [`Config::client_key`], [`Config::proof_key`]. Without it such a
+    /// configuration is refused.
     pub fn keys(mut self, keys: impl Keys) -> Self {
         self.keys = Some(Arc::new(keys));
         self
     }
 
-    /// Who asserts who the person or the workload is, where the configured grant type wants that.
+    /// Who asserts who the person or the workload is, where the configured grant type wants that. Without it such a
+    /// configuration is refused.
     pub fn assertions(mut self, assertions: impl Assertions) -> Self {
         self.assertions = Some(Box::new(assertions));
         self
@@ -126,9 +129,10 @@ impl Builder {
         self
     }
 
-    /// Makes the client. Fails with [`Error::Configuration`] if the configuration cannot be used, no seed can be
-    /// drawn, or no HTTP client can be built.
+    /// Makes the client. Fails with [`Error::Configuration`] if the configuration cannot be used, what it needs
+    /// is not given, no seed can be drawn, or no HTTP client can be built.
     pub fn build(self) -> Result<Client, Error> {
+        self.check()?;
         let seed = match self.seed {
             Some(seed) => seed,
             None => Seed::generate().map_err(|error| {
@@ -136,18 +140,33 @@ impl Builder {
             })?,
         };
         let server = self.config.server_url().to_owned();
+        let exchange_time = self.config.exchange_time();
         let auth = Authorizer::new(self.config, seed).map_err(Error::Configuration)?;
         let shared = Shared {
             machine: Mutex::new(Machine { auth, tap: self.tap, desk: Weak::new() }),
             http: Http::new(self.factory, self.trust_proxy, &server)?,
             store: self.store,
             consent: self.consent,
-            keys: self.keys,
+            signing: self.keys.map(|keys| Signing::new(keys, exchange_time)),
             assertions: self.assertions,
             observer: self.observer,
             clock: Clock::new(self.clock),
+            turn: tokio::sync::Mutex::default(),
         };
         Ok(Client { shared: Arc::new(shared) })
+    }
+
+    /// What is missing shows now, and not at the first request that a server refuses.
+    fn check(&self) -> Result<(), Error> {
+        if self.config.needs_signer() && self.keys.is_none() {
+            let expected = "somebody who signs with the configured key (`Builder::keys`)";
+            return Err(Error::configuration("mcp-auth-reqwest, keys", expected, "nobody"));
+        }
+        if self.config.needs_assertions() && self.assertions.is_none() {
+            let expected = "somebody who asserts what the grant type wants (`Builder::assertions`)";
+            return Err(Error::configuration("mcp-auth-reqwest, assertions", expected, "nobody"));
+        }
+        Ok(())
     }
 }
 

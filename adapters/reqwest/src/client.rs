@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Method, StatusCode};
@@ -13,6 +13,7 @@ use mcp_auth::{
     Trail,
 };
 use reqwest::{Request, Response};
+use tokio::time::timeout;
 use url::Url;
 
 use crate::attempt::{Permit, Shared, Token};
@@ -24,6 +25,8 @@ use crate::observe::Observed;
 const SENDS: u8 = 8;
 /// How often one request is sent again only because the server wants its nonce in the proof.
 const NONCES: u8 = 2;
+/// How long a request that lacked a nonce waits for others that did, at most: theirs may be slow to be answered.
+const TURN: Duration = Duration::from_secs(1);
 /// How many attempts one request waits for before it is sent.
 const WAITS: u8 = 8;
 
@@ -62,20 +65,24 @@ impl Client {
         let url = request.url().clone();
         let (mut request, mut sends, mut retries, mut nonces) = (request, 0, 0, 0);
         loop {
+            // Where each answer brings another nonce, those that are sent at once spoil it for each other time and again.
+            let turn = async { timeout(TURN, self.shared.turn.lock()).await.ok() };
+            let turn = if nonces > 0 { turn.await } else { None };
             let token = self.token(request.method(), &url).await?;
             let generation = token.as_ref().map(|token| token.generation);
+            let bound = token.as_ref().is_some_and(|token| token.proof.is_some());
             let spare = request.try_clone();
             let response = self.execute(operation, request, token).await?;
+            drop(turn);
             sends += 1;
             let challenge = Challenge::of(response.status(), response.headers(), generation, retries);
             let Some(challenge) = challenge else {
                 return Ok(response);
             };
             let challenge = challenge.operation(operation);
-            if let Some(nonce) = challenge.wanted_nonce().filter(|_| nonces < NONCES) {
-                // Nothing is wrong with the token; the proof lacked what the server gives only now.
+            if bound && nonces < NONCES && challenge.wanted_nonce().is_some() {
+                // Nothing is wrong with the token; the proof lacked what the server gives only now, and it is kept.
                 nonces += 1;
-                self.shared.tell(Event::Nonce(nonce.clone()));
                 let Some(again) = spare else { return Ok(response) };
                 self.shared.observer.see(Observed::NonceWanted { operation });
                 request = again;

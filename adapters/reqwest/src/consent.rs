@@ -16,10 +16,10 @@ pub trait Consent: Send + Sync + 'static {
     /// through a shell; `until` is when nobody listens any more.
     fn open(&self, url: Url, until: Timestamp) -> Box<dyn Answers>;
 
-    /// Shows the person a code, and where to type it (RFC 8628 §3.3), and returns at once. It stays shown till `until`, or
-    /// till the person has decided. Only for [`GrantType::DeviceCode`](mcp_auth::GrantType). An error ends the
+    /// Shows the person a code, and where to type it (RFC 8628 §3.3), and returns at once. It stays shown till what is
+    /// given back is dropped. Only for [`GrantType::DeviceCode`](mcp_auth::GrantType). An error ends the
     /// attempt; its text goes into the failure and must hold no secret. Default: there is no way to show it.
-    fn show(&self, code: DeviceCode) -> Result<(), String> {
+    fn show(&self, code: DeviceCode) -> Result<Shown, String> {
         let _ = code;
         Err("no way to show a code is configured".to_owned())
     }
@@ -35,6 +35,10 @@ pub trait Consent: Send + Sync + 'static {
         Box::pin(std::future::ready(None))
     }
 }
+
+/// A code that is shown. Dropped when the attempt is over: the person has decided, the code has expired, or the login was
+/// called off. A window closes in its `Drop`; where there is nothing to take away, it is `Box::new(())`.
+pub type Shown = Box<dyn Send>;
 
 /// A code that the person types on another device. Whoever sees it can decide in the person's place: it belongs before
 /// the person, and into no log.
@@ -52,7 +56,43 @@ pub struct DeviceCode {
 }
 
 /// Signs in place of the core, which holds no private key. Called on a thread where blocking is allowed: a key may be
-/// in a device, or far away.
+/// in a device, or far away. At most 32 signatures are made at a time. One that takes longer than the policy's
+/// `exchange_time` is waited for no more, but its thread cannot be broken off: a call that never returns also keeps the
+/// runtime from being dropped.
+///
+/// A function is one, and `mcp-auth-jose` makes such a function from a key:
+///
+/// ```
+/// use mcp_auth_jose::{Key, proof_key, signing};
+/// use mcp_auth_reqwest::Client;
+/// use mcp_auth_reqwest::mcp_auth::Config;
+/// use mcp_auth_reqwest::mcp_auth::wire::jws::Algorithm;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (key, _) = Key::generate(Algorithm::Es256)?;
+/// let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
+/// let config = config.proof_key(proof_key(&key));
+/// let client = Client::builder(config).keys(signing(key)).build()?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Of two keys, the function is told which. Its arguments need their types:
+///
+/// ```
+/// use mcp_auth_jose::{Key, Signer};
+/// use mcp_auth_reqwest::Builder;
+/// use mcp_auth_reqwest::mcp_auth::SigningKey;
+/// use mcp_auth_reqwest::mcp_auth::wire::jws::Algorithm;
+///
+/// fn keyed(builder: Builder, own: Key, proofs: Key) -> Builder {
+///     builder.keys(move |key: &SigningKey, algorithm: Algorithm, message: &[u8]| match key {
+///         SigningKey::Client { .. } => own.sign(algorithm, message),
+///         SigningKey::Proof => proofs.sign(algorithm, message),
+///         _ => Err("there is no such key".to_owned()),
+///     })
+/// }
+/// ```
 pub trait Keys: Send + Sync + 'static {
     /// The signature of `message` with `key`, as RFC 7518 §3 and RFC 8037 §3.1 have it: for ES256 64 bytes, not DER.
     /// The text of an error goes into the failure and must hold no secret.
@@ -70,8 +110,24 @@ where
 
 /// Asserts who the person or the workload is, each time a token is wanted.
 pub trait Assertions: Send + Sync + 'static {
-    /// An assertion of this kind for `audience`. The text of an error goes into the failure and must hold no secret.
-    fn supply(&self, kind: AssertionKind, audience: String) -> BoxFuture<'_, Result<Secret, String>>;
+    /// The assertion. The future is dropped when nobody waits for it any more. The text of an error goes into the
+    /// failure and must hold no secret.
+    fn supply(&self, wanted: WantedAssertion) -> BoxFuture<'_, Result<Secret, String>>;
+}
+
+/// What is to be asserted, to whom and what for.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct WantedAssertion {
+    /// What is to be asserted.
+    pub kind: AssertionKind,
+    /// Whom it is for: the issuer of the MCP server's authorization server for a workload, the identity provider's
+    /// client for a person.
+    pub audience: String,
+    /// The resource that a token is wanted for.
+    pub resource: String,
+    /// When the answer is waited for no more.
+    pub until: Timestamp,
 }
 
 /// What reaches the redirect URI, for one authorization request. Dropped when the attempt is over: whatever listens

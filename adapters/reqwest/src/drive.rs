@@ -1,6 +1,7 @@
 //! The loop: from the machine's actions to the world, and back.
 
 use std::collections::BTreeMap;
+use std::marker;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use tokio::task::{AbortHandle, JoinSet, spawn_blocking, yield_now};
 use tokio::time::sleep;
 
 use crate::attempt::{Desk, Shared};
-use crate::consent::{Answers, DeviceCode};
+use crate::consent::{Answers, DeviceCode, Shown, WantedAssertion};
 use crate::observe::Observed;
 
 /// What was asked of the world.
@@ -31,6 +32,8 @@ struct Crank<'a> {
     leases: BTreeMap<RequestId, Lease>,
     /// What was asked of the person, and what reaches the redirect URI. Lives until the attempt ends.
     asked: Option<(Open, Box<dyn Answers>)>,
+    /// The code that is shown to the person. Lives until the attempt ends.
+    shown: Option<Shown>,
     /// The question for a client identifier.
     asking: Option<AbortHandle>,
 }
@@ -57,6 +60,7 @@ pub(crate) async fn drive(shared: &Arc<Shared>, desk: &Desk) {
         limited: 0,
         leases: BTreeMap::new(),
         asked: None,
+        shown: None,
         asking: None,
     };
     while let Some(action) = crank.poll() {
@@ -102,7 +106,10 @@ impl Crank<'_> {
                 self.work.spawn(exchange(shared, send));
             }
             Action::Ask(ask) => self.asking = Some(self.work.spawn(asking(shared, ask))),
-            Action::Sign(sign) => drop(self.work.spawn(signing(shared, sign))),
+            Action::Sign(sign) => {
+                self.limited += 1;
+                self.work.spawn(signing(shared, sign));
+            }
             Action::Supply(supply) => drop(self.work.spawn(supplying(shared, supply))),
             Action::Open(open) => return self.open(open),
             Action::Show(show) => return self.show(&show),
@@ -113,6 +120,7 @@ impl Crank<'_> {
             }
             Action::Finish(outcome) => {
                 self.asked = None;
+                self.shown = None;
                 self.asking.take().inspect(AbortHandle::abort);
                 self.shared.observer.see(Observed::Finished(&outcome));
                 self.desk.attempt_ended(outcome);
@@ -146,7 +154,13 @@ impl Crank<'_> {
             verification_uri_complete: show.verification_uri_complete().cloned(),
             until: show.until(),
         };
-        consent.show(code).err().map(|why| show.fail(why))
+        // The one before is no longer good.
+        self.shown = None;
+        match consent.show(code) {
+            Ok(shown) => self.shown = Some(shown),
+            Err(why) => return Some(show.fail(why)),
+        }
+        None
     }
 
     /// Whatever happens first. `None`: the machine was told something by somebody else.
@@ -171,7 +185,7 @@ impl Crank<'_> {
                     self.leases.extend(worked.lease);
                     Some(worked.event)
                 }
-                // Called off, or the host's own code panicked in it. The machine has a deadline for it.
+                // Called off. The machine has a deadline for it.
                 Err(_) => None,
             },
             (event, over) = answer => {
@@ -229,8 +243,14 @@ async fn forgetting(shared: Arc<Shared>, forget: Forget) -> Worked {
 }
 
 async fn asking(shared: Arc<Shared>, ask: Ask) -> Worked {
-    let Some(consent) = &shared.consent else { return ask.decline().into() };
-    match consent.client(ask.issuer().to_owned(), ask.redirect_uri().to_owned()).await {
+    let (issuer, redirect_uri) = (ask.issuer().to_owned(), ask.redirect_uri().to_owned());
+    let told = caught(async move {
+        match &shared.consent {
+            Some(consent) => consent.client(issuer, redirect_uri).await,
+            None => None,
+        }
+    });
+    match told.await.flatten() {
         Some((id, secret)) => ask.reply(id, secret).into(),
         None => ask.decline().into(),
     }
@@ -238,23 +258,47 @@ async fn asking(shared: Arc<Shared>, ask: Ask) -> Worked {
 
 /// A key may be in a device, or far away.
 async fn signing(shared: Arc<Shared>, sign: Sign) -> Worked {
-    let Some(keys) = shared.keys.clone() else { return sign.fail("no keys are configured").into() };
-    let (key, algorithm, message) = (sign.key().clone(), sign.algorithm(), sign.message().to_vec());
-    match spawn_blocking(move || keys.sign(&key, algorithm, &message)).await {
-        Ok(Ok(signature)) => sign.reply(signature).into(),
-        Ok(Err(why)) => sign.fail(why).into(),
-        Err(_) => sign.fail("whoever holds the key panicked").into(),
-    }
+    let within = sign.deadline().since(shared.now());
+    let signed = match &shared.signing {
+        Some(signing) => {
+            signing.sign(sign.key().clone(), sign.algorithm(), sign.message().to_vec(), within).await
+        }
+        None => Err("no keys are configured".to_owned()),
+    };
+    let event = match signed {
+        Ok(signature) => sign.reply(signature),
+        Err(why) => sign.fail(why),
+    };
+    Worked { event, lease: None, limited: true }
 }
 
 async fn supplying(shared: Arc<Shared>, supply: Supply) -> Worked {
-    let Some(assertions) = &shared.assertions else {
-        return supply.fail("nobody is configured who asserts anything").into();
+    let wanted = WantedAssertion {
+        kind: supply.kind(),
+        audience: supply.audience().to_owned(),
+        resource: supply.resource().to_owned(),
+        until: supply.until(),
     };
-    match assertions.supply(supply.kind(), supply.audience().to_owned()).await {
-        Ok(assertion) => supply.reply(assertion).into(),
-        Err(why) => supply.fail(why).into(),
+    let supplied = caught(async move {
+        match &shared.assertions {
+            Some(assertions) => assertions.supply(wanted).await,
+            None => Err("nobody is configured who asserts anything".to_owned()),
+        }
+    });
+    match supplied.await {
+        Some(Ok(assertion)) => supply.reply(assertion).into(),
+        Some(Err(why)) => supply.fail(why).into(),
+        None => supply.fail("whoever asserts it panicked").into(),
     }
+}
+
+/// What the host's own code gives; `None` if it panicked. Dropped with the future that waits for it.
+async fn caught<T: marker::Send + 'static>(
+    work: impl Future<Output = T> + marker::Send + 'static,
+) -> Option<T> {
+    let mut alone = JoinSet::new();
+    alone.spawn(work);
+    alone.join_next().await?.ok()
 }
 
 async fn exchange(shared: Arc<Shared>, send: Send) -> Worked {

@@ -32,7 +32,9 @@
 //!   is for all of them.
 //! - **A dropped future loses nothing.** The attempt belongs to a task of its own. It goes on when its callers have
 //!   given up, and the tokens are kept. If the runtime goes, the next caller, on whatever runtime, begins anew.
-//! - **No lock is held** across a request, a wait, or a call into the host's code (but see [`Tap`]).
+//! - **No lock is held** across a request, a wait, or a call into the host's code (but see [`Tap`]). Only requests that
+//!   lacked a server's nonce (RFC 9449 §9) go one after another when they are sent again, and none waits for another
+//!   longer than a second.
 //! - **A token goes to its resource only.** A URL elsewhere is [`Error::OutsideResource`], and nothing is sent. No
 //!   redirect is followed: the 3xx is given back.
 //! - **Authorization exchanges keep to the machine's limits**: bytes, deadline, and the addresses that a name may
@@ -58,10 +60,11 @@ mod error;
 mod exchange;
 mod observe;
 mod resolve;
+mod signing;
 
 pub use builder::Builder;
 pub use client::Client;
-pub use consent::{Answers, Assertions, BoxFuture, Consent, DeviceCode, Keys};
+pub use consent::{Answers, Assertions, BoxFuture, Consent, DeviceCode, Keys, Shown, WantedAssertion};
 pub use error::Error;
 pub use mcp_auth_store::{Lease, MemoryStore, Store};
 pub use observe::{Observed, Tap};

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mcp_auth::wire::jws::Algorithm;
 use mcp_auth::{AssertionKind, Secret, SigningKey};
 use mcp_auth_jose::Signer as _;
-use mcp_auth_reqwest::{Assertions, BoxFuture, Keys};
+use mcp_auth_reqwest::{Assertions, BoxFuture, Keys, WantedAssertion};
 use mcp_auth_testbed::World;
 use serde_json::Value;
 
@@ -97,7 +97,7 @@ impl Vouching {
 }
 
 impl Assertions for Vouching {
-    fn supply(&self, kind: AssertionKind, audience: String) -> BoxFuture<'_, Result<Secret, String>> {
-        Box::pin(std::future::ready(self.vouch(kind, &audience)))
+    fn supply(&self, wanted: WantedAssertion) -> BoxFuture<'_, Result<Secret, String>> {
+        Box::pin(std::future::ready(self.vouch(wanted.kind, &wanted.audience)))
     }
 }

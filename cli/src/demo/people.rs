@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mcp_auth::{Callback, Timestamp};
-use mcp_auth_reqwest::{Answers, BoxFuture, Consent, DeviceCode};
+use mcp_auth_reqwest::{Answers, BoxFuture, Consent, DeviceCode, Shown};
 use mcp_auth_testbed::{Purpose, Role, World};
 use url::{Url, form_urlencoded};
 
@@ -122,17 +122,17 @@ impl Consent for OtherDevice {
         Box::new(NoBrowser)
     }
 
-    fn show(&self, code: DeviceCode) -> Result<(), String> {
+    fn show(&self, code: DeviceCode) -> Result<Shown, String> {
         let what = format!("{}, to be typed at {}", code.user_code, code.verification_uri);
         self.show.asked(Some("Consent"), "person", &what, None);
         if self.by_hand {
             let url = code.verification_uri_complete.unwrap_or(code.verification_uri);
             eprintln!("\nOpening the browser. If none appears, open this URL yourself:\n\n  {url}\n");
             // The URL has passed the guard, and goes to the browser as an argument, not through a shell.
-            return webbrowser::open(url.as_str()).or_else(|error| {
+            if let Err(error) = webbrowser::open(url.as_str()) {
                 eprintln!("no browser could be opened: {error}");
-                Ok(())
-            });
+            }
+            return Ok(Box::new(()));
         }
         let again = std::mem::replace(&mut *self.found.lock().unwrap_or_else(PoisonError::into_inner), true);
         let (show, browser) = (self.show.clone(), Browser::new(self.show.clone()));
@@ -146,7 +146,8 @@ impl Consent for OtherDevice {
                 show.say(&format!("the scripted person cannot consent: {why}"));
             }
         });
-        Ok(())
+        // What stands in a terminal stays there.
+        Ok(Box::new(()))
     }
 }
 

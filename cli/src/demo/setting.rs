@@ -1,8 +1,8 @@
 //! Who takes part in each demo: what the servers are told by their dials, and the client by its configuration.
 
 use mcp_auth::wire::jws::Algorithm;
-use mcp_auth::{ClientKey, Config, GrantType, IdentityProvider, Preregistered, ProofKey};
-use mcp_auth_jose::{Key, Signer as _};
+use mcp_auth::{Config, GrantType, IdentityProvider, Preregistered};
+use mcp_auth_jose::{Key, Signer as _, client_key, proof_key};
 use mcp_auth_testbed::{
     ClientCredentials, Consent, Device, Dials, Dpop, Enterprise, EnterpriseClient, Nonces, PreRegistered,
     Served, Workload,
@@ -87,10 +87,8 @@ impl Setting {
             }
             Grant::PrivateKeyJwt => {
                 let config = config.preregistered(client()).grant_type(GrantType::ClientCredentials);
-                let name = |key: &Key| {
-                    ClientKey::new(key.algorithms().iter().copied()).key_id(key.public().thumbprint())
-                };
-                key.map(name).into_iter().fold(config, Config::client_key)
+                let named = |key: &Key| client_key(key).key_id(key.public().thumbprint());
+                key.map(named).into_iter().fold(config, Config::client_key)
             }
             Grant::Enterprise => {
                 let provider = served.origins().identity_provider;
@@ -101,10 +99,7 @@ impl Setting {
                     .grant_type(GrantType::EnterpriseManaged(provider))
             }
             Grant::Workload => config.grant_type(GrantType::WorkloadIdentity),
-            Grant::Dpop => {
-                let proof = key.map(|key| ProofKey::new(key.public().clone()));
-                proof.into_iter().fold(config, Config::proof_key)
-            }
+            Grant::Dpop => key.map(proof_key).into_iter().fold(config, Config::proof_key),
             Grant::Device => config.grant_type(GrantType::DeviceCode),
         }
     }

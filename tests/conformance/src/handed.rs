@@ -43,8 +43,8 @@ impl Handed {
     }
 }
 
-/// The client, if one is handed over. With a secret and no issuer nothing says whose the secret is: the suite's own
-/// clients have to take the MCP server's word for it.
+/// The client, if one is handed over. With a secret or a key and no issuer, or where no person is asked, nothing says
+/// whose it is: the suite's own clients have to take the MCP server's word for it.
 fn client(context: &Map<String, Value>) -> Result<Option<Preregistered>, String> {
     let secret = member(context, "client_secret")?.map(Secret::from);
     let Some(client_id) = member(context, "client_id")? else { return Ok(None) };
@@ -53,7 +53,9 @@ fn client(context: &Map<String, Value>) -> Result<Option<Preregistered>, String>
         None => Preregistered::unbound(client_id),
     };
     client.client_secret = secret;
-    if client.issuer.is_none() && client.client_secret.is_some() {
+    let keyed = member(context, "private_key_pem")?.is_some();
+    let shows = client.client_secret.is_some() || keyed || !grant_type(context)?.needs_person();
+    if client.issuer.is_none() && shows {
         client = client.trusting_the_server_to_name_the_issuer();
     }
     Ok(Some(client))
@@ -152,7 +154,8 @@ mod tests {
     fn what_is_handed_over_says_how_tokens_are_obtained() {
         let key = [("client_id", "c"), ("private_key_pem", "a-key"), ("signing_algorithm", "ES256")];
         let handed = of("auth/client-credentials-jwt", &key);
-        assert_eq!(handed.client, Some(Preregistered::unbound("c")));
+        let trusting = Preregistered::unbound("c").trusting_the_server_to_name_the_issuer();
+        assert_eq!(handed.client, Some(trusting));
         assert_eq!(
             (handed.grant_type, handed.algorithm),
             (GrantType::ClientCredentials, Some(Algorithm::Es256))

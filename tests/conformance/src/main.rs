@@ -20,8 +20,8 @@ use std::time::Duration;
 
 use http::{Request, Response, Uri};
 use mcp_auth::base::text::clean;
-use mcp_auth::{AssertionKind, Callback, Config, Policy, ScopeRule, Secret, Timestamp};
-use mcp_auth_reqwest::{Answers, Assertions, BoxFuture, Client, Consent, Error};
+use mcp_auth::{Callback, Config, Policy, ScopeRule, Secret, Timestamp};
+use mcp_auth_reqwest::{Answers, Assertions, BoxFuture, Client, Consent, Error, WantedAssertion};
 use url::Url;
 
 use crate::answer::Body;
@@ -107,7 +107,7 @@ fn configuration(url: &Uri, handed: &Handed, keys: &Keyring) -> Config {
 struct Asserted(Secret);
 
 impl Assertions for Asserted {
-    fn supply(&self, _: AssertionKind, _: String) -> BoxFuture<'_, Result<Secret, String>> {
+    fn supply(&self, _: WantedAssertion) -> BoxFuture<'_, Result<Secret, String>> {
         Box::pin(std::future::ready(Ok(self.0.clone())))
     }
 }
