@@ -97,7 +97,7 @@ pub struct AuthorizationServer {
 }
 
 impl AuthorizationServer {
-    /// Whether all that it is sent goes to the origin of its issuer: who speaks there speaks for it in any case.
+    /// Whether all its endpoints are on the origin of its issuer: who speaks there speaks for it in any case.
     pub(crate) fn is_at_home(&self) -> bool {
         let Ok(issuer) = Url::parse(&self.issuer) else { return false };
         let others = [
@@ -105,7 +105,9 @@ impl AuthorizationServer {
             &self.pushed_authorization_request_endpoint,
             &self.device_authorization_endpoint,
         ];
-        let mut endpoints = others.into_iter().flatten().chain([&self.token_endpoint]);
+        // A server without a page for persons has none.
+        let page = Some(&self.authorization_endpoint).filter(|url| !url.is_empty());
+        let mut endpoints = others.into_iter().flatten().chain(page).chain([&self.token_endpoint]);
         endpoints.all(|url| Url::parse(url).is_ok_and(|url| guard::same_origin(&url, &issuer)))
     }
 }

@@ -156,7 +156,9 @@ fn advice(kind: Kind) -> &'static str {
         Kind::PkceUnsupported => {
             "If the server is known to support S256, say so for this issuer with the policy `pkce`."
         }
-        Kind::Unsupported => "The authorization server cannot be used by this client.",
+        Kind::Unsupported => {
+            "Either the server must offer what is expected, or this client be configured for what it does."
+        }
         Kind::FallbackRefused => "Ask the server's operator to publish protected resource metadata.",
         Kind::ClientBoundElsewhere => "Configure a client that is registered with this authorization server.",
         Kind::NoClient => {
@@ -189,7 +191,9 @@ fn advice(kind: Kind) -> &'static str {
         Kind::TooManyLogins => {
             "Log in again if you want to; a server that asks for it time and again is at fault, so tell its operator."
         }
-        Kind::Unasked => "Log in where a browser can be opened, and answers can be received.",
+        Kind::Unasked => {
+            "Give the client a way to ask, with a browser or a screen for a code; or log in where there is one."
+        }
         Kind::Cancelled => "Log in again when ready.",
         Kind::Configuration => "Correct the configuration.",
     }

@@ -488,3 +488,17 @@ fn nothing_is_obtained_beside_an_attempt_that_needs_no_person() {
     rig.tell(Event::Challenged(again));
     let Action::Wait(_) = rig.poll() else { panic!("{}", rig.auth.trail()) };
 }
+
+/// Whoever sends requests that cannot be sent twice does not say how often they were refused.
+#[test]
+fn tokens_are_not_fetched_without_end_for_requests_that_are_sent_once() {
+    let mut rig = by_secret("client_secret_basic");
+    works(&mut rig);
+    for _ in 0..50 {
+        let refused = rig.auth.authorized().map(|done| done.generation);
+        let fields = http::HeaderMap::new();
+        let challenge = Challenge::of(http::StatusCode::UNAUTHORIZED, &fields, refused, 0).unwrap();
+        drop(rig.run(Event::Challenged(challenge)));
+    }
+    assert!(rig.count(Purpose::Token) <= 5, "{}", rig.count(Purpose::Token));
+}

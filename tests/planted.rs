@@ -96,6 +96,55 @@ fn what_is_signed_or_vouched_goes_where_the_issuer_says() {
     assert_eq!(heard.borrow().as_slice(), [""; 0]);
 }
 
+/// The record holds the secret, and so does whoever has read it; what the platform says is another matter.
+#[test]
+fn what_is_vouched_goes_no_further_for_a_client_with_a_secret() {
+    fn configure(config: Config) -> Config {
+        let client = Preregistered::new(ISSUER, "by-hand").secret("by-hand-secret");
+        workload(config.preregistered(client.method(AuthMethod::ClientSecretBasic)))
+    }
+    let mut rig = Rig::with(dials(), configure);
+    let body = r#"{"access_token":"t","token_type":"Bearer","expires_in":3600}"#;
+    rig.instead = Some(at(&format!("{ISSUER}/token"), move |_| (200, body.to_owned())));
+    vouch(&mut rig);
+    rig.log_in().unwrap();
+    moved(rig.store.values_mut().next().unwrap());
+    rig.now += 7200;
+    rig.restart(configure);
+    vouch(&mut rig);
+    let heard = listen(&mut rig);
+    drop(rig.run(Event::Restore));
+    assert_eq!(heard.borrow().as_slice(), [""; 0]);
+}
+
+/// A code is no more in the record than a signature is.
+#[test]
+fn a_step_up_does_not_take_the_code_elsewhere() {
+    fn public_client(config: Config) -> Config {
+        config.preregistered(Preregistered::new(ISSUER, "public"))
+    }
+    let clients = vec![PreRegistered::public("public", REDIRECT)];
+    let mut rig = Rig::with(Dials { clients, ..Dials::default() }, public_client);
+    rig.log_in().unwrap();
+    moved(rig.store.values_mut().next().unwrap());
+    rig.restart(public_client);
+    let heard = listen(&mut rig);
+    assert_eq!(rig.call("tools/call", Some("write_file")).unwrap().status(), 200);
+    assert_eq!((heard.borrow().as_slice(), rig.opened.len()), (&[][..] as &[String], 2));
+}
+
+#[test]
+fn a_record_does_not_say_what_proofs_are_signed_with() {
+    let dials = Dials { dpop: Some(Dpop { required: false, ..Dpop::default() }), ..Dials::default() };
+    let mut rig = Rig::with(dials, bound);
+    rig.signer = signer();
+    rig.log_in().unwrap();
+    let record = rig.store.values_mut().next().unwrap();
+    record.binding.as_mut().unwrap().algorithm = Algorithm::Rs256;
+    rig.restart(bound);
+    assert!(matches!(rig.run(Event::Restore), Ok(Outcome::Anonymous)));
+}
+
 #[test]
 fn a_record_does_not_say_whom_a_key_signs_for() {
     // Another issuer than the one that was named, and a client that nobody configured.

@@ -526,3 +526,32 @@ fn a_machine_asked_for_scopes_that_it_has_asks_nobody() {
     rig.run(Event::LogIn { scopes: Scopes::parse("files:write").unwrap() }).unwrap();
     assert_eq!(rig.opened.len(), 2);
 }
+
+/// A login may fail just when the renewal beside it is kept; each is told of its own.
+#[test]
+fn a_renewal_and_a_login_that_end_together_are_told_apart() {
+    let mut rig = Rig::new(Dials::default());
+    rig.log_in().unwrap();
+    rig.now += 3600;
+    rig.tell(Event::LogIn { scopes: Scopes::parse("files:write").unwrap() });
+    let (mut saved, mut told) = (None, Vec::new());
+    while told.len() < 2 {
+        match rig.poll() {
+            Action::Finish(end) => told.push(end.is_ok()),
+            Action::Renewed(end) => told.push(end.is_ok()),
+            Action::Store(save) => saved = rig.answer(Action::Store(save)),
+            Action::Wait(_) => {
+                let saved = saved.take().unwrap();
+                rig.tell(Event::Cancelled);
+                rig.tell(saved);
+            }
+            Action::Open(_) => rig.tell(Event::Restore),
+            action => {
+                if let Some(event) = rig.answer(action) {
+                    rig.tell(event);
+                }
+            }
+        }
+    }
+    assert_eq!(told, [false, true], "{}", rig.auth.trail());
+}

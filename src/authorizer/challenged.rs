@@ -94,6 +94,11 @@ impl Authorizer {
         });
         let renewable =
             !alone && refused.is_some_and(|grant| self.world.may_renew(&grant.credential, self.world.now));
+        // Nor is it tried twice, even if nobody says how often the request was refused.
+        let renewed = refused.is_some_and(|grant| {
+            let young = alone && self.world.now < grant.credential.obtained_at.after(HASTE);
+            grant.source == TokenSource::Refreshed && (challenge.retries > 0 || young)
+        });
         let again = haste.is_some_and(|haste| std::mem::replace(&mut self.hasty, haste) && haste);
         let error = challenge.demand.error.as_deref().unwrap_or("no error code");
         let got = format!("status 401 ({error}) for a new token");
@@ -107,7 +112,7 @@ impl Authorizer {
         self.begin(Aim {
             demand: challenge.demand,
             interactive: true,
-            renewed: source == Some(TokenSource::Refreshed),
+            renewed,
             // A renewal troubles nobody.
             quiet: again.then_some(breach),
             ..Aim::default()

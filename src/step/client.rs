@@ -50,7 +50,12 @@ fn nobody(world: &mut World, found: Found) -> Turn {
         return agreed(world, found, client, "no client: the workload's JWT says who asks");
     }
     let expected = "a configured client for this authorization server";
-    Breach::new(Kind::NoClient, ORDER, expected, format!("none for {}", found.server.issuer)).into()
+    let others: Vec<_> = world.config.known_clients().iter().filter_map(|it| it.issuer.as_deref()).collect();
+    let got = match others.as_slice() {
+        [] => format!("none for {}", found.server.issuer),
+        others => format!("none for {}, byte for byte, but for {}", found.server.issuer, others.join(", ")),
+    };
+    Breach::new(Kind::NoClient, ORDER, expected, got).into()
 }
 
 /// No way is left but the person.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::save::{After, Unsaved};
 use super::world::Lease;
-use super::{Aim, Pending, Refreshing, Step, Turn, World, obtain, refresh, resource_metadata, save};
+use super::{Aim, Pending, Refreshing, Step, Turn, World, client, obtain, refresh, resource_metadata, save};
 use crate::base::breach::{Breach, Kind};
 use crate::base::time::Timestamp;
 use crate::credential::{AuthorizationServer, Credential, Generation, VERSION};
@@ -216,6 +216,9 @@ fn ask_again(world: &mut World, aim: Aim, held: Box<Credential>) -> Turn {
         return discover(world, Aim { held: Some(held), ..aim });
     }
     if let Some(breach) = aim.quiet {
+        if aim.refused != Some(held.generation) && held.is_unexpired(world.now) {
+            return Turn::Granted { credential: held, source: TokenSource::Kept, unsaved: aim.unsaved };
+        }
         return breach.into();
     }
     let terms = refresh::terms(&held);
@@ -252,7 +255,8 @@ pub(crate) fn discover(world: &mut World, aim: Aim) -> Turn {
         return breach.into();
     }
     let limit = world.config.policies().logins_per_hour;
-    if let Some(at) = world.logins.used_up(limit, world.now).filter(|_| !aim.insists) {
+    let counts = world.config.flow().needs_person() && !aim.insists;
+    if let Some(at) = world.logins.used_up(limit, world.now).filter(|_| counts) {
         world.retry_at = Some(at);
         let expected = format!("at most {limit} logins within an hour that no person asked for");
         let clause = "mcp-auth, policy `logins_per_hour`";
@@ -268,7 +272,12 @@ pub(crate) fn discover(world: &mut World, aim: Aim) -> Turn {
 /// the challenge names metadata elsewhere than where the record's was found, or the record does not hold the secret that
 /// its endpoints would be shown; then metadata is read.
 fn known_terms(world: &World, aim: &Aim) -> Option<Terms> {
-    let held = aim.held.as_ref().filter(|held| aim.step_up && world.knows(held) && world.has_proven(held))?;
+    // Where nobody waits to consent, metadata may as well be read.
+    let saves = aim.step_up && world.config.flow().needs_person();
+    let held = aim.held.as_ref().filter(|held| saves && world.knows(held) && world.has_proven(held))?;
+    if !world.knows_endpoints(&held.authorization_server) {
+        return None;
+    }
     let elsewhere = |url: &String| held.resource_metadata.as_ref() != Some(url);
     if aim.demand.resource_metadata.iter().any(elsewhere) {
         return None;
@@ -288,7 +297,6 @@ fn known_terms(world: &World, aim: &Aim) -> Option<Terms> {
         asked: Some(&held.asked),
         wanted: Some(&aim.wanted),
         step_up: true,
-        nobody: !world.config.flow().needs_person(),
         ..ScopeSources::default()
     };
     let asked = world.config.scope_rule().select(sources);
@@ -335,7 +343,9 @@ pub(crate) fn adopt(world: &mut World, found: Credential) -> Option<Credential> 
 pub(crate) fn is_bound_here(world: &World, binding: Option<&Binding>) -> bool {
     let key = world.config.key_of_proofs();
     match binding {
-        Some(binding) => key.is_some_and(|key| key.public.thumbprint() == binding.thumbprint),
+        Some(binding) => key.is_some_and(|key| {
+            key.public.thumbprint() == binding.thumbprint && key.public.check(binding.algorithm).is_ok()
+        }),
         None => key.is_none_or(|key| key.binds != Binds::Always),
     }
 }
@@ -386,11 +396,21 @@ fn current_client(world: &World, server: &AuthorizationServer, client: &Client) 
         }
         (None, Origin::Dynamic | Origin::Prompted) => Some(client.clone()),
     }?;
+    let client = match client::method(world, server, &client) {
+        Some((method, _)) => Client { method, ..client },
+        None => client,
+    };
     if client.method != AuthMethod::PrivateKeyJwt {
         return Some(Client { algorithm: None, ..client });
     }
-    // Registration gives no such client, and a record has no say in what a key signs with.
-    let key = world.config.key_of_client().filter(|_| client.origin != Origin::Dynamic)?;
+    // Registration gives no such client, a person is asked for one only if policy says so, and a record has no say in what
+    // a key signs with.
+    let gives = match client.origin {
+        Origin::Dynamic => false,
+        Origin::Prompted => world.config.policies().ask_for_client,
+        Origin::Preregistered | Origin::MetadataDocument => true,
+    };
+    let key = world.config.key_of_client().filter(|_| gives)?;
     let known = client.algorithm.filter(|known| key.algorithms.contains(known));
     let algorithm = Some(known.or_else(|| key.algorithms.first().copied())?);
     Some(Client { algorithm, ..client })

@@ -16,6 +16,7 @@ use crate::base::time::Timestamp;
 use crate::config::Config;
 use crate::credential::{AuthorizationServer, Credential, Generation};
 use crate::event::RequestId;
+use crate::grant_type::GrantType;
 use crate::preregistered::Preregistered;
 use crate::step::logins::Logins;
 use crate::step::proving::Nonces;
@@ -215,14 +216,20 @@ impl World {
             || self.config.client_for(&server.named).is_some_and(same);
         // What is signed, or what others say, is not in the record, so it proves nothing about where that may go: it is for
         // the issuer, and so it goes to the issuer's own origin, or where metadata of this run says.
-        let asserts = client.method == AuthMethod::PrivateKeyJwt
-            || (!self.config.flow().needs_person() && client.secret.is_none());
-        holds && (!asserts || server.is_at_home() || self.read.contains(server))
+        let vouched =
+            matches!(self.config.flow(), GrantType::EnterpriseManaged(_) | GrantType::WorkloadIdentity);
+        let asserts = vouched || client.method == AuthMethod::PrivateKeyJwt;
+        holds && (!asserts || self.knows_endpoints(server))
+    }
+
+    /// Whether what this authorization server is said to be is more than a record's word.
+    pub(crate) fn knows_endpoints(&self, server: &AuthorizationServer) -> bool {
+        server.is_at_home() || self.read.contains(server)
     }
 
     /// The metadata of this authorization server was read, and is what it is said to be.
     pub(crate) fn has_read(&mut self, server: &AuthorizationServer) {
-        self.read.retain(|known| known != server);
+        self.read.retain(|known| known.named != server.named);
         self.read.truncate(MAX_REGISTERED.saturating_sub(1));
         self.read.insert(0, server.clone());
     }
@@ -330,9 +337,10 @@ impl World {
         Some(Lease { load, until: asked.after(self.lease_time()) })
     }
 
-    /// Whether the record is held for as long as another exchange may take.
+    /// Whether the record is held for as long as another message may take, and the write that follows.
     pub(crate) fn holds_for_an_exchange(&self, lease: &Lease) -> bool {
-        self.now.after(self.post_time()) <= lease.until
+        let write = self.config.policies().exchange_time;
+        self.now.after(self.post_time().saturating_add(write)) <= lease.until
     }
 
     pub(crate) fn release(&mut self, lease: Option<Lease>) {

@@ -60,7 +60,8 @@ pub(super) struct Holding {
 
 impl Watch {
     pub(super) fn asks(&mut self, awaited: Awaited) {
-        self.perhaps = false;
+        // What is asked for the grant may be for a renewal beside; the rest is for an attempt.
+        self.perhaps &= awaited.lane == Lane::Grant;
         if !self.running && awaited.lane == Lane::Login {
             self.breach("something is asked for while no attempt runs");
         }

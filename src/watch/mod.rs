@@ -40,6 +40,7 @@ use crate::action::{Action, Send};
 use crate::base::guard::{Reach, is_loopback_host, same_origin};
 use crate::base::time::Timestamp;
 use crate::config::Config;
+use crate::credential::Generation;
 use crate::event::{Answer, Event, Reply, RequestId};
 use crate::failure::Failure;
 use crate::grant_type::GrantType;
@@ -50,6 +51,9 @@ use documents::Documents;
 use holding::{Awaited, Holding, Lane};
 use proofs::Proofs;
 use secrets::{Home, Secrets, Sort};
+
+/// How many records that were offered to the store are remembered.
+const STORED: usize = 16;
 
 /// A watcher of one run.
 #[derive(Clone, Debug)]
@@ -64,7 +68,8 @@ pub struct Watch {
     perhaps: bool,
     /// The attempt is called off; what was asked for it may be answered still, or not.
     called_off: bool,
-    stored: bool,
+    /// Which records were offered to the store, and whether it has said what became of them; the latest last.
+    stored: Vec<(RequestId, Generation, bool)>,
     awaited: Vec<Awaited>,
     holding: Holding,
     proofs: Proofs,
@@ -118,7 +123,7 @@ impl Watch {
             joined: 0,
             perhaps: false,
             called_off: false,
-            stored: false,
+            stored: Vec::new(),
             awaited: Vec::new(),
             holding: Holding::default(),
             proofs: Proofs::of(config),
@@ -207,6 +212,8 @@ impl Watch {
             Action::Load(load) => self.wants(load.id, load.deadline, Lane::Grant),
             Action::Store(save) => {
                 self.wants(save.id, self.now.after(self.patience), Lane::Grant);
+                self.stored.drain(..self.stored.len().saturating_sub(STORED));
+                self.stored.push((save.id, save.credential().generation, false));
                 self.credential(save.credential());
             }
             Action::Forget(forget) => self.wants(forget.id, self.now.after(self.patience), Lane::Grant),
@@ -276,14 +283,15 @@ impl Watch {
                     done.source,
                     TokenSource::LoggedIn | TokenSource::Refreshed | TokenSource::Granted
                 );
-                if new && !self.stored && done.unsaved.is_none() {
+                let is_it =
+                    |(_, generation, answered): &(_, _, _)| *answered && *generation == done.generation;
+                if new && done.unsaved.is_none() && !self.stored.iter().any(is_it) {
                     self.breach("success is told before the new tokens are stored");
                 }
             }
             Ok(Outcome::Anonymous | Outcome::LoggedOut(_)) => {}
             Err(failure) => self.shown("a failure", &format!("{failure:#}")),
         }
-        self.stored = false;
     }
 
     fn wants(&mut self, id: RequestId, deadline: Timestamp, lane: Lane) {
@@ -305,7 +313,10 @@ impl Watch {
             (Answer::Found(Some(credential)) | Answer::Leased(Some(credential)), _) => {
                 self.credential(credential)
             }
-            (Answer::Saved(_), _) => self.stored = true,
+            (Answer::Saved(_), _) => {
+                let offered = self.stored.iter_mut().filter(|(id, ..)| *id == reply.id);
+                offered.for_each(|(.., answered)| *answered = true);
+            }
             (Answer::Supplied(Ok(assertion)), _) => self.supplied(assertion.expose()),
             (Answer::Told(Some(told)), _) => {
                 if let Some(secret) = &told.client_secret {

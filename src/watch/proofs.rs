@@ -81,7 +81,9 @@ impl Watch {
         // Either of a renewal or of a login: whichever is free.
         let busy = self.awaited.iter().any(|awaited| awaited.lane == Lane::Login);
         let lane = if busy { Lane::Grant } else { Lane::Login };
+        let perhaps = self.perhaps;
         self.asks(Awaited { id: sign.id, deadline: sign.deadline(), lane, sent: None });
+        self.perhaps = perhaps;
         let claims = claims(sign.message()).unwrap_or_default();
         let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
         let message = String::from_utf8_lossy(sign.message());

@@ -140,12 +140,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_example_of_rfc_7636() {
-        let verifier = Secret::new("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
-        assert_eq!(code_challenge(&verifier), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
-    }
-
-    #[test]
     fn reserved_names_are_sorted() {
         assert!(RESERVED.is_sorted());
     }

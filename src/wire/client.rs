@@ -125,7 +125,7 @@ impl Client {
         let spoken = [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost];
         first_listed(&spoken, offered).map_err(|offered| {
             let expected = "client_secret_basic or client_secret_post";
-            Breach::new(Kind::RegistrationUnusable, "RFC 8414 §2", expected, offered.join(" "))
+            Breach::new(Kind::RegistrationUnusable, "RFC 8414 §2", expected, offered.join(", "))
         })
     }
 
@@ -143,7 +143,7 @@ impl Client {
     pub fn check_key_method(offered: Option<&[String]>) -> Result<(), Breach> {
         let method = AuthMethod::PrivateKeyJwt;
         first_listed(&[method], offered).map(|_| ()).map_err(|offered| {
-            Breach::new(Kind::RegistrationUnusable, "RFC 8414 §2", method.as_str(), offered.join(" "))
+            Breach::new(Kind::RegistrationUnusable, "RFC 8414 §2", method.as_str(), offered.join(", "))
         })
     }
 
@@ -162,7 +162,7 @@ pub fn method_to_register(offered: Option<&[String]>) -> Result<AuthMethod, Brea
     let spoken = [AuthMethod::None, AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost];
     first_listed(&spoken, offered).map_err(|offered| {
         let expected = "none, client_secret_basic or client_secret_post";
-        Breach::new(Kind::Unsupported, "RFC 8414 §2", expected, offered.join(" "))
+        Breach::new(Kind::Unsupported, "RFC 8414 §2", expected, offered.join(", "))
     })
 }
 

@@ -1,6 +1,6 @@
-//! `authorization_request.json`, `pushed_request.json`, `pushed_answer.json` and `callback.json`.
+//! `code_challenge.json`, `authorization_request.json`, `pushed_request.json`, `pushed_answer.json` and `callback.json`.
 
-use mcp_auth::wire::authorization::AuthorizationRequest;
+use mcp_auth::wire::authorization::{self, AuthorizationRequest};
 use mcp_auth::wire::callback::{Expected, Refused};
 use mcp_auth::wire::pushed::{Pushed, PushedRequest};
 use mcp_auth::{Callback, Endpoint, Guard, Policy, Reach, Scopes, Secret, Timestamp};
@@ -88,4 +88,9 @@ pub(crate) fn callback(input: &Value) -> Value {
             json!({"fatal": kind(&breach)})
         }
     }
+}
+
+/// A verifier to its challenge.
+pub(crate) fn code_challenge(input: &Value) -> Value {
+    authorization::code_challenge(&Secret::new(input.as_str().unwrap())).into()
 }

@@ -50,6 +50,7 @@ const TABLES: &[(&str, Run)] = &[
     ("challenge", challenge::run),
     ("client_assertion", assertion::client),
     ("client_metadata", client::metadata),
+    ("code_challenge", authorization::code_challenge),
     ("device_answer", device::answer),
     ("device_poll", device::polled),
     ("device_request", device::request),

@@ -1,8 +1,12 @@
 //! The loop: from the machine's actions to the world, and back.
 
 use std::collections::BTreeMap;
+use std::future::{Future as _, poll_fn};
 use std::marker;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::{Arc, Weak};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use mcp_auth::base::guard;
@@ -71,6 +75,12 @@ pub(crate) async fn drive(shared: &Arc<Shared>, desk: &Desk) {
     }
 }
 
+/// What the host's code gives, or that it panicked. A crank that went with it would be begun again, and so would what is
+/// before the person.
+fn unpanicked<T>(call: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|_| "whoever asks the person panicked".to_owned())
+}
+
 impl Crank<'_> {
     /// The next action; `None` once there is nothing to do. What the trail has gained is shown after the lock is let
     /// go.
@@ -137,9 +147,13 @@ impl Crank<'_> {
         };
         let shown = guard::without_query(open.url().as_str());
         self.shared.observer.see(Observed::Opened { url: &shown });
-        let answers = consent.open(open.url().clone(), open.until());
-        self.asked = Some((open, answers));
-        None
+        match unpanicked(|| consent.open(open.url().clone(), open.until())) {
+            Ok(answers) => {
+                self.asked = Some((open, answers));
+                None
+            }
+            Err(why) => Some(open.fail(why)),
+        }
     }
 
     fn show(&mut self, show: &Show) -> Option<Event> {
@@ -156,7 +170,7 @@ impl Crank<'_> {
         };
         // The one before is no longer good.
         self.shown = None;
-        match consent.show(code) {
+        match unpanicked(|| consent.show(code)).and_then(|shown| shown) {
             Ok(shown) => self.shown = Some(shown),
             Err(why) => return Some(show.fail(why)),
         }
@@ -174,8 +188,12 @@ impl Crank<'_> {
             let Some((open, answers)) = asked else { return std::future::pending().await };
             // Somebody who floods the redirect URI is not to keep everything else from being done.
             yield_now().await;
-            let answer = answers.next().await;
-            answer.map_or_else(|why| (open.fail(why), true), |it| (Event::Called(it), false))
+            let mut next = pin!(answers.next());
+            let answer = poll_fn(|context| match unpanicked(|| next.as_mut().poll(context)) {
+                Ok(answer) => answer,
+                Err(why) => Poll::Ready(Err(why)),
+            });
+            answer.await.map_or_else(|why| (open.fail(why), true), |it| (Event::Called(it), false))
         };
         tokio::select! {
             biased;

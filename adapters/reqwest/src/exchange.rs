@@ -38,14 +38,13 @@ pub(crate) struct Http {
 impl Http {
     /// `server`: the URL of the MCP server, to which the caller's requests go.
     pub(crate) fn new(factory: Option<Arc<Factory>>, trust_proxy: bool, server: &str) -> Result<Self, Error> {
+        // Without a provider for the process reqwest panics, unless a builder brings its own; the host's may not, nor the
+        // clients that it makes of the reqwest that is given out here.
+        if CryptoProvider::get_default().is_none() {
+            let _ = ring::default_provider().install_default();
+        }
         let factory = match factory {
-            Some(factory) => {
-                // Without a provider for the process reqwest panics, unless the host's builder brings its own.
-                if CryptoProvider::get_default().is_none() {
-                    let _ = ring::default_provider().install_default();
-                }
-                factory
-            }
+            Some(factory) => factory,
             None => default_factory()?,
         };
         // The person named the server, which may be anywhere; but only on the machine itself may a token go in clear.

@@ -4,12 +4,13 @@ mod support;
 
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use mcp_auth::{Kind, Scopes, TokenSource};
-use mcp_auth_reqwest::{Answers, Client, Consent, Error};
+use mcp_auth_reqwest::{Answers, BoxFuture, Client, Consent, Error};
 use support::{Person, Town};
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
@@ -189,17 +190,28 @@ impl Consent for Undecided {
 }
 
 #[tokio::test]
-async fn a_host_that_panics_is_no_reason_to_hang() {
-    struct Panicking;
+async fn a_host_that_panics_is_no_reason_to_hang_or_to_ask_again() {
+    struct Panicking(bool, Arc<AtomicUsize>);
     impl Consent for Panicking {
         fn open(&self, _: url::Url, _: mcp_auth::Timestamp) -> Box<dyn Answers> {
-            panic!("no browser")
+            self.1.fetch_add(1, Ordering::SeqCst);
+            assert!(self.0, "no browser");
+            Box::new(Self(true, self.1.clone()))
         }
     }
-    let town = Town::new();
-    let client = town.builder_for(Panicking).build().unwrap();
-    assert!(matches!(soon(client.log_in(Scopes::new())).await, Err(Error::Stopped)));
-    assert!(client.restore().await.unwrap().is_none());
+    impl Answers for Panicking {
+        fn next(&mut self) -> BoxFuture<'_, Result<mcp_auth::Callback, String>> {
+            Box::pin(async { panic!("nobody listens") })
+        }
+    }
+    for opens in [false, true] {
+        let (town, opened) = (Town::new(), Arc::default());
+        let client = town.builder_for(Panicking(opens, Arc::clone(&opened))).build().unwrap();
+        let error = soon(client.log_in(Scopes::new())).await.unwrap_err();
+        assert!(error.to_string().contains("panicked"), "{error}");
+        assert_eq!(opened.load(Ordering::SeqCst), 1);
+        assert!(client.restore().await.unwrap().is_none());
+    }
 }
 
 #[test]
