@@ -206,8 +206,11 @@ impl Watch {
                 if self.running && !self.perhaps && until.is_none() {
                     self.breach("an attempt waits without end");
                 }
-                // Whatever has ended was polled before this.
-                (self.running, self.perhaps, self.joined) = (self.running && !self.perhaps, false, 0);
+                // Whatever has ended was polled before this; and only where nothing is awaited does nothing run.
+                self.joined = 0;
+                if until.is_none() {
+                    (self.running, self.perhaps) = (self.running && !self.perhaps, false);
+                }
             }
             Action::Load(load) => self.wants(load.id, load.deadline, Lane::Grant),
             Action::Store(save) => {
