@@ -177,6 +177,11 @@ pub(crate) struct Response {
 }
 
 impl Response {
+    /// What its body is said to be.
+    pub(crate) fn content_type(&self) -> Option<&str> {
+        self.fields.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok())
+    }
+
     /// Before when the server does not want to be asked again, if it says so.
     pub(crate) fn retry_at(&self, now: Timestamp) -> Option<Timestamp> {
         let value = self.fields.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok())?;

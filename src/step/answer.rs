@@ -1,6 +1,9 @@
 //! Answers, by what was asked for. An answer to something else counts as none.
 
+use http::StatusCode;
+
 use crate::base::secret::Secret;
+use crate::base::time::Timestamp;
 use crate::credential::Credential;
 use crate::event::{Answer, Response, Saving, SendFailure};
 
@@ -22,6 +25,16 @@ impl Answer {
     /// The response, if this is one.
     pub(super) fn as_response(&self) -> Option<&Response> {
         if let Self::Response(response) = self { Some(response) } else { None }
+    }
+
+    /// Its status, if this is one.
+    pub(super) fn status(&self) -> Option<StatusCode> {
+        self.as_response().map(|response| response.status)
+    }
+
+    /// Before when the server does not want to be asked again, if it says so.
+    pub(super) fn retry_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.as_response().and_then(|response| response.retry_at(now))
     }
 
     /// The record, and whether it is held now; `None` if somebody else holds it.

@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use http::header;
-
 use super::fetch::unanswered;
 use super::post::{Letter, Post, Posted};
 use super::{Aim, Pending, Step, Terms, Turn, World, exchange};
@@ -83,14 +81,13 @@ pub(crate) fn begin(world: &mut World, aim: Aim, terms: Terms) -> Turn {
 impl AskingForCode {
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
         let Self { post, aim, terms, url } = self;
-        let answer = match post.on(world, answer) {
+        let (answer, carried) = match post.on(world, answer) {
             Posted::Again(post) => {
                 return Turn::Await(Step::AskingForCode(Box::new(Self { post, aim, terms, url })));
             }
             Posted::Failed(breach) => return breach.into(),
             Posted::Answered(answer, carried) => (answer, carried),
         };
-        let (answer, carried) = answer;
         let read = answer.response().map_err(|failure| unanswered(&failure, REQUEST)).and_then(|response| {
             let status = response.status.as_u16();
             let read = DeviceAuthorization::read(status, &response.body, world.now, &world.guard)?;
@@ -101,9 +98,7 @@ impl AskingForCode {
             Err(breach) => {
                 let breach = exchange::configured(&terms, carried.clear(breach));
                 world.passed_over(&url, None, &breach);
-                if breach.kind == Kind::ClientRejected {
-                    world.disown(&terms.server.issuer, &terms.client);
-                }
+                exchange::disown_rejected(world, &terms, &breach);
                 return breach.into();
             }
         };
@@ -133,14 +128,14 @@ impl Polling {
             Waiting::Asking(post) => post,
         };
         let Self { aim, terms, device_code, interval, slowed, expires_at, .. } = self;
-        let asked = answer.as_response().and_then(|response| response.retry_at(world.now));
+        let asked = answer.retry_at(world.now);
         let rest = |world: &mut World, aim, terms, device_code, interval: Duration, slowed| {
             let asked = asked.map(|at| at.since(world.now)).unwrap_or_default();
             let waiting = Waiting::Resting(world.rest(interval.max(asked).min(expires_at.since(world.now))));
             let polling = Self { waiting, aim, terms, device_code, interval, slowed, expires_at };
             Turn::Await(Step::Polling(Box::new(polling)))
         };
-        let answer = match post.on(world, answer) {
+        let (answer, carried) = match post.on(world, answer) {
             Posted::Again(post) => {
                 let waiting = Waiting::Asking(post);
                 let polling = Self { waiting, aim, terms, device_code, interval, slowed, expires_at };
@@ -149,7 +144,6 @@ impl Polling {
             Posted::Failed(breach) => return breach.into(),
             Posted::Answered(answer, carried) => (answer, carried),
         };
-        let (answer, carried) = answer;
         match judge(world, &terms, answer, &carried) {
             Ok((_, Polled::Pending)) => {
                 let note = "the person has not decided yet: ask again after the interval";
@@ -174,9 +168,7 @@ impl Polling {
                 rest(world, aim, terms, device_code, longer, false)
             }
             Err((_, breach)) => {
-                if breach.kind == Kind::ClientRejected {
-                    world.disown(&terms.server.issuer, &terms.client);
-                }
+                exchange::disown_rejected(world, &terms, &breach);
                 breach.into()
             }
         }
@@ -226,10 +218,9 @@ fn judge(
     let sort =
         |status, breach| (Refusal::of(status, &breach), exchange::configured(terms, carried.clear(breach)));
     let response = answer.response().map_err(|failure| sort(None, unanswered(&failure, POLL)))?;
-    let content_type = response.fields.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let shape = world.config.issuer_policy(&terms.server.named).token_shape;
     let (status, bound) = (response.status, terms.binding.is_some());
-    poll(status.as_u16(), content_type, &response.body, world.now, shape, bound)
+    poll(status.as_u16(), response.content_type(), &response.body, world.now, shape, bound)
         .map(|polled| (status.as_u16(), polled))
         .map_err(|breach| sort(Some(status), breach))
 }

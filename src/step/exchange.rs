@@ -121,10 +121,9 @@ pub(crate) fn read(
             world.passed_over(url, None, breach);
         })?;
     let status = response.status.as_u16();
-    let content_type = response.fields.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let shape = world.config.issuer_policy(&terms.server.named).token_shape;
     let bound = terms.binding.is_some();
-    match TokenAnswer::read(status, content_type, &response.body, world.now, shape, bound) {
+    match TokenAnswer::read(status, response.content_type(), &response.body, world.now, shape, bound) {
         Ok(token) => {
             if shape != TokenShape::default() {
                 let note = "the answer is read by `token_shape`";
@@ -159,17 +158,22 @@ pub(crate) fn configured(terms: &Terms, breach: Breach) -> Breach {
     Breach { error, ..Breach::new(Kind::Configuration, "RFC 6749 §5.2", expected, breach.got) }
 }
 
+/// A client that the server does not know is not used again.
+pub(crate) fn disown_rejected(world: &mut World, terms: &Terms, breach: &Breach) {
+    if breach.kind == Kind::ClientRejected {
+        world.disown(&terms.server.issuer, &terms.client);
+    }
+}
+
 impl Exchanging {
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
         let Self { post, terms } = self;
-        let answer = match post.on(world, answer) {
+        let (answer, carried) = match post.on(world, answer) {
             Posted::Again(post) => return Turn::Await(Step::Exchanging(Box::new(Self { post, terms }))),
             Posted::Failed(breach) => return breach.into(),
             Posted::Answered(answer, carried) => (answer, carried),
         };
-        let (answer, carried) = answer;
-        let retry_at =
-            if let Answer::Response(response) = &answer { response.retry_at(world.now) } else { None };
+        let retry_at = answer.retry_at(world.now);
         match read(world, &terms, &carried, answer, CLAUSE) {
             Ok(token) => {
                 let credential = credential(world, terms, token);
@@ -177,9 +181,7 @@ impl Exchanging {
             }
             Err(breach) => {
                 world.retry_at = retry_at;
-                if breach.kind == Kind::ClientRejected {
-                    world.disown(&terms.server.issuer, &terms.client);
-                }
+                disown_rejected(world, &terms, &breach);
                 breach.into()
             }
         }

@@ -47,19 +47,14 @@ pub(crate) fn begin(world: &mut World, aim: Aim, terms: Terms, vouched: Option<V
 impl Granting {
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
         let Self { post, aim, terms, clause } = self;
-        let answer = match post.on(world, answer) {
+        let (answer, carried) = match post.on(world, answer) {
             Posted::Again(post) => {
                 return Turn::Await(Step::Granting(Box::new(Self { post, aim, terms, clause })));
             }
             Posted::Failed(breach) => return failed(world, aim, breach, None),
             Posted::Answered(answer, carried) => (answer, carried),
         };
-        let (answer, carried) = answer;
-        let (mut status, mut asked) = (None, None);
-        if let Answer::Response(response) = &answer {
-            status = Some(response.status);
-            asked = response.retry_at(world.now);
-        }
+        let (status, asked) = (answer.status(), answer.retry_at(world.now));
         match exchange::read(world, &terms, &carried, answer, clause) {
             Ok(token) => {
                 // What can be had again at any time needs no refresh token, and what is not kept cannot leak.

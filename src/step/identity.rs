@@ -72,7 +72,7 @@ pub(crate) fn begin(
 impl AskingIdentityProvider {
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
         let Self { post, aim, terms, url, issuer } = self;
-        let answer = match post.on(world, answer) {
+        let (answer, carried) = match post.on(world, answer) {
             Posted::Again(post) => {
                 let step = Self { post, aim, terms, url, issuer };
                 return Turn::Await(Step::AskingIdentityProvider(Box::new(step)));
@@ -80,12 +80,7 @@ impl AskingIdentityProvider {
             Posted::Failed(breach) => return granting::failed(world, aim, breach, None),
             Posted::Answered(answer, carried) => (answer, carried),
         };
-        let (answer, carried) = answer;
-        let (mut status, mut asked) = (None, None);
-        if let Answer::Response(response) = &answer {
-            status = Some(response.status.as_u16());
-            asked = response.retry_at(world.now);
-        }
+        let (status, asked) = (answer.status().map(|status| status.as_u16()), answer.retry_at(world.now));
         match read(world, &terms, &issuer, answer) {
             Ok((assertion, scopes)) => {
                 let note = "an identity assertion grant for this server, client and resource";
@@ -109,9 +104,8 @@ impl AskingIdentityProvider {
 /// fewer scopes than were asked for (MCP enterprise-managed authorization §4.2), and then no more can be had with it.
 fn read(world: &World, terms: &Terms, issuer: &str, answer: Answer) -> Result<(Secret, Scopes), Breach> {
     let response = answer.response().map_err(|failure| unanswered(&failure, CLAUSE))?;
-    let content_type = response.fields.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let status = response.status.as_u16();
-    let exchanged = ExchangeAnswer::read(status, content_type, &response.body, world.now)?;
+    let exchanged = ExchangeAnswer::read(status, response.content_type(), &response.body, world.now)?;
     let expected = ExpectedIdJag {
         identity_provider: Some(issuer),
         issuer: &terms.server.issuer,

@@ -5,7 +5,6 @@ use super::fetch::unanswered;
 use super::post::{Letter, Post, Posted};
 use super::{Aim, Step, Turn, World, exchange};
 use crate::action::Purpose;
-use crate::base::breach::Kind;
 use crate::base::secret::Secret;
 use crate::event::Answer;
 use crate::trail::Verdict;
@@ -48,14 +47,13 @@ pub(crate) fn begin(
 impl Pushing {
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
         let Self { post, aim, consent, url } = self;
-        let answer = match post.on(world, answer) {
+        let (answer, carried) = match post.on(world, answer) {
             Posted::Again(post) => {
                 return Turn::Await(Step::Pushing(Box::new(Self { post, aim, consent, url })));
             }
             Posted::Failed(breach) => return breach.into(),
             Posted::Answered(answer, carried) => (answer, carried),
         };
-        let (answer, carried) = answer;
         let read = answer.response().map_err(|failure| unanswered(&failure, CLAUSE)).and_then(|response| {
             let status = response.status.as_u16();
             Ok((status, Pushed::read(status, &response.body, world.now)?))
@@ -68,9 +66,7 @@ impl Pushing {
             Err(breach) => {
                 let breach = exchange::configured(&consent.terms, carried.clear(breach));
                 world.passed_over(&url, None, &breach);
-                if breach.kind == Kind::ClientRejected {
-                    world.disown(&consent.terms.server.issuer, &consent.terms.client);
-                }
+                exchange::disown_rejected(world, &consent.terms, &breach);
                 breach.into()
             }
         }

@@ -52,7 +52,7 @@ impl Refreshing {
 
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
         let Self { post, aim, held, lease, sent, again } = self;
-        let answer = match post.on(world, answer) {
+        let (answer, carried) = match post.on(world, answer) {
             Posted::Again(post) => {
                 // What had to be signed is signed, and the token goes out only now.
                 let sent = world.now;
@@ -62,7 +62,6 @@ impl Refreshing {
             Posted::Failed(breach) => return later(world, aim, held, lease, breach, None),
             Posted::Answered(answer, carried) => (answer, carried),
         };
-        let (answer, carried) = answer;
         match read(world, &terms(&held), &carried, answer) {
             Ok(token) => renewed(world, aim, held, lease, sent, token),
             Err(refused) => Spent { aim, held, lease, again }.refused(world, *refused),
@@ -184,12 +183,8 @@ fn read(
     carried: &Redaction,
     answer: Answer,
 ) -> Result<TokenAnswer, Box<Refused>> {
-    let (mut status, mut asked) = (None, None);
     let interrupted = matches!(&answer, Answer::SendFailed(SendFailure::Interrupted(_)));
-    if let Answer::Response(response) = &answer {
-        status = Some(response.status);
-        asked = response.retry_at(world.now);
-    }
+    let (status, asked) = (answer.status(), answer.retry_at(world.now));
     exchange::read(world, terms, carried, answer, CLAUSE).map_err(|mut breach| {
         if interrupted {
             breach.kind = Kind::OutcomeUnknown;

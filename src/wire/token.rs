@@ -87,18 +87,6 @@ impl Grant<'_> {
         }
     }
 
-    /// The secrets among what it sends.
-    fn secrets(&self) -> Vec<&Secret> {
-        match self {
-            Self::AuthorizationCode { code, code_verifier, .. } => vec![code, code_verifier],
-            Self::RefreshToken { refresh_token: secret, .. }
-            | Self::JwtBearer { assertion: secret, .. }
-            | Self::TokenExchange { subject_token: secret, .. }
-            | Self::DeviceCode { device_code: secret } => vec![secret],
-            Self::ClientCredentials { .. } => Vec::new(),
-        }
-    }
-
     fn scopes(&self) -> Option<&Scopes> {
         match self {
             Self::AuthorizationCode { .. } | Self::DeviceCode { .. } => None,
@@ -146,12 +134,6 @@ pub struct TokenRequest<'a> {
 }
 
 impl TokenRequest<'_> {
-    /// The secrets among what it sends.
-    pub fn secrets(&self) -> Vec<&Secret> {
-        let client = self.client.secret.iter().chain(self.assertion);
-        self.grant.secrets().into_iter().chain(client).collect()
-    }
-
     /// Builds the message, by the rules and with the error of [`Message::of`].
     pub fn build(&self) -> Result<Message, Breach> {
         let parameters = self.parameters();

@@ -9,9 +9,12 @@
 //! use mcp_auth_reqwest::reqwest::{Method, Request};
 //! use mcp_auth_reqwest::{Client, Consent};
 //!
-//! # use mcp_auth_reqwest::{Answers, mcp_auth::Timestamp, reqwest::Url};
+//! # use mcp_auth_reqwest::{Answers, BoxFuture, mcp_auth::{Callback, Timestamp}, reqwest::Url};
 //! # struct Browser;
-//! # impl Consent for Browser { fn open(&self, _: Url, _: Timestamp) -> Box<dyn Answers> { unimplemented!() } }
+//! # impl Consent for Browser { fn open(&self, _: Url, _: Timestamp) -> Box<dyn Answers> { Box::new(Self) } }
+//! # impl Answers for Browser {
+//! #     fn next(&mut self) -> BoxFuture<'_, Result<Callback, String>> { Box::pin(std::future::pending()) }
+//! # }
 //! # async fn example() -> Result<(), mcp_auth_reqwest::Error> {
 //! let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
 //! let client = Client::builder(config).consent(Browser).build()?;
