@@ -38,6 +38,11 @@ impl Recording {
         let again = Trace::read(&scrubbed).unwrap();
         again.replay().unwrap();
         assert_eq!(again.to_string(), scrubbed);
+        let renamed = trace.scrub(Names::Replaced).unwrap().to_string();
+        Trace::read(&renamed).unwrap().replay().unwrap();
+        for host in ["mcp.example", "as.example"] {
+            assert!(!renamed.contains(host), "{host} stands in {renamed}");
+        }
     }
 }
 
