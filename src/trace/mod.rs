@@ -28,7 +28,7 @@ use crate::event::Event;
 use crate::snapshot::Snapshot;
 use event::Told;
 
-pub use recorder::Recorder;
+pub use recorder::{Recorder, Sink};
 pub use replay::{Divergence, Replayed};
 pub use scrub::Names;
 

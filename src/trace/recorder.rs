@@ -16,11 +16,13 @@ use crate::config::Config;
 use crate::event::Event;
 use crate::snapshot::Snapshot;
 
+/// The longest method that is noted, in characters.
+const MAX_METHOD: usize = 40;
 /// The longest value of a challenge that is noted, in characters.
 const MAX_CHALLENGE: usize = 2000;
 
-/// Takes one line after another; each ends without a line feed.
-type Sink = dyn FnMut(&str) + Send;
+/// Takes one line of a trace after another, each without a line feed.
+pub type Sink = dyn FnMut(&str) + Send;
 
 /// Writes down what a driver tells the machine, and what it gets. The lines hold every secret of the run, the
 /// configured ones among them.
@@ -85,7 +87,7 @@ impl Recorder {
     /// A request of the host goes to the MCP server. It takes no part in a replay.
     pub fn request(&mut self, now: Timestamp, method: &str, url: &Url, operation: &str, authorized: bool) {
         let note = Note::Request {
-            method: method.to_owned(),
+            method: text::clean(method, MAX_METHOD),
             url: without_query(url.as_str()),
             operation: operation.to_owned(),
             authorized,
