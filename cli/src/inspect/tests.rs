@@ -1,0 +1,1 @@
+//! Judgements over documents, without a network.
