@@ -1,10 +1,10 @@
 //! Judges authorization server metadata: where it is, whose it is, and what it offers (RFC 8414).
 
-use mcp_auth::Scopes;
 use mcp_auth::base::guard::same_origin;
 use mcp_auth::wire::challenge::{self, Demand};
 use mcp_auth::wire::client::method_to_register;
 use mcp_auth::wire::server_metadata::{IssuerMatch, ServerMetadata};
+use mcp_auth::{Kind, Scopes};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -75,6 +75,13 @@ pub(crate) fn chosen(issuer: &Issuer) -> Option<(&Place, ServerMetadata)> {
     })
 }
 
+/// Whether the issuer plainly has no such document.
+pub(crate) fn is_plainly_absent(issuer: &Issuer) -> bool {
+    let read = |body: &[u8]| ServerMetadata::read(body, &issuer.named, IssuerMatch::Exact);
+    let is_one = |body: &[u8]| !matches!(read(body), Err(it) if it.kind == Kind::NotADocument);
+    issuer.places.iter().all(|place| document::is_clean_miss(place, is_one))
+}
+
 pub(crate) fn judge(seen: &Evidence, issuer: &Issuer) -> Section {
     let mut section = Section::new(Document::AuthorizationServer, &shown(&issuer.named));
     section.exchanges = issuer.places.iter().flat_map(Told::of_place).collect();
@@ -105,6 +112,7 @@ pub(crate) fn judge(seen: &Evidence, issuer: &Issuer) -> Section {
         section.note(&rules::PLACE, format!("{}, at {}", place.how.shown(), shown(&place.url)));
     }
     document::misses(&mut section, &issuer.places, &RULES);
+    document::broken(&mut section, &issuer.places, &RULES);
     agree(&mut section, place, members, &documents);
     document::form(&mut section, place, members, &RULES);
     issuer_named(&mut section, issuer, members);
@@ -136,7 +144,7 @@ fn none(section: &mut Section, seen: &Evidence, issuer: &Issuer) {
         return;
     }
     section.wrong(&rules::FOUND, got);
-    document::misses(section, &issuer.places, &RULES);
+    document::broken(section, &issuer.places, &RULES);
 }
 
 fn agree(

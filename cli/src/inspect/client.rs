@@ -83,7 +83,7 @@ impl Outlook {
                 Err(why) => worst = worst.or(Some(why)),
             }
         }
-        if seen.legacy && seen.issuers.iter().flat_map(|it| &it.places).all(|place| place.body().is_none()) {
+        if seen.legacy && seen.issuers.iter().all(authorization_server::is_plainly_absent) {
             let guessed = ServerMetadata::legacy(seen.server.url());
             return Self::Login(login(seen, &guessed.issuer.clone(), &guessed));
         }

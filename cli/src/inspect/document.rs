@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mcp_auth::Kind;
 use mcp_auth::wire::json::Object;
+use mcp_auth::wire::refusal::passes;
 use serde_json::{Map, Value};
 
 use super::catalogue::Rule;
@@ -87,28 +88,30 @@ pub(crate) fn texts<'a>(members: &'a Map<String, Value>, name: &str) -> Option<V
     Some(members.get(name)?.as_array()?.iter().filter_map(Value::as_str).collect())
 }
 
-/// The places where there is no document, and what stands there instead.
+/// The places where something is meant to be a document, and cannot be read.
+pub(crate) fn broken(section: &mut Section, places: &[Place], rules: &Rules) {
+    for place in places {
+        if let Found::Broken(what) = found(place, rules) {
+            section.wrong(rules.json, format!("{what}, at {}", shown(&place.url)));
+        }
+    }
+}
+
+/// The places where there is no document, beside one that has it, and what stands there instead.
 pub(crate) fn misses(section: &mut Section, places: &[Place], rules: &Rules) {
     let mut odd = Vec::new();
     let mut wrong = Vec::new();
     for (index, place) in places.iter().enumerate() {
-        let what = match found(place, rules) {
-            Found::Document(_) => continue,
-            Found::Broken(what) => {
-                section.wrong(rules.json, format!("{what}, at {}", shown(&place.url)));
-                continue;
-            }
-            Found::Miss(what) => what,
-        };
+        let Found::Miss(what) = found(place, rules) else { continue };
         let told = format!("{what} at {}", shown(&place.url));
         let later = places.iter().skip(index + 1).any(|it| matches!(found(it, rules), Found::Document(_)));
         match place.last().and_then(|exchange| exchange.status()) {
             Some(404 | 410) => {}
             Some(200 | 400..=499) => odd.push(told),
-            // Asked in vain, so that clients take it for a failure and may not look further.
+            // Clients take it for a failure, and may not look further.
             Some(_) | None if later => wrong.push(told),
             Some(_) | None if place.refused.is_none() => odd.push(told),
-            _ => {}
+            Some(_) | None => {}
         }
     }
     if wrong.is_empty() {
@@ -116,6 +119,16 @@ pub(crate) fn misses(section: &mut Section, places: &[Place], rules: &Rules) {
     } else {
         wrong.extend(odd);
         section.wrong(rules.miss, wrong.join("; "));
+    }
+}
+
+/// Whether there plainly is no document. Anything else may be a fault or an attack, and opens no way to a fallback.
+/// `is_one` says whether a body is meant to be one.
+pub(crate) fn is_clean_miss(place: &Place, is_one: impl Fn(&[u8]) -> bool) -> bool {
+    match place.last().and_then(|exchange| exchange.answer()) {
+        Some(answer) if answer.status == 200 => !is_one(&answer.body),
+        Some(answer) => (400..500).contains(&answer.status) && !passes(answer.status),
+        None => false,
     }
 }
 
@@ -141,7 +154,8 @@ pub(crate) fn form(section: &mut Section, place: &Place, members: &Map<String, V
         section.ok(rules.size, size);
     }
     match answer.field("cache-control") {
-        Some(caching) => section.ok(rules.caching, caching),
+        Some(caching) if caching.contains("max-age") => section.ok(rules.caching, caching),
+        Some(caching) => section.note(rules.caching, caching),
         None => section.note(rules.caching, "no Cache-Control"),
     }
     match answer.field("access-control-allow-origin") {

@@ -139,6 +139,13 @@ impl Section {
         if faults.is_empty() { self.ok(rule, fine) } else { self.add(rule, verdict, faults.join("; ")) }
     }
 
+    /// Says of some findings which of several documents they are about.
+    pub(crate) fn locate(&mut self, which: std::ops::Range<usize>, url: &str) {
+        for finding in self.findings.get_mut(which).into_iter().flatten() {
+            finding.got = words(&format!("{}, at {}", finding.got, super::document::shown(url)));
+        }
+    }
+
     pub(crate) fn count(&self, verdict: Verdict) -> usize {
         self.findings.iter().filter(|finding| finding.verdict == verdict).count()
     }

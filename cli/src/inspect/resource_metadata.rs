@@ -1,7 +1,7 @@
 //! Judges protected resource metadata: where it is, and what it says (RFC 9728).
 
-use mcp_auth::Scopes;
 use mcp_auth::wire::resource_metadata::{ResourceMetadata, Source, check_place, covers};
+use mcp_auth::{Kind, Scopes};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -56,6 +56,15 @@ pub(crate) fn is_published(seen: &Evidence) -> bool {
     seen.places.iter().any(|place| !matches!(found(place, &RULES), Found::Miss(_)))
 }
 
+/// Whether the server plainly has no such document, so that the fallbacks of MCP 2025-03-26 are open.
+pub(crate) fn is_plainly_absent(places: &[Place]) -> bool {
+    let is_one =
+        |body: &[u8]| !matches!(ResourceMetadata::read(body), Err(it) if it.kind == Kind::NotADocument);
+    places
+        .iter()
+        .all(|place| place.how != How::Resource(Source::Advertised) && document::is_clean_miss(place, is_one))
+}
+
 pub(crate) fn judge(seen: &Evidence) -> Section {
     let mut section = Section::new(Document::ResourceMetadata, &shown(seen.server.as_given()));
     section.exchanges = seen.places.iter().flat_map(Told::of_place).collect();
@@ -74,17 +83,26 @@ pub(crate) fn judge(seen: &Evidence) -> Section {
     section.ok(&rules::FOUND, shown(&first.url));
     places(&mut section, seen, &documents);
     document::misses(&mut section, &seen.places, &RULES);
-    let mut judged: Vec<(&[u8], &Map<String, Value>)> = Vec::new();
+    document::broken(&mut section, &seen.places, &RULES);
+    let good = chosen(seen).map(|(_, metadata)| metadata.resource);
+    let mut judged = Vec::<(&str, &[u8], usize)>::new();
     for (place, members) in &documents {
         matches(&mut section, seen, place, members);
         let Some((_, answer)) = place.body() else { continue };
-        // The same document at another place is judged once.
-        if judged.iter().any(|(body, _)| *body == answer.body.as_slice()) {
+        // The same document at another place is judged once, and one of another resource is its own author's.
+        let again = judged.iter().any(|(_, body, _)| *body == answer.body.as_slice());
+        if again || good.as_deref().is_some_and(|good| text(members, "resource") != Some(good)) {
             continue;
         }
+        judged.push((&place.url, &answer.body, section.findings.len()));
         document::form(&mut section, place, members, &RULES);
         contents(&mut section, seen, members);
-        judged.push((&answer.body, members));
+    }
+    if judged.len() > 1 {
+        let ends = judged.iter().skip(1).map(|(_, _, begin)| *begin).chain([section.findings.len()]);
+        for ((url, _, begin), end) in judged.iter().zip(ends.collect::<Vec<_>>()) {
+            section.locate(*begin..end, url);
+        }
     }
     section
 }
@@ -104,7 +122,7 @@ fn none(section: &mut Section, seen: &Evidence) {
     };
     section.wrong(&rules::FOUND, seen.places.iter().map(told).collect::<Vec<_>>().join("; "));
     advertised(section, seen);
-    document::misses(section, &seen.places, &RULES);
+    document::broken(section, &seen.places, &RULES);
     if seen.legacy {
         let there = seen.issuers.iter().flat_map(|issuer| &issuer.places).any(|place| place.body().is_some());
         let got = if there {

@@ -38,6 +38,8 @@ pub(crate) struct Ask {
 #[derive(Clone, Copy)]
 enum Slot {
     Open(Wire),
+    /// The end of a session that a server began without asking who we are.
+    End,
     Bad,
     Resource(usize),
     Server(usize, usize),
@@ -103,7 +105,12 @@ impl Walk {
         let method = if ask.request.method() == http::Method::GET { "GET" } else { "POST" };
         let exchange = Exchange { method, url: ask.request.uri().to_string(), came, took };
         match ask.slot {
-            Slot::Open(wire) => self.seen.open.push((wire, exchange)),
+            Slot::Open(wire) => {
+                let end = self.end(&exchange);
+                self.seen.open.push((wire, exchange));
+                self.queue.extend(end);
+            }
+            Slot::End => {}
             Slot::Bad => self.seen.bad = Some(exchange),
             Slot::Resource(_) | Slot::Server(..) => {
                 let next = self.redirected(ask.slot, &exchange);
@@ -127,6 +134,22 @@ impl Walk {
 
     fn open(&mut self, wire: Wire) {
         self.queue.extend(self.request(wire, None, Slot::Open(wire)));
+    }
+
+    /// Nothing is to be left behind: a session that was begun is ended (Streamable HTTP, session management).
+    fn end(&self, exchange: &Exchange) -> Option<Ask> {
+        let answer = exchange.answer().filter(|answer| (200..300).contains(&answer.status))?;
+        let session = answer.fields.get("mcp-session-id")?.clone();
+        let request = Request::delete(self.seen.server.url().as_str())
+            .header("mcp-session-id", session)
+            .header("mcp-protocol-version", Wire::Stateful.revision())
+            .body(Vec::new())
+            .ok()?;
+        Some(Ask { request, reach: self.reach()?, whole: false, slot: Slot::End })
+    }
+
+    fn reach(&self) -> Option<Reach> {
+        self.seen.guard.check(self.seen.server.as_given()).ok().map(|server| server.reach())
     }
 
     /// A request with a bad token, on the wire that was refused, or else the first that was answered at all.
@@ -163,8 +186,7 @@ impl Walk {
             request = request.header(header::AUTHORIZATION, HeaderValue::from_static(token));
         }
         let request = request.body(body.to_string().into_bytes()).ok()?;
-        let reach = self.seen.guard.check(self.seen.server.as_given()).ok()?.reach();
-        Some(Ask { request, reach, whole: false, slot })
+        Some(Ask { request, reach: self.reach()?, whole: false, slot })
     }
 
     /// The candidates of the resource metadata, all of them: what is wrong with a later one is told as well.
@@ -191,7 +213,8 @@ impl Walk {
         let documents: Vec<_> = self.seen.places.iter().filter_map(read).collect();
         let best = documents.iter().find(|(fits, _)| *fits).or(documents.first());
         let mut named = best.map(|(_, servers)| servers.clone()).unwrap_or_default();
-        if named.is_empty() && documents.is_empty() && !self.seen.is_open() && self.seen.refusal().is_some() {
+        let absent = super::resource_metadata::is_plainly_absent(&self.seen.places);
+        if absent && self.seen.refusal().is_some() {
             self.seen.legacy = true;
             named.push(server_metadata::origin(server));
         }
@@ -215,7 +238,7 @@ impl Walk {
         match slot {
             Slot::Resource(index) => self.seen.places.get_mut(index),
             Slot::Server(issuer, form) => self.seen.issuers.get_mut(issuer)?.places.get_mut(form),
-            Slot::Open(_) | Slot::Bad => None,
+            Slot::Open(_) | Slot::End | Slot::Bad => None,
         }
     }
 
