@@ -92,7 +92,13 @@ fn fault(purpose: Purpose, what: Trouble) -> Vec<Fault> {
 fn server_cases() -> Vec<Case> {
     vec![
         case("as it should be", |_| {}, &[], 0, LOGIN),
-        case("no challenge", |it| it.challenge = Challenge::None, &["challenge-present wrong"], 1, LOGIN),
+        case(
+            "no challenge",
+            |it| it.challenge = Challenge::None,
+            &["challenge-present wrong", "bad-token-challenge wrong"],
+            1,
+            LOGIN,
+        ),
         case(
             "a bare challenge",
             |it| it.challenge = Challenge::Bare,
@@ -434,6 +440,17 @@ fn authorization_cases() -> Vec<Case> {
             1,
             "A client would stop at the authorization server metadata",
         ),
+        case(
+            "503 where clients look first",
+            |it| {
+                it.server_metadata = ServerMetadata::Everywhere;
+                it.faults =
+                    vec![Fault { purpose: Purpose::ServerMetadata, nth: 1, what: Trouble::Status(503) }];
+            },
+            &["as-miss wrong"],
+            1,
+            LOGIN,
+        ),
     ]
 }
 
@@ -471,4 +488,310 @@ fn each_deviation_of_the_resource_metadata_is_named() {
 #[test]
 fn each_deviation_of_the_authorization_server_is_named() {
     check(authorization_cases());
+}
+
+#[test]
+fn what_is_worth_knowing_is_noted() {
+    let cases = [
+        case(
+            "bound",
+            |it| it.dpop = Some(Dpop::default()),
+            &["prm-dpop note", "bad-token-error skipped"],
+            0,
+            "",
+        ),
+        case("elsewhere", |it| it.endpoints_elsewhere = true, &["as-endpoint-origins note"], 0, ""),
+        case("OpenID", |it| it.server_metadata = ServerMetadata::OpenidAppended, &["as-place note"], 0, ""),
+        case("no revocation", |it| it.revocation = false, &["as-revocation note"], 0, ""),
+        case("no scopes", |it| it.resource_scopes = None, &["prm-scopes note"], 0, ""),
+        case(
+            "many servers",
+            |it| {
+                let servers = (0..6).map(|n| format!("http://localhost:1/{n}")).collect();
+                it.authorization_servers = AuthorizationServers::Raw(servers);
+            },
+            &["as-inspected skipped"],
+            1,
+            "",
+        ),
+    ];
+    for Case { name, dials, said, code, .. } in cases {
+        let output = looked_at(dials, &["--json"]);
+        let told = found(&json(&output), &["note", "skipped"]);
+        for said in said {
+            assert!(told.contains(*said), "{name}: {told:?}");
+        }
+        assert_eq!(output.status.code(), Some(code), "{name}");
+    }
+}
+
+#[test]
+fn a_person_reads_what_is_wrong_and_what_to_do() {
+    let shown = |arguments| {
+        let dials = Dials { issuer: IssuerValue::TrailingSlash, iss: Iss::Absent, ..Dials::default() };
+        let output = looked_at(dials, arguments);
+        assert_eq!(output.status.code(), Some(1));
+        text(&output)
+    };
+    let quiet = shown(&[]);
+    for expected in [
+        "\nAuthorization server http://127.0.0.1:",
+        "\n  ✓ 14 checks passed\n",
+        "\n  ✗ the document names the issuer that the resource named, byte for byte",
+        "RFC 8414 §3.3\n    as-issuer: http://127.0.0.1:",
+        "by a slash at its end\n    → Make authorization_servers and issuer the same text",
+        "\n✗ MCP 2026-07-28 is not satisfied: as-issuer\n",
+        "\nwrong: 1 wrong, 1 odd, ",
+        "\nA client would stop at the authorization server metadata: ",
+    ] {
+        assert!(quiet.contains(expected), "{expected:?} is missing in\n{quiet}");
+    }
+    // The worst comes first, and what is well is only counted.
+    assert!(quiet.find("as-issuer:") < quiet.find("as-iss:"), "{quiet}");
+    assert!(!quiet.contains("prm-found") && !quiet.contains("GET"), "{quiet}");
+    assert!(!quiet.contains('\u{1b}'), "colours where nobody sees them");
+    let all = shown(&["--verbose"]);
+    for expected in
+        ["✓ the server publishes protected resource metadata", "prm-found: http://", "GET http://127"]
+    {
+        assert!(all.contains(expected), "{expected:?} is missing in\n{all}");
+    }
+}
+
+#[test]
+fn the_exit_code_is_for_scripts() {
+    let odd = || Dials { iss: Iss::Absent, ..Dials::default() };
+    assert_eq!(looked_at(odd(), &[]).status.code(), Some(0));
+    assert_eq!(looked_at(odd(), &["--strict"]).status.code(), Some(1));
+    assert_eq!(looked_at(Dials::default(), &["--strict"]).status.code(), Some(0));
+    for (url, why) in [
+        ("mcp.example", "is no absolute URL"),
+        ("http://mcp.example/mcp", "is not https"),
+        ("https://user:hush@mcp.example/mcp", "carries user info"),
+        ("http://127.0.0.1:1/mcp?key=hush", "the MCP server did not answer: no connection: "),
+    ] {
+        let output = inspect(url, &["--json"]);
+        assert_eq!(output.status.code(), Some(2), "{url}");
+        let report = json(&output);
+        assert_eq!((&report["result"], &report["version"]), (&"error".into(), &1.into()), "{url}");
+        assert!(report["error"].as_str().unwrap().contains(why), "{url}: {report}");
+        assert!(text(&output).contains("error: ") && !text(&output).contains("hush"), "{url}");
+        assert!(inspect(url, &[]).stdout.is_empty(), "{url}");
+    }
+    assert_eq!(inspect("https://mcp.example/mcp", &["--timeout", "0"]).status.code(), Some(2));
+}
+
+/// The members of the report, with their places; the entries of a list count as one.
+fn members(value: &Value, at: &str, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            for (name, value) in object {
+                members(value, &format!("{at}.{name}"), found);
+            }
+        }
+        Value::Array(list) => {
+            list.iter().for_each(|value| members(value, &format!("{at}[]"), found));
+        }
+        _ => {
+            found.insert(at.to_owned());
+        }
+    }
+}
+
+#[test]
+fn the_form_of_the_report_is_stable() {
+    let dials =
+        Dials { resource_metadata: ResourceMetadata::PathAndRoot, iss: Iss::Absent, ..Dials::default() };
+    let report = json(&looked_at(dials, &["--json"]));
+    let mut found = BTreeSet::new();
+    members(&report, "", &mut found);
+    let found: Vec<_> = found.into_iter().collect();
+    let expected = [
+        ".client.authorization_server",
+        ".client.dpop",
+        ".client.legacy",
+        ".client.outcome",
+        ".client.registration[]",
+        ".client.resource",
+        ".client.scopes[]",
+        ".client.summary",
+        ".client.token_endpoint_auth_method",
+        ".counts.note",
+        ".counts.odd",
+        ".counts.ok",
+        ".counts.skipped",
+        ".counts.wrong",
+        ".documents[].checks[].advice",
+        ".documents[].checks[].clauses[]",
+        ".documents[].checks[].expected",
+        ".documents[].checks[].got",
+        ".documents[].checks[].id",
+        ".documents[].checks[].verdict",
+        ".documents[].document",
+        ".documents[].exchanges[].bytes",
+        ".documents[].exchanges[].content_type",
+        ".documents[].exchanges[].failure",
+        ".documents[].exchanges[].method",
+        ".documents[].exchanges[].milliseconds",
+        ".documents[].exchanges[].status",
+        ".documents[].exchanges[].url",
+        ".documents[].exchanges[].what",
+        ".documents[].subject",
+        ".format",
+        ".result",
+        ".revisions[].left_undone[]",
+        ".revisions[].revision",
+        ".revisions[].satisfied",
+        ".url",
+        ".version",
+    ];
+    assert_eq!(found, expected);
+    assert_eq!((&report["format"], &report["version"]), (&"mcp-auth-inspect".into(), &1.into()));
+    assert_eq!(report["revisions"][1]["left_undone"], serde_json::json!(["as-iss"]));
+    assert_eq!(report["revisions"][0]["left_undone"], serde_json::json!([]));
+}
+
+/// A server that answers each request, given by its first line, with these bytes; then it waits that long.
+fn hostile(answer: impl Fn(&str, &str) -> (Vec<u8>, Duration) + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let (own, answer) = (origin.clone(), std::sync::Arc::new(answer));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (own, answer) = (own.clone(), answer.clone());
+            std::thread::spawn(move || answered(stream.unwrap(), |line| answer(line, &own)));
+        }
+    });
+    format!("{origin}/mcp")
+}
+
+fn answered(mut stream: TcpStream, answer: impl Fn(&str) -> (Vec<u8>, Duration)) {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && matches!(stream.read(&mut byte), Ok(1)) {
+        head.extend_from_slice(&byte);
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let (bytes, wait) = answer(head.lines().next().unwrap_or_default());
+    let _ = stream.write_all(&bytes);
+    std::thread::sleep(wait);
+}
+
+fn answer(status: &str, fields: &str, body: &[u8]) -> (Vec<u8>, Duration) {
+    let head =
+        format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n{fields}\r\n", body.len());
+    ([head.as_bytes(), body].concat(), Duration::ZERO)
+}
+
+const JSON: &str = "Content-Type: application/json\r\n";
+
+#[test]
+fn a_slow_server_is_given_up() {
+    let url = hostile(|_, _| (b"HTTP/1.1 401 Unauth".to_vec(), Duration::from_secs(30)));
+    let began = Instant::now();
+    let output = inspect(&url, &["--timeout", "1"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output).contains("no whole answer in time"), "{}", text(&output));
+    assert!(began.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_slow_document_is_given_up() {
+    let url = hostile(|line, _| match line.starts_with("POST") {
+        true => answer("401 Unauthorized", "WWW-Authenticate: Bearer\r\n", b""),
+        false => (b"HTTP/1.1 200 OK\r\n\r\n{".to_vec(), Duration::from_secs(30)),
+    });
+    let output = inspect(&url, &["--timeout", "1", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let report = json(&output);
+    assert!(found(&report, &["wrong"]).contains("prm-found wrong"));
+    assert_eq!(report["documents"][1]["exchanges"][0]["failure"], "no whole answer in time");
+}
+
+#[test]
+fn an_endless_document_is_given_up() {
+    let url = hostile(|line, _| match line.starts_with("POST") {
+        true => answer("401 Unauthorized", "WWW-Authenticate: Bearer\r\n", b""),
+        false => answer("200 OK", JSON, &[b' '; 2 << 20]),
+    });
+    let report = json(&inspect(&url, &["--json"]));
+    assert_eq!(report["documents"][1]["exchanges"][0]["failure"], "an answer that is too large");
+}
+
+/// An answer to the first request that never ends says all that is wanted in its header.
+#[test]
+fn a_stream_without_end_is_not_waited_for() {
+    let url = hostile(|line, _| match line.starts_with("POST") {
+        true => (
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n: hi\n\n".to_vec(),
+            Duration::from_secs(20),
+        ),
+        false => answer("404 Not Found", "", b""),
+    });
+    let began = Instant::now();
+    let output = inspect(&url, &["--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_eq!(json(&output)["client"]["outcome"], "no_login");
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn garbage_does_nothing_to_the_terminal() {
+    let long = "x".repeat(5000);
+    let url = hostile(move |line, origin| {
+        if line.starts_with("POST") {
+            let bad = format!(
+                "WWW-Authenticate: Bearer scope=\"a\t\u{9b}31m\", x=\"{long}\", error=\"\u{202e}\"\r\n"
+            );
+            return answer("401 Unauthorized", &bad, b"");
+        }
+        if line.contains("oauth-protected-resource/mcp") {
+            let document = format!(
+                "{{\"resource\":\"{origin}/mcp\",\"authorization_servers\":[\"{origin}/\\u001b[2J\\u202e\", \"{origin}\"],\
+                 \"scopes_supported\":[\"\\u001b[31m\"],\"resource_name\":\"{}\"}}",
+                "y".repeat(2000)
+            );
+            return answer("200 OK", JSON, document.as_bytes());
+        }
+        if line.contains("oauth-authorization-server") {
+            let document = "{\"issuer\":\"\\u001b]0;hi\\u0007\",\"token_endpoint\":\"javascript:\\u001b[2J\",\
+                            \"grant_types_supported\":[\"\\u202e\\r\\n\"]}";
+            return answer("200 OK", "Content-Type: \u{9b}2J\u{202e}\r\n", document.as_bytes());
+        }
+        answer("302 Found", "Location: http://169.254.169.254/\u{9b}2J\u{202e}\r\n", b"")
+    });
+    for arguments in [&["-v"][..], &[], &["--json"]] {
+        let output = program().arg(&url).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+        let text = text(&output);
+        for hidden in ["\u{1b}", "\u{202e}", "\u{9b}", "\r", "\u{7}"] {
+            assert!(!text.contains(hidden), "{hidden:?} is in {text}");
+        }
+        assert!(text.lines().all(|line| line.chars().count() < 1200), "{text}");
+    }
+}
+
+#[test]
+fn a_redirect_to_a_private_address_is_not_followed() {
+    let url = hostile(|line, _| match line.starts_with("POST") {
+        true => answer("401 Unauthorized", "WWW-Authenticate: Bearer\r\n", b""),
+        false => answer("302 Found", "Location: http://169.254.169.254/latest?token=hush\r\n", b""),
+    });
+    let output = inspect(&url, &["--json"]);
+    let report = json(&output);
+    assert_eq!(report["documents"][1]["exchanges"].as_array().unwrap().len(), 2);
+    let got = report["documents"][1]["checks"][0]["got"].as_str().unwrap();
+    assert!(got.starts_with("302 to http://169.254.169.254/latest at http://127.0.0.1:"), "{got}");
+    assert!(!text(&output).contains("hush"));
+}
+
+/// A server may send a client in circles.
+#[test]
+fn circles_are_left() {
+    let url = hostile(|line, _| match line.starts_with("POST") {
+        true => answer("401 Unauthorized", "WWW-Authenticate: Bearer\r\n", b""),
+        false => answer("302 Found", "Location: /again\r\n", b""),
+    });
+    let report = json(&inspect(&url, &["--json"]));
+    assert_eq!(report["documents"][1]["exchanges"].as_array().unwrap().len(), 8);
 }

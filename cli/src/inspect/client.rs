@@ -124,7 +124,10 @@ fn usable(seen: &Evidence, issuer: &super::evidence::Issuer) -> Result<ServerMet
     let breach = |breach: Breach| words(&breach.to_string());
     match authorization_server::chosen(issuer) {
         Some((_, metadata)) => metadata.check(&seen.guard, Pkce::Required).map(|()| metadata).map_err(breach),
-        None => Err(format!("none of {} can be used", guard::without_query(&issuer.named))),
+        None => Err(match issuer.refused {
+            Some(_) => format!("{} may not be used", guard::without_query(&issuer.named)),
+            None => format!("{} has none that can be used", guard::without_query(&issuer.named)),
+        }),
     }
 }
 

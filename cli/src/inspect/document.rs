@@ -166,11 +166,11 @@ pub(crate) fn form(section: &mut Section, place: &Place, members: &Map<String, V
 
 fn content_type(section: &mut Section, answer: &Answer, rules: &Rules) {
     let given = answer.field("content-type");
-    let essence = given.and_then(|given| given.split(';').next()).unwrap_or_default().trim();
+    let essence = given.as_deref().and_then(|given| given.split(';').next()).unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case("application/json") {
         section.ok(rules.content_type, essence);
     } else {
-        section.wrong(rules.content_type, given.unwrap_or("no Content-Type"));
+        section.wrong(rules.content_type, given.as_deref().unwrap_or("no Content-Type"));
     }
 }
 

@@ -1,5 +1,6 @@
 //! What was asked of the servers, and what came: the material of every judgement.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -8,7 +9,7 @@ use mcp_auth::wire::{resource_metadata, server_metadata};
 use mcp_auth::{Endpoint, Guard, SendFailure};
 
 /// The most characters of another's words that are kept.
-pub(crate) const MAX_WORDS: usize = 300;
+pub(crate) const MAX_WORDS: usize = 600;
 
 /// Words that may be another's, fit to be shown.
 pub(crate) fn words(text: &str) -> String {
@@ -25,9 +26,9 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// A header field, if it is text.
-    pub(crate) fn field(&self, name: &str) -> Option<&str> {
-        self.fields.get(name).and_then(|value| value.to_str().ok())
+    /// A header field, with U+FFFD for what is no text.
+    pub(crate) fn field(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.fields.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()))
     }
 
     /// All values of `WWW-Authenticate`.
@@ -63,7 +64,8 @@ impl Exchange {
     pub(crate) fn shown(&self) -> String {
         match &self.came {
             Ok(answer) if answer.is_redirect() => {
-                let to = answer.field("location").map_or("nowhere".to_owned(), guard::without_query);
+                let to =
+                    answer.field("location").map_or("nowhere".to_owned(), |to| guard::without_query(&to));
                 words(&format!("{} to {to}", answer.status))
             }
             Ok(answer) => format!("status {}", answer.status),

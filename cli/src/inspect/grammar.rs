@@ -185,7 +185,7 @@ mod tests {
             ("Bearer scope= \"a\"", "blanks after an equals sign"),
             ("Bearer scope=\"a", "a quote that never ends"),
             ("Bearer a=\"b\", \"c\"", "a character that begins nothing"),
-            ("Bearer a=\"b\", c d e", "no comma before the next parameter"),
+            ("Bearer a=\"b\", c d e", "a parameter without a value"),
         ] {
             let found = faults(&[field.as_bytes()]);
             assert!(found.len() == 1 && found[0].starts_with(fault), "{field}: {found:?}");

@@ -59,7 +59,7 @@ fn section(section: &Section) -> Value {
 fn exchange(told: &Told) -> Value {
     let answer = told.exchange.as_ref().and_then(|exchange| exchange.answer());
     let failure = told.exchange.as_ref().and_then(|exchange| exchange.came.as_ref().err());
-    let field = |name| answer.and_then(|answer| answer.field(name)).map(words);
+    let field = |name| answer.and_then(|answer| answer.field(name)).map(|value| words(&value));
     json!({
         "what": told.what,
         "method": told.exchange.as_ref().map(|exchange| exchange.method),

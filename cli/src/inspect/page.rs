@@ -104,7 +104,8 @@ fn exchange(out: &mut dyn Write, told: &Told) -> io::Result<()> {
         }
         Some(exchange) => {
             let took = exchange.took.as_millis();
-            let kind = exchange.answer().and_then(|answer| answer.field("content-type")).map(words);
+            let kind =
+                exchange.answer().and_then(|answer| answer.field("content-type")).map(|kind| words(&kind));
             let size = exchange.answer().map_or(0, |answer| answer.body.len());
             let size = if size == 0 { String::new() } else { format!(", {size} bytes") };
             let kind = kind.map_or(String::new(), |kind| format!(", {kind}"));

@@ -1,6 +1,7 @@
 //! Judges protected resource metadata: where it is, and what it says (RFC 9728).
 
-use mcp_auth::wire::resource_metadata::{ResourceMetadata, Source, check_place, covers};
+use mcp_auth::wire::resource_metadata::{ResourceMetadata, Source, check_place};
+use mcp_auth::wire::server_metadata::IssuerMatch;
 use mcp_auth::{Kind, Scopes};
 use serde_json::{Map, Value};
 use url::Url;
@@ -195,12 +196,11 @@ fn matches(section: &mut Section, seen: &Evidence, place: &Place, members: &Map<
         section.add(&rules::MATCHES, if other { Verdict::Note } else { Verdict::Wrong }, got);
         return;
     }
-    let same =
-        Url::parse(resource).is_ok_and(|it| it.path() == server.path() && it.query() == server.query());
-    if same
-        && resource != seen.server.as_given()
-        && resource.trim_end_matches('/') != seen.server.as_given().trim_end_matches('/')
-    {
+    // A query of the server's URL may be for this client only.
+    let given = seen.server.as_given();
+    let given = if resource.contains('?') { given } else { given.split('?').next().unwrap_or(given) };
+    let same = Url::parse(resource).is_ok_and(|resource| resource.path() == server.path());
+    if same && !IssuerMatch::IgnoreLoneSlash.same(given, resource) {
         section.odd(&rules::MATCHES, format!("{} is it in another spelling", shown(resource)));
     } else if same {
         section.ok(&rules::MATCHES, format!("{} at {where_found}", shown(resource)));
@@ -211,7 +211,6 @@ fn matches(section: &mut Section, seen: &Evidence, place: &Place, members: &Map<
             format!("{}, a parent of it, at {where_found}: strict clients refuse that", shown(resource));
         section.odd(&rules::MATCHES, got);
     }
-    debug_assert!(covers(resource, server), "what fits its place covers the server");
 }
 
 fn contents(section: &mut Section, seen: &Evidence, members: &Map<String, Value>) {

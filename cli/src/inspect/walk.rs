@@ -111,7 +111,10 @@ impl Walk {
                 self.queue.extend(end);
             }
             Slot::End => {}
-            Slot::Bad => self.seen.bad = Some(exchange),
+            Slot::Bad => {
+                self.queue.extend(self.end(&exchange));
+                self.seen.bad = Some(exchange);
+            }
             Slot::Resource(_) | Slot::Server(..) => {
                 let next = self.redirected(ask.slot, &exchange);
                 if let Some(place) = self.place(ask.slot) {
@@ -269,7 +272,7 @@ impl Walk {
     fn redirected(&mut self, slot: Slot, exchange: &Exchange) -> Option<Ask> {
         let answer = exchange.answer().filter(|answer| answer.is_redirect())?;
         let base = Url::parse(&exchange.url).ok()?;
-        let next = base.join(answer.field("location")?).ok()?;
+        let next = base.join(&answer.field("location")?).ok()?;
         let near = guard::same_origin(&base, &next);
         let hops = self.place(slot)?.hops.len();
         if !near || hops >= MAX_REDIRECTS {
