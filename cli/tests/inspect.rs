@@ -559,6 +559,21 @@ fn a_person_reads_what_is_wrong_and_what_to_do() {
 }
 
 #[test]
+fn endpoints_are_asked_on_demand() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let served = runtime.block_on(serve(Dials::default())).unwrap();
+    let output = inspect(&served.server_url(), &["--probe", "--json"]);
+    let told = found(&json(&output), &["ok"]);
+    for id in ["token-error ok", "authorize-answers ok", "authorize-redirect ok"] {
+        assert!(told.contains(id), "{id} is missing in {told:?}");
+    }
+    assert_eq!(output.status.code(), Some(0));
+    let world = served.world();
+    let counted = [Purpose::Token, Purpose::Authorize, Purpose::Registration].map(|it| world.count(it));
+    assert_eq!(counted, [1, 1, 0]);
+}
+
+#[test]
 fn the_exit_code_is_for_scripts() {
     let odd = || Dials { iss: Iss::Absent, ..Dials::default() };
     assert_eq!(looked_at(odd(), &[]).status.code(), Some(0));

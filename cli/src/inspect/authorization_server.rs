@@ -12,6 +12,7 @@ use super::catalogue::Rule;
 use super::catalogue::authorization_server as rules;
 use super::document::{self, Found, Type, found, has, shown, text, texts};
 use super::evidence::{Evidence, Issuer, Place};
+use super::probe;
 use super::report::{Document, Section, Told, Verdict};
 
 const ENDPOINTS: [&str; 6] = [
@@ -120,6 +121,7 @@ pub(crate) fn judge(seen: &Evidence, issuer: &Issuer) -> Section {
     offers(&mut section, members);
     registration(&mut section, members);
     extras(&mut section, seen, members);
+    probe::judge(&mut section, issuer);
     section
 }
 
@@ -173,6 +175,10 @@ fn issuer_named(section: &mut Section, issuer: &Issuer, members: &Map<String, Va
         Some(own) if own == issuer.named => section.ok(&rules::ISSUER, own),
         Some(own) if IssuerMatch::IgnoreLoneSlash.same(&issuer.named, own) => {
             let got = format!("{own}, which differs from {} by a slash at its end", issuer.named);
+            section.wrong(&rules::ISSUER, got);
+        }
+        Some(own) if own.contains(['{', '}']) => {
+            let got = format!("{own}, a template: name the issuer of one tenant instead of {}", issuer.named);
             section.wrong(&rules::ISSUER, got);
         }
         Some(own) => section.wrong(&rules::ISSUER, format!("{own} instead of {}", issuer.named)),

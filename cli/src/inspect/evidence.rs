@@ -169,6 +169,10 @@ pub(crate) struct Issuer {
     /// Why nothing was asked of it.
     pub(crate) refused: Option<String>,
     pub(crate) places: Vec<Place>,
+    /// What the token endpoint made of a code that was never issued, where it was asked.
+    pub(crate) token: Option<Exchange>,
+    /// What the authorization endpoint made of a client that nobody knows, where it was asked.
+    pub(crate) authorize: Option<Exchange>,
 }
 
 /// Everything that was seen.

@@ -4,6 +4,7 @@
 //!  walk          which requests are made, one after another; sends nothing by itself
 //!  evidence      what was asked, and what came
 //!  judge         from the evidence to findings: mcp_server, resource_metadata, authorization_server; client
+//!  probe         harmless questions to the endpoints, on demand
 //!  catalogue     every check as data: its id, clauses, expectation, advice
 //!  page, json    the report, for a person and for a script
 //! ```
@@ -20,6 +21,7 @@ mod json;
 mod judge;
 mod mcp_server;
 mod page;
+mod probe;
 mod report;
 mod resource_metadata;
 #[cfg(test)]
@@ -56,7 +58,8 @@ Exit codes:
   1  something is wrong (with --strict: or odd)
   2  the server could not be inspected: a bad argument, or no answer
 
-It registers nothing, opens no browser and sends no secret. One request carries a made-up token, to see that it is refused.";
+It registers nothing, opens no browser and sends no secret. One request carries a made-up token, to see that it is refused.
+With --probe the token endpoint is shown a made-up code, and the authorization endpoint a made-up client.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
@@ -75,6 +78,9 @@ pub(crate) struct Args {
     /// Let authorization servers be on private networks
     #[arg(long)]
     allow_private: bool,
+    /// Ask the endpoints too, with a code and a client that do not exist: they must refuse both properly
+    #[arg(long)]
+    probe: bool,
     /// How long each request may take, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=60))]
     timeout: u64,
@@ -114,7 +120,7 @@ async fn inspected(args: &Args) -> Result<report::Report, String> {
         format!("{refused}. Give the URL of the MCP endpoint, such as https://mcp.example/mcp.")
     })?;
     let exchanger = Exchanger::new().map_err(|error| error.to_string())?;
-    let mut walk = Walk::new(server, args.allow_private.then_some(Reach::Any));
+    let mut walk = Walk::new(server, args.allow_private.then_some(Reach::Any)).probing(args.probe);
     let (began, within) = (Instant::now(), Duration::from_secs(args.timeout));
     while let Some(ask) = walk.next() {
         let asked = Instant::now();

@@ -192,7 +192,12 @@ fn matches(section: &mut Section, seen: &Evidence, place: &Place, members: &Map<
         // Where a better document was found before, clients have it already.
         let needed = chosen(seen).is_none_or(|(good, _)| good.how == How::Resource(Source::RootForm));
         let other = place.how == How::Resource(Source::RootForm) && !needed;
-        let got = format!("{} at {where_found}", breach.got);
+        // What a server says that does not know that TLS ends before it.
+        let in_clear = resource.strip_prefix("http://").is_some_and(|rest| {
+            check_place(&format!("https://{rest}"), server, at).is_ok() && server.scheme() == "https"
+        });
+        let hint = if in_clear { ": tell the server that it is behind a proxy with TLS" } else { "" };
+        let got = format!("{} at {where_found}{hint}", breach.got);
         section.add(&rules::MATCHES, if other { Verdict::Note } else { Verdict::Wrong }, got);
         return;
     }

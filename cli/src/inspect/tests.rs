@@ -305,6 +305,54 @@ fn private_addresses_are_asked_only_when_allowed() {
 }
 
 #[test]
+fn what_is_behind_a_mistake_is_told() {
+    let body = patched(resource(), json!({"resource": "http://mcp.example/mcp"}));
+    let report = answered(|_, url| (url == PRM).then(|| document(&body)));
+    assert!(got(&report, "prm-resource-matches").0.ends_with("behind a proxy with TLS"));
+    let body = patched(server(), json!({"issuer": "https://as.example/{tenantid}"}));
+    let report = answered(|_, url| (url == OAUTH).then(|| document(&body)));
+    assert!(got(&report, "as-issuer").0.contains("a template"));
+}
+
+/// Answers of the token endpoint, and of the authorization endpoint as `location` or a status.
+fn probed(token: (u16, &str), authorize: (u16, &'static str)) -> Vec<String> {
+    let mut walk = Walk::new(Guard::new(Reach::Any).check(SERVER).unwrap(), None).probing(true);
+    while let Some(ask) = walk.next() {
+        let (method, url) = (ask.request.method().as_str(), ask.request.uri().to_string());
+        let authorized = ask.request.headers().contains_key("authorization");
+        let came = match url.split('?').next() {
+            Some("https://as.example/token") => answer(token.0, &[], token.1),
+            Some("https://as.example/authorize") => answer(authorize.0, &[("location", authorize.1)], ""),
+            _ => good(method, &url, authorized),
+        };
+        walk.came(ask, Ok(came), Duration::ZERO);
+    }
+    faults(&judge::judge(&walk.done()))
+}
+
+#[test]
+fn endpoints_are_asked_on_demand() {
+    let (refused, page) = ((400, "{\"error\":\"invalid_client\"}"), (200, ""));
+    for (token, authorize, said) in [
+        (refused, page, &[][..]),
+        ((401, "{\"error\":\"invalid_grant\"}"), (302, "/login"), &[]),
+        ((400, "{\"error\":\"invalid_request\"}"), (400, ""), &[]),
+        ((200, "{\"error\":\"bad_verification_code\"}"), page, &["token-error odd"]),
+        ((200, "{\"access_token\":\"x\"}"), page, &["token-error wrong"]),
+        ((400, "<html>"), page, &["token-error wrong"]),
+        ((500, "{\"error\":\"server_error\"}"), page, &["token-error wrong"]),
+        (refused, (404, ""), &["authorize-answers wrong"]),
+        (
+            refused,
+            (302, "https://mcp-auth-inspect.invalid/callback?error=unauthorized_client"),
+            &["authorize-redirect wrong"],
+        ),
+    ] {
+        assert_eq!(probed(token, authorize), said, "{token:?} {authorize:?}");
+    }
+}
+
+#[test]
 fn nothing_that_comes_breaks_the_judgement() {
     let bodies = ["", "{", "[]", "{}", "null", "\u{feff}{}", "{\"resource\":{}}", "{\"issuer\":[]}"];
     for status in [200, 204, 301, 304, 401, 500] {

@@ -17,6 +17,7 @@ use serde_json::json;
 use url::Url;
 
 use super::evidence::{Answer, Evidence, Exchange, How, Issuer, Place, Wire};
+use super::probe;
 
 /// What is presented as a token: nobody can have issued it.
 const NO_TOKEN: &str = "Bearer mcp-auth-inspect-presents-no-token";
@@ -43,6 +44,8 @@ enum Slot {
     Bad,
     Resource(usize),
     Server(usize, usize),
+    Token(usize),
+    Authorize(usize),
 }
 
 /// What comes next.
@@ -51,12 +54,14 @@ enum Stage {
     Bad,
     Resource,
     Server,
+    Probe,
 }
 
 pub(crate) struct Walk {
     seen: Evidence,
     stage: Stage,
     queue: VecDeque<Ask>,
+    probe: bool,
 }
 
 impl Walk {
@@ -72,7 +77,18 @@ impl Walk {
             passed_over: Vec::new(),
             legacy: false,
         };
-        Self { seen, stage: Stage::Open([Wire::Stateless, Wire::Stateful].into()), queue: VecDeque::new() }
+        Self {
+            seen,
+            stage: Stage::Open([Wire::Stateless, Wire::Stateful].into()),
+            queue: VecDeque::new(),
+            probe: false,
+        }
+    }
+
+    /// Whether the endpoints are asked too, with a code and a client that do not exist.
+    pub(crate) fn probing(mut self, probe: bool) -> Self {
+        self.probe = probe;
+        self
     }
 
     /// What to send next; nothing when all has been seen.
@@ -95,7 +111,11 @@ impl Walk {
                     self.stage = Stage::Server;
                     self.look_for_servers();
                 }
-                Stage::Server => return None,
+                Stage::Server if self.probe => {
+                    self.stage = Stage::Probe;
+                    self.ask_endpoints();
+                }
+                Stage::Server | Stage::Probe => return None,
             }
         }
     }
@@ -111,6 +131,16 @@ impl Walk {
                 self.queue.extend(end);
             }
             Slot::End => {}
+            Slot::Token(index) => {
+                if let Some(issuer) = self.seen.issuers.get_mut(index) {
+                    issuer.token = Some(exchange);
+                }
+            }
+            Slot::Authorize(index) => {
+                if let Some(issuer) = self.seen.issuers.get_mut(index) {
+                    issuer.authorize = Some(exchange);
+                }
+            }
             Slot::Bad => {
                 self.queue.extend(self.end(&exchange));
                 self.seen.bad = Some(exchange);
@@ -230,9 +260,29 @@ impl Walk {
                 Err(breach) => (Vec::new(), Some(breach.got)),
             };
             let count = places.len();
-            self.seen.issuers.push(Issuer { named, refused, places });
+            self.seen.issuers.push(Issuer { named, refused, places, token: None, authorize: None });
             for form in 0..count {
                 self.get(Slot::Server(index, form));
+            }
+        }
+    }
+
+    /// Each server whose document is its own, at the endpoints that pass the guard.
+    fn ask_endpoints(&mut self) {
+        for (index, issuer) in self.seen.issuers.iter().enumerate() {
+            let Some((_, metadata)) = super::authorization_server::chosen(issuer) else { continue };
+            let passed = |url: Option<String>| self.seen.guard.check(&url?).ok();
+            if let Some(endpoint) = passed(metadata.token_endpoint)
+                && let Some(request) = probe::token(endpoint.url())
+            {
+                let slot = Slot::Token(index);
+                self.queue.push_back(Ask { request, reach: endpoint.reach(), whole: true, slot });
+            }
+            if let Some(endpoint) = passed(metadata.authorization_endpoint)
+                && let Some(request) = probe::authorize(endpoint.url())
+            {
+                let slot = Slot::Authorize(index);
+                self.queue.push_back(Ask { request, reach: endpoint.reach(), whole: false, slot });
             }
         }
     }
@@ -241,7 +291,7 @@ impl Walk {
         match slot {
             Slot::Resource(index) => self.seen.places.get_mut(index),
             Slot::Server(issuer, form) => self.seen.issuers.get_mut(issuer)?.places.get_mut(form),
-            Slot::Open(_) | Slot::End | Slot::Bad => None,
+            Slot::Open(_) | Slot::End | Slot::Bad | Slot::Token(_) | Slot::Authorize(_) => None,
         }
     }
 

@@ -119,4 +119,13 @@ rules! {
     CORS = "as-cors", "field", Silent,
         "pages of other origins may read the document",
         "Add Access-Control-Allow-Origin: *, for clients that run in a browser.";
+    TOKEN_ERROR = "token-error", "RFC 6749 §5.2", Silent,
+        "a made-up code is refused with 400 or 401 and an error as JSON",
+        "Answer application/json with error=invalid_grant or invalid_client; clients can read no page.";
+    AUTHORIZE = "authorize-answers", "RFC 6749 §3.1", Silent,
+        "the authorization endpoint answers a browser",
+        "See that authorization_endpoint names what is there, and that it takes GET.";
+    AUTHORIZE_REDIRECT = "authorize-redirect", "RFC 6749 §4.1.2.1", Both("open redirection"),
+        "an unknown client is not sent on to the redirect URI that it names",
+        "Tell the person instead; redirect only to URIs that are registered for the client.";
 }
