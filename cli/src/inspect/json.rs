@@ -24,12 +24,16 @@ pub(crate) fn report(report: &Report) -> Value {
         "counts": counts,
         "documents": report.sections.iter().map(section).collect::<Vec<_>>(),
         "revisions": Revision::ALL.map(|revision| {
-            let broken = report.left(revision, Verdict::Wrong);
+            let left = |verdict| {
+                let left = report.left(revision, verdict).into_iter();
+                left.map(|(id, clause)| json!({"id": id, "clause": clause})).collect::<Vec<_>>()
+            };
+            let broken = left(Verdict::Wrong);
             json!({
                 "revision": revision.name(),
                 "satisfied": broken.is_empty(),
                 "broken": broken,
-                "left_undone": report.left(revision, Verdict::Odd),
+                "left_undone": left(Verdict::Odd),
             })
         }),
         "client": outlook(&report.outlook),

@@ -34,7 +34,10 @@ pub(crate) fn write(out: &mut dyn Write, report: &Report, all: bool) -> io::Resu
                 if left == 0 { String::new() } else { format!("; {left} of its recommendations left") };
             writeln!(out, "{GOOD}✓{GOOD:#} MCP {name} is satisfied as far as can be seen{left}")?;
         } else {
-            writeln!(out, "{BAD}✗{BAD:#} MCP {name} is not satisfied: {}", broken.join(", "))?;
+            writeln!(out, "{BAD}✗{BAD:#} MCP {name} is not satisfied:")?;
+            for (id, clause) in broken {
+                writeln!(out, "    {id} {DIM}({clause}){DIM:#}")?;
+            }
         }
     }
     let counted = Verdict::ALL.into_iter().map(|it| (it, report.count(it))).filter(|(_, count)| *count > 0);

@@ -175,17 +175,22 @@ impl Report {
         worst.filter(|worst| *worst >= Verdict::Odd).unwrap_or(Verdict::Ok)
     }
 
-    /// The ids of what a revision demands (`Wrong`) or recommends (`Odd`) and is not so. What breaks a standard that
-    /// MCP builds on breaks the revision with it.
-    pub(crate) fn left(&self, revision: Revision, verdict: Verdict) -> Vec<&'static str> {
-        let mut ids = Vec::new();
+    /// What a revision demands (`Wrong`) or recommends (`Odd`) and is not so: the ids, and the section that says it, or
+    /// else the clause. What breaks a standard that MCP builds on breaks the revision with it.
+    pub(crate) fn left(&self, revision: Revision, verdict: Verdict) -> Vec<(&'static str, String)> {
+        let mut left = Vec::<(&str, String)>::new();
         for finding in self.findings().filter(|finding| finding.verdict == verdict) {
-            let meant = verdict == Verdict::Wrong || finding.rule.mcp.section(revision).is_some();
-            if meant && !ids.contains(&finding.rule.id) {
-                ids.push(finding.rule.id);
+            let rule = finding.rule;
+            let section =
+                rule.mcp.section(revision).map(|section| format!("MCP {}, {section}", revision.name()));
+            let clause = section.or((verdict == Verdict::Wrong).then(|| rule.clause.to_owned()));
+            if let Some(clause) = clause
+                && !left.iter().any(|(id, _)| *id == rule.id)
+            {
+                left.push((rule.id, clause));
             }
         }
-        ids
+        left
     }
 }
 
