@@ -35,6 +35,7 @@ const RULES: document::Rules = document::Rules {
     size: &rules::SIZE,
     caching: &rules::CACHING,
     cors: &rules::CORS,
+    may_be_empty: &[],
     telling: &[
         "issuer",
         "authorization_endpoint",

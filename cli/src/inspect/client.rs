@@ -5,8 +5,8 @@ use mcp_auth::policy::ScopeSources;
 use mcp_auth::wire::challenge::{self, Demand};
 use mcp_auth::wire::client::method_to_register;
 use mcp_auth::wire::resource_metadata::canonical;
-use mcp_auth::wire::server_metadata::{Pkce, ServerMetadata};
-use mcp_auth::{Breach, ScopeRule, Scopes};
+use mcp_auth::wire::server_metadata::{IssuerMatch, Pkce, ServerMetadata};
+use mcp_auth::{Breach, Kind, ScopeRule, Scopes};
 
 use super::authorization_server;
 use super::evidence::{Evidence, words};
@@ -124,10 +124,17 @@ fn usable(seen: &Evidence, issuer: &super::evidence::Issuer) -> Result<ServerMet
     let breach = |breach: Breach| words(&breach.to_string());
     match authorization_server::chosen(issuer) {
         Some((_, metadata)) => metadata.check(&seen.guard, Pkce::Required).map(|()| metadata).map_err(breach),
-        None => Err(match issuer.refused {
-            Some(_) => format!("{} may not be used", guard::without_query(&issuer.named)),
-            None => format!("{} has none that can be used", guard::without_query(&issuer.named)),
-        }),
+        None => {
+            let read = |body: &[u8]| ServerMetadata::read(body, &issuer.named, IssuerMatch::Exact);
+            let bodies = issuer.places.iter().filter_map(|place| place.body());
+            let mut breaches = bodies.filter_map(|(_, answer)| read(&answer.body).err());
+            let told = breaches.find(|it| it.kind != Kind::NotADocument).map(breach);
+            let whose = guard::without_query(&issuer.named);
+            Err(told.unwrap_or_else(|| match issuer.refused {
+                Some(_) => format!("{whose} may not be used"),
+                None => format!("{whose} has none"),
+            }))
+        }
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Rules {
     pub(crate) size: &'static Rule,
     pub(crate) caching: &'static Rule,
     pub(crate) cors: &'static Rule,
+    /// The lists that mean something when they are empty.
+    pub(crate) may_be_empty: &'static [&'static str],
     /// The members that make an object this kind of document.
     pub(crate) telling: &'static [&'static str],
     /// The members with a type of their own.
@@ -192,6 +194,7 @@ fn types(section: &mut Section, members: &Map<String, Value>, rules: &Rules) {
         .collect();
     section.faults(rules.types, Verdict::Wrong, &bad, "they have");
     let lists = members.iter().filter(|(_, value)| value.as_array().is_some_and(Vec::is_empty));
+    let lists = lists.filter(|(member, _)| !rules.may_be_empty.contains(&member.as_str()));
     let lists: Vec<_> = lists.map(|(member, _)| format!("{member} is an empty list")).collect();
     let blanks = members.iter().filter(|(_, value)| value.is_null() || value.as_str() == Some(""));
     let blanks: Vec<_> = blanks.map(|(member, _)| format!("{member} is empty")).collect();

@@ -25,21 +25,7 @@ pub(crate) fn write(out: &mut dyn Write, report: &Report, all: bool) -> io::Resu
         section(out, part, all)?;
     }
     writeln!(out)?;
-    for revision in Revision::ALL {
-        let broken = report.left(revision, Verdict::Wrong);
-        let left = report.left(revision, Verdict::Odd).len();
-        let name = revision.name();
-        if broken.is_empty() {
-            let left =
-                if left == 0 { String::new() } else { format!("; {left} of its recommendations left") };
-            writeln!(out, "{GOOD}✓{GOOD:#} MCP {name} is satisfied as far as can be seen{left}")?;
-        } else {
-            writeln!(out, "{BAD}✗{BAD:#} MCP {name} is not satisfied:")?;
-            for (id, clause) in broken {
-                writeln!(out, "    {id} {DIM}({clause}){DIM:#}")?;
-            }
-        }
-    }
+    revisions(out, report)?;
     let counted = Verdict::ALL.into_iter().map(|it| (it, report.count(it))).filter(|(_, count)| *count > 0);
     let counted: Vec<_> = counted.map(|(verdict, count)| format!("{count} {}", verdict.name())).collect();
     let (style, result) = match report.result() {
@@ -50,6 +36,38 @@ pub(crate) fn write(out: &mut dyn Write, report: &Report, all: bool) -> io::Resu
     writeln!(out, "{style}{result}{style:#}: {}", counted.join(", "))?;
     writeln!(out, "{}", report.outlook.summary())?;
     out.flush()
+}
+
+/// Which revisions are satisfied. Those that are broken by the same are named together.
+fn revisions(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    let broken = Revision::ALL.map(|revision| report.left(revision, Verdict::Wrong));
+    let ids = |list: &Vec<(&'static str, String)>| list.iter().map(|(id, _)| *id).collect::<Vec<_>>();
+    let [older, newer] = &broken;
+    let together = !newer.is_empty() && ids(older) == ids(newer);
+    for (revision, broken) in Revision::ALL.into_iter().zip(&broken) {
+        let name = revision.name();
+        if broken.is_empty() {
+            let left = match report.left(revision, Verdict::Odd).len() {
+                0 => String::new(),
+                1 => "; 1 of its recommendations is not followed".to_owned(),
+                left => format!("; {left} of its recommendations are not followed"),
+            };
+            writeln!(out, "{GOOD}✓{GOOD:#} MCP {name} is satisfied as far as can be seen{left}")?;
+            continue;
+        }
+        match (together, revision) {
+            (true, Revision::November2025) => continue,
+            (true, Revision::July2026) => {
+                let both = Revision::ALL.map(Revision::name).join(" and ");
+                writeln!(out, "{BAD}✗{BAD:#} MCP {both} are not satisfied:")?;
+            }
+            (false, _) => writeln!(out, "{BAD}✗{BAD:#} MCP {name} is not satisfied:")?,
+        }
+        for (id, clause) in broken {
+            writeln!(out, "    {id} {DIM}({clause}){DIM:#}")?;
+        }
+    }
+    Ok(())
 }
 
 fn section(out: &mut dyn Write, section: &Section, all: bool) -> io::Result<()> {

@@ -22,6 +22,8 @@ const RULES: document::Rules = document::Rules {
     size: &rules::SIZE,
     caching: &rules::CACHING,
     cors: &rules::CORS,
+    // Without bearer tokens there is no method to send them (RFC 9728 §2).
+    may_be_empty: &["bearer_methods_supported"],
     telling: &["resource", "authorization_servers"],
     members: &[
         ("resource", Type::Text),
@@ -244,7 +246,10 @@ fn contents(section: &mut Section, seen: &Evidence, members: &Map<String, Value>
     }
     if let Some(methods) = texts(members, "bearer_methods_supported") {
         let said = methods.join(", ");
-        if !methods.contains(&"header") {
+        let bound = members.get("dpop_bound_access_tokens_required") == Some(&Value::Bool(true));
+        if methods.is_empty() && bound {
+            section.ok(&rules::BEARER_METHODS, "no bearer tokens, but bound ones");
+        } else if !methods.contains(&"header") {
             section.wrong(&rules::BEARER_METHODS, if said.is_empty() { "none" } else { said.as_str() });
         } else if methods.contains(&"query") {
             section.odd(&rules::BEARER_METHODS, said);

@@ -150,6 +150,7 @@ fn each_member_of_the_resource_metadata_counts() {
     for (patch, said) in [
         (json!({"bearer_methods_supported": ["query"]}), "prm-bearer-methods wrong"),
         (json!({"bearer_methods_supported": ["header", "query"]}), "prm-bearer-methods odd"),
+        (json!({"bearer_methods_supported": []}), "prm-bearer-methods wrong"),
         (json!({"tls_client_certificate_bound_access_tokens": true}), "prm-mutual-tls odd"),
         (json!({"resource_name": 7}), "prm-types wrong"),
         (json!({"jwks_uri": ""}), "prm-empty odd"),

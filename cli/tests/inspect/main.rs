@@ -143,7 +143,7 @@ fn a_person_reads_what_is_wrong_and_what_to_do() {
         "\n  ✗ the document names the issuer that the resource named, byte for byte",
         "RFC 8414 §3.3\n    as-issuer: http://127.0.0.1:",
         "by a slash at its end\n    → Make authorization_servers and issuer the same text",
-        "\n✗ MCP 2026-07-28 is not satisfied:\n    as-issuer (MCP 2026-07-28, authorization server metadata discovery)\n",
+        "\n✗ MCP 2025-11-25 and 2026-07-28 are not satisfied:\n    as-issuer (MCP 2026-07-28, authorization server metadata discovery)\n",
         "\nwrong: 1 wrong, 1 odd, ",
         "\nA client would stop at the authorization server metadata: ",
     ] {
