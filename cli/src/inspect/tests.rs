@@ -166,6 +166,22 @@ fn each_member_of_the_resource_metadata_counts() {
     }
 }
 
+/// Who takes bound tokens only has no method to send others (RFC 9728 §2).
+#[test]
+fn a_resource_may_take_no_bearer_tokens() {
+    let bound = json!({"bearer_methods_supported": [], "dpop_bound_access_tokens_required": true});
+    let (prm, algorithms) =
+        (patched(resource(), bound), json!({"dpop_signing_alg_values_supported": ["ES256"]}));
+    let own = patched(server(), algorithms);
+    let report = answered(|_, url| match url {
+        PRM => Some(document(&prm)),
+        OAUTH => Some(document(&own)),
+        _ => None,
+    });
+    assert_eq!(faults(&report), Vec::<String>::new());
+    assert!(report.outlook.summary().contains("with a key for DPoP"));
+}
+
 #[test]
 fn each_member_of_the_server_metadata_counts() {
     for (patch, said) in [

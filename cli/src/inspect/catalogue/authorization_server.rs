@@ -64,7 +64,7 @@ rules! {
     GRANT_TYPES = "as-grant-types", "RFC 8414 §2", Silent,
         "the grant type authorization_code is offered",
         "Add authorization_code to grant_types_supported.";
-    GRANT_TYPES_OLD = "as-grant-types-old", "RFC 9700 §2.4", Silent,
+    GRANT_TYPES_OLD = "as-grant-types-old", "RFC 9700 §2.1.2, §2.4", Silent,
         "neither implicit nor password is offered",
         "Drop them; OAuth 2.1 has neither.";
     REFRESH = "as-refresh", "RFC 6749 §6", Newest("refresh tokens"),
