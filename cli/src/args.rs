@@ -18,6 +18,8 @@ pub(crate) enum Command {
     Login(Box<Login>),
     /// Look at how an MCP server is set up for authorization, without logging in
     Inspect(crate::inspect::Args),
+    /// Run a recorded flow again, and show or draw what happened
+    Replay(crate::replay::Args),
 }
 
 #[derive(Debug, clap::Args)]

@@ -8,6 +8,7 @@ mod listener;
 mod login;
 mod mcp;
 mod person;
+mod replay;
 mod show;
 mod sse;
 
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
             Command::Demo(args) => demo::run(args).await.map(|()| ExitCode::SUCCESS),
             Command::Login(args) => login::run(args).await.map(|()| ExitCode::SUCCESS),
             Command::Inspect(args) => Ok(inspect::run(args).await),
+            Command::Replay(args) => replay::run(&args).map(|()| ExitCode::SUCCESS),
         }
     });
     // A terminal that is still being read must not keep the process.
