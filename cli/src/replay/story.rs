@@ -78,7 +78,8 @@ impl Story {
             Entry::Event { at, event } => {
                 self.at(*at);
                 self.event(event);
-                self.going.person &= machine.is_consenting() || machine.is_running();
+                // An answer that is foreign ends nothing.
+                self.going.person &= machine.is_consenting() || event.get("called").is_none();
                 self.remark(machine);
             }
             Entry::Action(action) => {
@@ -170,13 +171,8 @@ impl Story {
             }
             Note::Response { status, www_authenticate } => {
                 let Some(place) = self.requested.take() else { return };
-                let parameters = www_authenticate.iter().take(4).map(|value| super::flow::Parameter {
-                    name: "www-authenticate".to_owned(),
-                    value: challenge(value),
-                    secret: false,
-                    minor: false,
-                });
-                let parameters = parameters.collect();
+                let values = www_authenticate.iter().take(4);
+                let parameters = values.flat_map(|value| self.aliases.challenge(value)).collect();
                 let told = Message {
                     purpose: String::new(),
                     head: status.to_string(),
@@ -227,11 +223,6 @@ pub(super) fn tone(status: u16) -> Tone {
         300..=499 => Tone::Odd,
         _ => Tone::Bad,
     }
-}
-
-/// A challenge without the quotes that make it long; its values are said to everybody.
-fn challenge(value: &str) -> String {
-    clean(value, 200)
 }
 
 fn remark(entry: &mcp_auth::Entry) -> Remark {

@@ -4,7 +4,7 @@ use mcp_auth::base::text::clean;
 use mcp_auth::{Failure, Outcome};
 use serde_json::Value;
 
-use super::flow::{Aside, Message, Parameter, Row, Tone, What};
+use super::flow::{Aside, Message, Row, Tone, What};
 use super::story::{MAX_TEXT, Story, text, tone};
 use super::values::{span, split_url};
 
@@ -31,9 +31,11 @@ impl Story {
             "challenged" => self.challenged(told, answered),
             "called" => self.called(told.as_str().unwrap_or_default()),
             "replied" => self.replied(told),
-            "cancelled" => drop(self.aside(Aside::Event, "the host calls it off".to_owned(), Tone::Odd)),
+            "cancelled" => {
+                self.aside(Aside::Event, "the host calls it off".to_owned(), Tone::Odd);
+            }
             "abandoned" => {
-                drop(self.aside(Aside::Event, "whoever drove the machine is gone".to_owned(), Tone::Odd))
+                self.aside(Aside::Event, "whoever drove the machine is gone".to_owned(), Tone::Odd);
             }
             "client_disowned" => {
                 let words = "the authorization server does not know the client any more";
@@ -154,12 +156,7 @@ impl Story {
                 "dpop-nonce" | "location" | "retry-after" => {
                     parameters.push(self.aliases.parameter(part(0), part(1)));
                 }
-                "www-authenticate" => parameters.push(Parameter {
-                    name: "www-authenticate".to_owned(),
-                    value: clean(part(1), 160),
-                    secret: false,
-                    minor: false,
-                }),
+                "www-authenticate" => parameters.extend(self.aliases.challenge(part(1))),
                 _ => {}
             }
         }
@@ -286,7 +283,7 @@ impl Story {
                 _ => "",
             };
             if !words.is_empty() {
-                self.aside(Aside::Event, words.to_owned(), Tone::Good);
+                self.aside(Aside::Event, words.to_owned(), Tone::Plain);
                 return;
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use mcp_auth::base::text::clean;
+use mcp_auth::wire::challenge;
 use serde_json::Value;
 use url::form_urlencoded;
 
@@ -16,7 +17,8 @@ const MAX_PARAMETERS: usize = 40;
 const MAX_DOCUMENT: usize = 512 << 10;
 
 /// The names whose values are no secrets. Whatever else stands somewhere is shown by a pseudonym.
-const PLAIN: [&str; 58] = [
+const PLAIN: [&str; 62] = [
+    "algs",
     "application_type",
     "assertion_type",
     "audience",
@@ -53,12 +55,14 @@ const PLAIN: [&str; 58] = [
     "mcp-protocol-version",
     "prompt",
     "pushed_authorization_request_endpoint",
+    "realm",
     "redirect_uri",
     "redirect_uris",
     "registration_endpoint",
     "require_pushed_authorization_requests",
     "requested_token_type",
     "resource",
+    "resource_metadata",
     "resource_name",
     "response_type",
     "response_types",
@@ -75,10 +79,11 @@ const PLAIN: [&str; 58] = [
     "token_type",
     "token_type_hint",
     "verification_uri",
+    "www-authenticate",
 ];
 
 /// What the picture can do without: it is in the details.
-const MINOR: [&str; 27] = [
+const MINOR: [&str; 28] = [
     "accept",
     "application_type",
     "authorization_endpoint",
@@ -92,6 +97,7 @@ const MINOR: [&str; 27] = [
     "jwks_uri",
     "mcp-protocol-version",
     "redirect_uri",
+    "redirect_uris",
     "resource_name",
     "response_type",
     "response_types",
@@ -177,6 +183,18 @@ impl Aliases {
             secret: false,
             minor: !open || MINOR.contains(&name),
         }
+    }
+
+    /// The challenges in one value of `WWW-Authenticate`.
+    pub(super) fn challenge(&mut self, value: &str) -> Vec<Parameter> {
+        let mut read = Vec::new();
+        for it in challenge::read([value.as_bytes()]).iter().take(4) {
+            read.push(self.parameter("www-authenticate", it.scheme()));
+            for name in ["error", "error_description", "scope", "resource_metadata", "realm", "algs"] {
+                read.extend(it.params(name).take(2).map(|value| self.parameter(name, value)));
+            }
+        }
+        read
     }
 
     /// A header field of a request, if it says something.
