@@ -19,6 +19,8 @@ pub(crate) mod file;
 mod flow;
 mod story;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod told;
 mod values;
 

@@ -150,6 +150,13 @@ impl Story {
         if let Some(row) = row {
             let room = MAX_REMARKS.saturating_sub(row.remarks.len());
             row.remarks.extend(fresh.iter().take(room).map(remark));
+            // What ended the attempt was passed over first; once is enough.
+            let failed = row
+                .remarks
+                .last()
+                .filter(|last| last.verdict == Verdict::Failed)
+                .map(|last| last.text.clone());
+            row.remarks.retain(|it| it.verdict != Verdict::PassedOver || Some(&it.text) != failed.as_ref());
         }
         self.noted.extend_from_slice(fresh);
     }

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, Write};
 use anstyle::{AnsiColor, Color, Style};
 
 use super::flow::{Aside, Flow, Message, Parameter, Remark, Row, Tone, Verdict, What};
+use super::values::clock;
 
 const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
@@ -40,7 +41,7 @@ fn row(out: &mut dyn Write, flow: &Flow, row: &Row) -> io::Result<()> {
     let beside = if row.going.beside { " beside" } else { "" };
     match &row.what {
         What::Begin { title, why } => {
-            writeln!(out, "\n{BOLD}{title}{BOLD:#} {DIM}+{} s · {why}{DIM:#}", row.at)?
+            writeln!(out, "\n{BOLD}{title}{BOLD:#} {DIM}{} · {why}{DIM:#}", clock(row.at))?
         }
         What::Gap(text) => writeln!(out, "\n      {DIM}⋮ {text}{DIM:#}")?,
         What::Aside { sort, text, tone } => {
@@ -89,8 +90,9 @@ fn sent(
     let purpose = &message.purpose;
     writeln!(
         out,
-        "\n  {BOLD}{number:>2}{BOLD:#}  {from} → {to} {DIM}+{} s{beside}{DIM:#} {BOLD}{purpose}{BOLD:#} {style}{}{style:#}",
-        row.at, message.head
+        "\n  {BOLD}{number:>2}{BOLD:#}  {from} → {to} {DIM}{}{beside}{DIM:#} {BOLD}{purpose}{BOLD:#} {style}{}{style:#}",
+        clock(row.at),
+        message.head
     )?;
     if !message.parameters.is_empty() {
         write!(out, "     ")?;

@@ -58,6 +58,7 @@ impl Story {
     fn challenged(&mut self, told: &Value, answered: Option<usize>) {
         let demand = told.get("demand").unwrap_or(&Value::Null);
         let (step_up, scope) = (told.get("step_up") == Some(&Value::Bool(true)), scopes(demand.get("scope")));
+        let mut refused = answered;
         if answered.is_none() {
             let named = [("error", text(demand, "error").to_owned()), ("scope", scope.clone())];
             let said = named.into_iter().filter(|(_, value)| !value.is_empty());
@@ -66,7 +67,7 @@ impl Story {
             let purpose = clean(text(told, "operation"), 80);
             let message = Message { purpose, head: head.to_owned(), url: None, parameters, tone: Tone::Odd };
             let (from, to) = (self.cast.mcp_server(), 0);
-            self.push(What::Message { from, to, message });
+            refused = Some(self.push(What::Message { from, to, message }));
         }
         let operation = clean(text(told, "operation"), 80);
         let operation = if operation.is_empty() { "a request".to_owned() } else { operation };
@@ -80,6 +81,8 @@ impl Story {
         } else {
             self.begin("Login", &format!("{operation} was refused, because it carried no token"));
         }
+        // What the machine made of the challenge stands beside it.
+        self.subject = refused;
     }
 
     fn called(&mut self, callback: &str) {
@@ -318,7 +321,8 @@ fn reply(name: &str, value: &Value, now: u64, why: &str) -> (String, Tone) {
                 Some(_) => ", expired".to_owned(),
                 None => String::new(),
             };
-            (format!("tokens of {}{life}", clean(server, 100)), Tone::Good)
+            let lives = expires.is_none_or(|at| at > now);
+            (format!("tokens of {}{life}", clean(server, 100)), if lives { Tone::Good } else { Tone::Plain })
         }
         "kept" => ("kept".to_owned(), Tone::Good),
         "conflict" => ("another record stands there".to_owned(), Tone::Odd),

@@ -236,6 +236,12 @@ pub(super) fn split_url(url: &str) -> (String, String) {
     (clean(origin, 100), clean(if path.is_empty() { "/" } else { path }, 160))
 }
 
+/// How long after the beginning, as a clock shows it.
+pub(super) fn clock(seconds: u64) -> String {
+    let (hours, minutes, left) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("+{hours}:{minutes:02}:{left:02}") } else { format!("+{minutes}:{left:02}") }
+}
+
 /// How long a span is, in words.
 pub(super) fn span(seconds: u64) -> String {
     match seconds {

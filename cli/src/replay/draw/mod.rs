@@ -35,12 +35,12 @@ pub(super) fn svg(flow: &Flow) -> String {
         let _ = writeln!(body, "<g transform=\"translate(0 {y})\">{ink}</g>");
         y += height;
     };
-    put(&names(flow), NAMES);
+    put(&names(flow, true), NAMES);
     for (row, timed) in timed(flow) {
         let drawn = row::drawn(flow, row, timed);
         put(&drawn.ink, drawn.height);
     }
-    put(&names(flow), NAMES);
+    put(&names(flow, false), NAMES);
     put(&legend(), 44);
     let height = y;
     format!(
@@ -69,8 +69,8 @@ fn timed(flow: &Flow) -> impl Iterator<Item = (&Row, bool)> {
     })
 }
 
-/// The lanes' names, and the lines that hang from them.
-fn names(flow: &Flow) -> String {
+/// The lanes' names, and the lines that hang from them. `first`: at the top.
+fn names(flow: &Flow, first: bool) -> String {
     let mut ink = String::new();
     row::lifelines(&mut ink, flow, NAMES);
     let gaps = flow.lanes.len().saturating_sub(1).max(1);
@@ -88,15 +88,10 @@ fn names(flow: &Flow) -> String {
         let shown = lane.name.split_once("://").map_or(lane.name.as_str(), |(_, host)| host);
         ink::text(&mut ink, mid, 39, name, "mid", &ink::cut(shown, name, wide - 8));
     }
-    let head = Look::sans("t-muted", 10);
-    ink::text(
-        &mut ink,
-        remarks::COLUMN,
-        31,
-        head,
-        "",
-        "What was checked and decided, and the clause that says so",
-    );
+    if first {
+        let words = "What was checked and decided, and the clause that says so";
+        ink::text(&mut ink, remarks::COLUMN, 31, Look::sans("t-muted", 11), "", words);
+    }
     ink
 }
 

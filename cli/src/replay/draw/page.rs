@@ -12,7 +12,7 @@ const STYLE: &str = "\
 body{margin:0;background:#fff;color:#1c2430;font:15px/1.5 ui-sans-serif,system-ui,-apple-system,'Segoe UI',Roboto,Arial,sans-serif}\
 main{max-width:1200px;margin:0 auto;padding:24px 0 48px}\
 h1{font-size:24px;line-height:1.25;margin:0 24px 2px}h2{font-size:18px;margin:32px 24px 8px}.setting{margin:0 24px 16px;color:#667085}\
-table{border-collapse:collapse;width:100%}td,th{padding:0}svg{display:block;width:100%;height:auto}\
+table{border-collapse:collapse;width:100%}td,th{padding:0;font-weight:normal}svg{display:block;width:100%;height:auto}\
 thead svg{background:#fff}\
 details{margin:0 24px;border-top:1px solid #e4e8ee;padding:6px 0}summary{cursor:pointer}summary b{display:inline-block;min-width:2.2em}\
 .good{color:#15734a}.odd{color:#8a5a00}.bad{color:#c3282d}.dim{color:#667085}\
@@ -33,7 +33,7 @@ pub(crate) fn html(flow: &Flow) -> String {
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"presentation\">{ink}</svg>"
         )
     };
-    let _ = writeln!(rows, "<thead><tr><th>{}</th></tr></thead>\n<tbody>", svg(&names(flow), NAMES));
+    let _ = writeln!(rows, "<thead><tr><th>{}</th></tr></thead>\n<tbody>", svg(&names(flow, true), NAMES));
     for (row, timed) in timed(flow) {
         let drawn = row::drawn(flow, row, timed);
         let _ = writeln!(rows, "<tr><td>{}</td></tr>", svg(&drawn.ink, drawn.height));

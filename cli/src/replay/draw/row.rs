@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::super::flow::{Flow, Message, Row, Tone, What};
+use super::super::values::clock;
 use super::ink::{self, Line, Look, Span, Word};
 use super::{marks, remarks};
 
@@ -50,7 +51,7 @@ pub(super) fn lane(flow: &Flow, lane: usize) -> usize {
 pub(super) fn drawn(flow: &Flow, row: &Row, timed: bool) -> Drawn {
     let mut front = String::new();
     let inner = match &row.what {
-        What::Begin { title, why } => return band(flow, title, why),
+        What::Begin { title, why } => return band(flow, row, title, why),
         What::End { title, lines, tone } => return end(flow, row, title, lines, *tone),
         What::Gap(text) => return gap(flow, row, text),
         What::Aside { sort, text, tone } => {
@@ -84,9 +85,9 @@ pub(super) fn drawn(flow: &Flow, row: &Row, timed: bool) -> Drawn {
     let height = inner.max(beyond) + 4;
     let mut ink = behind(flow, row, height);
     if timed {
-        ink::text(&mut ink, TIME, 18, Look::mono("t-muted", 11), "end", &format!("+{} s", row.at));
+        ink::text(&mut ink, TIME, 18, Look::mono("t-muted", 11), "end", &clock(row.at));
     }
-    ink.push_str(&front);
+    ink.push_str(&if row.going.beside { front.replace("t-halo", "t-haze") } else { front });
     Drawn { ink, height }
 }
 
@@ -132,7 +133,7 @@ fn start(flow: &Flow, from: usize, to: usize) -> usize {
 fn room(flow: &Flow, from: usize, to: usize) -> usize {
     let begin = start(flow, from, to);
     let end = lane(flow, from).max(lane(flow, to)).saturating_sub(10);
-    end.saturating_sub(begin).max(330).min(LABELS_END.saturating_sub(begin))
+    end.saturating_sub(begin).max(190).min(LABELS_END.saturating_sub(begin))
 }
 
 /// A message with its arrow under it; gives where the arrow is.
@@ -197,9 +198,10 @@ pub(super) const fn text_class(tone: Tone) -> &'static str {
     }
 }
 
-fn band(flow: &Flow, title: &str, why: &str) -> Drawn {
-    let mut ink = String::new();
-    lifelines(&mut ink, flow, 52);
+fn band(flow: &Flow, row: &Row, title: &str, why: &str) -> Drawn {
+    let (mut ink, mut beside) = (String::new(), String::new());
+    let height = 52 + remarks::drawn(&mut beside, &row.remarks);
+    lifelines(&mut ink, flow, height);
     let wide = WIDTH - 2 * MARGIN;
     let _ = write!(
         ink,
@@ -211,7 +213,8 @@ fn band(flow: &Flow, title: &str, why: &str) -> Drawn {
     let mut text = String::new();
     ink::line(&mut text, MARGIN + 14, 34, &words);
     ink.push_str(&text.replace("t-halo", "plain"));
-    Drawn { ink, height: 52 }
+    let _ = write!(ink, "<g transform=\"translate(0 46)\">{beside}</g>");
+    Drawn { ink, height }
 }
 
 fn end(flow: &Flow, row: &Row, title: &str, lines: &[String], tone: Tone) -> Drawn {

@@ -1,7 +1,7 @@
 //! Colours and type. Every colour is a class, so that one sheet serves light, dark and paper.
 
 /// A class, what it colours, and how by day and by night.
-const COLOURS: [(&str, &str, &str, &str); 37] = [
+const COLOURS: [(&str, &str, &str, &str); 38] = [
     ("bg", "fill", "#ffffff", "#10151c"),
     ("t-ink", "fill", "#1c2430", "#e6ebf2"),
     ("t-muted", "fill", "#667085", "#95a2b4"),
@@ -12,6 +12,7 @@ const COLOURS: [(&str, &str, &str, &str); 37] = [
     ("t-secret", "fill", "#7a3ea8", "#cfa6f7"),
     ("t-on", "fill", "#ffffff", "#10151c"),
     ("t-halo", "stroke", "#ffffff", "#10151c"),
+    ("t-haze", "stroke", "#f2ecfa", "#241c31"),
     ("l-life", "stroke", "#d3d9e2", "#323d4b"),
     ("l-ink", "stroke", "#44505f", "#b9c4d2"),
     ("l-muted", "stroke", "#98a2b3", "#6b7889"),
@@ -47,7 +48,7 @@ text{font-family:ui-sans-serif,system-ui,-apple-system,'Segoe UI',Roboto,'Helvet
 .c{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace}\
 .s11{font-size:11px}.s10{font-size:10px}.s13{font-size:13px}.s22{font-size:22px}.w{font-weight:600}\
 .mid{text-anchor:middle}.end{text-anchor:end}.up{letter-spacing:.06em}\
-.t-halo{paint-order:stroke;stroke-width:4px;stroke-linejoin:round}\
+.t-halo,.t-haze{paint-order:stroke;stroke-width:4px;stroke-linejoin:round}\
 .line{fill:none;stroke-width:1.4px}.dash{stroke-dasharray:5 4}.dots{stroke-dasharray:1 5;stroke-linecap:round}\
 .thin{fill:none;stroke-width:1px}.thick{fill:none;stroke-width:3px}.glyph{fill:none;stroke-width:1.6px;stroke-linecap:round;stroke-linejoin:round}\
 .box{stroke-width:1px}.flat{stroke:none}";
