@@ -20,8 +20,6 @@ const BEGIN: u64 = 1_800_000_000;
 pub(crate) struct Rig {
     pub(crate) world: World,
     pub(crate) now: u64,
-    /// What the browser ends with instead.
-    pub(crate) answers: Option<Box<dyn Fn(&str) -> String>>,
     pub(crate) proof_key: SigningKey,
     auth: Authorizer,
     recorder: Recorder,
@@ -51,7 +49,6 @@ impl Rig {
         Self {
             world,
             now: BEGIN,
-            answers: None,
             proof_key: SigningKey::numbered(12),
             auth: Authorizer::new(config, seed).unwrap(),
             recorder,
@@ -135,10 +132,7 @@ impl Rig {
         };
         self.now += 9;
         match self.world.browse(self.now, url.as_str()) {
-            Browsed::Callback(callback) => {
-                let callback = self.answers.as_ref().map_or(callback.clone(), |answers| answers(&callback));
-                Event::Called(Callback::new(callback))
-            }
+            Browsed::Callback(callback) => Event::Called(Callback::new(callback)),
             Browsed::Page { .. } => {
                 self.now = until.unwrap().as_secs();
                 Event::Tick
