@@ -59,7 +59,7 @@ fn tables() -> BTreeMap<String, BTreeMap<String, usize>> {
 /// Whether what is said to show a requirement is there.
 fn exists(shown: &str, tables: &BTreeMap<String, BTreeMap<String, usize>>) -> bool {
     let (place, test) = shown.split_once(": ").unwrap_or((shown, ""));
-    if !Path::new(place).extension().is_some_and(|ending| ending == "rs") {
+    if Path::new(place).extension().is_none_or(|ending| ending != "rs") {
         return test.is_empty() && tables.contains_key(place);
     }
     let Ok(text) = fs::read_to_string(root().join(place)) else { return false };
