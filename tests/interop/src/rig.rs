@@ -163,7 +163,7 @@ impl Client<'_> {
         let program = std::env::current_exe().map_err(|error| error.to_string())?;
         Command::new(program)
             .arg("--servers")
-            .arg(&self.rig.servers.file)
+            .arg(&self.rig.servers.directory)
             .args(["--adapter", self.rig.adapter.name(), "--child", self.path])
             .args(["--redirect-uri", self.config.redirect_url()])
             .arg("--scratch")

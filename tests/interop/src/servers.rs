@@ -12,8 +12,8 @@ use serde_json::Value;
 /// What `serve.mjs` has written.
 #[derive(Clone)]
 pub(crate) struct Servers {
-    /// The file that it was read from.
-    pub(crate) file: PathBuf,
+    /// The directory that it was read from.
+    pub(crate) directory: PathBuf,
     pub(crate) issuer: String,
     origin: String,
     /// The identifier of the client that is known by its document.
@@ -24,8 +24,10 @@ pub(crate) struct Servers {
 }
 
 impl Servers {
-    pub(crate) fn read(file: &Path) -> Result<Self, String> {
-        let text = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    /// What it has written of the servers of this lane.
+    pub(crate) fn read(directory: &Path, lane: &str) -> Result<Self, String> {
+        let file = directory.join(format!("{lane}.json"));
+        let text = std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
         let known: Value = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
         let text = |name: &str| {
             known[name]
@@ -34,7 +36,7 @@ impl Servers {
                 .ok_or_else(|| format!("{} names no {name}", file.display()))
         };
         Ok(Self {
-            file: file.to_owned(),
+            directory: directory.to_owned(),
             issuer: text("issuer")?,
             origin: text("origin")?,
             client_document: text("client_document")?,
