@@ -1,6 +1,6 @@
 //! A grant lives on: refreshed once, in one process at a time, and never with a token that was used before.
 
-use mcp_auth::{IssuerPolicy, ScopeRule, Scopes, TokenSource};
+use mcp_auth::{ScopeRule, Scopes, TokenSource};
 
 use crate::rig::{Rig, Verdict, check, same, source};
 
@@ -119,11 +119,8 @@ pub(super) fn many_processes(rig: &Rig<'_>) -> Verdict {
 /// The person logs in before any request. The server gives a refresh token for `offline_access` only, and `offline_access`
 /// only where consent is asked for anew (OpenID Connect Core §11).
 pub(super) fn offline(rig: &Rig<'_>) -> Verdict {
-    let issuer = rig.servers.issuer.clone();
-    let prompt = IssuerPolicy::with(|it| it.extra = vec![("prompt".to_owned(), "consent".to_owned())]);
     let stay = ScopeRule::with(|rule| rule.stay_logged_in = true);
-    let client =
-        rig.client("/offline/mcp").config(|config| config.scopes(stay).issuer(issuer, prompt)).build()?;
+    let client = rig.client("/offline/mcp").config(|config| config.scopes(stay)).build()?;
     let grant = client.session.log_in(Scopes::new())?;
     same("how the token was come by", &grant.source, &TokenSource::LoggedIn)?;
     client.end()?;
