@@ -98,7 +98,8 @@ export async function authorizationServer(issuer, resources) {
     expiresWithSession: () => false,
     jwks: { keys: [{ ...(await exportJWK(signing.privateKey)), kid: 'signing', alg: 'RS256', use: 'sig' }] },
     pkce: { required: () => true },
-    rotateRefreshToken: true,
+    // By default a refresh token is rotated if nothing else binds it to its client: that of a public client is, that of a client
+    // with a secret, a key or a proof comes again.
     // Scopes of resources are named here only if clients may register for them; `tools:unlisted` is not.
     scopes: ['openid', 'offline_access', 'tools:read', 'tools:write'],
     ttl: { AccessToken: (ctx, token) => token.resourceServer?.accessTokenTTL ?? 3600, ClientCredentials:

@@ -7,6 +7,7 @@
 //
 //   INTEROP_CONSENT    `give` (default), `refuse` on the page of consent, or `cancel` on that of the login
 //   INTEROP_USER_CODE  what is typed where a code is asked for (RFC 8628)
+//   INTEROP_PAUSE      milliseconds that the person thinks before confirming a device
 //   INTEROP_SHOTS      a directory: the last page goes there as NAME.png, and how it went as NAME.json
 //   INTEROP_SHOT       NAME; by default a number
 //   INTEROP_DARK       set: the browser prefers dark pages
@@ -106,6 +107,7 @@ async function step() {
     return press('code', '[type=submit]');
   }
   if (await has('#op\\.deviceConfirmForm')) {
+    await new Promise((over) => setTimeout(over, Number(process.env.INTEROP_PAUSE ?? 0)));
     return wish === 'refuse' ? press('abort', 'button[name=abort]') : press('confirm', 'button[autofocus]');
   }
   if (await has('input[name=login]')) {

@@ -49,6 +49,9 @@ pub(crate) trait Session: Send + Sync {
     /// Revokes and forgets.
     fn log_out(&self) -> Result<LoggedOut, Refused>;
 
+    /// The person saw a page that says that the server does not know the client.
+    fn client_disowned(&self) -> Result<(), Refused>;
+
     /// The grant in use.
     fn authorized(&self) -> Option<Authorized>;
 

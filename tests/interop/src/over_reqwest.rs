@@ -88,6 +88,11 @@ impl Session for Held {
         Ok(self.runtime.block_on(self.client.log_out())?)
     }
 
+    fn client_disowned(&self) -> Result<(), Refused> {
+        self.client.client_disowned();
+        Ok(())
+    }
+
     fn authorized(&self) -> Option<Authorized> {
         self.client.authorized()
     }

@@ -20,12 +20,14 @@ pub(crate) enum Wish {
     Refuse,
     /// Goes away from the page of the login.
     Cancel,
+    /// Logs in and consents, but thinks for longer than devices wait before they ask.
+    GiveSlowly,
 }
 
 impl Wish {
     fn as_str(self) -> &'static str {
         match self {
-            Self::Give => "give",
+            Self::Give | Self::GiveSlowly => "give",
             Self::Refuse => "refuse",
             Self::Cancel => "cancel",
         }
@@ -42,6 +44,7 @@ pub(crate) struct Desk {
 }
 
 type Tell = Box<dyn Fn(Result<String, String>) + Send>;
+type Unknown = Box<dyn Fn() + Send>;
 
 /// Cheap to clone; clones are the same person.
 #[derive(Clone)]
@@ -53,6 +56,7 @@ struct Inner {
     name: String,
     port: u16,
     told: Mutex<Option<Tell>>,
+    unknown: Mutex<Option<Unknown>>,
     visits: Mutex<Vec<JoinHandle<Value>>>,
     count: Mutex<usize>,
 }
@@ -72,6 +76,7 @@ impl Person {
             name: name.to_owned(),
             port,
             told: Mutex::default(),
+            unknown: Mutex::default(),
             visits: Mutex::default(),
             count: Mutex::default(),
         }));
@@ -96,6 +101,12 @@ impl Person {
         self.visit(url, None);
     }
 
+    /// `tell` is called when a visit ends at a page that says that the server does not know the client, in place of the
+    /// failure of that visit.
+    pub(crate) fn when_unknown(&self, tell: impl Fn() + Send + 'static) {
+        *locked(&self.0.unknown) = Some(Box::new(tell));
+    }
+
     /// Opens the page where a code is typed, and returns at once.
     pub(crate) fn show(&self, url: &str, code: &str) {
         self.visit(url, Some(code.to_owned()));
@@ -118,6 +129,7 @@ impl Person {
         command
             .arg(url)
             .env("INTEROP_CONSENT", inner.wish.as_str())
+            .env("INTEROP_PAUSE", if inner.wish == Wish::GiveSlowly { "6000" } else { "0" })
             .env("INTEROP_SHOTS", &inner.desk.shots)
             .env("INTEROP_SHOT", format!("{}-{count}", inner.name))
             .envs(code.map(|code| ("INTEROP_USER_CODE", code)));
@@ -134,8 +146,11 @@ impl Person {
                     (Value::Null, Some(why))
                 }
             };
-            if let (Some(why), Some(tell)) = (why, &*locked(&inner.told)) {
-                tell(Err(format!("the browser failed: {why}")));
+            let Some(why) = why else { return seen };
+            match (&*locked(&inner.unknown), &*locked(&inner.told)) {
+                (Some(unknown), _) if why.contains("invalid_client") => unknown(),
+                (_, Some(tell)) => tell(Err(format!("the browser failed: {why}"))),
+                (_, None) => {}
             }
             seen
         });

@@ -44,7 +44,7 @@ pub(crate) struct Making<'a> {
 /// A client of one MCP endpoint, its person and its records.
 pub(crate) struct Client<'a> {
     rig: &'a Rig<'a>,
-    pub(crate) session: Box<dyn Session>,
+    pub(crate) session: Arc<dyn Session>,
     pub(crate) person: Person,
     pub(crate) path: &'static str,
     config: Config,
@@ -97,7 +97,7 @@ impl<'a> Making<'a> {
             key: self.key,
             wire: self.wire,
         };
-        let session = rig.adapter.build(setting)?;
+        let session = rig.adapter.build(setting)?.into();
         Ok(Client { rig, session, person, path: self.path, config, since: rig.servers.entries()? })
     }
 }

@@ -1,6 +1,6 @@
 //! Clients that are known by other means, that act for themselves, or that have no browser.
 
-use mcp_auth::{AuthMethod, Config, GrantType, Kind, Preregistered, TokenSource};
+use mcp_auth::{AuthMethod, Config, GrantType, Kind, Preregistered, Scopes, TokenSource};
 use mcp_auth_jose::client_key;
 use serde_json::json;
 
@@ -26,6 +26,32 @@ pub(super) fn purged(rig: &Rig<'_>) -> Verdict {
     Ok("invalid_client, registered anew, 1 login".to_owned())
 }
 
+/// The authorization server has forgotten the client, and says so on a page that sends nobody back. The person tells, and the
+/// login that waits begins again with another client.
+pub(super) fn disowned(rig: &Rig<'_>) -> Verdict {
+    let mut client = rig.client("/unlisted/mcp").build()?;
+    client.echo()?;
+    client.end()?;
+    client.look_from_here()?;
+    let before = client.grant()?.client_id;
+    rig.servers.forget_client(&before)?;
+    let session = client.session.clone();
+    client.person.when_unknown(move || {
+        let _ = session.client_disowned();
+    });
+    // A wider scope than was granted needs a person, so the token endpoint says nothing before the page does. The client was
+    // registered for no scope in particular, so it may ask for any.
+    let wider = Scopes::parse("tools:unlisted openid").map_err(|error| error.to_string())?;
+    client.session.log_in(wider)?;
+    client.echo()?;
+    let ends: Vec<_> = client.person.visits().iter().map(|visit| visit["ok"] == true).collect();
+    same("visits to the browser", &ends, &vec![false, true])?;
+    check(client.grant()?.client_id != before, || "it is the same client".to_owned())?;
+    same("codes exchanged", &client.log()?.granted("authorization_code"), &1)?;
+    client.end()?;
+    Ok("the page says invalid_client; registered anew, 1 login".to_owned())
+}
+
 fn known(rig: &Rig<'_>, id: &str) -> Preregistered {
     Preregistered::new(&rig.servers.issuer, id)
 }
@@ -34,9 +60,12 @@ fn known(rig: &Rig<'_>, id: &str) -> Preregistered {
 fn authenticates(rig: &Rig<'_>, mut client: Client<'_>, method: &str) -> Verdict {
     client.echo()?;
     client.end()?;
+    let (_, refresh) = client.tokens()?;
     rig.servers.refuse_tokens("/mcp")?;
     client.echo()?;
     let log = client.log()?;
+    // The server knows the client by more than its token, and gives the same one again.
+    same("the refresh token is kept", &(client.tokens()?.1 == refresh && refresh.is_some()), &true)?;
     same("registrations", &log.route("registration").len(), &0)?;
     same("exchanges", &(log.granted("authorization_code"), log.granted("refresh_token")), &(1, 1))?;
     for entry in log.route("token") {
@@ -106,7 +135,8 @@ pub(super) fn service_key(rig: &Rig<'_>) -> Verdict {
 
 /// The person types the code elsewhere. The client registers for this grant.
 pub(super) fn device(rig: &Rig<'_>) -> Verdict {
-    let client = rig.client("/mcp").config(|config| config.grant_type(GrantType::DeviceCode)).build()?;
+    let flow = |config: Config| config.grant_type(GrantType::DeviceCode);
+    let client = rig.client("/mcp").wish(Wish::GiveSlowly).config(flow).build()?;
     client.echo()?;
     let log = client.log()?;
     same("device codes exchanged", &log.granted("urn:ietf:params:oauth:grant-type:device_code"), &1)?;
@@ -115,6 +145,7 @@ pub(super) fn device(rig: &Rig<'_>) -> Verdict {
     client.end()?;
     same("refreshes", &client.log()?.granted("refresh_token"), &1)?;
     let pending = log.route("token").iter().filter(|it| it["error"] == "authorization_pending").count();
+    check(pending > 0, || "the person was never waited for".to_owned())?;
     Ok(format!("code typed and confirmed, {pending} times pending; refreshed"))
 }
 

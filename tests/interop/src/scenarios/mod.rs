@@ -10,7 +10,7 @@ use crate::rig::{Rig, Verdict};
 type Scenario = fn(&Rig<'_>) -> Verdict;
 
 /// Each with its name.
-pub(crate) const ALL: [(&str, Scenario); 27] = [
+pub(crate) const ALL: [(&str, Scenario); 28] = [
     ("login with dynamic registration", login::registers),
     ("login on the wire with sessions", login::with_sessions),
     ("login with a metadata document", login::by_document),
@@ -30,6 +30,7 @@ pub(crate) const ALL: [(&str, Scenario); 27] = [
     ("eight processes, one refresh", renewal::many_processes),
     ("offline_access", renewal::offline),
     ("a client that was purged", clients::purged),
+    ("a client that the page does not know", clients::disowned),
     ("a client with a secret", clients::secret),
     ("a client with a key", clients::key),
     ("client credentials with a secret", clients::service_secret),
