@@ -56,9 +56,7 @@ pub(super) fn stolen(rig: &Rig<'_>) -> Verdict {
     client.look_from_here()?;
     let id = client.grant()?.client_id;
     let (status, said) = rig.servers.replay(&id, &stolen, &rig.servers.mcp("/mcp"))?;
-    check(status == 400 && said.contains("invalid_grant"), || {
-        format!("the server took it: {status} {said}")
-    })?;
+    check(status == 400 && said.contains("invalid_grant"), || format!("the server answered {status}"))?;
     let log = client.log()?;
     same("noticed by the server", &(log.reused(), log.families_ended() > 0), &(1, true))?;
     client.look_from_here()?;
