@@ -49,7 +49,7 @@ const clients = (key) => [
 ];
 
 /**
- * The provider, what it has done (one entry for each request that changes something), and the private key of the clients
+ * The provider, what it has done (one entry for each request but those of the MCP server), and the private key of the clients
  * that sign.
  */
 export async function authorizationServer(issuer, resources) {
@@ -109,7 +109,7 @@ export async function authorizationServer(issuer, resources) {
   const provider = new Provider(issuer, configuration);
   provider.proxy = false;
   const log = [];
-  const quiet = new Set(['discovery', 'jwks', 'introspection']);
+  const quiet = new Set(['jwks', 'introspection']);
   provider.use(async (ctx, next) => {
     await next();
     const oidc = ctx.oidc;

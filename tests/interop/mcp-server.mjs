@@ -43,7 +43,10 @@ export class McpServer {
     const path = described ? pathname.slice('/.well-known/oauth-protected-resource'.length) : pathname;
     const resource = this.resources.find((it) => new URL(it.url).pathname === path);
     if (!resource) return reply(404, { error: 'not_found' });
-    if (described) return reply(200, this.metadata(resource));
+    if (described) {
+      this.log.push({ path, document: true });
+      return reply(200, this.metadata(resource));
+    }
     const entry = { path, method: request.method, rpc: parsed(body)?.method, scheme: scheme(request) };
     const answer = await this.endpoint(resource, request, body, path);
     this.log.push({ ...entry, status: answer.status, ...(answer.why && { why: answer.why }) });

@@ -10,6 +10,7 @@
 
 mod adapter;
 mod arguments;
+mod asked;
 mod command_line;
 mod over_reqwest;
 mod person;

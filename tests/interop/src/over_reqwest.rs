@@ -1,21 +1,17 @@
 //! `mcp-auth-reqwest`.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use mcp_auth::watch::Watch;
-use mcp_auth::{Action, Authorized, Callback, Event, LoggedOut, Scopes, Timestamp};
+use mcp_auth::{Authorized, LoggedOut, Scopes};
 use mcp_auth_jose::signing;
 use mcp_auth_reqwest::reqwest::header::{HeaderName, HeaderValue};
 use mcp_auth_reqwest::reqwest::{Method, Request};
-use mcp_auth_reqwest::{Answers, BoxFuture, Client, Consent, DeviceCode, Error, Shown, Tap};
+use mcp_auth_reqwest::{Client, Error};
 use mcp_auth_store::FileStore;
 use serde_json::Value;
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
 use url::Url;
 
 use crate::adapter::{Adapter, Refused, Session, Setting};
-use crate::person::Person;
+use crate::asked::{Asked, Watched};
 use crate::rpc::{Conversation, Message, Reply};
 
 pub(crate) struct Reqwest;
@@ -28,8 +24,8 @@ impl Adapter for Reqwest {
     fn build(&self, setting: Setting) -> Result<Box<dyn Session>, Refused> {
         let Setting { config, store, person, key, wire } = setting;
         let url = Url::parse(config.server_url()).map_err(|error| Refused::Other(error.to_string()))?;
-        let watch = Arc::new(Mutex::new(Watch::new(&config)));
-        let mut builder = Client::builder(config).tap(Watched(watch.clone()));
+        let watch = Watched::new(&config);
+        let mut builder = Client::builder(config).tap(watch.clone());
         if let Some(directory) = store {
             builder = builder.store(FileStore::new(directory).map_err(Refused::Other)?);
         }
@@ -49,7 +45,7 @@ struct Held {
     client: Client,
     url: Url,
     conversation: Conversation,
-    watch: Arc<Mutex<Watch>>,
+    watch: Watched,
     runtime: Runtime,
 }
 
@@ -102,8 +98,7 @@ impl Session for Held {
     }
 
     fn breaches(&self) -> Vec<String> {
-        let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        watch.breaches().iter().map(ToString::to_string).collect()
+        self.watch.breaches()
     }
 }
 
@@ -114,55 +109,5 @@ impl From<Error> for Refused {
             Error::Configuration(breach) => Self::Configuration(breach),
             other => Self::Other(other.to_string()),
         }
-    }
-}
-
-struct Asked(Person);
-
-impl Consent for Asked {
-    fn open(&self, url: Url, _until: Timestamp) -> Box<dyn Answers> {
-        let (told, answers) = mpsc::unbounded_channel();
-        self.0.open(url.as_str(), move |answer| {
-            let _ = told.send(answer);
-        });
-        Box::new(Queue(answers))
-    }
-
-    fn show(&self, code: DeviceCode) -> Result<Shown, String> {
-        self.0.show(code.verification_uri.as_str(), &code.user_code);
-        Ok(Box::new(()))
-    }
-}
-
-struct Queue(mpsc::UnboundedReceiver<Result<String, String>>);
-
-impl Answers for Queue {
-    fn next(&mut self) -> BoxFuture<'_, Result<Callback, String>> {
-        Box::pin(async {
-            let answer = self.0.recv().await.unwrap_or_else(|| Err("nobody answers any more".to_owned()));
-            answer.map(Callback::new)
-        })
-    }
-}
-
-struct Watched(Arc<Mutex<Watch>>);
-
-impl Watched {
-    fn watch(&self) -> std::sync::MutexGuard<'_, Watch> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Tap for Watched {
-    fn event(&mut self, now: Timestamp, event: &Event) {
-        self.watch().event(now, event);
-    }
-
-    fn action(&mut self, action: &Action) {
-        self.watch().action(action);
-    }
-
-    fn attached(&mut self, url: &Url, resource: &str) {
-        self.watch().attached(url, resource);
     }
 }

@@ -158,9 +158,22 @@ impl Log {
         self.0.iter().filter(|entry| entry["event"] == "grant.revoked").count()
     }
 
-    /// The requests to the MCP server.
+    /// The messages to the MCP server. A client may look for a stream besides, which is no message.
     pub(crate) fn calls(&self) -> Vec<&Value> {
-        self.0.iter().filter(|entry| entry["server"] == "mcp").collect()
+        self.0.iter().filter(|entry| entry["server"] == "mcp" && entry["method"] == "POST").collect()
+    }
+
+    /// The statuses of the answers to them that are not good.
+    pub(crate) fn refused_calls(&self) -> Vec<u64> {
+        let statuses = self.calls().into_iter().filter_map(|call| call["status"].as_u64());
+        statuses.filter(|status| *status >= 400).collect()
+    }
+
+    /// How many requests went to the authorization server, and how often metadata of the resource was asked for.
+    pub(crate) fn beside_calls(&self) -> (usize, usize) {
+        let at_the_issuer = |entry: &&Value| entry["server"] == "issuer" && entry.get("route").is_some();
+        let described = |entry: &&Value| entry["document"] == true;
+        (self.0.iter().filter(at_the_issuer).count(), self.0.iter().filter(described).count())
     }
 }
 

@@ -22,9 +22,7 @@ pub(super) fn registers(rig: &Rig<'_>) -> Verdict {
     same("logins and consents", &(log.submitted("login"), log.submitted("consent")), &(1, 1))?;
     same("codes exchanged", &log.granted("authorization_code"), &1)?;
     same("errors of the authorization server", &log.errors(), &Vec::new())?;
-    let statuses: Vec<_> = log.calls().iter().filter_map(|call| call["status"].as_u64()).collect();
-    // Resource metadata is asked for without a POST, and is no call.
-    same("calls", &statuses, &vec![401, 200])?;
+    same("refused calls", &log.refused_calls(), &vec![401])?;
     for entry in log.route("authorization").into_iter().chain(log.route("token")) {
         same("resource indicator", &entry["resource"], &json!(rig.servers.mcp("/mcp")))?;
     }
@@ -134,8 +132,7 @@ pub(super) fn step_up(rig: &Rig<'_>) -> Verdict {
     client.tool("write_note")?;
     client.end()?;
     let log = client.log()?;
-    let statuses: Vec<_> = log.calls().iter().filter_map(|call| call["status"].as_u64()).collect();
-    same("calls", &statuses, &vec![403, 200])?;
+    same("refused calls", &log.refused_calls(), &vec![403])?;
     same("what is asked for", &log.route("authorization")[0]["scope"], &json!("tools:read tools:write"))?;
     let granted = client.grant()?.granted;
     same("scopes", &granted, &Scopes::parse("tools:read tools:write").map_err(|error| error.to_string())?)?;
