@@ -51,12 +51,6 @@ impl AuthorizedClient {
     }
 }
 
-impl From<Client> for AuthorizedClient {
-    fn from(client: Client) -> Self {
-        Self::new(client)
-    }
-}
-
 impl StreamableHttpClient for AuthorizedClient {
     type Error = Error;
 

@@ -52,15 +52,18 @@ impl DeadEnds {
 
 /// The events of a body. `place` is where they begin.
 pub(crate) fn of(response: Response, limit: usize, mut place: Place, dead_ends: DeadEnds) -> Events {
-    let chunks =
-        stream::try_unfold((response, Gauge::new(limit)), move |(mut response, mut gauge)| async move {
-            let chunk = response.chunk().await.map_err(|error| Stopped::Broken(broken(error)))?;
-            let Some(chunk) = chunk else { return Ok(None) };
-            if !gauge.admits(&chunk) {
-                return Err(Stopped::TooLarge { limit });
-            }
-            Ok(Some((chunk, (response, gauge))))
-        });
+    let begun = (response, Gauge::new(limit), false);
+    let chunks = stream::try_unfold(begun, move |(mut response, mut gauge, over)| async move {
+        if over {
+            return Err(Stopped::TooLarge { limit });
+        }
+        let chunk = response.chunk().await.map_err(|error| Stopped::Broken(broken(error)))?;
+        let Some(chunk) = chunk else { return Ok(None) };
+        // What comes before the event that is too large is good.
+        let good = gauge.admits(&chunk);
+        let over = good < chunk.len();
+        Ok(Some((chunk.slice(..good), (response, gauge, over))))
+    });
     let events = SseStream::from_bytes_stream(chunks.boxed());
     let watched = events.inspect(move |event| match event {
         Ok(event) => {
@@ -97,9 +100,9 @@ impl Gauge {
         Self { limit, kept: 0, line: 0, comment: false, after_cr: false }
     }
 
-    /// Whether no event is too large with these bytes more.
-    fn admits(&mut self, chunk: &[u8]) -> bool {
-        chunk.iter().all(|byte| self.admits_byte(*byte))
+    /// How many of these bytes come before one with which an event is too large.
+    fn admits(&mut self, chunk: &[u8]) -> usize {
+        chunk.iter().position(|byte| !self.admits_byte(*byte)).unwrap_or(chunk.len())
     }
 
     fn admits_byte(&mut self, byte: u8) -> bool {
@@ -133,7 +136,7 @@ mod tests {
 
     fn fits(limit: usize, chunks: &[&str]) -> bool {
         let mut gauge = Gauge::new(limit);
-        chunks.iter().all(|chunk| gauge.admits(chunk.as_bytes()))
+        chunks.iter().all(|chunk| gauge.admits(chunk.as_bytes()) == chunk.len())
     }
 
     #[test]
