@@ -2,6 +2,7 @@
 
 mod house;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use mcp_auth_rmcp::{AuthorizedClient, failure};
 use mcp_auth_testbed::{Dials, Person, Purpose};
 use rmcp::model::ProtocolVersion;
 use rmcp::transport::StreamableHttpClientTransport;
+use rmcp::transport::common::client_side_sse::FixedInterval;
 use rmcp::{ClientLifecycleMode, ClientServiceExt as _, ServiceExt as _};
 
 #[tokio::test]
@@ -163,22 +165,38 @@ async fn a_failure_in_the_middle_is_found_too() {
 }
 
 #[tokio::test]
-async fn nobody_is_asked_to_log_in_for_a_stream_again_and_again_or_to_leave() {
+async fn a_stream_that_nobody_waits_for_asks_once() {
     let house = House::new(Dials::default()).await;
     let client = house.client();
-    let service = soon(().serve(house.transport(&client))).await.unwrap();
+    let mut config = house.config();
+    let mut often = FixedInterval::default();
+    often.duration = Duration::from_millis(20);
+    config.retry_config = Arc::new(often);
+    let transport = StreamableHttpClientTransport::with_client(AuthorizedClient::new(client), config);
+    let service = soon(().serve(transport)).await.unwrap();
     until("the stream is open", || house.answered(&Method::GET, 200) == 1).await;
     house.world().revoke_everything();
     house.world().dials_mut().person = Person::Denies;
     house.close_streams(Duration::from_millis(10)).await;
     until("the stream is refused", || house.answered(&Method::GET, 401) == 1).await;
     until("the person is asked", || house.count(Purpose::Authorize) == 2).await;
-    // rmcp would try again after a second.
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(house.answered(&Method::GET, 401), 1);
-    house.world().dials_mut().person = Person::Allows;
+    // Whoever waits for something is told why.
+    let error = call(&service, "echo").await.unwrap_err();
+    assert_eq!(failure(&error).unwrap_or_else(|| panic!("{error:?}")).kind(), Kind::AccessDenied);
+}
+
+#[tokio::test]
+async fn nobody_is_asked_to_log_in_to_leave() {
+    let house = House::new(Dials::default()).await;
+    let client = house.client();
+    let service = soon(().serve(house.transport(&client))).await.unwrap();
+    house.world().revoke_everything();
     soon(service.cancel()).await.unwrap();
-    assert_eq!((house.answered(&Method::DELETE, 401), house.count(Purpose::Authorize)), (1, 2));
+    assert_eq!(house.answered(&Method::DELETE, 401), 1);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(house.count(Purpose::Authorize), 1);
 }
 
 #[tokio::test]
