@@ -77,3 +77,8 @@ mod operation;
 pub use client::AuthorizedClient;
 pub use error::failure;
 pub use {mcp_auth_reqwest, rmcp};
+
+/// The code blocks of the guide, each compiled as it stands there.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/from-rmcp.md")]
+mod guide {}
