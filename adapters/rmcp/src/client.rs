@@ -1,6 +1,7 @@
 //! rmcp's HTTP client, authorized.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
@@ -32,7 +33,7 @@ type Fields = HashMap<HeaderName, HeaderValue>;
 /// Clones, and transports that are made of clones of one client, share its grant, its login and its store.
 ///
 /// [`StreamableHttpClientTransport`]: rmcp::transport::StreamableHttpClientTransport
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct AuthorizedClient {
     client: Client,
     dead_ends: DeadEnds,
@@ -48,6 +49,13 @@ impl AuthorizedClient {
     /// What authorizes the requests: to log in early, to log out, to see the grant or the trail.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+}
+
+/// Without the sessions that it remembers: whoever knows one may take part in it.
+impl fmt::Debug for AuthorizedClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizedClient").field("client", &self.client).finish_non_exhaustive()
     }
 }
 

@@ -25,11 +25,11 @@ enum Stopped {
 
 /// Where streams ended at an event that cannot be read. rmcp asks again from the last good one, at once and for ever, and
 /// would be given the bad one each time.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct DeadEnds(Arc<Mutex<VecDeque<Place>>>);
 
 /// A place in the events of a session: after the event of this id.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) session: Option<Arc<str>>,
     pub(crate) event: Option<String>,

@@ -59,9 +59,11 @@
 //! (2026-07-28, [`ClientLifecycleMode::Discover`]). [`ClientLifecycleMode::Auto`] takes a server that does not answer
 //! within ten seconds for a legacy one, which is less than a person may need: log in first, with
 //! [`Client::log_in`](mcp_auth_reqwest::Client::log_in). Likewise a request that has a timeout of rmcp's should not be
-//! the first. A login goes on when the request that began it is given up.
+//! the first, and a server that forgets session and grant at once may need a longer [`session_recovery_timeout`]. A
+//! login goes on when the request that began it is given up, so the next request finds what came of it.
 //!
 //! [`auth_header`]: rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig::auth_header
+//! [`session_recovery_timeout`]: rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig::session_recovery_timeout
 //! [`ClientLifecycleMode::Discover`]: rmcp::ClientLifecycleMode::Discover
 //! [`ClientLifecycleMode::Auto`]: rmcp::ClientLifecycleMode::Auto
 #![forbid(unsafe_code)]

@@ -11,10 +11,15 @@ use http::Method;
 use mcp_auth_reqwest::mcp_auth::{Kind, Scopes, TokenSource};
 use mcp_auth_rmcp::{AuthorizedClient, failure};
 use mcp_auth_testbed::{Dials, Person, Purpose};
-use rmcp::model::ProtocolVersion;
+use rmcp::model::{
+    CallToolRequest, CallToolRequestParams, ClientRequest, ProtocolVersion, ServerNotification,
+    SubscriptionFilter,
+};
+use rmcp::service::PeerRequestOptions;
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::common::client_side_sse::FixedInterval;
 use rmcp::{ClientLifecycleMode, ClientServiceExt as _, ServiceExt as _};
+use tokio::sync::Notify;
 
 #[tokio::test]
 async fn the_first_401_logs_in_and_the_session_goes_on() {
@@ -53,6 +58,50 @@ async fn the_wire_without_sessions_works_too() {
         house.seen()
     );
     assert_eq!(house.count(Purpose::Authorize), 2);
+}
+
+#[tokio::test]
+async fn a_subscription_without_a_session_renews_its_token_too() {
+    let house = House::new(Dials::default()).await;
+    let client = house.client();
+    let lifecycle = ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] };
+    let service = soon(().serve_with_lifecycle(house.transport(&client), lifecycle)).await.unwrap();
+    house.world().expire_access_tokens();
+    let filter = SubscriptionFilter::builder().tools_list_changed().build();
+    let mut subscription = soon(service.peer().listen(filter)).await.unwrap();
+    for _ in 0..2 {
+        let heard = soon(subscription.next()).await.unwrap();
+        assert!(matches!(heard, Some(ServerNotification::ToolListChangedNotification(_))), "{heard:?}");
+    }
+    assert_eq!((house.count(Purpose::Authorize), house.count(Purpose::Refresh)), (1, 1));
+}
+
+#[tokio::test]
+async fn a_call_that_is_called_off_holds_nothing_up() {
+    let house = House::new(Dials::default()).await;
+    let client = house.client();
+    let service = soon(().serve(house.transport(&client))).await.unwrap();
+    let waiting = ClientRequest::CallToolRequest(CallToolRequest::new(CallToolRequestParams::new("wait")));
+    let options = PeerRequestOptions::no_options();
+    let handle = soon(service.peer().send_cancellable_request(waiting, options)).await.unwrap();
+    soon(handle.cancel(None)).await.unwrap();
+    assert_eq!(call(&service, "echo").await.unwrap(), "echo was here");
+    // The server was told, with a token.
+    until("the cancellation is taken", || house.answered(&Method::POST, 202) == 2).await;
+}
+
+#[tokio::test]
+async fn a_login_outlives_the_one_who_began_it() {
+    let house = House::new(Dials::default()).await;
+    let person = Arc::new(Notify::new());
+    let client = house.client_of_thinker(person.clone());
+    let begun = tokio::time::timeout(Duration::from_millis(300), ().serve(house.transport(&client))).await;
+    assert!(begun.is_err(), "it waits for the person");
+    person.notify_one();
+    until("the person has consented", || house.count(Purpose::CodeExchange) == 1).await;
+    let service = soon(().serve(house.transport(&client))).await.unwrap();
+    assert_eq!(call(&service, "echo").await.unwrap(), "echo was here");
+    assert_eq!(house.count(Purpose::Authorize), 1);
 }
 
 #[tokio::test]
@@ -129,7 +178,7 @@ async fn many_calls_that_are_refused_at_once_share_one_login() {
         .map(|_| {
             let peer = service.peer().clone();
             tokio::spawn(async move {
-                let call = rmcp::model::CallToolRequestParams::new("echo");
+                let call = CallToolRequestParams::new("echo");
                 peer.call_tool(call).await.map(|result| result.content.len())
             })
         })

@@ -23,9 +23,9 @@ use mcp_auth_rmcp::AuthorizedClient;
 use mcp_auth_testbed::{Browsed, Dials, Origins, Purpose, World};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, ListToolsResult,
-    PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+    PaginatedRequestParams, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
 };
-use rmcp::service::{NotificationContext, RequestContext, RunningService, ServiceError};
+use rmcp::service::{NotificationContext, RequestContext, RunningService, ServiceError, SubscriptionContext};
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig as TransportConfig;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
@@ -33,6 +33,7 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use rmcp::{ClientHandler, RoleClient, RoleServer, ServerHandler};
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 type Body = BoxBody<Bytes, Infallible>;
 
@@ -54,13 +55,26 @@ impl ServerHandler for Tools {
         Ok(ListToolsResult::with_all_items(["echo", "write_file", "announce"].map(tool).into()))
     }
 
+    fn accepted_subscription_filter(&self, wanted: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(wanted.supported_by(&self.get_info().capabilities))
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        while let Ok(()) = context.sink().notify_tool_list_changed().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    }
+
     async fn call_tool(
         &self,
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        if request.name == "announce" {
-            context.peer.notify_tool_list_changed().await.unwrap();
+        match request.name.as_ref() {
+            "announce" => context.peer.notify_tool_list_changed().await.unwrap(),
+            "wait" => context.ct.cancelled().await,
+            _ => {}
         }
         Ok(CallToolResult::success(vec![ContentBlock::text(format!("{} was here", request.name))]).into())
     }
@@ -120,9 +134,18 @@ impl House {
 
     /// A client of this house, with a person who does what the dial says, under the watch.
     pub fn client(&self) -> Client {
+        self.client_of(Person { world: self.world.clone(), thinks: None })
+    }
+
+    /// The same, with a person who consents each time that the host says so.
+    pub fn client_of_thinker(&self, thinks: Arc<Notify>) -> Client {
+        self.client_of(Person { world: self.world.clone(), thinks: Some(thinks) })
+    }
+
+    fn client_of(&self, person: Person) -> Client {
         let config = Config::new(self.world().server_url(), "Visitor", "http://127.0.0.1:3000/callback");
         let watch = Watched(Watch::new(&config));
-        Client::builder(config).consent(Person(self.world.clone())).tap(watch).build().unwrap()
+        Client::builder(config).consent(person).tap(watch).build().unwrap()
     }
 
     pub fn config(&self) -> TransportConfig {
@@ -203,27 +226,35 @@ impl Tap for Watched {
     }
 }
 
-/// Somebody who does whatever the testbed's dial says.
-struct Person(Arc<Mutex<World>>);
+/// Somebody who does whatever the testbed's dial says, at once or when told.
+#[derive(Clone)]
+struct Person {
+    world: Arc<Mutex<World>>,
+    thinks: Option<Arc<Notify>>,
+}
 
 impl Consent for Person {
     fn open(&self, url: Url, _: Timestamp) -> Box<dyn Answers> {
-        Box::new(Visit { world: self.0.clone(), url })
+        Box::new(Visit { person: self.clone(), url })
     }
 }
 
 struct Visit {
-    world: Arc<Mutex<World>>,
+    person: Person,
     url: Url,
 }
 
 impl Answers for Visit {
     fn next(&mut self) -> BoxFuture<'_, Result<Callback, String>> {
-        let browsed = self.world.lock().unwrap().browse(now(), self.url.as_str());
-        Box::pin(std::future::ready(match browsed {
-            Browsed::Callback(url) => Ok(Callback::new(url)),
-            Browsed::Page { text, .. } => Err(text),
-        }))
+        Box::pin(async {
+            if let Some(told) = &self.person.thinks {
+                told.notified().await;
+            }
+            match self.person.world.lock().unwrap().browse(now(), self.url.as_str()) {
+                Browsed::Callback(url) => Ok(Callback::new(url)),
+                Browsed::Page { text, .. } => Err(text),
+            }
+        })
     }
 }
 
