@@ -5,26 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::header::AUTHORIZATION;
-use http::{HeaderValue, Method, StatusCode};
 use mcp_auth::base::guard;
-use mcp_auth::wire::dpop::Nonce;
-use mcp_auth::{
-    Authorized, Breach, Challenge, Config, Event, Failure, Generation, Kind, LoggedOut, Outcome, Scopes,
-    Trail,
-};
+use mcp_auth::{Authorized, Challenge, Config, Event, LoggedOut, Outcome, Scopes, Trail};
+use mcp_auth_host::{Carried, Errand, Next, Observed, Permit, Token};
 use reqwest::{Request, Response};
 use tokio::time::timeout;
-use url::Url;
 
-use crate::attempt::{Permit, Shared, Token};
+use crate::attempt::Shared;
 use crate::builder::Builder;
 use crate::error::Error;
-use crate::observe::Observed;
 
-/// How often one request is sent at most. The machine's own bounds on refusals come before this one.
-const SENDS: u8 = 8;
-/// How often one request is sent again only because the server wants its nonce in the proof.
-const NONCES: u8 = 2;
 /// How long a request that lacked a nonce waits for others that did, at most: theirs may be slow to be answered.
 const TURN: Duration = Duration::from_secs(1);
 /// How many attempts one request waits for before it is sent.
@@ -58,45 +48,33 @@ impl Client {
 
     /// The same, with the caller's name for what is requested, such as `tools/call:write_file`: step-ups are counted
     /// for each. The name is shown to the observer and in logs.
-    pub async fn send_as(&self, operation: &str, request: Request) -> Result<Response, Error> {
+    pub async fn send_as(&self, operation: &str, mut request: Request) -> Result<Response, Error> {
+        let mut errand = Errand::new(operation, request.method().clone(), request.url().clone());
         if request.headers().contains_key(AUTHORIZATION) {
-            return self.execute(operation, request, None).await;
+            return self.execute(&errand, request, None).await;
         }
-        let url = request.url().clone();
-        let (mut request, mut sends, mut retries, mut nonces) = (request, 0, 0, 0);
         loop {
-            // Where each answer brings another nonce, those that are sent at once spoil it for each other time and again.
             let turn = async { timeout(TURN, self.shared.turn.lock()).await.ok() };
-            let turn = if nonces > 0 { turn.await } else { None };
-            let token = self.token(request.method(), &url).await?;
-            let generation = token.as_ref().map(|token| token.generation);
-            let bound = token.as_ref().is_some_and(|token| token.proof.is_some());
+            let turn = if errand.lacked_nonce() { turn.await } else { None };
+            let token = self.token(&errand).await?;
+            let carried = token.as_ref().map(Token::carried);
             let spare = request.try_clone();
-            let response = self.execute(operation, request, token).await?;
+            let response = self.execute(&errand, request, token).await?;
             drop(turn);
-            sends += 1;
-            let challenge = Challenge::of(response.status(), response.headers(), generation, retries);
-            let Some(challenge) = challenge else {
-                return Ok(response);
-            };
-            let challenge = challenge.operation(operation);
-            if bound && nonces < NONCES && challenge.wanted_nonce().is_some() {
-                // Nothing is wrong with the token; the proof lacked what the server gives only now, and it is kept.
-                nonces += 1;
-                let Some(again) = spare else { return Ok(response) };
-                self.shared.observer.see(Observed::NonceWanted { operation });
-                request = again;
-                continue;
+            match errand.answered(response.status(), response.headers(), carried, spare.is_some()) {
+                Next::Again => self.shared.host.see(Observed::NonceWanted { operation }),
+                Next::Mend(challenge) => {
+                    // The connection is not to be held while a person thinks.
+                    drop(response);
+                    self.mend(&errand, carried, challenge).await?;
+                }
+                Next::Begin(challenge) => {
+                    self.shared.begin(&Event::Challenged(challenge));
+                    return Ok(response);
+                }
+                Next::Done => return Ok(response),
             }
-            let Some(again) = spare.filter(|_| sends < SENDS) else {
-                // This request cannot be sent again, but the next one is to fare better.
-                self.shared.begin(&Event::Challenged(challenge));
-                return Ok(response);
-            };
-            retries += u8::from(response.status() == StatusCode::UNAUTHORIZED);
-            // The connection is not to be held while a person thinks.
-            drop(response);
-            self.mend(again.method(), &url, generation, challenge).await?;
+            let Some(again) = spare else { return Err(Error::Stopped) };
             request = again;
         }
     }
@@ -113,9 +91,7 @@ impl Client {
                 }
                 Outcome::Anonymous if ended.own => return Err(Error::Stopped),
                 Outcome::LoggedOut(_) => {
-                    let got = "a logout meanwhile";
-                    let breach = Breach::new(Kind::Cancelled, "mcp-auth, events", "a login to its end", got);
-                    return Err(Error::Failure(Box::new(Failure::new(breach, self.trail()))));
+                    return Err(Error::Failure(self.shared.host.logged_out_meanwhile()));
                 }
                 Outcome::Authorized(_) | Outcome::Anonymous => {}
             }
@@ -143,52 +119,48 @@ impl Client {
     /// The person saw an error page that says that the authorization server does not know the client. A login that
     /// waits for that person begins again with another client; one that begins later does so too.
     pub fn client_disowned(&self) {
-        self.shared.tell(Event::ClientDisowned);
+        self.shared.host.tell(Event::ClientDisowned);
     }
 
     /// Calls off the attempt that runs, if there is one. All that wait for it are told so. An exchange of tokens that
     /// is under way is brought to its end first, and if it was the last step, the attempt ends well.
     pub fn cancel(&self) {
-        self.shared.tell(Event::Cancelled);
+        self.shared.host.tell(Event::Cancelled);
     }
 
     /// The grant in use, if there is one.
     pub fn authorized(&self) -> Option<Authorized> {
-        self.shared.lock().auth.authorized()
+        self.shared.host.authorized()
     }
 
     /// What the attempt that runs, or else the last one, did.
     pub fn trail(&self) -> Trail {
-        self.shared.lock().auth.trail().clone()
+        self.shared.host.trail()
     }
 
     /// What a request may carry now, after the attempts that must come first.
-    async fn token(&self, method: &Method, url: &Url) -> Result<Option<Token>, Error> {
+    async fn token(&self, errand: &Errand) -> Result<Option<Token>, Error> {
         for _ in 0..WAITS {
-            match self.shared.permit(method, url)? {
+            match self.shared.host.permit(errand.method(), errand.url())? {
                 Permit::Token(token) => return Ok(Some(token)),
                 Permit::Bare => return Ok(None),
                 Permit::Wait => self.shared.attempt(Event::Restore).await?,
             };
         }
-        let expected = "a token that lives until it is used";
-        let got = format!("{WAITS} in a row that had run out at once");
-        let breach = Breach::new(Kind::Unsupported, "RFC 6749 §5.1", expected, got);
-        Err(Error::Failure(Box::new(Failure::new(breach, self.trail()))))
+        Err(Error::Failure(self.shared.host.short_lived(WAITS)))
     }
 
     /// Waits until there is another token than the refused one. An attempt that was under way already may have been
     /// for something else; then the refusal is handed in after it.
     async fn mend(
         &self,
-        method: &Method,
-        url: &Url,
-        refused: Option<Generation>,
+        errand: &Errand,
+        refused: Option<Carried>,
         challenge: Challenge,
     ) -> Result<(), Error> {
         loop {
-            if let Permit::Token(token) = self.shared.permit(method, url)?
-                && Some(token.generation) != refused
+            if let Permit::Token(token) = self.shared.host.permit(errand.method(), errand.url())?
+                && Some(token.generation) != refused.map(|refused| refused.generation)
             {
                 return Ok(());
             }
@@ -200,14 +172,15 @@ impl Client {
 
     async fn execute(
         &self,
-        operation: &str,
+        errand: &Errand,
         mut request: Request,
         token: Option<Token>,
     ) -> Result<Response, Error> {
+        let (host, operation) = (&self.shared.host, errand.operation());
         let url = guard::without_query(request.url().as_str());
         let authorized = token.is_some();
-        let bound = token.as_ref().is_some_and(|token| token.proof.is_some());
-        self.shared.observer.see(Observed::Requested { operation, url: &url, authorized, bound });
+        let bound = token.as_ref().is_some_and(|token| token.carried().bound);
+        host.see(Observed::Requested { operation, url: &url, authorized, bound });
         if let Some(token) = token {
             if let Some(input) = token.proof {
                 let proof = self.shared.signed(input).await?;
@@ -217,23 +190,17 @@ impl Client {
         }
         let begun = Instant::now();
         let response = self.shared.http.own(request).await?;
-        if bound && let Some(nonce) = nonce(&response) {
-            self.shared.tell(Event::Nonce(nonce));
+        if bound {
+            host.heard(response.headers());
         }
         let status = response.status().as_u16();
-        self.shared.observer.see(Observed::Responded { operation, status, took: begun.elapsed() });
+        host.see(Observed::Responded { operation, status, took: begun.elapsed() });
         Ok(response)
     }
 }
 
-/// The nonce that comes with a response, whatever its status (RFC 9449 §8.2).
-fn nonce(response: &Response) -> Option<Nonce> {
-    let values = response.headers().get_all("dpop-nonce");
-    Nonce::read(values.iter().map(HeaderValue::as_bytes)).ok().flatten()
-}
-
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("machine", &self.shared.lock().auth).finish_non_exhaustive()
+        f.debug_struct("Client").field("host", &self.shared.host).finish_non_exhaustive()
     }
 }

@@ -2,8 +2,8 @@
 
 use std::error::Error as _;
 
-use mcp_auth::base::guard;
 use mcp_auth::{Breach, Failure, Kind};
+use mcp_auth_host::Refused;
 
 /// Why a request got no answer. No variant shows a secret, or the query of a URL.
 #[derive(Debug, thiserror::Error)]
@@ -45,12 +45,17 @@ impl Error {
         Self::Transport(error)
     }
 
-    pub(crate) fn outside(url: &url::Url) -> Self {
-        Self::OutsideResource { url: guard::without_query(url.as_str()) }
-    }
-
     pub(crate) fn configuration(clause: &'static str, expected: &str, got: &str) -> Self {
         Self::Configuration(Breach::new(Kind::Configuration, clause, expected, got))
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Outside(url) => Self::OutsideResource { url },
+            Refused::Failure(failure) => Self::Failure(failure),
+        }
     }
 }
 

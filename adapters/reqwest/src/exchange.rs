@@ -1,11 +1,11 @@
 //! HTTP, within the limits that the machine sets to each of its exchanges.
 
 use std::error::Error as _;
-use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use mcp_auth::{Reach, SendFailure};
+use mcp_auth_host::reach::{AddressRefused, check_literal};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder};
 use rustls::crypto::{CryptoProvider, ring};
@@ -14,7 +14,7 @@ use rustls_platform_verifier::BuilderVerifierExt as _;
 use url::Url;
 
 use crate::error::{Error, chain};
-use crate::resolve::{AddressRefused, Resolver};
+use crate::resolve::Resolver;
 
 /// How long a connection may take to come about, unless the host's own builder says otherwise. It is shared out among
 /// the addresses of a name, so that one where nobody answers does not use up the time of the others.
@@ -140,16 +140,6 @@ fn default_factory() -> Result<Arc<Factory>, Error> {
 
 fn unusable(error: reqwest::Error) -> Error {
     Error::configuration("HTTP client", "a builder that makes one", &chain(error))
-}
-
-/// An address in the URL itself never passes the resolver.
-fn check_literal(host: Option<&str>, reach: Reach) -> Result<(), String> {
-    let host = host.unwrap_or_default();
-    let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    match literal {
-        Ok(address) if !reach.allows(address) => Err(format!("{address} may not be reached")),
-        Ok(_) | Err(_) => Ok(()),
-    }
 }
 
 async fn read(

@@ -56,19 +56,17 @@
 mod attempt;
 mod builder;
 mod client;
-mod clock;
-mod consent;
 mod drive;
 mod error;
 mod exchange;
-mod observe;
 mod resolve;
 mod signing;
 
 pub use builder::Builder;
 pub use client::Client;
-pub use consent::{Answers, Assertions, BoxFuture, Consent, DeviceCode, Keys, Shown, WantedAssertion};
 pub use error::Error;
-pub use mcp_auth_store::{Lease, MemoryStore, Store};
-pub use observe::{Observed, Tap};
+pub use mcp_auth_host::{
+    Answers, Assertions, BoxFuture, Consent, DeviceCode, Keys, Lease, MemoryStore, Observed, Shown, Store,
+    Tap, WantedAssertion,
+};
 pub use {mcp_auth, reqwest};

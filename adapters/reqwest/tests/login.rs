@@ -155,18 +155,22 @@ async fn a_server_that_wants_ever_more_scope_ends_in_a_failure() {
 async fn an_answer_to_another_request_does_not_end_the_login() {
     let town = Town::new();
     let person = Person { before: vec![Ok("?code=stolen&state=foreign".to_owned())], ..Person::new(&town) };
+    let finished = person.finished.clone();
     let client = town.builder_for(person).build().unwrap();
     assert_eq!(client.send(town.request("/mcp")).await.unwrap().status(), 200);
     assert!(client.trail().to_string().contains("passed over"), "{}", client.trail());
+    assert_eq!(*finished.lock().unwrap(), ["well"]);
 }
 
 #[tokio::test]
 async fn a_listener_that_fails_ends_the_login_with_its_words() {
     let town = Town::new();
     let person = Person { before: vec![Err("the port is taken".to_owned())], ..Person::new(&town) };
+    let finished = person.finished.clone();
     let client = town.builder_for(person).build().unwrap();
     let error = client.log_in(Scopes::new()).await.unwrap_err();
     assert!(error.to_string().contains("the port is taken"), "{error}");
+    assert_eq!(*finished.lock().unwrap(), ["Unasked"]);
     assert!(matches!(error, Error::Failure(failure) if failure.kind() == Kind::Unasked));
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mcp_auth::watch::Watch;
-use mcp_auth::{Action, Callback, Config, Event, Timestamp};
+use mcp_auth::{Action, Callback, Config, Event, Failure, Outcome, Timestamp};
 use mcp_auth_reqwest::{Answers, BoxFuture, Builder, Client, Consent, Tap};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -326,6 +326,8 @@ pub struct Person {
     pub opened: Arc<AtomicUsize>,
     /// How many that listened for an answer are gone again.
     pub closed: Arc<AtomicUsize>,
+    /// How the logins ended, as those that listened were told.
+    pub finished: Arc<Mutex<Vec<String>>>,
     /// How long the person thinks; `None` for ever.
     pub thinks: Option<Duration>,
     /// What reaches the redirect URI before the person's own answer.
@@ -338,6 +340,7 @@ impl Person {
             town: town.clone(),
             opened: Arc::default(),
             closed: Arc::default(),
+            finished: Arc::default(),
             thinks: Some(Duration::ZERO),
             before: Vec::new(),
         }
@@ -370,6 +373,12 @@ impl Answers for Desk {
             }
             Ok(self.person.town.consent(&self.url))
         })
+    }
+
+    fn finished(&mut self, outcome: &Result<Outcome, Box<Failure>>) {
+        let told =
+            outcome.as_ref().map_or_else(|failure| format!("{:?}", failure.kind()), |_| "well".to_owned());
+        self.person.finished.lock().unwrap().push(told);
     }
 }
 

@@ -1,10 +1,13 @@
 //! What the host offers: the person, the keys, the assertions.
+//!
+//! The futures here need no runtime, so that one implementation serves every driver. One that does need a runtime, for a
+//! timer or a socket, serves the drivers of that runtime only.
 
 use std::future::Future;
 use std::pin::Pin;
 
 use mcp_auth::wire::jws::Algorithm;
-use mcp_auth::{AssertionKind, Callback, Secret, SigningKey, Timestamp};
+use mcp_auth::{AssertionKind, Callback, Failure, Outcome, Secret, Show, SigningKey, Supply, Timestamp};
 use url::Url;
 
 /// A future in a box, so that the traits here can be used as objects.
@@ -60,39 +63,7 @@ pub struct DeviceCode {
 /// `exchange_time` is waited for no more, but its thread cannot be broken off: a call that never returns also keeps the
 /// runtime from being dropped.
 ///
-/// A function is one, and `mcp-auth-jose` makes such a function from a key:
-///
-/// ```
-/// use mcp_auth_jose::{Key, proof_key, signing};
-/// use mcp_auth_reqwest::Client;
-/// use mcp_auth_reqwest::mcp_auth::Config;
-/// use mcp_auth_reqwest::mcp_auth::wire::jws::Algorithm;
-///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let (key, _) = Key::generate(Algorithm::Es256)?;
-/// let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
-/// let config = config.proof_key(proof_key(&key));
-/// let client = Client::builder(config).keys(signing(key)).build()?;
-/// # Ok(())
-/// # }
-/// ```
-///
-/// Of two keys, the function is told which. Its arguments need their types:
-///
-/// ```
-/// use mcp_auth_jose::{Key, Signer};
-/// use mcp_auth_reqwest::Builder;
-/// use mcp_auth_reqwest::mcp_auth::SigningKey;
-/// use mcp_auth_reqwest::mcp_auth::wire::jws::Algorithm;
-///
-/// fn keyed(builder: Builder, own: Key, proofs: Key) -> Builder {
-///     builder.keys(move |key: &SigningKey, algorithm: Algorithm, message: &[u8]| match key {
-///         SigningKey::Client { .. } => own.sign(algorithm, message),
-///         SigningKey::Proof => proofs.sign(algorithm, message),
-///         _ => Err("there is no such key".to_owned()),
-///     })
-/// }
-/// ```
+/// A function is one, and `mcp-auth-jose` makes such a function from a key.
 pub trait Keys: Send + Sync + 'static {
     /// The signature of `message` with `key`, as RFC 7518 §3 and RFC 8037 §3.1 have it: for ES256 64 bytes, not DER.
     /// The text of an error goes into the failure and must hold no secret.
@@ -115,6 +86,17 @@ pub trait Assertions: Send + Sync + 'static {
     fn supply(&self, wanted: WantedAssertion) -> BoxFuture<'_, Result<Secret, String>>;
 }
 
+impl From<&Show> for DeviceCode {
+    fn from(show: &Show) -> Self {
+        Self {
+            user_code: show.user_code().to_owned(),
+            verification_uri: show.verification_uri().clone(),
+            verification_uri_complete: show.verification_uri_complete().cloned(),
+            until: show.until(),
+        }
+    }
+}
+
 /// What is to be asserted, to whom and what for.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -130,6 +112,17 @@ pub struct WantedAssertion {
     pub until: Timestamp,
 }
 
+impl From<&Supply> for WantedAssertion {
+    fn from(supply: &Supply) -> Self {
+        Self {
+            kind: supply.kind(),
+            audience: supply.audience().to_owned(),
+            resource: supply.resource().to_owned(),
+            until: supply.until(),
+        }
+    }
+}
+
 /// What reaches the redirect URI, for one authorization request. Dropped when the attempt is over: whatever listens
 /// stops listening then.
 pub trait Answers: Send {
@@ -137,4 +130,11 @@ pub trait Answers: Send {
     /// the future may be dropped at any time. An error ends the attempt; its text goes into the failure and must
     /// hold no secret.
     fn next(&mut self) -> BoxFuture<'_, Result<Callback, String>>;
+
+    /// The attempt is over, and this is how it ended; told once, just before the value is dropped. It is the time to
+    /// answer a browser that still waits, and must not block. Not told where another authorization request has taken
+    /// this one's place, or where the driver itself goes first. Default: nothing is done.
+    fn finished(&mut self, outcome: &Result<Outcome, Box<Failure>>) {
+        let _ = outcome;
+    }
 }

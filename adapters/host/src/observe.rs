@@ -98,15 +98,17 @@ type Callee = dyn Fn(Observed<'_>) + Send + Sync;
 
 /// Tells `tracing`, and the host if it wants to know. Never called under a lock.
 #[derive(Default)]
-pub(crate) struct Observer {
+pub struct Observer {
     callee: Option<Box<Callee>>,
 }
 
 impl Observer {
-    pub(crate) fn new(callee: impl Fn(Observed<'_>) + Send + Sync + 'static) -> Self {
+    /// One that tells the host, besides `tracing`.
+    pub fn new(callee: impl Fn(Observed<'_>) + Send + Sync + 'static) -> Self {
         Self { callee: Some(Box::new(callee)) }
     }
 
+    /// Tells of it.
     pub(crate) fn see(&self, observed: Observed<'_>) {
         trace(observed);
         if let Some(callee) = &self.callee {
