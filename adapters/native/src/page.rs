@@ -1,5 +1,7 @@
 //! What the person sees in the browser at the end. Each page is one document: no script, nothing from elsewhere.
 
+use mcp_auth::base::text::clean;
+
 /// How many characters of a text from outside a page shows.
 const LONGEST: usize = 300;
 /// How many of the application's name.
@@ -88,29 +90,14 @@ fn fill(form: &str, values: &[(&str, &str)]) -> String {
     filled
 }
 
-/// A text from outside, on one line, without what could hide or turn it around, no longer than this, and as markup that
-/// shows just these characters.
+/// A text from outside, on one line, no longer than this, and as markup that shows just these characters. What could hide
+/// or turn around others is replaced.
 fn text(given: &str, longest: usize) -> String {
+    // What is looked at is bounded too.
+    let given: String = given.chars().take(longest.saturating_mul(8)).collect();
+    let words: Vec<_> = given.split_whitespace().collect();
     let mut shown = String::new();
-    let mut count = 0;
-    let mut space = false;
-    for letter in given.chars() {
-        if letter.is_whitespace() || letter.is_control() {
-            space = !shown.is_empty();
-            continue;
-        }
-        if is_unseen(letter) {
-            continue;
-        }
-        if count >= longest {
-            shown.push('…');
-            break;
-        }
-        if std::mem::take(&mut space) {
-            shown.push(' ');
-            count += 1;
-        }
-        count += 1;
+    for letter in clean(&words.join(" "), longest).chars() {
         match letter {
             '&' => shown.push_str("&amp;"),
             '<' => shown.push_str("&lt;"),
@@ -121,13 +108,6 @@ fn text(given: &str, longest: usize) -> String {
         }
     }
     shown
-}
-
-/// Marks that have no shape of their own, among them those that turn the direction of what follows.
-fn is_unseen(letter: char) -> bool {
-    matches!(letter,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -220,11 +200,11 @@ mod tests {
 
     #[test]
     fn what_comes_from_outside_is_short_and_says_what_it_seems_to_say() {
-        assert_eq!(text(" a\r\n\tb\0\u{1b}[31mc ", 300), "a b [31mc");
-        assert_eq!(text("lo\u{202e}gni\u{200b}\u{2066}\u{ad}x", 300), "lognix");
+        assert_eq!(text(" a\r\n\tb\u{1b}[31mc ", 300), "a b\u{fffd}[31mc");
+        assert_eq!(text("lo\u{202e}gni\u{ad}x", 300), "lo\u{fffd}gni\u{fffd}x");
         assert_eq!(text(&"é".repeat(400), LONGEST), format!("{}…", "é".repeat(300)));
         assert_eq!(text(&"é".repeat(300), LONGEST), "é".repeat(300));
-        assert_eq!(text("\u{202e} \n", 300), "");
+        assert_eq!(text(" \n", 300), "");
         assert!(text(&"<".repeat(1_000_000), LONGEST).len() < 1300);
     }
 }

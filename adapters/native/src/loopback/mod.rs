@@ -302,9 +302,14 @@ impl Received {
 
     /// Shows this page in the browser, if it still waits. Returns when the browser has it, so that a program may end
     /// right after; that takes a moment, and a quarter of a second at most.
-    pub fn finish(mut self, page: Page) {
+    pub fn finish(self, page: Page) {
+        self.answer(page, SHOWN);
+    }
+
+    /// The same, with this long for the page to reach the browser.
+    pub(crate) fn answer(mut self, page: Page, patience: Duration) {
         if let Some(served) = self.served.take() {
-            served.tell(self.arrival.connection, Some(page), SHOWN);
+            served.tell(self.arrival.connection, Some(page), patience);
         }
     }
 }
