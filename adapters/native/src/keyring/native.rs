@@ -50,7 +50,8 @@ impl Native {
         let cached = self.cached().clone();
         let is_old = cached.is_some();
         match self.attempt(cached, name, &run) {
-            Err(_) if is_old => {
+            // One that is locked has asked the person already.
+            Err(KeyringError::Failed(_) | KeyringError::Absent(_)) if is_old => {
                 self.disconnect();
                 self.attempt(None, name, &run)
             }

@@ -121,16 +121,18 @@ pub(super) fn delete(entries: &impl Entries, name: &str) -> Result<(), KeyringEr
     Ok(())
 }
 
-/// Deletes the parts of a slot from this number on.
+/// Deletes the parts of a slot from this number on: the last one first, so that whoever dies on the way leaves no gap, behind
+/// which the next would not look.
 fn clear(entries: &impl Entries, name: &str, slot: Slot, from: usize) -> Result<(), KeyringError> {
+    let mut parts = Vec::new();
     for number in from..=MOST {
         let part = slot.part(name, number);
         if entries.entry(&part)?.is_none() {
             break;
         }
-        entries.delete(&part)?;
+        parts.push(part);
     }
-    Ok(())
+    parts.iter().rev().try_for_each(|part| entries.delete(part))
 }
 
 /// Gives what stands under this name another name that nothing else has, and says which. Whoever calls this holds the lock.
