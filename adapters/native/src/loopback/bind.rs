@@ -38,7 +38,8 @@ fn first_of(ports: impl Iterator<Item = u16>) -> Result<Bound, ListenError> {
 /// `localhost` may try `::1` first, so whoever else listens there would be given the answer.
 ///
 /// The standard library shares no port with another listener: it sets `SO_REUSEADDR` only where that means no more than
-/// that a port can be had again whose last connections are still winding up, which on Windows it does not.
+/// that a port can be had again whose last connections are still winding up, which on Windows it does not. There a program
+/// of the same person can still take part in it by force; what keeps its code from being of use is PKCE.
 fn pair(port: u16) -> Result<Bound, ListenError> {
     let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let v4 = TcpListener::bind(v4).map_err(|error| unbound(v4, error))?;

@@ -78,6 +78,10 @@ fn an_answer_is_handed_on_and_its_page_is_the_host_s_choice() {
         assert!(stream.read(&mut [0]).is_err(), "the browser waits");
         stream.set_read_timeout(None).unwrap();
         received.finish(Page::Success);
+        // A program that ends now cuts nothing short.
+        stream.set_nonblocking(true).unwrap();
+        assert!(stream.peek(&mut [0]).is_ok_and(|count| count == 1), "the browser has it");
+        stream.set_nonblocking(false).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(
