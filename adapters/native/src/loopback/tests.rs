@@ -254,6 +254,26 @@ fn a_future_needs_no_runtime_and_loses_nothing_when_dropped() {
 }
 
 #[test]
+fn who_is_woken_may_look_at_once() {
+    /// Looks again on the thread that wakes it.
+    struct Eager(Arc<Served>, mpsc::Sender<Poll<String>>);
+    impl Wake for Eager {
+        fn wake(self: Arc<Self>) {
+            let arrival = self.0.poll(&mut Context::from_waker(Waker::noop()));
+            self.1.send(arrival.map(|arrival| arrival.callback)).unwrap();
+        }
+    }
+    let listener = listener();
+    let (sender, looked) = mpsc::channel();
+    let waker = Waker::from(Arc::new(Eager(Arc::clone(&listener.served), sender)));
+    assert!(listener.served.poll(&mut Context::from_waker(&waker)).is_pending());
+    let browser = browser(listener.port(), "state=1");
+    assert_eq!(looked.recv_timeout(SLACK), Ok(Poll::Ready("/callback?state=1".to_owned())));
+    drop(listener);
+    browser.join().unwrap();
+}
+
+#[test]
 fn who_waits_in_vain_is_told_in_time() {
     let mut listener = listener();
     let began = Instant::now();
