@@ -16,6 +16,8 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Log in to an MCP server and list its tools; nothing is kept afterwards
     Login(Box<Login>),
+    /// Look at how an MCP server is set up for authorization, without logging in
+    Inspect(crate::inspect::Args),
 }
 
 #[derive(Debug, clap::Args)]

@@ -3,6 +3,7 @@
 
 mod args;
 mod demo;
+mod inspect;
 mod listener;
 mod login;
 mod mcp;
@@ -24,13 +25,14 @@ fn main() -> ExitCode {
     };
     let done = runtime.block_on(async {
         match args.command {
-            Command::Demo(args) => demo::run(args).await,
-            Command::Login(args) => login::run(args).await,
+            Command::Demo(args) => demo::run(args).await.map(|()| ExitCode::SUCCESS),
+            Command::Login(args) => login::run(args).await.map(|()| ExitCode::SUCCESS),
+            Command::Inspect(args) => Ok(inspect::run(args).await),
         }
     });
     // A terminal that is still being read must not keep the process.
     runtime.shutdown_background();
-    done.map_or_else(|why| fail(&why), |()| ExitCode::SUCCESS)
+    done.unwrap_or_else(|why| fail(&why))
 }
 
 fn fail(why: &str) -> ExitCode {
