@@ -1,17 +1,18 @@
 //! A store of files, one for each record.
 
 mod lock;
+mod locks;
 mod place;
-mod record;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mcp_auth::{Credential, Generation, Key, Saving, VERSION};
 
+use crate::record::{self, Judged};
 use crate::{Lease, Store};
+pub use locks::{Lock, Locks};
 use place::Place;
-use record::Judged;
 
 /// A store in a directory of its own, for any number of processes of one user at once.
 ///
@@ -51,27 +52,19 @@ use record::Judged;
 /// Nothing is encrypted. Copies that the caller makes are the caller's affair too.
 #[derive(Clone, Debug)]
 pub struct FileStore {
-    directory: PathBuf,
+    locks: Locks,
 }
 
 impl FileStore {
     /// A store in this directory, which is created if need be, with those above it. Fails if that cannot be done, or if
     /// others may write in it.
     pub fn new(directory: impl Into<PathBuf>) -> Result<Self, String> {
-        let directory = directory.into();
-        place::prepare(&directory)?;
-        Ok(Self { directory })
+        Ok(Self { locks: Locks::new(directory)? })
     }
 
     /// Where the records are.
     pub fn directory(&self) -> &Path {
-        &self.directory
-    }
-
-    /// The directory is looked at anew each time: it may have been deleted, or opened to others.
-    fn place(&self, key: &Key) -> Result<Place, String> {
-        place::prepare(&self.directory)?;
-        Ok(Place::of(&self.directory, key))
+        self.locks.directory()
     }
 
     fn swap(
@@ -84,7 +77,7 @@ impl FileStore {
             let version = credential.version;
             return Err(format!("a credential of version {version} cannot be kept: {VERSION} is known"));
         }
-        let place = self.place(key)?;
+        let place = self.locks.place(key)?;
         let text = record::write(key, credential)?;
         let _lock = lock::take(&place.lock())?;
         let found = standing(&place, key)?;
@@ -119,7 +112,7 @@ fn left_alone(place: &Place, why: &str) -> String {
 
 impl Store for FileStore {
     fn load(&self, key: &Key) -> Result<Option<Credential>, String> {
-        let place = self.place(key)?;
+        let place = self.locks.place(key)?;
         let Some(text) = place.read()? else { return Ok(None) };
         match record::read(&text, key) {
             Judged::Sound(credential) => Ok(Some(*credential)),
@@ -133,8 +126,7 @@ impl Store for FileStore {
     }
 
     fn lease(&self, key: &Key, span: Duration, patience: Duration) -> Result<Option<Lease>, String> {
-        let place = self.place(key)?;
-        Ok(lock::lease(&place, span, patience)?.map(Lease::new))
+        self.locks.lease(key, span, patience)
     }
 
     fn put(&self, key: &Key, credential: &Credential, replaces: Option<Generation>) -> Saving {
@@ -142,7 +134,7 @@ impl Store for FileStore {
     }
 
     fn forget(&self, key: &Key, generation: Generation) -> Result<bool, String> {
-        let place = self.place(key)?;
+        let place = self.locks.place(key)?;
         let _lock = lock::take(&place.lock())?;
         if standing(&place, key)?.is_some_and(|found| found.generation != generation) {
             return Ok(false);
