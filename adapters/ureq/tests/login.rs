@@ -11,7 +11,7 @@ use http::Response;
 use mcp_auth::{Kind, Outcome, Policy, Purpose, Scopes, TokenSource};
 use mcp_auth_ureq::ureq::Body;
 use mcp_auth_ureq::{Client, Error, MemoryStore, Observed};
-use support::{Asked, Person, Reply, Town};
+use support::{Asked, Person, Reply, Town, joined};
 
 fn kind(result: Result<Response<Body>, Error>) -> Kind {
     match result {
@@ -50,7 +50,7 @@ fn a_hundred_refused_requests_make_one_login() {
         })
         .collect();
     for request in requests {
-        assert_eq!(request.join().unwrap(), 200);
+        assert_eq!(joined(request), 200);
     }
     assert_eq!((town.logins(), town.refreshes(), person.opened.load(Ordering::SeqCst)), (1, 0, 1));
     assert_eq!(person.closed.load(Ordering::SeqCst), 1);
@@ -64,7 +64,7 @@ fn a_hundred_refused_requests_make_one_login() {
         })
         .collect();
     for request in requests {
-        assert_eq!(request.join().unwrap(), 200);
+        assert_eq!(joined(request), 200);
     }
     assert_eq!((town.logins(), town.refreshes()), (1, 1));
 }
@@ -121,7 +121,7 @@ fn logins_with_different_wishes_are_all_granted() {
         })
         .collect();
     for wish in wishes {
-        wish.join().unwrap();
+        joined(wish);
     }
     assert_eq!(town.logins(), 3);
 }

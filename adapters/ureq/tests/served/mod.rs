@@ -39,6 +39,12 @@ pub fn serve(dials: Dials) -> Serving {
     Serving { served, _runtime: runtime }
 }
 
+/// What the thread gives, within reason.
+pub fn joined<T>(thread: thread::JoinHandle<T>) -> T {
+    until("a thread ends", || thread.is_finished());
+    thread.join().unwrap()
+}
+
 /// Waits until it is so.
 pub fn until(what: &str, mut so: impl FnMut() -> bool) {
     let begun = Instant::now();

@@ -17,6 +17,12 @@ mod watched;
 pub use town::{Asked, Person, REDIRECT, Reply, Town};
 use watched::Watched;
 
+/// What the thread gives, within reason.
+pub fn joined<T>(thread: thread::JoinHandle<T>) -> T {
+    until("a thread ends", || thread.is_finished());
+    thread.join().unwrap()
+}
+
 /// Waits until it is so.
 pub fn until(what: &str, mut so: impl FnMut() -> bool) {
     let begun = Instant::now();
