@@ -61,6 +61,7 @@ struct Crank<'a> {
 
 /// Cranks the machine until there is nothing to wait for.
 pub(crate) fn drive(shared: &Arc<Shared>, desk: &Desk, tell: &Sender<Told>, inbox: &Receiver<Told>) {
+    warn_of_the_log();
     let mut crank = Crank {
         shared,
         desk,
@@ -77,6 +78,14 @@ pub(crate) fn drive(shared: &Arc<Shared>, desk: &Desk, tell: &Sender<Told>, inbo
         if let Some(event) = crank.act(action) {
             shared.host.handle(event);
         }
+    }
+}
+
+/// What ureq writes to its log cannot be taken out of it here. It is the host that has turned it on.
+fn warn_of_the_log() {
+    if log::log_enabled!(target: "ureq_proto::util", log::Level::Trace) {
+        let advice = "set the targets `ureq` and `ureq_proto` to `debug`";
+        log::warn!(target: "mcp_auth", "ureq's log at the level `trace` shows tokens and codes as they pass: {advice}");
     }
 }
 

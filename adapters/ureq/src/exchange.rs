@@ -177,3 +177,184 @@ fn refused_address(error: &ureq::Error) -> Option<&AddressRefused> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{Shutdown, TcpListener, TcpStream};
+    use std::thread::{self, JoinHandle};
+    use std::time::Instant;
+
+    use super::*;
+
+    fn answered(url: &str, reach: Reach, within: Duration) -> Result<Vec<u8>, SendFailure> {
+        let http = Http::new(None, false, "https://mcp.example/mcp");
+        let request = http::Request::post(url).body(b"code=hush".to_vec()).unwrap();
+        let answer = http.exchange(reach, within).run(request, 1024);
+        if let Err(failure) = &answer {
+            assert!(!format!("{failure:?}").contains("hush"), "{failure:?}");
+        }
+        answer.map(http::Response::into_body)
+    }
+
+    fn failed(url: &str, reach: Reach) -> SendFailure {
+        answered(url, reach, Duration::from_secs(10)).unwrap_err()
+    }
+
+    /// Somebody who does `with` each connection what a server must not, and how many there were.
+    fn server(with: impl Fn(TcpStream) + Send + 'static) -> (String, JoinHandle<usize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let origin = listener.local_addr().unwrap().to_string();
+        let serving = thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            with(stream);
+            listener.set_nonblocking(true).unwrap();
+            thread::sleep(Duration::from_millis(100));
+            1 + std::iter::from_fn(|| listener.accept().ok()).count()
+        });
+        (origin, serving)
+    }
+
+    /// What comes of a request to somebody who reads it and gives `bytes`. It is sent once, whatever comes of it.
+    fn given(bytes: &'static [u8]) -> Result<Vec<u8>, SendFailure> {
+        let (origin, serving) = server(move |mut stream| {
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"code=hush") {
+                let mut chunk = [0; 512];
+                let read = stream.read(&mut chunk).unwrap();
+                asked.extend_from_slice(&chunk[..read]);
+            }
+            let _ = stream.write_all(bytes);
+            let _ = stream.shutdown(Shutdown::Write);
+        });
+        let url = format!("http://{origin}/token?code=hush");
+        let answer = answered(&url, Reach::Loopback, Duration::from_secs(10));
+        assert_eq!(serving.join().unwrap(), 1, "it was sent again");
+        answer
+    }
+
+    #[test]
+    fn a_name_of_the_machine_itself_is_not_public() {
+        let failure = failed("http://localhost:1/x?code=hush", Reach::Public);
+        assert!(matches!(&failure, SendFailure::AddressRefused(_)), "{failure:?}");
+        // The same name is connected to, in vain, where it may be reached.
+        let failure = failed("http://localhost:1/x?code=hush", Reach::Loopback);
+        assert!(matches!(&failure, SendFailure::NotSent(_)), "{failure:?}");
+    }
+
+    #[test]
+    fn an_address_in_the_url_is_judged_too() {
+        for url in
+            ["http://127.0.0.1:1/", "http://[::1]:1/", "https://10.0.0.1/", "https://[::ffff:10.0.0.1]/"]
+        {
+            let failure = failed(url, Reach::Public);
+            assert!(matches!(&failure, SendFailure::AddressRefused(_)), "{url}: {failure:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_breaks_off_may_have_arrived() {
+        for bytes in [
+            &b""[..],
+            b"HTTP/1.1 200 OK\r\ncontent-le",
+            b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}",
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\n{}",
+            b"SSH-2.0-OpenSSH\r\n",
+        ] {
+            let failure = given(bytes).unwrap_err();
+            assert!(matches!(&failure, SendFailure::Interrupted(_)), "{bytes:?}: {failure:?}");
+        }
+        assert_eq!(given(b"HTTP/1.1 404 No\r\ncontent-length: 2\r\n\r\n{}").unwrap(), b"{}");
+    }
+
+    #[test]
+    fn what_is_larger_than_allowed_is_said_to_be() {
+        const LENGTH: usize = 80 * 1024;
+        let head = "HTTP/1.1 200 OK\r\nx: ".to_owned() + &"x".repeat(LENGTH);
+        let failure = given(head.leak().as_bytes()).unwrap_err();
+        assert_eq!(failure, SendFailure::TooLarge);
+        let chunk = "HTTP/1.1 200 OK\r\n\r\n".to_owned() + &"x".repeat(1025);
+        assert_eq!(given(chunk.leak().as_bytes()).unwrap_err(), SendFailure::TooLarge);
+    }
+
+    #[test]
+    fn without_tls_nothing_was_sent() {
+        let (origin, serving) = server(|mut stream| {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            let _ = stream.read(&mut [0; 4096]);
+        });
+        let failure = failed(&format!("https://{origin}/token"), Reach::Loopback);
+        assert!(matches!(&failure, SendFailure::NotSent(_)), "{failure:?}");
+        serving.join().unwrap();
+    }
+
+    #[test]
+    fn one_who_says_little_by_little_is_given_up_at_the_deadline() {
+        let (origin, serving) = server(|mut stream| {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+            while stream.write_all(b"x").is_ok() {
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let begun = Instant::now();
+        let url = format!("http://{origin}/token");
+        let answer = answered(&url, Reach::Loopback, Duration::from_millis(500));
+        assert_eq!(answer.unwrap_err(), SendFailure::TimedOut);
+        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+        serving.join().unwrap();
+    }
+
+    #[test]
+    fn one_that_is_broken_off_from_outside_ends_at_once() {
+        let (origin, serving) =
+            server(|mut stream| while stream.read(&mut [0; 64]).is_ok_and(|read| read > 0) {});
+        let http = Http::new(None, false, "https://mcp.example/mcp");
+        let exchange = http.exchange(Reach::Loopback, Duration::from_secs(60));
+        let stop = exchange.stop();
+        let begun = Instant::now();
+        let stopping = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(100));
+            stop();
+        });
+        let request = http::Request::get(format!("http://{origin}/")).body(Vec::new()).unwrap();
+        let failure = exchange.run(request, 1024).unwrap_err();
+        assert!(matches!(&failure, SendFailure::Interrupted(_)), "{failure:?}");
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        stopping.join().unwrap();
+        serving.join().unwrap();
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_reached_and_what_it_does_not_connect_was_not_sent() {
+        let (origin, serving) = server(|mut stream| {
+            let mut asked = [0; 512];
+            let read = stream.read(&mut asked).unwrap();
+            assert!(asked[..read].starts_with(b"CONNECT as.example:443 "));
+            let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\n\r\n");
+        });
+        // By name: it is for the host to say where its proxy is.
+        let proxy = origin.replace("127.0.0.1", "localhost");
+        let factory = move || {
+            let proxy = ureq::Proxy::new(&format!("http://{proxy}")).unwrap();
+            Agent::config_builder().proxy(Some(proxy))
+        };
+        let http = Http::new(Some(Box::new(factory)), true, "https://mcp.example/mcp");
+        let request = http::Request::post("https://as.example/token").body(b"code=hush".to_vec()).unwrap();
+        let failure = http.exchange(Reach::Public, Duration::from_secs(10)).run(request, 1024).unwrap_err();
+        assert!(matches!(&failure, SendFailure::NotSent(why) if why.contains("403")), "{failure:?}");
+        assert_eq!(serving.join().unwrap(), 1);
+        // What is in clear goes through no proxy, and not away.
+        let request = http::Request::post("http://192.0.2.2/token").body(Vec::new()).unwrap();
+        let failure = http.exchange(Reach::Machine, Duration::from_secs(1)).run(request, 1024).unwrap_err();
+        assert!(matches!(&failure, SendFailure::AddressRefused(_)), "{failure:?}");
+    }
+
+    #[test]
+    fn the_hosts_own_configuration_is_taken_as_far_as_it_may_be() {
+        let factory = || Agent::config_builder().https_only(true).timeout_global(Some(Duration::ZERO));
+        let http = Http::new(Some(Box::new(factory)), false, "https://mcp.example/mcp");
+        let request = http::Request::get("http://127.0.0.1:1/x?code=hush").body(Vec::new()).unwrap();
+        let failure = http.exchange(Reach::Loopback, Duration::from_secs(1)).run(request, 1024).unwrap_err();
+        assert!(matches!(&failure, SendFailure::NotSent(why) if !why.contains("hush")), "{failure:?}");
+    }
+}
