@@ -15,6 +15,9 @@ use crate::attempt::Shared;
 use crate::call::Call;
 use crate::listen::Ear;
 
+/// What is said when there is no thread left for another.
+const STUCK: &str = "too many calls into the host's code have not come back";
+
 /// What the thread that cranks is told.
 pub(crate) enum Told {
     /// What was asked of the world is done.
@@ -234,12 +237,13 @@ impl Crank<'_> {
     fn open(&mut self, open: Open) -> Option<Event> {
         // The one before lets go first: both may want the same port.
         self.ear = None;
+        let Some(permit) = self.shared.calls.take(Duration::ZERO) else { return Some(open.fail(STUCK)) };
         let answers = match self.shared.host.open(&open) {
             Ok(answers) => answers,
             Err(why) => return Some(open.fail(why)),
         };
         self.number += 1;
-        match Ear::new(open.clone(), self.number, answers, self.tell.clone()) {
+        match Ear::new(open.clone(), self.number, answers, permit, self.tell.clone()) {
             Ok(ear) => self.ear = Some(ear),
             Err(error) => return Some(open.fail(format!("there is no thread to listen on: {error}"))),
         }
@@ -254,7 +258,7 @@ impl Crank<'_> {
         job: impl FnOnce() -> Done + marker::Send + 'static,
     ) -> Option<Event> {
         let Some(permit) = self.shared.calls.take(Duration::ZERO) else {
-            return Some(lost("too many calls into the host's code have not come back"));
+            return Some(lost(STUCK));
         };
         self.spawn(lost, false, stop, move || {
             let _permit = permit;

@@ -11,6 +11,7 @@ use mcp_auth_host::{Answers, unpanicked};
 
 use crate::call::Call;
 use crate::crank::Told;
+use crate::permits::Permit;
 
 /// How long the crank waits for the host's code to come back from the end of an attempt. Code that blocks is left alone.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -38,11 +39,12 @@ enum Order {
 }
 
 impl Ear {
-    /// Gives `answers` a thread. It tells what it hears under `number`.
+    /// Gives `answers` a thread, which keeps `permit` as long. It tells what it hears under `number`.
     pub(crate) fn new(
         open: Open,
         number: u64,
         answers: Box<dyn Answers>,
+        permit: Permit,
         tell: Sender<Told>,
     ) -> io::Result<Self> {
         let (orders, ordered) = mpsc::channel();
@@ -52,7 +54,7 @@ impl Ear {
         let listening = move || {
             let heard = |answer| drop(tell.send(Told::Heard(number, answer)));
             listen(answers, &ordered, &call, heard);
-            drop(going);
+            drop((permit, going));
         };
         thread::Builder::new().name("mcp-auth-listen".to_owned()).spawn(listening)?;
         Ok(ear)

@@ -1,6 +1,7 @@
 //! smol.
 //!
 //! ```sh
+//! cargo run -p mcp-auth-testbed --example serve automatic      # in another terminal; prints the URL
 //! cargo run -p runtimes --bin on-smol http://127.0.0.1:…/mcp
 //! ```
 

@@ -1,6 +1,7 @@
 //! No runtime at all. What blocks blocks, so the visit is over when it is first looked at.
 //!
 //! ```sh
+//! cargo run -p mcp-auth-testbed --example serve automatic      # in another terminal; prints the URL
 //! cargo run -p runtimes --bin on-threads http://127.0.0.1:…/mcp
 //! ```
 

@@ -1,6 +1,7 @@
 //! tokio.
 //!
 //! ```sh
+//! cargo run -p mcp-auth-testbed --example serve automatic      # in another terminal; prints the URL
 //! cargo run -p runtimes --bin on-tokio http://127.0.0.1:…/mcp
 //! ```
 
