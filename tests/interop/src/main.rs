@@ -13,6 +13,7 @@ mod arguments;
 mod asked;
 mod command_line;
 mod over_reqwest;
+mod over_ureq;
 mod person;
 mod rig;
 mod rpc;
@@ -32,7 +33,7 @@ use crate::rig::{Rig, Verdict};
 use crate::servers::Servers;
 
 /// Every adapter that there is. One more is a module like [`over_reqwest`] and a place here.
-const ADAPTERS: [&dyn Adapter; 1] = [&over_reqwest::Reqwest];
+const ADAPTERS: [&dyn Adapter; 2] = [&over_reqwest::Reqwest, &over_ureq::Ureq];
 
 /// How it went so far.
 #[derive(Default)]
