@@ -36,6 +36,11 @@ struct Record {
     credential: Box<Credential>,
 }
 
+#[derive(Deserialize)]
+struct Keyed {
+    key: Key,
+}
+
 /// What a file is found to be.
 pub(super) enum Judged {
     /// The record that was asked for.
@@ -77,6 +82,16 @@ pub(super) fn read(text: &[u8], key: &Key) -> Judged {
         Ok(record.credential)
     };
     judge().map_or_else(|judged| judged, Judged::Sound)
+}
+
+/// What a file says that it is the record of; or why it says nothing.
+pub(super) fn key(text: &[u8]) -> Result<Key, String> {
+    let Formed { format } = serde_json::from_slice(text).map_err(|error| place(&error))?;
+    if format != FORMAT {
+        return Err(format!("its format is {format}, and {FORMAT} is known"));
+    }
+    let Keyed { key } = serde_json::from_slice(text).map_err(|error| place(&error))?;
+    Ok(key)
 }
 
 /// Where reading ended. What serde_json itself says may quote the text, and the text holds secrets.
