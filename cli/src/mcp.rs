@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::error::Error as _;
+use std::fmt;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
@@ -22,20 +23,76 @@ const MAX_ANSWER: usize = 4 << 20;
 /// How long one exchange may take, from connecting to the last byte of the answer. A login in between does not count.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A whole answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) result: Value,
+    /// The message as the server sent it.
+    pub(crate) text: String,
+    fields: HeaderMap,
+}
+
 /// Why a request has no result.
 #[derive(Debug)]
 pub(crate) enum Failed {
-    /// The server answered with something else; on another wire it may answer better.
-    Answered(String),
+    /// The server answered with an error of JSON-RPC.
+    Error { method: String, status: u16, code: i64, said: String, text: String },
+    /// The server answered with something else.
+    Foreign { method: String, status: u16 },
     /// There was no whole answer.
     Unanswered(String),
+    /// No request could be sent, or none that the server takes.
+    Client(Error),
+}
+
+impl Failed {
+    /// Whether the server may answer better on the other wire, and has done nothing yet. What cannot be said twice without
+    /// harm is said once more only if the server plainly has not understood it.
+    fn may_be_the_wire(&self, method: &str) -> bool {
+        let safe = method.ends_with("/list") || method.ends_with("/get") || method.ends_with("/read");
+        let safe = safe || method == "ping";
+        match self {
+            // -32600 is an invalid request, and what servers say that want `initialize` first; -32022 and -32004 another
+            // revision.
+            Self::Error { status, code, .. } => {
+                safe || (400..500).contains(status) || [-32600, -32004, -32022].contains(code)
+            }
+            Self::Foreign { status, .. } => safe || !(500..600).contains(status),
+            Self::Unanswered(_) | Self::Client(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Error { method, code, said, .. } => {
+                write!(f, "{method}: the server answered with an error: {} ({code})", words(said))
+            }
+            Self::Foreign { method, status } => {
+                write!(f, "{method}: the server answered with status {status} and no JSON-RPC")
+            }
+            Self::Unanswered(why) => f.write_str(why),
+            Self::Client(error) => error.fmt(f),
+        }
+    }
 }
 
 impl From<Failed> for String {
     fn from(failed: Failed) -> Self {
-        match failed {
-            Failed::Answered(why) | Failed::Unanswered(why) => why,
+        failed.to_string()
+    }
+}
+
+/// Sends one request, on the stateless wire or else on the stateful one.
+pub(crate) async fn ask(client: &Client, url: &Url, method: &str, params: Value) -> Result<Answer, Failed> {
+    match Session::stateless().request(client, url, method, params.clone()).await {
+        Err(failed) if failed.may_be_the_wire(method) => {
+            // What the first wire has said is what counts where there is no other.
+            let Ok(session) = Session::initialize(client, url).await else { return Err(failed) };
+            session.request(client, url, method, params).await
         }
+        answer => answer,
     }
 }
 
@@ -64,10 +121,10 @@ impl Session {
             "capabilities": {},
             "clientInfo": {"name": "mcp-auth", "version": env!("CARGO_PKG_VERSION")},
         });
-        let (result, fields) = session.exchange(client, url, "initialize", who).await?;
+        let Answer { result, fields, .. } = session.request(client, url, "initialize", who).await?;
         let revision = result["protocolVersion"].as_str().unwrap_or(STATEFUL);
         let revision = HeaderValue::from_str(revision)
-            .map_err(|_| Failed::Answered("the server names no revision".to_owned()))?;
+            .map_err(|_| Failed::Foreign { method: "initialize".to_owned(), status: 200 })?;
         session.fields.insert("mcp-protocol-version", revision);
         if let Some(id) = fields.get("mcp-session-id") {
             session.fields.insert("mcp-session-id", id.clone());
@@ -77,31 +134,27 @@ impl Session {
         Ok(session)
     }
 
-    /// Sends one request and gives its result.
+    /// Sends one request and gives its answer.
     pub(crate) async fn request(
         &self,
         client: &Client,
         url: &Url,
         method: &str,
-        params: Value,
-    ) -> Result<Value, Failed> {
-        self.exchange(client, url, method, params).await.map(|(result, _)| result)
-    }
-
-    /// The result, and the header fields that came with it.
-    async fn exchange(
-        &self,
-        client: &Client,
-        url: &Url,
-        method: &str,
         mut params: Value,
-    ) -> Result<(Value, HeaderMap), Failed> {
+    ) -> Result<Answer, Failed> {
         if self.stateless {
-            params["_meta"] = json!({
-                "io.modelcontextprotocol/protocolVersion": STATELESS,
-                "io.modelcontextprotocol/clientCapabilities": {},
-                "io.modelcontextprotocol/clientInfo": {"name": "mcp-auth", "version": env!("CARGO_PKG_VERSION")},
-            });
+            let meta = &mut params["_meta"];
+            for (name, value) in [
+                ("protocolVersion", json!(STATELESS)),
+                ("clientCapabilities", json!({})),
+                ("clientInfo", json!({"name": "mcp-auth", "version": env!("CARGO_PKG_VERSION")})),
+            ] {
+                // What the caller says of itself counts.
+                let own = &mut meta[format!("io.modelcontextprotocol/{name}")];
+                if own.is_null() {
+                    *own = value;
+                }
+            }
         }
         let operation = params["name"].as_str().map_or(method.to_owned(), |name| format!("{method}:{name}"));
         let id = self.last_id.get() + 1;
@@ -111,16 +164,14 @@ impl Session {
         let (status, fields) = (response.status(), response.headers().clone());
         let answer = self.answer(response, id).await;
         let answer = answer.map_err(|why| Failed::Unanswered(format!("{method}: {why}")))?;
-        let Some(mut answer) = answer else {
-            let status = status.as_u16();
-            let why = format!("{method}: the server answered with status {status} and no JSON-RPC");
-            return Err(Failed::Answered(why));
-        };
+        let (method, status) = (method.to_owned(), status.as_u16());
+        let Some((mut answer, text)) = answer else { return Err(Failed::Foreign { method, status }) };
         match answer.get("error") {
-            None => Ok((answer["result"].take(), fields)),
+            None => Ok(Answer { result: answer["result"].take(), text, fields }),
             Some(error) => {
-                let said = error["message"].as_str().unwrap_or("no message");
-                Err(Failed::Answered(format!("{method}: the server answered with an error: {}", words(said))))
+                let said = error["message"].as_str().unwrap_or("no message").to_owned();
+                let code = error["code"].as_i64().unwrap_or_default();
+                Err(Failed::Error { method, status, code, said, text })
             }
         }
     }
@@ -149,16 +200,18 @@ impl Session {
         }
         *request.body_mut() = Some(message.to_string().into());
         *request.timeout_mut() = Some(self.patience);
-        client.send_as(operation, request).await.map_err(|error| {
-            Failed::Unanswered(match error {
-                Error::Transport(error) => format!("{method}: {}", self.unsent(error)),
-                error => error.to_string(),
-            })
+        client.send_as(operation, request).await.map_err(|error| match error {
+            Error::Transport(error) => Failed::Unanswered(format!("{method}: {}", self.unsent(error))),
+            error => Failed::Client(error),
         })
     }
 
     /// The answer to the request `id`, within the limits of size and time; `None` if the response holds none.
-    async fn answer(&self, mut response: reqwest::Response, id: u64) -> Result<Option<Value>, String> {
+    async fn answer(
+        &self,
+        mut response: reqwest::Response,
+        id: u64,
+    ) -> Result<Option<(Value, String)>, String> {
         let kind = response.headers().get(http::header::CONTENT_TYPE);
         let streamed =
             kind.is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"));
@@ -223,12 +276,13 @@ fn chain(error: reqwest::Error) -> String {
 }
 
 /// A JSON-RPC answer to the request `id`. A server that could not read the request cannot name it in its error.
-fn read(text: &[u8], id: u64) -> Option<Value> {
-    let value: Value = serde_json::from_slice(text).ok()?;
+fn read(text: &[u8], id: u64) -> Option<(Value, String)> {
+    let text = std::str::from_utf8(text).ok()?;
+    let value: Value = serde_json::from_str(text).ok()?;
     let failed = value.get("error").is_some_and(Value::is_object);
     let named = value.get("id").filter(|named| !named.is_null());
     let ours = named.map_or(failed, |named| named.as_u64() == Some(id));
-    (ours && (failed || value.get("result").is_some())).then_some(value)
+    (ours && (failed || value.get("result").is_some())).then(|| (value, text.trim().to_owned()))
 }
 
 #[cfg(test)]
@@ -239,7 +293,7 @@ mod tests {
     use super::*;
 
     /// What comes of a request to a server that does this with its connection.
-    async fn answered(serve: impl FnOnce(TcpStream) + Send + 'static) -> Result<Value, Failed> {
+    async fn answered(serve: impl FnOnce(TcpStream) + Send + 'static) -> Result<Answer, Failed> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/mcp", listener.local_addr().unwrap());
         std::thread::spawn(move || {
@@ -325,14 +379,19 @@ mod tests {
             send("\n\r\n");
             let _ = stream.read(&mut [0; 1]);
         });
-        assert_eq!(answer.await.unwrap(), json!({"tools": []}));
+        assert_eq!(answer.await.unwrap().result, json!({"tools": []}));
     }
 
     #[tokio::test]
     async fn a_stream_that_ends_without_an_answer_has_none() {
         let ended = answered(|mut stream| stream.write_all(STREAM).unwrap());
         match ended.await {
-            Err(Failed::Answered(why)) => assert!(why.contains("no JSON-RPC"), "{why}"),
+            Err(failed @ Failed::Foreign { .. }) => {
+                assert_eq!(
+                    failed.to_string(),
+                    "tools/list: the server answered with status 200 and no JSON-RPC"
+                );
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -1,0 +1,154 @@
+//! What is kept between runs: credentials, in files or in the system's keyring, and beside each what was said at its
+//! login, so that it need not be said again. The latter holds no secret.
+
+mod remembered;
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use etcetera::BaseStrategy as _;
+use mcp_auth::{Credential, Key};
+use mcp_auth_reqwest::{MemoryStore, Store};
+use mcp_auth_store::FileStore;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use remembered::Remembered;
+
+/// Where a credential is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    /// In a file that only you may read
+    #[default]
+    File,
+    /// In the keyring of the operating system
+    Keyring,
+}
+
+impl Kind {
+    const ALL: [Self; 2] = [Self::File, Self::Keyring];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Keyring => "keyring",
+        }
+    }
+}
+
+/// The directory in which everything is. Nothing is created before something is to be kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Vault {
+    directory: PathBuf,
+}
+
+/// One record that is kept.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Entry {
+    pub(crate) key: Key,
+    pub(crate) kind: Kind,
+}
+
+impl Vault {
+    /// `$XDG_STATE_HOME/mcp-auth` or `~/.local/state/mcp-auth`; on macOS and Windows where applications have their data.
+    pub(crate) fn open() -> Result<Self, String> {
+        let places = etcetera::base_strategy::choose_native_strategy()
+            .map_err(|error| format!("no place is known for what is to be kept: {error}. Set HOME"))?;
+        let state = places.state_dir().unwrap_or_else(|| places.data_dir());
+        Ok(Self { directory: state.join("mcp-auth") })
+    }
+
+    fn credentials(&self) -> PathBuf {
+        self.directory.join("credentials")
+    }
+
+    fn logins(&self) -> PathBuf {
+        self.directory.join("logins")
+    }
+
+    /// Where a store is, in words.
+    pub(crate) fn place_of(&self, kind: Kind) -> String {
+        match kind {
+            Kind::File => format!("files in {}", self.credentials().display()),
+            Kind::Keyring => "the keyring".to_owned(),
+        }
+    }
+
+    /// The store, which is created if need be.
+    pub(crate) fn store(&self, kind: Kind) -> Result<Arc<dyn Store>, String> {
+        match kind {
+            Kind::File => {
+                let store = FileStore::new(self.credentials());
+                Ok(Arc::new(store.map_err(|why| format!("{why}. {ELSEWHERE}"))?))
+            }
+            Kind::Keyring => Err("there is no keyring".to_owned()),
+        }
+    }
+
+    /// The store if something may be in it, and otherwise one that ends with this process.
+    pub(crate) fn store_or_memory(&self, kind: Kind) -> Result<Arc<dyn Store>, String> {
+        if kind == Kind::File && !exists(&self.credentials())? {
+            return Ok(self.store(kind).unwrap_or_else(|_| Arc::new(MemoryStore::default())));
+        }
+        self.store(kind)
+    }
+
+    /// The record, if there is one.
+    pub(crate) fn record(&self, entry: &Entry) -> Result<Option<Credential>, String> {
+        if entry.kind == Kind::File && !exists(&self.credentials())? {
+            return Ok(None);
+        }
+        self.store(entry.kind)?.load(&entry.key)
+    }
+
+    /// Deletes the record, of whatever generation. Tells whether there was one.
+    pub(crate) fn forget(&self, entry: &Entry) -> Result<bool, String> {
+        let Some(mut found) = self.record(entry)? else { return Ok(false) };
+        let store = self.store(entry.kind)?;
+        // Somebody may renew it meanwhile; not for ever.
+        for _ in 0..8 {
+            if store.forget(&entry.key, found.generation)? {
+                return Ok(true);
+            }
+            let Some(newer) = store.load(&entry.key)? else { return Ok(true) };
+            found = newer;
+        }
+        Err("other processes write it as fast as it is deleted; end them first".to_owned())
+    }
+
+    /// Where the record of this key is kept: as asked, or as it was at the last login.
+    pub(crate) fn entry(&self, key: Key, asked: Option<Kind>) -> Entry {
+        let known = |kind: &Kind| {
+            let entry = Entry { key: key.clone(), kind: *kind };
+            self.place(&entry).exists()
+        };
+        let kind = asked.or_else(|| Kind::ALL.into_iter().find(known)).unwrap_or_default();
+        Entry { key, kind }
+    }
+
+    /// Everything that is kept, and what of it cannot be read.
+    pub(crate) fn all(&self) -> Result<(Vec<Entry>, Vec<String>), String> {
+        let (mut entries, mut unread) = self.remembered_entries()?;
+        if exists(&self.credentials())? {
+            let (keys, why) = FileStore::new(self.credentials())?.keys()?;
+            entries.extend(keys.into_iter().map(|key| Entry { key, kind: Kind::File }));
+            unread.extend(why);
+        }
+        entries.sort();
+        entries.dedup();
+        Ok((entries, unread))
+    }
+}
+
+const ELSEWHERE: &str = "Another place can be named with XDG_STATE_HOME, on systems that know it";
+
+fn exists(directory: &Path) -> Result<bool, String> {
+    match fs::metadata(directory) {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+        Err(error) => Err(format!("{} cannot be looked at: {error}", directory.display())),
+    }
+}

@@ -1,0 +1,15 @@
+//! The program as a person runs it, over sockets, with a home of its own.
+
+mod call;
+mod demo;
+mod device;
+mod ends;
+mod login;
+mod logout;
+mod paste;
+mod secrets;
+mod servers;
+mod shell;
+mod status;
+mod support;
+mod token;
