@@ -89,7 +89,7 @@ impl Opened {
         let config = choice.config(setup, &redirect_uri, person.is_none());
         let store = match &person {
             Some(_) => setup.vault.store(setup.entry.kind)?,
-            None => setup.vault.store_or_memory(setup.entry.kind)?,
+            None => setup.vault.store_or_memory(setup.entry.kind, !choice.way.needs_person())?,
         };
         context.client(config, store, choice, person.map(|person| (person, context.shows())))
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mcp_auth::wire::jws::Algorithm;
-use mcp_auth::{Action, Config, Event, Failure, Kind, Retry, Scopes, Secret, SigningKey, Timestamp};
+use mcp_auth::{Action, Config, Event, Failure, Kind, Retry, Scopes, Secret, SigningKey, Timestamp, Verdict};
 use mcp_auth_jose::Signer as _;
 use mcp_auth_reqwest::{Assertions, BoxFuture, Client, Error, Observed, Store, Tap, WantedAssertion};
 use tokio::sync::Notify;
@@ -70,7 +70,7 @@ impl Context {
         choice: &Choice,
         person: Option<(Person, Option<Show>)>,
     ) -> Result<(Client, Demanded), Stop> {
-        let demanded = Demanded::default();
+        let demanded = Demanded { attended: person.is_some(), ..Demanded::default() };
         let (busy, progress) = (self.busy.clone(), Progress::new(self.talk));
         let (person, shows) = match person {
             Some((person, shows)) => (Some(person), shows),
@@ -127,13 +127,16 @@ impl Busy {
     }
 }
 
-/// The scopes that the server demanded last, beyond those of the token.
+/// What the server demanded last, beyond what the token is good for, and whether anybody can be asked for it.
 #[derive(Clone, Default)]
-pub(crate) struct Demanded(Arc<Mutex<Option<Scopes>>>);
+pub(crate) struct Demanded {
+    scopes: Arc<Mutex<Option<Scopes>>>,
+    attended: bool,
+}
 
 impl Demanded {
     pub(crate) fn scopes(&self) -> Option<Scopes> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.scopes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -142,7 +145,7 @@ impl Tap for Demanded {
         if let Event::Challenged(challenge) = event
             && challenge.demand().insufficient_scope()
         {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = challenge.demand().scope.clone();
+            *self.scopes.lock().unwrap_or_else(PoisonError::into_inner) = challenge.demand().scope.clone();
         }
     }
 
@@ -172,12 +175,16 @@ pub(crate) fn stopped(error: Error, setup: &Setup, demanded: &Demanded, verbose:
 }
 
 fn failed(failure: &Failure, setup: &Setup, demanded: &Demanded, verbose: bool) -> Stop {
+    let entries = failure.trail.entries();
     // The last line of the way there is what is said already.
-    let tried = failure.trail.entries().len() > 1;
-    let trail = (!verbose && tried).then(|| failure.trail.to_string());
+    let tells = match demanded.attended {
+        true => entries.len() > 1,
+        false => entries.iter().any(|entry| entry.verdict == Verdict::PassedOver),
+    };
+    let trail = (!verbose && tells).then(|| failure.trail.to_string());
     let server = &setup.entry.key.server;
     let stop = match (failure.kind(), failure.retry()) {
-        (Kind::Unasked, _) => match (demanded.scopes(), &setup.record) {
+        (Kind::Unasked, _) if !demanded.attended => match (demanded.scopes(), &setup.record) {
             (Some(scopes), Some(record)) => {
                 let all = record.granted.union(&scopes);
                 let more: Vec<_> = all.iter().flat_map(|scope| ["--scope", scope]).collect();

@@ -47,11 +47,7 @@ pub(crate) async fn run(args: Box<Login>, context: &Context) -> Result<(), Stop>
     let opened = Opened { setup, choice };
     let done = converse(&args, &client, &opened).await;
     let tools = done.map_err(|failed| match failed {
-        Failed::Client(error) => {
-            let stop = stopped(error, &opened.setup, &demanded, context.talk.verbose);
-            // Whoever asks for a login is told how it ended, and not to ask for one.
-            if stop.code == Code::LoginNeeded { Stop { code: Code::Failed, ..stop } } else { stop }
-        }
+        Failed::Client(error) => stopped(error, &opened.setup, &demanded, context.talk.verbose),
         failed => opened.refused(failed, &demanded, context),
     })?;
     match client.authorized() {

@@ -72,11 +72,10 @@ async fn one(entry: &Entry, args: &Logout, context: &Context) -> Result<(), Stop
     let (client, demanded) = opened.client(context, None)?;
     let done = client.log_out().await;
     let done = done.map_err(|error| stopped(error, &opened.setup, &demanded, context.talk.verbose))?;
-    report(&done, &name, entry, context)?;
     // The client has forgotten the record, unless it was none that it could use.
     opened.setup.vault.forget(entry)?;
     opened.setup.vault.unremember(entry)?;
-    Ok(())
+    report(&done, &name, context)
 }
 
 /// What can be done where the tokens cannot be revoked.
@@ -88,13 +87,7 @@ fn forgettable(stop: Stop, entry: &Entry) -> Stop {
 }
 
 /// Says what was done, and of what was not, what a person can do.
-fn report(done: &LoggedOut, name: &str, entry: &Entry, context: &Context) -> Result<(), Stop> {
-    if let Ended::Not(why) = &done.record {
-        return Err(forgettable(
-            Stop::new(Code::Failed, format!("what is kept of {name} is not forgotten: {why}")),
-            entry,
-        ));
-    }
+fn report(done: &LoggedOut, name: &str, context: &Context) -> Result<(), Stop> {
     let missed: Vec<_> = [("refresh token", &done.refresh_token), ("access token", &done.access_token)]
         .into_iter()
         .filter_map(|(what, ended)| match ended {

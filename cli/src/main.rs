@@ -31,7 +31,7 @@ use args::{Args, Command};
 use context::Context;
 use exit::{Code, Stop};
 
-/// How long a command that was called off may take to say how it ended.
+/// How long a login that was called off may take to say how it ended.
 const PARTING: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         Err(error) => return Stop::from(format!("the runtime did not start: {error}")).tell(),
     };
     let done = runtime.block_on(async {
+        let logs_in = matches!(args.command, Command::Login(_));
         let work = run(args.command, &context);
         tokio::pin!(work);
         tokio::select! {
@@ -51,8 +52,10 @@ fn main() -> ExitCode {
                     () = context.call_off() => {}
                     () = interrupted() => {}
                 }
-                // An exchange that was brought to its end may have been the last that was needed.
-                let done = tokio::time::timeout(PARTING, work).await;
+                // An exchange that was brought to its end may have been the last that a login needed. Nothing else goes on:
+                // nobody wants its request to be sent any more.
+                let parting = if logs_in { PARTING } else { Duration::ZERO };
+                let done = tokio::time::timeout(parting, work).await;
                 done.unwrap_or_else(|_| Err(Stop::new(Code::Interrupted, "called off")))
             }
         }

@@ -47,7 +47,7 @@ mod tests {
         assert_eq!(short(Duration::from_secs(59 * 60 + 30)), "59m 30s");
         assert_eq!(short(Duration::from_secs(3_661)), "1h 1m");
         assert_eq!(short(Duration::from_secs(90_061)), "1day 1h");
-        assert_eq!(absolute(Timestamp::from_secs(1_795_843_200)), "2026-11-28T08:00:00Z");
+        assert_eq!(absolute(Timestamp::from_secs(1_795_852_800)), "2026-11-28T08:00:00Z");
         assert_eq!(absolute(Timestamp::from_secs(u64::MAX)), "9999-12-31T23:59:59Z");
         assert!(both(Timestamp::from_secs(0)).contains(" ago (1970-01-01T00:00:00Z)"));
     }

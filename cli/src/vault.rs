@@ -88,10 +88,12 @@ impl Vault {
         }
     }
 
-    /// The store if something may be in it, and otherwise one that ends with this process.
-    pub(crate) fn store_or_memory(&self, kind: Kind) -> Result<Arc<dyn Store>, String> {
+    /// The store if something is in it, or if there is something to be kept and it can be; otherwise one that ends with this
+    /// process.
+    pub(crate) fn store_or_memory(&self, kind: Kind, keeps: bool) -> Result<Arc<dyn Store>, String> {
         if kind == Kind::File && !exists(&self.credentials())? {
-            return Ok(self.store(kind).unwrap_or_else(|_| Arc::new(MemoryStore::default())));
+            let kept = if keeps { self.store(kind).ok() } else { None };
+            return Ok(kept.unwrap_or_else(|| Arc::new(MemoryStore::default())));
         }
         self.store(kind)
     }

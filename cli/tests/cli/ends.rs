@@ -2,7 +2,7 @@
 
 #![cfg(unix)]
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -90,19 +90,24 @@ async fn a_refresh_under_way_is_brought_to_its_end_and_kept() {
 /// Passes one request on to `behind`, and its answer back after a second.
 fn slow(behind: String) -> (String, std::sync::mpsc::Receiver<()>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/token", listener.local_addr().unwrap());
+    let own = listener.local_addr().unwrap().to_string();
+    let url = format!("http://{own}/token");
     let (sender, asked) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let (mut client, _) = listener.accept().unwrap();
-        let mut server = std::net::TcpStream::connect(behind).unwrap();
-        let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-        std::thread::spawn(move || std::io::copy(&mut from, &mut to));
-        std::thread::sleep(Duration::from_millis(200));
+        let mut server = std::net::TcpStream::connect(&behind).unwrap();
+        let mut bytes = vec![0; 65536];
+        let mut request = String::new();
+        while !request.contains("resource=") {
+            let length = client.read(&mut bytes).unwrap();
+            request.push_str(std::str::from_utf8(&bytes[..length]).unwrap());
+        }
+        // The server knows itself by its own name only.
+        server.write_all(request.replace(&own, &behind).as_bytes()).unwrap();
+        let length = server.read(&mut bytes).unwrap();
         sender.send(()).unwrap();
         std::thread::sleep(Duration::from_secs(1));
-        let mut answer = vec![0; 65536];
-        let length = std::io::Read::read(&mut server, &mut answer).unwrap();
-        let _ = client.write_all(&answer[..length]);
+        let _ = client.write_all(&bytes[..length]);
     });
     (url, asked)
 }

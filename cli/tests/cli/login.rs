@@ -98,7 +98,7 @@ async fn more_scope_is_asked_for_besides_what_is_granted() {
     let wider = ["login", &url, "--scope", "files:write"];
     let shown = ends_with(&blocking(|| home.run_with_person(&served, &wider)), 0);
     assert!(
-        shown.contains("Logged in.") && shown.contains("  scopes     files:read files:write\n"),
+        shown.contains("Logged in.") && shown.contains("  scopes     files:write files:read\n"),
         "{shown}"
     );
     let shown = ends_with(&blocking(|| home.run(&wider)), 0);

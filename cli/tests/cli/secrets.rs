@@ -97,6 +97,10 @@ async fn no_command_shows_a_secret() {
     assert!(known.len() > 15, "{known:?}");
     assert!(said.iter().filter(|(_, said)| said.contains("POST /token")).count() > 3);
     for (command, said) in &said {
+        // The URL that the browser is opened with is shown, and has to have its `state`.
+        let said: Vec<_> =
+            said.lines().filter(|line| !home.opened().iter().any(|url| line.trim() == url)).collect();
+        let said = said.join("\n");
         for secret in &known {
             assert!(!said.contains(secret.as_str()), "{command} shows {secret}:\n{said}");
         }
