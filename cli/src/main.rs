@@ -15,6 +15,7 @@ mod person;
 mod progress;
 mod secret;
 mod setup;
+#[cfg_attr(not(feature = "demo"), allow(dead_code, reason = "the demo shows more parties than a login has"))]
 mod show;
 mod sse;
 mod status;

@@ -40,9 +40,11 @@ impl Kind {
 }
 
 /// The directory in which everything is. Nothing is created before something is to be kept.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Vault {
     directory: PathBuf,
+    #[cfg(feature = "keyring")]
+    keyring: Arc<std::sync::OnceLock<Arc<dyn Store>>>,
 }
 
 /// One record that is kept.
@@ -58,7 +60,11 @@ impl Vault {
         let places = etcetera::base_strategy::choose_native_strategy()
             .map_err(|error| format!("no place is known for what is to be kept: {error}. Set HOME"))?;
         let state = places.state_dir().unwrap_or_else(|| places.data_dir());
-        Ok(Self { directory: state.join("mcp-auth") })
+        Ok(Self {
+            directory: state.join("mcp-auth"),
+            #[cfg(feature = "keyring")]
+            keyring: Arc::default(),
+        })
     }
 
     fn credentials(&self) -> PathBuf {
@@ -84,8 +90,24 @@ impl Vault {
                 let store = FileStore::new(self.credentials());
                 Ok(Arc::new(store.map_err(|why| format!("{why}. {ELSEWHERE}"))?))
             }
-            Kind::Keyring => Err("there is no keyring".to_owned()),
+            Kind::Keyring => self.keyring(),
         }
+    }
+
+    /// To open it means to write an entry, so it is opened once.
+    #[cfg(feature = "keyring")]
+    fn keyring(&self) -> Result<Arc<dyn Store>, String> {
+        if let Some(opened) = self.keyring.get() {
+            return Ok(opened.clone());
+        }
+        let keyring = mcp_auth_native::Keyring::new("mcp-auth").locks(self.directory.join("keyring"));
+        let opened = keyring.open().map_err(|error| format!("{error}. Files are used with --store file"))?;
+        Ok(self.keyring.get_or_init(|| Arc::new(opened)).clone())
+    }
+
+    #[cfg(not(feature = "keyring"))]
+    fn keyring(&self) -> Result<Arc<dyn Store>, String> {
+        Err("this program was built without the feature `keyring`. Use --store file".to_owned())
     }
 
     /// The store if something is in it, or if there is something to be kept and it can be; otherwise one that ends with this

@@ -55,7 +55,7 @@ impl Shown {
                 ("Login failed", "bad", include_str!("../pages/failed.html"), reason.as_str(), next.as_str())
             }
             Self::Page(Page::Stranger) => {
-                ("No longer waited for", "calm", include_str!("../pages/stranger.html"), "", "")
+                ("Not waited for", "calm", include_str!("../pages/stranger.html"), "", "")
             }
             Self::Arrived => ("Answer arrived", "calm", include_str!("../pages/arrived.html"), "", ""),
             Self::Stateless => ("No answer", "calm", include_str!("../pages/stateless.html"), "", ""),
@@ -64,10 +64,20 @@ impl Shown {
         let name = text(application, LONGEST_NAME);
         let name = if name.is_empty() { "the application" } else { name.as_str() };
         let next = text(next, LONGEST);
-        let next = if next.is_empty() { "Go back and try again." } else { next.as_str() };
+        let next = if next.is_empty() { "Trying again may help." } else { next.as_str() };
         let reason = text(reason, LONGEST);
         let content = fill(content, &[("application", name), ("reason", &reason), ("next", next)]);
-        fill(PAGE, &[("title", title), ("application", name), ("tone", tone), ("content", &content)])
+        // One that is to be loaded again must stay.
+        let close =
+            if matches!(self, Self::Busy) { "This window can stay." } else { "You can close this window." };
+        let values = [
+            ("title", title),
+            ("application", name),
+            ("tone", tone),
+            ("content", &content),
+            ("close", close),
+        ];
+        fill(PAGE, &values)
     }
 }
 
@@ -174,7 +184,7 @@ mod tests {
         for shown in all("words of the host") {
             let page = shown.document("My client");
             assert!(page.contains("<h1>") && page.contains("<strong>My client</strong>"), "{page}");
-            for name in ["application", "reason", "next", "title", "tone", "content"] {
+            for name in ["application", "reason", "next", "title", "tone", "content", "close"] {
                 assert!(!page.contains(&format!("{{{name}}}")), "{name} was left open in {page}");
             }
         }

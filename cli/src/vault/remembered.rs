@@ -5,8 +5,8 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use mcp_auth::{Key, Scopes};
+use mcp_auth_store::Locks;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::{Entry, Kind, Vault};
 use crate::args::Way;
@@ -61,19 +61,9 @@ impl Remembered {
 }
 
 impl Vault {
-    /// Named as a record is, after the host and a digest of everything.
+    /// Named as the record is.
     pub(super) fn place(&self, entry: &Entry) -> PathBuf {
-        let mut digest = Sha256::new();
-        digest.update(entry.kind.as_str());
-        digest.update([255]);
-        digest.update(&entry.key.server);
-        if let Some(account) = &entry.key.account {
-            // No byte of UTF-8 is 255, so nothing else is digested alike.
-            digest.update([255]);
-            digest.update(account);
-        }
-        let digits: String = digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        self.logins().join(format!("{digits}.json"))
+        self.logins().join(format!("{}.{}.json", Locks::name(&entry.key), entry.kind.as_str()))
     }
 
     /// What was said at the login.

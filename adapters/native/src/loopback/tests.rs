@@ -118,7 +118,7 @@ fn a_stranger_s_answer_ends_nothing() {
     let port = listener.port();
     let first = browser(port, "state=foreign&error=access_denied");
     listener.wait(SLACK).unwrap().finish(Page::Stranger);
-    assert!(first.join().unwrap().contains("no longer waited for"));
+    assert!(first.join().unwrap().contains("Nobody waits for this login"));
     let second = browser(port, "state=ours&code=1");
     let received = listener.wait(SLACK).unwrap();
     assert_eq!(received.callback(), "/callback?state=ours&code=1");

@@ -84,7 +84,7 @@ fn an_answer_that_is_passed_over_is_a_stranger_s() {
     wait(answers.next()).unwrap();
     let ours = brought(port, "state=1");
     assert_eq!(wait(answers.next()).unwrap().state().as_deref(), Some("1"));
-    assert!(stranger.join().unwrap().contains("no longer waited for"));
+    assert!(stranger.join().unwrap().contains("Nobody waits for this login"));
     drop(answers);
     assert!(ours.join().unwrap().contains("The answer has arrived"), "nobody said how it went");
 }

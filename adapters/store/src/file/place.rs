@@ -139,7 +139,7 @@ impl Place {
 }
 
 /// `mcp.example-0123456789abcdef0123456789abcdef`: the host, and a digest of the whole key.
-fn stem(key: &Key) -> String {
+pub(super) fn stem(key: &Key) -> String {
     let mut digest = Sha256::new();
     digest.update(&key.server);
     if let Some(account) = &key.account {
