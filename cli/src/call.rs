@@ -33,8 +33,9 @@ pub(crate) async fn run(args: Box<Call>, context: &Context) -> Result<(), Stop> 
             None,
         )?),
     };
+    let attended = person.is_some();
     let (client, demanded) = opened.client(context, person)?;
-    let answer = mcp::ask(&client, &setup.url, &args.method, params).await;
+    let answer = mcp::ask(&client, &setup.url, &args.method, params, attended).await;
     opened.settle(context, &client);
     match answer {
         Ok(answer) => {
@@ -111,6 +112,11 @@ impl Opened {
             Failed::Client(error) => stopped(error, &self.setup, demanded, context.talk.verbose),
             Failed::Unanswered(why) => Stop::new(Code::Later, why),
             failed @ Failed::Foreign { status: 500.., .. } => Stop::new(Code::Later, failed.to_string()),
+            failed @ Failed::Foreign { status: 401 | 403, .. } => {
+                let why =
+                    format!("{failed}. It refuses this, and does not say that a login would change that.");
+                Stop::new(Code::Failed, why)
+            }
             failed @ Failed::Foreign { .. } => {
                 let why = format!("{failed}. Check that the URL is the server's MCP endpoint.");
                 Stop::new(Code::Failed, why)

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mcp_auth::wire::jws::Algorithm;
-use mcp_auth::{Action, Config, Event, Failure, Kind, Retry, Scopes, Secret, SigningKey, Timestamp, Verdict};
+use mcp_auth::{
+    Action, Config, Event, Failure, Kind, Purpose, Retry, Scopes, Secret, SigningKey, Timestamp, Verdict,
+};
 use mcp_auth_jose::Signer as _;
 use mcp_auth_reqwest::{Assertions, BoxFuture, Client, Error, Observed, Store, Tap, WantedAssertion};
 use tokio::sync::Notify;
@@ -118,6 +120,10 @@ impl Busy {
     fn see(&self, observed: Observed<'_>) {
         match observed {
             Observed::Sent { .. } => self.is.store(true, Ordering::SeqCst),
+            // What came of a token is not over before it is kept.
+            Observed::Answered { purpose, .. } if purpose != Purpose::Token => {
+                self.is.store(false, Ordering::SeqCst);
+            }
             Observed::Finished(_) => {
                 self.is.store(false, Ordering::SeqCst);
                 self.over.notify_waiters();

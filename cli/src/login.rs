@@ -104,7 +104,7 @@ async fn log_in(client: &Client, wanted: Scopes) -> Result<Authorized, Failed> {
 
 /// The names of the tools. Only the first page of a list that has several is asked for.
 async fn tools(client: &Client, setup: &Setup) -> Result<Vec<String>, Failed> {
-    let listed = mcp::ask(client, &setup.url, "tools/list", json!({})).await?.result;
+    let listed = mcp::ask(client, &setup.url, "tools/list", json!({}), true).await?.result;
     let tools = listed["tools"].as_array();
     let tools = tools.ok_or(Failed::Foreign { method: "tools/list".to_owned(), status: 200 })?;
     Ok(tools.iter().map(|tool| tool["name"].as_str().unwrap_or("(no name)").to_owned()).collect())

@@ -72,11 +72,23 @@ async fn one(entry: &Entry, args: &Logout, context: &Context) -> Result<(), Stop
     let (client, demanded) = opened.client(context, None)?;
     let done = client.log_out().await;
     let done = done.map_err(|error| stopped(error, &opened.setup, &demanded, context.talk.verbose))?;
+    let unused = done.refresh_token == Ended::Absent
+        && opened.setup.record.as_ref().is_some_and(|record| record.refresh_token.is_some());
     // The client has forgotten the record, unless it was none that it could use.
     opened.setup.vault.forget(entry)?;
     opened.setup.vault.unremember(entry)?;
+    if unused {
+        let why = format!(
+            "what was kept of {name} is forgotten, but it could not be used, so its tokens were not revoked:\n{}\n{ELSEWHERE}",
+            client.trail()
+        );
+        return Err(Stop::new(Code::Failed, why));
+    }
     report(&done, &name, context)
 }
+
+const ELSEWHERE: &str = "Whoever has a copy may use it till it expires. It can be ended in the settings of your account there, \
+                         as access of an application";
 
 /// What can be done where the tokens cannot be revoked.
 fn forgettable(stop: Stop, entry: &Entry) -> Stop {
@@ -108,9 +120,6 @@ fn report(done: &LoggedOut, name: &str, context: &Context) -> Result<(), Stop> {
     }
     Err(Stop::new(
         Code::Failed,
-        format!(
-            "logged out of {name} here, but the {what} was not revoked: {why}. Whoever has a copy of it may use it till it \
-             expires. It can be ended in the settings of your account there, as access of an application"
-        ),
+        format!("logged out of {name} here, but the {what} was not revoked: {why}. {ELSEWHERE}"),
     ))
 }

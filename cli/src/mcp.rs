@@ -22,6 +22,8 @@ const STATEFUL: &str = "2025-11-25";
 const MAX_ANSWER: usize = 4 << 20;
 /// How long one exchange may take, from connecting to the last byte of the answer. A login in between does not count.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the end of a session may take, for which nobody waits.
+const PARTING: Duration = Duration::from_secs(2);
 
 /// A whole answer.
 #[derive(Debug)]
@@ -84,13 +86,24 @@ impl From<Failed> for String {
     }
 }
 
-/// Sends one request, on the stateless wire or else on the stateful one.
-pub(crate) async fn ask(client: &Client, url: &Url, method: &str, params: Value) -> Result<Answer, Failed> {
+/// Sends one request, on the stateless wire or else on the stateful one. `attended`: somebody can be asked to log in, whom
+/// nothing is to trouble that is only tidy; then the server is left to forget its session by itself.
+pub(crate) async fn ask(
+    client: &Client,
+    url: &Url,
+    method: &str,
+    params: Value,
+    attended: bool,
+) -> Result<Answer, Failed> {
     match Session::stateless().request(client, url, method, params.clone()).await {
         Err(failed) if failed.may_be_the_wire(method) => {
             // What the first wire has said is what counts where there is no other.
             let Ok(session) = Session::initialize(client, url).await else { return Err(failed) };
-            session.request(client, url, method, params).await
+            let answer = session.request(client, url, method, params).await;
+            if !attended {
+                session.end(client, url).await;
+            }
+            answer
         }
         answer => answer,
     }
@@ -174,6 +187,17 @@ impl Session {
                 Err(Failed::Error { method, status, code, said, text })
             }
         }
+    }
+
+    /// Lets the server forget the session, if it has one (MCP 2025-11-25, session management). It may refuse that.
+    async fn end(&self, client: &Client, url: &Url) {
+        if !self.fields.contains_key("mcp-session-id") {
+            return;
+        }
+        let mut request = reqwest::Request::new(http::Method::DELETE, url.clone());
+        request.headers_mut().extend(self.fields.clone());
+        *request.timeout_mut() = Some(PARTING);
+        let _ = client.send_as("end of the session", request).await;
     }
 
     async fn post(

@@ -266,3 +266,58 @@ async fn a_live_token_serves_where_nothing_can_be_written() {
     assert!(said.contains("lock") && said.contains("Check the credential store"), "{said}");
     assert_eq!(served.world().count(Purpose::Refresh), 0, "what could not be kept was not spent");
 }
+
+/// A server that speaks the wire with sessions is told when the session is over.
+#[test]
+fn a_session_is_ended_after_the_call() {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    let serving = std::thread::spawn(move || {
+        let mut asked = Vec::new();
+        while asked.len() < 5 {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut bytes = [0; 8192];
+            let mut request = String::new();
+            loop {
+                let length = stream.read(&mut bytes).unwrap();
+                request.push_str(&String::from_utf8_lossy(&bytes[..length]));
+                if request.ends_with('}') || request.starts_with("DELETE") || length == 0 {
+                    break;
+                }
+            }
+            let (status, fields, body) = match asked.len() {
+                0 => ("400 Bad Request", "", "{}".to_owned()),
+                1 => {
+                    let result =
+                        json!({"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {}});
+                    ("200 OK", "Mcp-Session-Id: of-one\r\n", json!({"id": 1, "result": result}).to_string())
+                }
+                2 => ("202 Accepted", "", String::new()),
+                _ => ("200 OK", "", json!({"id": 2, "result": {}}).to_string()),
+            };
+            let head = "Content-Type: application/json\r\nConnection: close";
+            let _ = write!(
+                stream,
+                "HTTP/1.1 {status}\r\n{fields}{head}\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            asked.push(request.to_ascii_lowercase());
+        }
+        asked
+    });
+    let output = Home::new().run(&["call", &url, "tools/call", ECHO]);
+    ends_with(&output, 0);
+    let asked = serving.join().unwrap();
+    for (request, expected) in asked.iter().zip([
+        "2026-07-28",
+        "initialize",
+        "notifications/initialized",
+        "tools/call",
+        "delete /mcp",
+    ]) {
+        assert!(request.contains(expected), "{expected} is not in {request}");
+    }
+    assert!(asked[2..].iter().all(|it| it.contains("mcp-session-id: of-one") && it.contains("2025-06-18")));
+}

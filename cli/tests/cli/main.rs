@@ -4,6 +4,8 @@ mod call;
 mod demo;
 mod device;
 mod ends;
+#[cfg(all(target_os = "linux", feature = "keyring"))]
+mod keyring;
 mod login;
 mod logout;
 mod paste;
