@@ -163,6 +163,7 @@ mod preregistered;
 mod snapshot;
 mod step;
 mod step_ups;
+pub mod trace;
 mod trail;
 pub mod watch;
 pub mod wire;

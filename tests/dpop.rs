@@ -127,7 +127,7 @@ fn a_nonce_goes_back_to_the_server_that_gave_it() {
     rig.tell(Event::Nonce(Nonce::try_from("of-the-resource".to_owned()).unwrap()));
     let claims = |rig: &mut Rig| {
         let url = Url::parse(&rig.world.server_url()).unwrap();
-        let input = rig.auth.prove(rig.now(), "POST", &url).unwrap().unwrap();
+        let input = rig.prove("POST", &url).unwrap().unwrap();
         let text = String::from_utf8(input.as_bytes().to_vec()).unwrap();
         let part = text.split('.').nth(1).unwrap().to_owned();
         let bytes = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, part).unwrap();
@@ -142,7 +142,7 @@ fn a_nonce_goes_back_to_the_server_that_gave_it() {
     assert!(!format!("{token:?}").contains("of-the-resource"));
     // Elsewhere there is nothing to prove.
     let elsewhere = Url::parse("https://elsewhere.example/mcp").unwrap();
-    assert!(rig.auth.prove(rig.now(), "GET", &elsewhere).unwrap().is_none());
+    assert!(rig.prove("GET", &elsewhere).unwrap().is_none());
 }
 
 #[test]

@@ -311,6 +311,7 @@ fn may(from: &str, to: &str) -> bool {
         "authorizer" => {
             values || ["authorizer", "grant", "step_ups", "snapshot", "step", "wire", "base"].contains(&to)
         }
+        "trace" => values || ["trace", "authorizer", "snapshot", "wire", "base"].contains(&to),
         // It forms its own opinion, so it shares neither a step nor a reader of documents. A snapshot is a value to it.
         "watch" => values || ["watch", "snapshot", "base"].contains(&to),
         other => panic!("{other} has no floor; give it one"),

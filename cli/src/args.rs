@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Status(Status),
     /// Revoke the tokens and forget the credential
     Logout(Logout),
+    /// Look at how an MCP server is set up for authorization, without logging in
+    Inspect(crate::inspect::Args),
     /// Print a script that completes this program's command line in a shell
     Completions(Completions),
     /// Start servers on loopback, log in to them over HTTP, and show every exchange

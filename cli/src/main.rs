@@ -8,6 +8,7 @@ mod context;
 #[cfg(feature = "demo")]
 mod demo;
 mod exit;
+mod inspect;
 mod login;
 mod logout;
 mod mcp;
@@ -55,28 +56,29 @@ fn main() -> ExitCode {
                 }
                 // An exchange that was brought to its end may have been the last that a login needed. Nothing else goes on:
                 // nobody wants its request to be sent any more.
-                let parting = if logs_in { PARTING } else { Duration::ZERO };
-                let done = tokio::time::timeout(parting, work).await;
-                done.unwrap_or_else(|_| Err(Stop::new(Code::Interrupted, "called off")))
+                let done = if logs_in { tokio::time::timeout(PARTING, work).await.ok() } else { None };
+                done.unwrap_or_else(|| Err(Stop::new(Code::Interrupted, "called off")))
             }
         }
     });
     // A terminal that is still being read must not keep the process.
     runtime.shutdown_background();
-    done.map_or_else(|stop| stop.tell(), |()| ExitCode::SUCCESS)
+    done.unwrap_or_else(|stop| stop.tell())
 }
 
-async fn run(command: Command, context: &Context) -> Result<(), Stop> {
-    match command {
+async fn run(command: Command, context: &Context) -> Result<ExitCode, Stop> {
+    let done = match command {
         Command::Login(args) => login::run(args, context).await,
         Command::Call(args) => call::run(args, context).await,
         Command::Token(args) => token::run(args, context).await,
         Command::Status(args) => status::run(args, context).await,
         Command::Logout(args) => logout::run(args, context).await,
+        Command::Inspect(args) => return Ok(inspect::run(args, context.talk.verbose).await),
         Command::Completions(args) => completions::run(&args),
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(args).await.map_err(Stop::from),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Ends when the person, or whoever manages the process, wants it to end.

@@ -1,5 +1,7 @@
 //! What requests carry and answers bring: each secret has a home, and goes nowhere else.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::{Method, StatusCode, header};
 use url::Url;
 
@@ -97,7 +99,9 @@ impl Watch {
         let field = request.headers().get(header::AUTHORIZATION);
         let field = field.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         if let Some(credentials) = field.strip_prefix("Basic ") {
-            // As they stand they are as good as what they encode.
+            // As they stand they are as good as what they encode. An empty secret is none.
+            let decoded = STANDARD.decode(credentials).unwrap_or_default();
+            let credentials = if decoded.ends_with(b":") { "" } else { credentials };
             self.secrets.learn(Sort::ClientSecret, credentials, Home::Endpoint(url.to_owned()));
         }
         let mut carried: Vec<_> =

@@ -8,12 +8,16 @@ use http::{Request, Response, StatusCode, header};
 use mcp_auth::watch::Watch;
 use mcp_auth::wire::dpop::Nonce;
 use mcp_auth::wire::jwk::PublicJwk;
+use mcp_auth::wire::jws::SigningInput;
 use mcp_auth::{
-    Access, Action, Authorized, Authorizer, Callback, Challenge, Config, Credential, Event, Failure,
+    Access, Action, Authorized, Authorizer, Breach, Callback, Challenge, Config, Credential, Event, Failure,
     Generation, Key, Outcome, Saving, Scopes, Secret, Seed, SendFailure, Snapshot, Timestamp,
 };
 use mcp_auth_testbed::{Browsed, Dials, Origins, Purpose, SigningKey, World};
 use url::Url;
+
+mod recording;
+use recording::Recording;
 
 /// Where answers come back in all tests.
 pub(crate) const REDIRECT: &str = "http://127.0.0.1:3000/callback";
@@ -85,6 +89,15 @@ pub(crate) struct Rig {
     /// How renewals beside a login ended.
     pub(crate) renewed: Vec<Result<Outcome, Box<Failure>>>,
     seed: u8,
+    recording: Recording,
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.recording.check(&mut self.watch);
+        }
+    }
 }
 
 impl Rig {
@@ -96,6 +109,7 @@ impl Rig {
         let world = World::new(dials, Origins::default());
         let config = configure(Config::new(world.server_url(), "Rig", REDIRECT));
         let watch = Watch::new(&config);
+        let recording = Recording::new(&config, &Seed::new([7; 32]));
         let auth = Authorizer::new(config, Seed::new([7; 32])).unwrap();
         Self {
             world,
@@ -114,6 +128,7 @@ impl Rig {
             finished: 0,
             renewed: Vec::new(),
             seed: 7,
+            recording,
         }
     }
 
@@ -130,6 +145,8 @@ impl Rig {
     /// The same, with this configuration.
     pub(crate) fn restart_with(&mut self, config: Config) {
         self.seed += 1;
+        self.recording.check(&mut self.watch);
+        self.recording = Recording::new(&config, &Seed::new([self.seed; 32]));
         self.watch = Watch::new(&config);
         self.auth = Authorizer::new(config, Seed::new([self.seed; 32])).unwrap();
     }
@@ -138,6 +155,8 @@ impl Rig {
     pub(crate) fn resume(&mut self, configure: impl FnOnce(Config) -> Config, snapshot: Snapshot) {
         let config = configure(Config::new(self.world.server_url(), "Rig", REDIRECT));
         self.seed += 1;
+        self.recording.check(&mut self.watch);
+        self.recording = Recording::resume(&config, &Seed::new([self.seed; 32]), &snapshot);
         self.watch = Watch::resume(&config, &snapshot);
         self.auth = Authorizer::resume(config, Seed::new([self.seed; 32]), snapshot).unwrap();
     }
@@ -149,6 +168,7 @@ impl Rig {
     /// Tells the machine, under the watch.
     pub(crate) fn tell(&mut self, event: Event) {
         self.watch.event(Timestamp::from_secs(self.now), &event);
+        self.recording.recorder.event(Timestamp::from_secs(self.now), &event);
         self.auth.handle(Timestamp::from_secs(self.now), event);
         self.watch.shown("the machine", &format!("{:?}", self.auth));
         self.watch.shown("the trail", &self.auth.trail().to_string());
@@ -159,9 +179,16 @@ impl Rig {
     pub(crate) fn poll(&mut self) -> Action {
         let action = self.auth.poll();
         self.watch.action(&action);
+        self.recording.recorder.action(&action);
         self.watch.shown("the machine", &format!("{:?}", self.auth));
         assert_eq!(self.watch.breaches(), [""; 0], "{}", self.auth.trail());
         action
+    }
+
+    /// What is to be signed for a request of the host.
+    pub(crate) fn prove(&mut self, method: &str, url: &Url) -> Result<Option<SigningInput>, Breach> {
+        self.recording.recorder.prove(self.now(), method, url);
+        self.auth.prove(self.now(), method, url)
     }
 
     /// Drives one attempt to its end.
@@ -335,7 +362,7 @@ impl Rig {
             if let Some(value) = authorization {
                 request.headers_mut().insert(header::AUTHORIZATION, value);
             }
-            if let Some(input) = self.auth.prove(self.now(), "POST", &url).unwrap() {
+            if let Some(input) = self.prove("POST", &url).unwrap() {
                 let signature = PROOF_KEY.sign(input.as_bytes());
                 let proof = input.complete(&signature).unwrap();
                 request.headers_mut().insert("dpop", proof.expose().parse().unwrap());

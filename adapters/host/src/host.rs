@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use http::{HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use mcp_auth::base::guard;
+use mcp_auth::trace::Recorder;
 use mcp_auth::wire::dpop::Nonce;
 use mcp_auth::wire::jws::SigningInput;
 use mcp_auth::{
@@ -16,6 +17,7 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::desk::{Desk, Ticket};
+use crate::errand::Errand;
 use crate::observe::{Observed, Observer, Tap};
 use crate::offers::{Assertions, Consent, Keys};
 
@@ -34,6 +36,7 @@ pub struct Host {
 pub(crate) struct Machine {
     auth: Authorizer,
     tap: Option<Box<dyn Tap>>,
+    recorder: Option<Recorder>,
     /// Where callers leave word for the crank, while there is one.
     desk: Weak<Desk>,
     /// What of the trail has been shown.
@@ -127,13 +130,16 @@ impl Host {
     pub fn permit(&self, method: &Method, url: &Url) -> Result<Permit, Refused> {
         let now = self.now();
         let mut machine = self.lock();
-        let Machine { auth, tap, .. } = &mut *machine;
+        let Machine { auth, tap, recorder, .. } = &mut *machine;
         match auth.access(url, now) {
             Access::Ready(ready) => {
                 if let Some((tap, grant)) = tap.as_mut().zip(auth.authorized()) {
                     tap.attached(url, &grant.resource);
                 }
                 let (value, generation) = (ready.value().clone(), ready.generation());
+                if let Some(recorder) = recorder.as_mut().filter(|_| ready.is_bound()) {
+                    recorder.prove(now, method.as_str(), url);
+                }
                 let proof = auth.prove(now, method.as_str(), url);
                 let proof = proof.map_err(|breach| Refused::Failure(failed(breach)))?;
                 Ok(Permit::Token(Token { value, generation, proof }))
@@ -159,13 +165,39 @@ impl Host {
         Ok(value)
     }
 
-    /// Keeps the nonce that came with an answer to a request whose token is bound to a key, whatever its status
-    /// (RFC 9449 §8.2).
-    pub fn heard(&self, headers: &http::HeaderMap) {
-        let values = headers.get_all("dpop-nonce");
-        if let Ok(Some(nonce)) = Nonce::read(values.iter().map(HeaderValue::as_bytes)) {
+    /// A request of the caller goes out, with what it carries.
+    pub fn requested(&self, errand: &Errand, carried: Option<Carried>) {
+        let (operation, url) = (errand.operation(), guard::without_query(errand.url().as_str()));
+        let bound = carried.is_some_and(|carried| carried.bound);
+        self.see(Observed::Requested { operation, url: &url, authorized: carried.is_some(), bound });
+        let now = self.now();
+        if let Some(recorder) = &mut self.lock().recorder {
+            let method = errand.method().as_str();
+            recorder.request(now, method, errand.url(), operation, carried.is_some());
+        }
+    }
+
+    /// It was answered, with this header. The nonce that comes with an answer to a request whose token is bound to a key is
+    /// kept, whatever the status (RFC 9449 §8.2).
+    pub fn responded(
+        &self,
+        errand: &Errand,
+        carried: Option<Carried>,
+        status: StatusCode,
+        fields: &HeaderMap,
+        took: Duration,
+    ) {
+        let now = self.now();
+        if let Some(recorder) = &mut self.lock().recorder {
+            recorder.response(now, status, fields);
+        }
+        let nonces = fields.get_all("dpop-nonce").iter().map(HeaderValue::as_bytes);
+        if carried.is_some_and(|carried| carried.bound)
+            && let Ok(Some(nonce)) = Nonce::read(nonces)
+        {
             self.tell(Event::Nonce(nonce));
         }
+        self.see(Observed::Responded { operation: errand.operation(), status: status.as_u16(), took });
     }
 
     /// What is said when each token of several in a row had run out before it could be used.
@@ -256,13 +288,16 @@ fn failed(breach: Breach) -> Box<Failure> {
 }
 
 impl Machine {
-    pub(crate) fn new(auth: Authorizer, tap: Option<Box<dyn Tap>>) -> Self {
-        Self { auth, tap, desk: Weak::new(), noted: Vec::new() }
+    pub(crate) fn new(auth: Authorizer, tap: Option<Box<dyn Tap>>, recorder: Option<Recorder>) -> Self {
+        Self { auth, tap, recorder, desk: Weak::new(), noted: Vec::new() }
     }
 
     fn tell(&mut self, now: Timestamp, event: Event) {
         if let Some(tap) = &mut self.tap {
             tap.event(now, &event);
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.event(now, &event);
         }
         self.auth.handle(now, event);
     }
@@ -271,6 +306,9 @@ impl Machine {
         let action = self.auth.poll();
         if let Some(tap) = &mut self.tap {
             tap.action(&action);
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.action(&action);
         }
         action
     }

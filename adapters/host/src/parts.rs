@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use mcp_auth::trace::{Recorder, Sink};
 use mcp_auth::{Authorizer, Breach, Config, Kind, Seed, Timestamp};
 use mcp_auth_store::{MemoryStore, Store};
 
@@ -29,6 +30,8 @@ pub struct Parts {
     pub observer: Observer,
     /// Who sees every event and action.
     pub tap: Option<Box<dyn Tap>>,
+    /// Who takes the lines of the trace, one after another, if the run is written down. They hold every secret.
+    pub record: Option<Box<Sink>>,
     /// What time it is.
     pub clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
 }
@@ -45,6 +48,7 @@ impl Parts {
             assertions: None,
             observer: Observer::default(),
             tap: None,
+            record: None,
             clock: Box::new(system_time),
         }
     }
@@ -67,9 +71,10 @@ impl Parts {
             })?,
         };
         let exchange_time = self.config.exchange_time();
+        let recorder = self.record.map(|sink| Recorder::new(&self.config, &seed, sink));
         let auth = Authorizer::new(self.config, seed)?;
         Ok(Host {
-            machine: Mutex::new(Machine::new(auth, self.tap)),
+            machine: Mutex::new(Machine::new(auth, self.tap, recorder)),
             store: self.store,
             consent: self.consent,
             keys: self.keys,

@@ -104,6 +104,15 @@ impl Builder {
         self
     }
 
+    /// Writes the run down: `sink` takes the lines of a [`Trace`](mcp_auth::trace::Trace), one after another, without line
+    /// feeds. They hold every secret of the run; [`Trace::scrub`](mcp_auth::trace::Trace::scrub) takes those out. Called with
+    /// the machine locked, because the order would be lost otherwise: it must be quick and must not call the client.
+    /// Where nothing is written down, this costs nothing.
+    pub fn record(mut self, sink: impl FnMut(&str) + Send + 'static) -> Self {
+        self.parts.record = Some(Box::new(sink));
+        self
+    }
+
     /// How HTTP clients are built: TLS, proxies, user agent, timeouts. Default: the system's trust, and ten seconds to
     /// connect; the caller's own requests have no other limit but what is set on them.
     ///

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::header::AUTHORIZATION;
-use mcp_auth::base::guard;
 use mcp_auth::{Authorized, Challenge, Config, Event, LoggedOut, Outcome, Scopes, Trail};
 use mcp_auth_host::{Carried, Errand, Next, Observed, Permit, Token};
 use reqwest::{Request, Response};
@@ -176,11 +175,8 @@ impl Client {
         mut request: Request,
         token: Option<Token>,
     ) -> Result<Response, Error> {
-        let (host, operation) = (&self.shared.host, errand.operation());
-        let url = guard::without_query(request.url().as_str());
-        let authorized = token.is_some();
-        let bound = token.as_ref().is_some_and(|token| token.carried().bound);
-        host.see(Observed::Requested { operation, url: &url, authorized, bound });
+        let (host, carried) = (&self.shared.host, token.as_ref().map(Token::carried));
+        host.requested(errand, carried);
         if let Some(token) = token {
             if let Some(input) = token.proof {
                 let proof = self.shared.signed(input).await?;
@@ -190,11 +186,7 @@ impl Client {
         }
         let begun = Instant::now();
         let response = self.shared.http.own(request).await?;
-        if bound {
-            host.heard(response.headers());
-        }
-        let status = response.status().as_u16();
-        host.see(Observed::Responded { operation, status, took: begun.elapsed() });
+        host.responded(errand, carried, response.status(), response.headers(), begun.elapsed());
         Ok(response)
     }
 }

@@ -75,14 +75,36 @@ impl Http {
         max_bytes: usize,
         within: Duration,
     ) -> Result<http::Response<Vec<u8>>, SendFailure> {
-        let client = self.client(reach)?;
+        let work = async { read(self.answered(request, reach).await?, max_bytes).await };
+        tokio::time::timeout(within, work).await.unwrap_or(Err(SendFailure::TimedOut))
+    }
+
+    /// One exchange, up to the header of its answer.
+    pub(crate) async fn head(
+        &self,
+        request: http::Request<Vec<u8>>,
+        reach: Reach,
+        within: Duration,
+    ) -> Result<http::Response<()>, SendFailure> {
         let work = async {
-            check_literal(request.uri().host(), reach).map_err(SendFailure::AddressRefused)?;
-            let request = reqwest::Request::try_from(request).map_err(failure)?;
-            let response = client.execute(request).await.map_err(failure)?;
-            read(response, max_bytes).await
+            let mut answer = self.answered(request, reach).await?;
+            let mut response = http::Response::new(());
+            *response.status_mut() = answer.status();
+            *response.headers_mut() = std::mem::take(answer.headers_mut());
+            Ok(response)
         };
         tokio::time::timeout(within, work).await.unwrap_or(Err(SendFailure::TimedOut))
+    }
+
+    async fn answered(
+        &self,
+        request: http::Request<Vec<u8>>,
+        reach: Reach,
+    ) -> Result<reqwest::Response, SendFailure> {
+        let client = self.client(reach)?;
+        check_literal(request.uri().host(), reach).map_err(SendFailure::AddressRefused)?;
+        let request = reqwest::Request::try_from(request).map_err(failure)?;
+        client.execute(request).await.map_err(failure)
     }
 
     fn client(&self, reach: Reach) -> Result<&Client, SendFailure> {

@@ -59,12 +59,14 @@ mod client;
 mod drive;
 mod error;
 mod exchange;
+mod exchanger;
 mod resolve;
 mod signing;
 
 pub use builder::Builder;
 pub use client::Client;
 pub use error::Error;
+pub use exchanger::Exchanger;
 pub use mcp_auth_host::{
     Answers, Assertions, BoxFuture, Consent, DeviceCode, Keys, Lease, MemoryStore, Observed, Shown, Store,
     Tap, WantedAssertion,

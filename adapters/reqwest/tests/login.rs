@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use mcp_auth::trace::{Names, Trace};
 use mcp_auth::{Kind, Outcome, Policy, Purpose, Scopes, TokenSource};
 use mcp_auth_reqwest::{Client, Error, MemoryStore, Observed};
 use support::{Asked, Person, Reply, Town};
@@ -239,4 +240,23 @@ async fn what_happens_can_be_watched() {
         .map(str::to_owned),
     );
     assert_eq!(*seen.lock().unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_run_is_written_down_and_runs_again() {
+    let (town, text) = (Town::new(), Arc::new(Mutex::new(String::new())));
+    let kept = text.clone();
+    let record = move |line: &str| *kept.lock().unwrap() += &format!("{line}\n");
+    let client = town.builder().record(record).build().unwrap();
+    assert_eq!(client.send(town.request("/mcp")).await.unwrap().status(), 200);
+    assert_eq!(client.send(town.scoped("write")).await.unwrap().status(), 200);
+    client.log_out().await.unwrap();
+    let trace = Trace::read(&text.lock().unwrap()).unwrap();
+    let replayed = trace.replay().unwrap();
+    assert!(replayed.events > 10, "{replayed:?}");
+    let shown = format!("{:?}", trace.entries().collect::<Vec<_>>());
+    for note in ["authorized: false", "status: 401", "authorized: true", "status: 403", "status: 200"] {
+        assert!(shown.contains(note), "{note} is not in {shown}");
+    }
+    trace.scrub(Names::Kept).unwrap().replay().unwrap();
 }

@@ -2,7 +2,7 @@
 
 use crate::support::{Home, ends_with, program, result, text};
 
-const COMMANDS: [&str; 7] = ["login", "call", "token", "status", "logout", "completions", "demo"];
+const COMMANDS: [&str; 8] = ["login", "call", "token", "status", "logout", "inspect", "completions", "demo"];
 
 #[test]
 fn every_shell_gets_completions() {

@@ -1,0 +1,81 @@
+//! Pseudonyms for hosts and the segments of paths.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use url::{Host, Url};
+
+use crate::base::guard;
+
+/// Segments that the standards name.
+const STANDARD: [&str; 4] =
+    [".well-known", "oauth-authorization-server", "oauth-protected-resource", "openid-configuration"];
+
+/// Which name stands for which. It is filled as names are met.
+#[derive(Default)]
+pub(super) struct Places {
+    hosts: RefCell<BTreeMap<String, String>>,
+    segments: RefCell<BTreeMap<String, String>>,
+}
+
+impl Places {
+    /// The text with other names in each URL that stands in it.
+    pub(super) fn text(&self, text: &str) -> String {
+        let mut changed = String::new();
+        let mut rest = text;
+        while let Some((before, url, after)) = next_url(rest) {
+            changed.push_str(before);
+            changed.push_str(&self.url(url).unwrap_or_else(|| url.to_owned()));
+            rest = after;
+        }
+        changed.push_str(rest);
+        changed
+    }
+
+    fn url(&self, text: &str) -> Option<String> {
+        let url = Url::parse(text).ok()?;
+        if guard::is_loopback_host(&url) {
+            return None;
+        }
+        let Some(Host::Domain(host)) = url.host() else { return None };
+        let named = name(&self.hosts, host, |count| format!("host-{count}.example"));
+        // The text is kept to the letter but for the names, because identifiers are compared so.
+        let (scheme, rest) = text.split_once("://")?;
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, rest) = rest.split_at_checked(end)?;
+        let port =
+            authority.rsplit_once(':').map(|(_, port)| port).filter(|port| port.parse::<u16>().is_ok());
+        let end = rest.find(['?', '#']).unwrap_or(rest.len());
+        let (path, query) = rest.split_at_checked(end)?;
+        let path: Vec<_> = path.split('/').map(|segment| self.segment(segment)).collect();
+        let port = port.map_or(String::new(), |port| format!(":{port}"));
+        Some(format!("{scheme}://{named}{port}{}{query}", path.join("/")))
+    }
+
+    fn segment(&self, segment: &str) -> String {
+        if segment.is_empty() || STANDARD.contains(&segment) {
+            return segment.to_owned();
+        }
+        name(&self.segments, segment, |count| format!("path-{count}"))
+    }
+}
+
+fn name(known: &RefCell<BTreeMap<String, String>>, text: &str, make: impl Fn(usize) -> String) -> String {
+    let mut known = known.borrow_mut();
+    let count = known.len().saturating_add(1);
+    if known.values().any(|name| name == text) {
+        return text.to_owned();
+    }
+    known.entry(text.to_owned()).or_insert_with(|| make(count)).clone()
+}
+
+/// What stands before the first URL, the URL, and what stands after it.
+fn next_url(text: &str) -> Option<(&str, &str, &str)> {
+    let start = ["https://", "http://"].into_iter().filter_map(|scheme| text.find(scheme)).min()?;
+    let (before, from) = text.split_at_checked(start)?;
+    let ends = |letter: char| {
+        letter.is_whitespace() || letter.is_control() || matches!(letter, '"' | '\\' | '<' | '>' | ',' | ';')
+    };
+    let (url, after) = from.split_at_checked(from.find(ends).unwrap_or(from.len()))?;
+    Some((before, url, after))
+}

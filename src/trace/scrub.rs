@@ -1,0 +1,249 @@
+//! Pseudonyms in the places of secrets.
+//!
+//! Nothing is looked for by its shape. The trace runs through a second machine, side by side with what is recorded: what
+//! came from outside (tokens, codes, secrets, assertions) is replaced before that machine is told of it, with another seed,
+//! so that everything that follows from both (`state`, code challenge, proofs) follows anew; and what the first machine drew
+//! and the world gave back is replaced by what the second one drew in its place.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use url::Url;
+
+use super::event::{Answer, Told};
+use super::octets::Octets;
+use super::pseudonyms::Pseudonyms;
+use super::replay::Divergence;
+use super::{Header, Line, Proof, Trace, action};
+use crate::base::seed::Seed;
+use crate::base::text;
+use crate::base::time::Timestamp;
+use crate::event::Challenge;
+use crate::wire::callback::Callback;
+use crate::wire::dpop::Nonce;
+
+/// What the second machine draws from. It is no secret: what follows from it is in scrubbed traces only.
+const SEED: [u8; 32] = *b"mcp-auth: a seed that hides none";
+/// How many seeds are tried. What is drawn also says how long the machine backs off, and the recorded events must come at
+/// times that suit that.
+const SEEDS: u8 = 16;
+
+/// What becomes of names that are no secrets: hosts and paths.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Names {
+    /// They stay.
+    #[default]
+    Kept,
+    /// Hosts and the segments of paths become pseudonyms too, the same one for the same name. The machine itself and what
+    /// the standards name (`.well-known`) stay. A server that compares them to something else than each other may be
+    /// taken for another then, and the trace cannot be scrubbed so.
+    Replaced,
+}
+
+impl Trace {
+    /// The same run with a pseudonym in the place of each secret. It replays.
+    ///
+    /// # Errors
+    ///
+    /// The machine does something else when it is told of pseudonyms: this is not the trace of this machine, or
+    /// somewhere a secret was compared to a name. No text that names a server, a scope, a client identifier or an error is
+    /// changed (but see [`Names::Replaced`]): look at what is left before it is shown to others.
+    pub fn scrub(&self, names: Names) -> Result<Self, Divergence> {
+        let mut first = None;
+        for attempt in 0..SEEDS {
+            let mut seed = SEED;
+            seed.last_mut().into_iter().for_each(|last| *last = last.wrapping_add(attempt));
+            match self.scrubbed(names, &Seed::new(seed)) {
+                Ok(trace) => return Ok(trace),
+                Err(divergence @ Divergence::Differs { .. }) => first = first.or(Some(divergence)),
+                Err(other) => return Err(other),
+            }
+        }
+        Err(first.unwrap_or(Divergence::Unreadable { line: 1 }))
+    }
+
+    fn scrubbed(&self, names: Names, seed: &Seed) -> Result<Self, Divergence> {
+        let mut known = Pseudonyms::new(names == Names::Replaced);
+        let unreadable = |place: usize| Divergence::Unreadable { line: place.saturating_add(2) };
+        let header = scrubbed_header(&self.header, seed, &mut known);
+        let header = header.ok_or(Divergence::Unreadable { line: 1 })?;
+        let mut machine = header.machine().map_err(Divergence::Unmade)?;
+        let (mut purposes, mut times) = (Purposes::default(), Times::default());
+        let mut lines = Vec::new();
+        for (place, line) in self.lines.iter().enumerate() {
+            lines.push(match line {
+                Line::Event { at, event } => {
+                    let at = times.moved(*at);
+                    let event = scrubbed(event, &purposes, &mut known).ok_or_else(|| unreadable(place))?;
+                    let told = event.clone().into_event().ok_or_else(|| unreadable(place))?;
+                    machine.handle(at, told);
+                    Line::Event { at, event }
+                }
+                Line::Prove { at, prove } => {
+                    let (at, url) = (times.moved(*at), known.text(&prove.url));
+                    let parsed = Url::parse(&url).map_err(|_| unreadable(place))?;
+                    let _ = machine.prove(at, &prove.method, &parsed);
+                    Line::Prove { at, prove: Proof { method: prove.method.clone(), url } }
+                }
+                Line::Action { action: recorded } => {
+                    let replayed = action::written(&machine.poll());
+                    if action::name(recorded) != action::name(&replayed) {
+                        let (recorded, replayed) = (Box::new(recorded.clone()), Box::new(replayed));
+                        let line = place.saturating_add(2);
+                        return Err(Divergence::Differs { line, recorded, replayed });
+                    }
+                    purposes.learn(recorded);
+                    times.learn(recorded, &replayed);
+                    known.learn_drawn(recorded, &replayed);
+                    Line::Action { action: replayed }
+                }
+                Line::Note { at, note } => {
+                    let note = serde_json::to_value(note).ok().map(|note| known.value(note));
+                    let note = note.and_then(|note| serde_json::from_value(note).ok());
+                    Line::Note { at: times.moved(*at), note: note.ok_or_else(|| unreadable(place))? }
+                }
+            });
+        }
+        Ok(Self { header, lines })
+    }
+}
+
+/// How much later things happen in the second run than in the first: it may back off for longer.
+#[derive(Default)]
+struct Times {
+    later: Duration,
+}
+
+impl Times {
+    fn moved(&self, at: Timestamp) -> Timestamp {
+        at.after(self.later)
+    }
+
+    fn learn(&mut self, recorded: &Value, replayed: &Value) {
+        for place in ["/wait", "/finish/failure/retry_at", "/renewed/failure/retry_at"] {
+            let at = |action: &Value| action.pointer(place).and_then(Value::as_u64).map(Timestamp::from_secs);
+            if let Some((before, now)) = at(recorded).zip(at(replayed)) {
+                self.later = self.later.max(now.since(before));
+            }
+        }
+    }
+}
+
+/// What each request that waits for an answer is for.
+#[derive(Default)]
+struct Purposes(Vec<(u64, String)>);
+
+impl Purposes {
+    fn learn(&mut self, action: &Value) {
+        if let Some(send) = action.get("send")
+            && let Some(id) = send.get("id").and_then(Value::as_u64)
+            && let Some(purpose) = send.get("purpose").and_then(Value::as_str)
+        {
+            self.0.push((id, purpose.to_owned()));
+        }
+    }
+
+    /// Whether the answer to it may hold secrets: that of every endpoint but the places of metadata.
+    fn is_private(&self, id: u64) -> bool {
+        let purpose =
+            self.0.iter().rev().find(|(known, _)| *known == id).map(|(_, purpose)| purpose.as_str());
+        !matches!(purpose, Some("resource_metadata" | "server_metadata"))
+    }
+}
+
+fn scrubbed_header(header: &Header, seed: &Seed, known: &mut Pseudonyms) -> Option<Header> {
+    let config = &header.config;
+    let tokens = config.registration_tokens().iter().map(|(_, token)| ("initial_access_token", token));
+    let statements = config.software_statements().iter().map(|(_, text)| ("software_statement", text));
+    for (sort, secret) in tokens.chain(statements) {
+        known.learn(sort, secret.expose());
+    }
+    known.learn_query("query", config.server_url());
+    if let Some(account) = config.key().account {
+        known.learn("account", &account);
+    }
+    let value = serde_json::to_value(Header { seed: seed.clone(), ..header.clone() }).ok()?;
+    known.learn_members(&value);
+    let changed: Header = serde_json::from_value(known.value(value)).ok()?;
+    Some(Header { seed: seed.clone(), ..changed })
+}
+
+fn scrubbed(event: &Told, purposes: &Purposes, known: &mut Pseudonyms) -> Option<Told> {
+    Some(match event {
+        Told::Replied { id, answer } => {
+            let answer = scrubbed_answer(answer, purposes.is_private(*id), known)?;
+            Told::Replied { id: *id, answer: Box::new(answer) }
+        }
+        Told::Called(callback) => Told::Called(Callback::new(known.callback(callback.expose()))),
+        Told::Nonce(nonce) => Told::Nonce(known_nonce(nonce, known)?),
+        Told::Challenged(challenge) => {
+            let nonce = match &challenge.nonce {
+                Some(nonce) => Some(known_nonce(nonce, known)?),
+                None => None,
+            };
+            let changed = known.value(serde_json::to_value(challenge).ok()?);
+            let challenge: Challenge = serde_json::from_value(changed).ok()?;
+            Told::Challenged(Box::new(Challenge { nonce, ..challenge }))
+        }
+        Told::Restore
+        | Told::LogIn { .. }
+        | Told::Tick
+        | Told::Cancelled
+        | Told::Abandoned
+        | Told::ClientDisowned
+        | Told::LogOut => event.clone(),
+    })
+}
+
+fn known_nonce(nonce: &Nonce, known: &mut Pseudonyms) -> Option<Nonce> {
+    let name = known.learn("nonce", nonce.as_str());
+    Nonce::read([name.as_bytes()]).ok().flatten()
+}
+
+fn scrubbed_answer(answer: &Answer, private: bool, known: &mut Pseudonyms) -> Option<Answer> {
+    Some(match answer {
+        Answer::Response { status, fields, body } => {
+            let mut changed = Vec::new();
+            for (name, value) in fields {
+                let value = match value {
+                    Octets::Text(text) if name == "dpop-nonce" => known.learn("nonce", text),
+                    Octets::Text(text) => known.text(text),
+                    Octets::Other { .. } => text::clean("(scrubbed)", usize::MAX),
+                };
+                changed.push((name.clone(), Octets::Text(value)));
+            }
+            let body = known.body(body, private);
+            Answer::Response { status: *status, fields: changed, body }
+        }
+        Answer::Client { client_id, client_secret } => {
+            let secret = client_secret.as_ref().map(|secret| known.learn("client_secret", secret.expose()));
+            Answer::Client { client_id: client_id.clone(), client_secret: secret.map(Into::into) }
+        }
+        Answer::Signed(signature) => Answer::Signed(known.signature(signature)?),
+        Answer::Supplied(assertion) => Answer::Supplied(known.learn("assertion", assertion.expose()).into()),
+        // The host's own words.
+        Answer::LoadFailed(_) => Answer::LoadFailed(WHY.to_owned()),
+        Answer::NotKept(_) => Answer::NotKept(WHY.to_owned()),
+        Answer::NotForgotten(_) => Answer::NotForgotten(WHY.to_owned()),
+        Answer::NotSent(_) => Answer::NotSent(WHY.to_owned()),
+        Answer::Interrupted(_) => Answer::Interrupted(WHY.to_owned()),
+        Answer::AddressRefused(_) => Answer::AddressRefused(WHY.to_owned()),
+        Answer::Unasked(_) => Answer::Unasked(WHY.to_owned()),
+        Answer::NotSigned(_) => Answer::NotSigned(WHY.to_owned()),
+        Answer::NotSupplied(_) => Answer::NotSupplied(WHY.to_owned()),
+        Answer::Found(_) | Answer::Leased(_) | Answer::Conflict(_) => {
+            let value = serde_json::to_value(answer).ok()?;
+            known.learn_members(&value);
+            serde_json::from_value(known.value(value)).ok()?
+        }
+        Answer::Busy
+        | Answer::Kept
+        | Answer::Forgotten(_)
+        | Answer::TimedOut
+        | Answer::TooLarge
+        | Answer::NoClient => answer.clone(),
+    })
+}
+
+/// What stands where the host said why something failed: its words may hold names of files and hosts.
+const WHY: &str = "(the host's words are scrubbed)";

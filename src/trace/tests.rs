@@ -1,0 +1,104 @@
+use super::*;
+use std::sync::{Arc, Mutex};
+
+use crate::{Action, Authorizer, Config, Event, Scopes, Seed, Timestamp};
+
+/// A login that finds no server.
+fn recorded() -> String {
+    let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
+    let seed = Seed::new([5; 32]);
+    let text = Arc::new(Mutex::new(String::new()));
+    let kept = text.clone();
+    let mut recorder = Recorder::new(&config, &seed, move |line| {
+        let mut text = kept.lock().unwrap();
+        text.push_str(line);
+        text.push('\n');
+    });
+    let mut machine = Authorizer::new(config, seed).unwrap();
+    let now = Timestamp::from_secs(1_800_000_000);
+    let mut next = Some(Event::LogIn { scopes: Scopes::new() });
+    loop {
+        if let Some(event) = next.take() {
+            recorder.event(now, &event);
+            machine.handle(now, event);
+        }
+        let action = machine.poll();
+        recorder.action(&action);
+        next = match action {
+            Action::Load(load) => Some(load.reply(None)),
+            Action::Send(send) => {
+                Some(send.fail(crate::SendFailure::NotSent("no route to 10.1.2.3".to_owned())))
+            }
+            Action::Wait(_) => break,
+            _ => None,
+        };
+    }
+    let text = text.lock().unwrap();
+    text.clone()
+}
+
+#[test]
+fn a_trace_is_read_as_it_was_written_and_replays() {
+    let text = recorded();
+    let trace = Trace::read(&text).unwrap();
+    assert_eq!(trace.to_string(), text);
+    let replayed = trace.replay().unwrap();
+    assert!(replayed.events >= 3 && replayed.actions > replayed.events, "{replayed:?}");
+    assert!(text.lines().last().unwrap().contains("\"wait\""));
+    assert!(!format!("{trace:?}{replayed:?}").contains("BQUFBQ"), "the seed is shown");
+}
+
+#[test]
+fn a_machine_that_does_something_else_diverges() {
+    let text = recorded();
+    for (before, now, said) in [
+        ("oauth-protected-resource/mcp", "oauth-protected-resource/other", "send differs at /send/url"),
+        ("\"max_bytes\":262144", "\"max_bytes\":1", "send differs at /send/max_bytes"),
+        ("\"reach\":\"any\"", "\"reach\":\"public\"", "send differs at /send/reach"),
+        (
+            "{\"action\":{\"load\":",
+            "{\"action\":{\"forget\":",
+            "the trace says forget, the machine now asks for load",
+        ),
+    ] {
+        let changed = text.replacen(before, now, 1);
+        assert_ne!(changed, text, "{before}");
+        let divergence = Trace::read(&changed).unwrap().replay().unwrap_err();
+        assert!(divergence.to_string().ends_with(said), "{divergence}");
+    }
+}
+
+#[test]
+fn what_is_no_trace_says_where() {
+    let text = recorded();
+    let second = text.lines().nth(1).unwrap();
+    let with = |line: &str| text.replacen(second, line, 1);
+    for (text, line, why) in [
+        (String::new(), 1, "there is none"),
+        ("\n\nhush".to_owned(), 3, "it is no JSON (column 1)"),
+        ("{\"hush\":1}".to_owned(), 1, "it has no member `trace` with the version"),
+        ("{\"trace\":99}".to_owned(), 1, "it is of version 99; this reads version 1"),
+        ("{\"trace\":1,\"seed\":\"hush\"}".to_owned(), 1, "it is not what the form has there (column 0)"),
+        (with("{\"at\":1,\"event\":\"hush\"}"), 2, "it is not what the form has there (column 0)"),
+        (with("{\"at\":1,\"eve"), 2, "it breaks off (column 12)"),
+        (with(&format!("\"{}\"", "x".repeat(MAX_LINE))), 2, "it is longer than 4194304 bytes"),
+    ] {
+        let unreadable = Trace::read(&text).unwrap_err();
+        assert_eq!((unreadable.line, unreadable.why.as_str()), (line, why));
+        assert!(!unreadable.to_string().contains("hush"));
+    }
+}
+
+#[test]
+fn what_the_host_said_is_scrubbed_and_the_rest_replays() {
+    let trace = Trace::read(&recorded()).unwrap();
+    let scrubbed = trace.scrub(Names::Kept).unwrap();
+    assert!(!scrubbed.to_string().contains("10.1.2.3"));
+    assert!(scrubbed.to_string().contains("https://mcp.example/"));
+    assert_eq!(scrubbed.replay().unwrap().actions, trace.replay().unwrap().actions);
+    let other = trace.scrub(Names::Replaced).unwrap();
+    assert!(!other.to_string().contains("mcp.example"), "{other}");
+    other.replay().unwrap();
+    // Once is enough.
+    assert_eq!(scrubbed.scrub(Names::Kept).unwrap().to_string(), scrubbed.to_string());
+}
