@@ -11,7 +11,7 @@ use url::{Host, Url};
 const STARTING: Duration = Duration::from_secs(3);
 
 /// Browsers that run in the terminal: they need one, and write to it.
-#[cfg(unix)]
+#[cfg(all(unix, not(target_os = "macos")))]
 const IN_TERMINAL: [&str; 11] =
     ["lynx", "links", "links2", "elinks", "w3m", "eww", "netrik", "retawq", "curl", "browsh", "www-browser"];
 
@@ -37,7 +37,7 @@ const IN_TERMINAL: [&str; 11] =
 /// [`OpenError::NoTerminal`].
 pub fn open(url: &Url) -> Result<(), OpenError> {
     judge(url)?;
-    #[cfg(unix)]
+    #[cfg(all(unix, not(target_os = "macos")))]
     needs_terminal()?;
     let url = url.clone();
     let (sender, started) = mpsc::channel();
@@ -97,7 +97,7 @@ fn judge(url: &Url) -> Result<(), OpenError> {
 }
 
 /// Refuses a browser in the terminal where there is none: it would write into what may be another program's input.
-#[cfg(unix)]
+#[cfg(all(unix, not(target_os = "macos")))]
 fn needs_terminal() -> Result<(), OpenError> {
     use std::io::IsTerminal as _;
     if io::stdin().is_terminal() && io::stdout().is_terminal() {
@@ -114,7 +114,7 @@ fn needs_terminal() -> Result<(), OpenError> {
 }
 
 /// The program of the first of these commands that is there.
-#[cfg(unix)]
+#[cfg(all(unix, not(target_os = "macos")))]
 fn chosen<'a>(commands: &'a str, path: &std::ffi::OsStr) -> Option<&'a str> {
     let is_there = |program: &&str| {
         program.contains('/') && std::path::Path::new(program).is_file()
@@ -123,7 +123,7 @@ fn chosen<'a>(commands: &'a str, path: &std::ffi::OsStr) -> Option<&'a str> {
     commands.split(':').filter_map(|command| command.split_ascii_whitespace().next()).find(is_there)
 }
 
-#[cfg(unix)]
+#[cfg(all(unix, not(target_os = "macos")))]
 fn name(program: &str) -> &str {
     program.rsplit('/').next().unwrap_or_default()
 }
@@ -167,7 +167,7 @@ mod tests {
         }
     }
 
-    #[cfg(unix)]
+    #[cfg(all(unix, not(target_os = "macos")))]
     #[test]
     fn the_first_browser_that_is_there_is_the_one() {
         let path = std::ffi::OsStr::new("/nowhere:/bin");

@@ -30,6 +30,9 @@ const WAITING: usize = 16;
 /// The entry that shows whether the keyring takes anything.
 const PROBE: &str = "probe";
 
+/// How long a process that hangs while it looks keeps others from looking.
+const PROBING: Duration = Duration::from_secs(120);
+
 /// Whose entries are kept in the keyring, and how: the options of a [`KeyringStore`].
 ///
 /// ```no_run
@@ -93,7 +96,8 @@ impl Keyring {
             waiting: AtomicUsize::new(0),
         };
         let store = KeyringStore { inner: Arc::new(inner), patience: self.patience };
-        store.apart(Inner::probe)?;
+        let patience = store.patience;
+        store.apart(move |inner| inner.probe(patience))?;
         Ok(store)
     }
 
@@ -230,10 +234,12 @@ struct Inner<E> {
 }
 
 impl<E: Entries> Inner<E> {
-    /// Whether the keyring takes an entry, gives it back and deletes it.
-    fn probe(&self) -> Result<(), KeyringError> {
+    /// Whether the keyring takes an entry, gives it back and deletes it. Where another process is just being asked for the
+    /// password, it waits for that.
+    fn probe(&self, patience: Duration) -> Result<(), KeyringError> {
         let key = Key { server: PROBE.to_owned(), account: None };
-        let _lock = self.locks.lock(&key).map_err(KeyringError::Locks)?;
+        let lease = self.locks.lease(&key, PROBING, patience).map_err(KeyringError::Locks)?;
+        let _lease = lease.ok_or(KeyringError::Silent(patience))?;
         self.entries.set(PROBE, PROBE.as_bytes())?;
         let found = self.entries.entry(PROBE)?;
         self.entries.delete(PROBE)?;

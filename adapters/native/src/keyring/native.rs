@@ -1,5 +1,7 @@
 //! The keyring of this system, through the stores of `keyring-core`.
 
+#[cfg(not(target_os = "macos"))]
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use keyring_core::api::CredentialStoreApi;
@@ -36,6 +38,25 @@ impl Native {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[cfg(target_os = "macos")]
+    fn entry_of(&self, store: &Store, name: &str) -> Result<Entry, Error> {
+        store.build(&self.service, name, None)
+    }
+
+    /// On this machine only: a record that followed the person to another would be renewed there too, where nobody knows of
+    /// the locks here.
+    #[cfg(windows)]
+    fn entry_of(&self, store: &Store, name: &str) -> Result<Entry, Error> {
+        store.build(&self.service, name, Some(&HashMap::from([("persistence", "Local")])))
+    }
+
+    /// With a label for the person who looks at it.
+    #[cfg(all(unix, not(target_os = "macos")))]
+    fn entry_of(&self, store: &Store, name: &str) -> Result<Entry, Error> {
+        let label = format!("{} ({name})", self.service);
+        store.build(&self.service, name, Some(&HashMap::from([("label", label.as_str())])))
+    }
+
     /// Lets go of the connection: the next call makes a new one.
     pub(super) fn disconnect(&self) {
         *self.cached() = None;
@@ -70,7 +91,7 @@ impl Native {
             // Not under the lock: it may take as long as it likes.
             None => Store::new().map_err(|error| KeyringError::Absent(told(&error)))?,
         };
-        let entry = store.build(&self.service, name, None);
+        let entry = self.entry_of(&store, name);
         let done = match entry.and_then(|entry| run(&entry)) {
             Ok(done) => Some(done),
             Err(Error::NoEntry) => None,

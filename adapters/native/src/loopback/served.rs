@@ -273,10 +273,13 @@ impl Place {
             return None;
         }
         state.arrivals.push_back(Arrival { callback, connection: self.id });
-        if let Some(waker) = state.waker.take() {
-            waker.wake();
-        }
         served.changed.notify_all();
+        if let Some(waker) = state.waker.take() {
+            // Whoever is woken may look at once, on this thread.
+            drop(state);
+            waker.wake();
+            state = served.state();
+        }
         loop {
             if let Some(Phase::Told(page)) = state.connections.get_mut(&self.id) {
                 return Some(page.take().map_or(Shown::Arrived, Shown::Page));

@@ -78,6 +78,10 @@ fn an_answer_is_handed_on_and_its_page_is_the_host_s_choice() {
         assert!(stream.read(&mut [0]).is_err(), "the browser waits");
         stream.set_read_timeout(None).unwrap();
         received.finish(Page::Success);
+        // A program that ends now cuts nothing short.
+        stream.set_nonblocking(true).unwrap();
+        assert!(stream.peek(&mut [0]).is_ok_and(|count| count == 1), "the browser has it");
+        stream.set_nonblocking(false).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(
@@ -178,6 +182,23 @@ fn a_request_that_trickles_is_cut_off() {
 }
 
 #[test]
+fn what_is_still_being_sent_is_heard_out() {
+    let listener = listener();
+    let port = listener.port();
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    write!(stream, "POST /callback HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: 300\r\n\r\n")
+        .unwrap();
+    for _ in 0..3 {
+        // A connection that is closed before would be reset, and with some systems the answer would be gone.
+        thread::sleep(Duration::from_millis(50));
+        stream.write_all(&[b'x'; 100]).expect("it is not reset");
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 405 ") && answer.contains("\r\nAllow: GET\r\n"), "{answer}");
+}
+
+#[test]
 fn the_answer_is_not_lost_behind_others() {
     let mut listener = listener();
     let port = listener.port();
@@ -250,6 +271,26 @@ fn a_future_needs_no_runtime_and_loses_nothing_when_dropped() {
 }
 
 #[test]
+fn who_is_woken_may_look_at_once() {
+    /// Looks again on the thread that wakes it.
+    struct Eager(Arc<Served>, mpsc::Sender<Poll<String>>);
+    impl Wake for Eager {
+        fn wake(self: Arc<Self>) {
+            let arrival = self.0.poll(&mut Context::from_waker(Waker::noop()));
+            self.1.send(arrival.map(|arrival| arrival.callback)).unwrap();
+        }
+    }
+    let listener = listener();
+    let (sender, looked) = mpsc::channel();
+    let waker = Waker::from(Arc::new(Eager(Arc::clone(&listener.served), sender)));
+    assert!(listener.served.poll(&mut Context::from_waker(&waker)).is_pending());
+    let browser = browser(listener.port(), "state=1");
+    assert_eq!(looked.recv_timeout(SLACK), Ok(Poll::Ready("/callback?state=1".to_owned())));
+    drop(listener);
+    browser.join().unwrap();
+}
+
+#[test]
 fn who_waits_in_vain_is_told_in_time() {
     let mut listener = listener();
     let began = Instant::now();
@@ -319,13 +360,14 @@ fn the_redirect_uri_is_as_the_caller_says() {
         };
         assert_eq!(listener.redirect_uri(), format!("http://{}:{}/a/b-c", name.as_str(), listener.port()));
     }
-    let port = listener().port();
-    for uri in [
-        format!("http://localhost:{port}/callback"),
-        format!("http://127.0.0.1:{port}/"),
-        format!("http://localhost:{port}/%7Eme/x"),
-    ] {
-        let listener = Loopback::for_redirect_uri("x", &uri).unwrap().listen().unwrap();
+    for uri in ["http://localhost:PORT/callback", "http://127.0.0.1:PORT/", "http://localhost:PORT/%7Eme/x"] {
+        // Another test may take the port that was just free.
+        let listening = (0..20).find_map(|_| {
+            let uri = uri.replace("PORT", &listener().port().to_string());
+            let listener = Loopback::for_redirect_uri("x", &uri).unwrap().listen();
+            listener.ok().map(|listener| (listener, uri))
+        });
+        let (listener, uri) = listening.expect("one is free");
         assert_eq!(listener.redirect_uri(), uri);
     }
     let portless = Loopback::for_redirect_uri("x", "http://127.0.0.1/callback").unwrap().listen().unwrap();

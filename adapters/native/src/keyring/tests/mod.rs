@@ -240,6 +240,18 @@ fn what_is_corrupt_is_kept_aside_and_said_once() {
 }
 
 #[test]
+fn parts_that_do_not_belong_together_make_no_record() {
+    let (memory, place) = (Memory::of(Some(700)), Place::new());
+    let store = Plain::new(&memory, &place);
+    assert!(matches!(store.put(&key(), &record(1, &"a".repeat(3000)), None), Saving::Kept));
+    // What it makes can be read as a record, and nobody has written it.
+    memory.entries().insert(format!("{}/a/3", Locks::name(&key())), vec![b'b'; 700]);
+    let refusal = store.load(&key()).unwrap_err();
+    assert!(refusal.contains("do not belong together") && refusal.contains(".corrupt-1"), "{refusal}");
+    assert_eq!(store.load(&key()), Ok(None));
+}
+
+#[test]
 fn a_record_that_is_too_long_is_refused_and_changes_nothing() {
     let (memory, place) = (Memory::of(Some(100)), Place::new());
     let store = Plain::new(&memory, &place);
@@ -259,7 +271,7 @@ fn a_keyring_that_fails_says_so_and_nothing_secret() {
     *memory.left.lock().unwrap() = Some(0);
     let Saving::Failed(why) = store.put(&key(), &record(1, TOKEN), None) else { panic!("it was kept") };
     assert_eq!(why, "the keyring failed: it is over");
-    assert!(store.0.probe().is_err());
+    assert!(store.0.probe(Duration::ZERO).is_err());
 }
 
 #[test]
