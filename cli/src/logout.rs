@@ -14,7 +14,7 @@ pub(crate) async fn run(args: Logout, context: &Context) -> Result<(), Stop> {
     let (entries, unread) = match &args.url {
         Some(url) => {
             let key = Key { server: server(url)?.to_string(), account: args.kept.account.clone() };
-            (vec![vault.entry(key, args.kept.store)], Vec::new())
+            (vec![vault.entry(key, args.kept.store)?], Vec::new())
         }
         None => vault.all()?,
     };

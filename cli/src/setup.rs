@@ -34,7 +34,7 @@ impl Setup {
         let url = server(url)?;
         let vault = Vault::open()?;
         let key = Key { server: url.as_str().to_owned(), account: kept.account.clone() };
-        let entry = vault.entry(key, kept.store);
+        let entry = vault.entry(key, kept.store)?;
         Ok(Self { url, vault, entry, remembered: None, record: None })
     }
 

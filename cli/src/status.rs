@@ -19,7 +19,7 @@ pub(crate) async fn run(args: Status, context: &Context) -> Result<(), Stop> {
     let (entries, unread) = match &args.url {
         Some(url) => {
             let key = Key { server: server(url)?.to_string(), account: args.kept.account.clone() };
-            (vec![vault.entry(key, args.kept.store)], Vec::new())
+            (vec![vault.entry(key, args.kept.store)?], Vec::new())
         }
         None => {
             let (mut entries, unread) = vault.all()?;

@@ -15,6 +15,8 @@ use mcp_auth_reqwest::{MemoryStore, Store};
 use mcp_auth_store::FileStore;
 use serde::{Deserialize, Serialize};
 
+use crate::exit::Stop;
+
 pub(crate) use remembered::Remembered;
 
 /// Where a credential is kept.
@@ -30,6 +32,18 @@ pub(crate) enum Kind {
 
 impl Kind {
     const ALL: [Self; 2] = [Self::File, Self::Keyring];
+
+    /// What the environment says, if it says something.
+    fn by_default() -> Result<Self, Stop> {
+        let said = std::env::var_os("MCP_AUTH_STORE").unwrap_or_default();
+        if said.is_empty() {
+            return Ok(Self::default());
+        }
+        Self::ALL.into_iter().find(|kind| said == kind.as_str()).ok_or_else(|| {
+            let said = said.to_string_lossy().into_owned();
+            Stop::usage(format!("MCP_AUTH_STORE is {said:?}: expected file or keyring"))
+        })
+    }
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -143,14 +157,17 @@ impl Vault {
         Err("other processes write it as fast as it is deleted; end them first".to_owned())
     }
 
-    /// Where the record of this key is kept: as asked, or as it was at the last login.
-    pub(crate) fn entry(&self, key: Key, asked: Option<Kind>) -> Entry {
+    /// Where the record of this key is kept: as asked, or as it was at the last login, or by default.
+    pub(crate) fn entry(&self, key: Key, asked: Option<Kind>) -> Result<Entry, Stop> {
         let known = |kind: &Kind| {
             let entry = Entry { key: key.clone(), kind: *kind };
             self.place(&entry).exists()
         };
-        let kind = asked.or_else(|| Kind::ALL.into_iter().find(known)).unwrap_or_default();
-        Entry { key, kind }
+        let kind = match asked.or_else(|| Kind::ALL.into_iter().find(known)) {
+            Some(kind) => kind,
+            None => Kind::by_default()?,
+        };
+        Ok(Entry { key, kind })
     }
 
     /// Everything that is kept, and what of it cannot be read.

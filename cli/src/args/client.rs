@@ -24,8 +24,9 @@ pub(crate) struct Kept {
     /// Your name for the account, where you have several at one server
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) account: Option<String>,
-    /// Where the credential is kept; as at the last login, or else in a file
-    #[arg(long, value_enum, env = "MCP_AUTH_STORE", hide_env_values = true)]
+    /// Where the credential is kept. Default: where it was at the last login, or else what MCP_AUTH_STORE says, or else in a
+    /// file
+    #[arg(long, value_enum)]
     pub(crate) store: Option<Kind>,
 }
 

@@ -241,3 +241,20 @@ async fn quiet_is_quiet_and_verbose_is_beside_the_result() {
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(between(&errors, "Authorization: ", "  ").trim(), "Bearer …");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_environment_says_where_by_default_and_moves_nothing() {
+    let served = serve(Dials::default()).await.unwrap();
+    let url = served.server_url();
+    let home = blocking(|| Home::logged_in(&served, &[]));
+    let run = |store: &str, url: &str| {
+        let mut command = home.program();
+        let command = command.env("MCP_AUTH_STORE", store).args(["call", url, "tools/list"]);
+        blocking(|| command.output().unwrap())
+    };
+    for store in ["keyring", "file", "", "elsewhere"] {
+        ends_with(&run(store, &url), 0);
+    }
+    let said = ends_with(&run("elsewhere", "https://mcp.example/mcp"), 2);
+    assert!(said.contains("\"elsewhere\": expected file or keyring"), "{said}");
+}
