@@ -2,6 +2,8 @@
 
 use std::process::Stdio;
 
+use mcp_auth::wire::jws::Algorithm;
+use mcp_auth_jose::{Key, Signer as _};
 use mcp_auth_testbed::{ClientCredentials, Dials, PreRegistered, Purpose, Workload, serve};
 
 use crate::support::{Home, answer, between, blocking, ended, ends_with, result, text};
@@ -257,4 +259,49 @@ async fn the_environment_says_where_by_default_and_moves_nothing() {
     }
     let said = ends_with(&run("elsewhere", "https://mcp.example/mcp"), 2);
     assert!(said.contains("\"elsewhere\": expected file or keyring"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_signs_is_known_by_its_key_file() {
+    let place = Home::new();
+    let (key, pem) = Key::generate(Algorithm::Es256).unwrap();
+    let client = PreRegistered::with_key("robot", key.public().value(), "http://127.0.0.1/x");
+    let dials = Dials {
+        clients: vec![client],
+        auth_methods: Some(vec!["private_key_jwt".to_owned()]),
+        client_credentials: Some(ClientCredentials::default()),
+        ..Dials::default()
+    };
+    let served = serve(dials).await.unwrap();
+    let (home, url, issuer) = (Home::new(), served.server_url(), served.world().issuer(0));
+    let file = place.write("key.pem", pem.expose());
+    let client = ["--client-id", "robot", "--issuer", &issuer, "--key", &file];
+    let args: Vec<_> =
+        ["login", "-v", &url, "--grant", "client-credentials"].into_iter().chain(client).collect();
+    let shown = ends_with(&blocking(|| home.run(&args)), 0);
+    assert!(shown.contains("  client     robot\n") && !shown.contains("eyJ"), "{shown}");
+    // The file is found again, and read again.
+    home.expire(&served);
+    ends_with(&blocking(|| home.run(&["call", &url, "tools/list"])), 0);
+    assert_eq!(served.world().count(Purpose::ClientCredentials), 2);
+    std::fs::write(&file, "no key").unwrap();
+    let said = ends_with(&blocking(|| home.run(&["call", &url, "tools/list"])), 2);
+    assert!(said.contains("key.pem") && !said.contains("no key"), "{said}");
+    let said = ends_with(&blocking(|| home.run(&["logout", &url])), 2);
+    assert!(said.contains(&format!("mcp-auth logout --forget-only {url}\n")), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_may_come_through_a_pipe() {
+    let redirect_uri = "http://127.0.0.1:3334/callback";
+    let client = PreRegistered::confidential("corp", "hush-hush", "client_secret_basic", redirect_uri);
+    let dials = Dials { clients: vec![client], any_loopback_port: true, ..Dials::default() };
+    let served = serve(dials).await.unwrap();
+    let (home, url, issuer) = (Home::new(), served.server_url(), served.world().issuer(0));
+    let file = home.write("secret", "hush-hush\n");
+    let mut command = home.program();
+    command.args(["login", &url, "--client-id", "corp", "--issuer", &issuer, "--client-secret-file", "-"]);
+    command.stdin(std::fs::File::open(file).unwrap());
+    let shown = ends_with(&blocking(|| home.attended(&served, &mut command)), 0);
+    assert!(shown.contains("  client     corp\n"), "{shown}");
 }
