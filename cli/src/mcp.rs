@@ -1,8 +1,9 @@
 //! As much of MCP as shows that a token works: `tools/list` and `tools/call`, on either wire.
 
+mod failed;
+
 use std::cell::Cell;
 use std::error::Error as _;
-use std::fmt;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
@@ -12,6 +13,7 @@ use url::Url;
 
 use crate::show::words;
 use crate::sse;
+pub(crate) use failed::Failed;
 
 /// The revision of the stateless wire.
 const STATELESS: &str = "2026-07-28";
@@ -32,58 +34,6 @@ pub(crate) struct Answer {
     /// The message as the server sent it.
     pub(crate) text: String,
     fields: HeaderMap,
-}
-
-/// Why a request has no result.
-#[derive(Debug)]
-pub(crate) enum Failed {
-    /// The server answered with an error of JSON-RPC.
-    Error { method: String, status: u16, code: i64, said: String, text: String },
-    /// The server answered with something else.
-    Foreign { method: String, status: u16 },
-    /// There was no whole answer.
-    Unanswered(String),
-    /// No request could be sent, or none that the server takes.
-    Client(Error),
-}
-
-impl Failed {
-    /// Whether the server may answer better on the other wire, and has done nothing yet. What cannot be said twice without
-    /// harm is said once more only if the server plainly has not understood it.
-    fn may_be_the_wire(&self, method: &str) -> bool {
-        let safe = method.ends_with("/list") || method.ends_with("/get") || method.ends_with("/read");
-        let safe = safe || method == "ping";
-        match self {
-            // -32600 is an invalid request, and what servers say that want `initialize` first; -32022 and -32004 another
-            // revision.
-            Self::Error { status, code, .. } => {
-                safe || (400..500).contains(status) || [-32600, -32004, -32022].contains(code)
-            }
-            Self::Foreign { status, .. } => safe || !(500..600).contains(status),
-            Self::Unanswered(_) | Self::Client(_) => false,
-        }
-    }
-}
-
-impl fmt::Display for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Error { method, code, said, .. } => {
-                write!(f, "{method}: the server answered with an error: {} ({code})", words(said))
-            }
-            Self::Foreign { method, status } => {
-                write!(f, "{method}: the server answered with status {status} and no JSON-RPC")
-            }
-            Self::Unanswered(why) => f.write_str(why),
-            Self::Client(error) => error.fmt(f),
-        }
-    }
-}
-
-impl From<Failed> for String {
-    fn from(failed: Failed) -> Self {
-        failed.to_string()
-    }
 }
 
 /// Sends one request, on the stateless wire or else on the stateful one. `attended`: somebody can be asked to log in, whom
