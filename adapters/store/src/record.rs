@@ -36,6 +36,11 @@ struct Record {
     credential: Box<Credential>,
 }
 
+#[derive(Deserialize)]
+struct Keyed {
+    key: Key,
+}
+
 /// What a text is found to be.
 #[derive(Debug)]
 pub enum Judged {
@@ -79,6 +84,16 @@ pub fn read(text: &[u8], key: &Key) -> Judged {
         Ok(record.credential)
     };
     judge().map_or_else(|judged| judged, Judged::Sound)
+}
+
+/// Whose record a text says that it is; or why it does not say, which quotes nothing.
+pub fn key(text: &[u8]) -> Result<Key, String> {
+    let Formed { format } = serde_json::from_slice(text).map_err(|error| place(&error))?;
+    if format != FORMAT {
+        return Err(format!("its format is {format}, and {FORMAT} is known"));
+    }
+    let Keyed { key } = serde_json::from_slice(text).map_err(|error| place(&error))?;
+    Ok(key)
 }
 
 /// Where reading ended. What serde_json itself says may quote the text, and the text holds secrets.

@@ -67,6 +67,29 @@ impl FileStore {
         self.locks.directory()
     }
 
+    /// The keys of all records, in order; for each file in the place of a record that has none, why not. Nothing is set
+    /// aside, and no lock is taken: what another process writes or deletes meanwhile may be in it or not.
+    pub fn keys(&self) -> Result<(Vec<Key>, Vec<String>), String> {
+        place::prepare(self.directory())?;
+        let (mut keys, mut unread) = (Vec::new(), Vec::new());
+        for place in Place::all(self.directory())? {
+            // It may be gone by now.
+            let Some(text) = place.read().transpose() else { continue };
+            let key = text.and_then(|text| {
+                let key = record::key(&text).map_err(|why| left_alone(&place, &why))?;
+                let own = Place::of(self.directory(), &key).record() == place.record();
+                own.then_some(key)
+                    .ok_or_else(|| left_alone(&place, "its name is that of another server or account"))
+            });
+            match key {
+                Ok(key) => keys.push(key),
+                Err(why) => unread.push(why),
+            }
+        }
+        keys.sort();
+        Ok((keys, unread))
+    }
+
     fn swap(
         &self,
         key: &Key,
