@@ -53,6 +53,11 @@ pub struct Policy {
     pub answer_bytes: usize,
     /// Whether a person can be asked for a client identifier when no other way is left.
     pub ask_for_client: bool,
+    /// Whether nobody is there to be asked. What needs a person then ends at once with
+    /// [`Kind::Unasked`](crate::Kind::Unasked), and nothing is sent on the way: no metadata is read and no client
+    /// registered for a login that cannot come to its end. Renewals, and grants that need no person, go on as ever.
+    /// Default no.
+    pub unattended: bool,
 }
 
 impl Policy {
@@ -86,6 +91,7 @@ impl Default for Policy {
             metadata_bytes: 256 << 10,
             answer_bytes: 64 << 10,
             ask_for_client: false,
+            unattended: false,
         }
     }
 }
@@ -181,7 +187,9 @@ pub struct ScopeRule {
     pub also: Scopes,
     /// Never these.
     pub never: Scopes,
-    /// Whether the caller wants to stay logged in: adds `offline_access` where the authorization server lists it.
+    /// Whether the caller wants to stay logged in: adds `offline_access` where the authorization server lists it. The
+    /// person is then asked for consent each time (`prompt=consent`, OpenID Connect Core §11), unless
+    /// [`IssuerPolicy::extra`] names another `prompt`.
     pub stay_logged_in: bool,
     /// What is asked for when neither the challenge nor the resource metadata names scopes.
     pub fallback: ScopeFallback,

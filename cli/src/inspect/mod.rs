@@ -72,9 +72,6 @@ pub(crate) struct Args {
     /// Let what is odd count as wrong in the exit code
     #[arg(long)]
     strict: bool,
-    /// Show every check and every request
-    #[arg(long, short)]
-    verbose: bool,
     /// Let authorization servers be on private networks
     #[arg(long)]
     allow_private: bool,
@@ -86,7 +83,8 @@ pub(crate) struct Args {
     timeout: u64,
 }
 
-pub(crate) async fn run(args: Args) -> ExitCode {
+/// `verbose`: every check and every request is shown.
+pub(crate) async fn run(args: Args, verbose: bool) -> ExitCode {
     let report = match inspected(&args).await {
         Ok(report) => report,
         Err(why) => {
@@ -103,7 +101,7 @@ pub(crate) async fn run(args: Args) -> ExitCode {
     } else {
         let mut out = anstream::AutoStream::auto(std::io::stdout());
         // A reader that has gone is no reason to change the exit code.
-        let _ = page::write(&mut out, &report, args.verbose);
+        let _ = page::write(&mut out, &report, verbose);
     }
     let least = if args.strict { Verdict::Odd } else { Verdict::Wrong };
     if report.result() >= least { ExitCode::FAILURE } else { ExitCode::SUCCESS }
