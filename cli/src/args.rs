@@ -2,6 +2,8 @@
 
 mod client;
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand, ValueHint};
 
 pub(crate) use client::{ClientArgs, Kept, PersonArgs, Target, Way};
@@ -63,6 +65,16 @@ pub(crate) enum Command {
     Demo(Demo),
 }
 
+/// Whether the run is written down.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Record {
+    /// Write the run down as a trace, in a new file that you alone can read. It holds EVERY SECRET of the run, the tokens
+    /// among them: `mcp-auth replay FILE` shows it without them, and `mcp-auth replay FILE --scrub OUT` writes a trace that
+    /// can be sent to others
+    #[arg(id = "record", long = "record", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: Option<PathBuf>,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Login {
     #[command(flatten)]
@@ -71,6 +83,8 @@ pub(crate) struct Login {
     pub(crate) client: ClientArgs,
     #[command(flatten)]
     pub(crate) person: PersonArgs,
+    #[command(flatten)]
+    pub(crate) record: Record,
     /// Log in anew, whatever is kept. The tokens from before are replaced, not revoked
     #[arg(long)]
     pub(crate) force: bool,
@@ -91,6 +105,8 @@ pub(crate) struct Call {
     /// If a person must log in first, ask here and now
     #[arg(long)]
     pub(crate) login: bool,
+    #[command(flatten)]
+    pub(crate) record: Record,
     #[command(flatten)]
     pub(crate) client: ClientArgs,
     #[command(flatten)]
@@ -132,11 +148,13 @@ pub(crate) struct Logout {
     #[command(flatten)]
     pub(crate) kept: Kept,
     /// Log out of all servers and accounts
-    #[arg(long, conflicts_with_all = ["url", "account"])]
+    #[arg(long, conflicts_with_all = ["url", "account", "record"])]
     pub(crate) all: bool,
     /// Forget what is kept here, and leave the tokens as they are at the authorization server
-    #[arg(long)]
+    #[arg(long, conflicts_with = "record")]
     pub(crate) forget_only: bool,
+    #[command(flatten)]
+    pub(crate) record: Record,
 }
 
 #[derive(Debug, clap::Args)]

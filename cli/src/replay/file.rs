@@ -22,6 +22,22 @@ pub(crate) fn create(path: &Path) -> Result<File, String> {
     })
 }
 
+/// Takes the lines of a trace, and writes each into a new file as it comes.
+///
+/// # Errors
+///
+/// What is in the way of the file, in words. What is in the way of a line later is said on standard error, once.
+pub(crate) fn lines(path: &Path) -> Result<impl FnMut(&str) + Send + 'static, String> {
+    let (mut file, shown) = (Some(create(path)?), super::shown(path));
+    Ok(move |line: &str| {
+        let Some(open) = &mut file else { return };
+        if let Err(error) = open.write_all(format!("{line}\n").as_bytes()) {
+            anstream::eprintln!("warning: {shown} cannot be written, and ends here: {error}");
+            file = None;
+        }
+    })
+}
+
 /// A new file with this text.
 pub(super) fn write(path: &Path, text: &str) -> Result<(), String> {
     let mut file = create(path)?;
