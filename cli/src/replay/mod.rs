@@ -1,7 +1,8 @@
 //! `mcp-auth replay`: runs a recorded flow again, and shows it: in the terminal, as a page, as a picture.
 //!
 //! ```text
-//!  story, told, cast   from the trace to the flow that is shown: rows, who took part, what was checked
+//!  story, told, ends, cast
+//!                      from the trace to the flow that is shown: rows, who took part, what was checked
 //!  values              what may be shown of a value, and by which name
 //!  flow                the flow as data
 //!  terminal            as a story to be read
@@ -15,6 +16,7 @@
 mod cast;
 mod diverged;
 mod draw;
+mod ends;
 pub(crate) mod file;
 mod flow;
 mod story;
@@ -54,7 +56,7 @@ pub(crate) struct Args {
     /// The trace: a file of JSON lines
     #[arg(value_name = "TRACE")]
     trace: PathBuf,
-    /// Wait for Enter after each step
+    /// Wait for Enter after each message, where there is a terminal
     #[arg(long, conflicts_with_all = ["html", "svg", "scrub"])]
     step: bool,
     /// Write the flow as a page: a sequence diagram, and every step with its details

@@ -198,6 +198,7 @@ impl Story {
     }
 
     fn done(mut self, trace: &Trace) -> Flow {
+        self.rows = together(self.rows);
         let left_out = self.rows.len().saturating_sub(MAX_ROWS);
         if left_out > 0 {
             let half = MAX_ROWS / 2;
@@ -221,6 +222,31 @@ impl Story {
             left_out,
         }
     }
+}
+
+/// What happens again and again beside the conversation takes one row.
+fn together(rows: Vec<Row>) -> Vec<Row> {
+    let mut kept: Vec<(Row, usize, u64)> = Vec::new();
+    for row in rows {
+        let (aside, at) = (matches!(row.what, What::Aside { .. }) && row.remarks.is_empty(), row.at);
+        match kept.last_mut() {
+            Some((last, times, latest)) if aside && last.what == row.what && last.remarks.is_empty() => {
+                (*times, *latest) = (times.saturating_add(1), at);
+            }
+            _ => kept.push((row, 1, at)),
+        }
+    }
+    let rows = kept.into_iter().map(|(mut row, times, latest)| {
+        if let (What::Aside { text, .. }, 2..) = (&mut row.what, times) {
+            let over = match latest.saturating_sub(row.at) {
+                0 => String::new(),
+                seconds => format!(" over {}", span(seconds)),
+            };
+            *text = format!("{text} ({times} times{over})");
+        }
+        row
+    });
+    rows.collect()
 }
 
 /// How an answer with this status looks.

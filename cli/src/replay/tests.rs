@@ -232,3 +232,21 @@ fn a_diagram_of_nobody_is_one_too() {
     };
     shown(&nobody);
 }
+
+#[test]
+fn what_happens_again_and_again_takes_one_row() {
+    let text = recorded(served, |_| String::new());
+    let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+    for second in 0..30 {
+        lines.push(format!(r#"{{"at":{},"event":{{"nonce":"n-{second}"}}}}"#, 1_800_000_001 + second));
+    }
+    let flow = seen(&lines.join("\n"));
+    let asides = flow.rows.iter().filter_map(|row| match &row.what {
+        What::Aside { text, .. } if text.contains("gave a nonce") => Some(text.as_str()),
+        _ => None,
+    });
+    assert_eq!(
+        asides.collect::<Vec<_>>(),
+        ["the MCP server gave a nonce for the proofs to come (RFC 9449 §8.2) (30 times over 29 s)"]
+    );
+}

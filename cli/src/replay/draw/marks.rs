@@ -42,7 +42,7 @@ pub(super) fn verdict(out: &mut String, verdict: Verdict, x: usize, y: usize) {
         Verdict::Taken => ("l-good", format!("M{} {}v6m-3 -3l3 3l3 -3m-7 5h8", x, y - 5)),
         Verdict::Decided => ("l-muted", format!("M{} {y}h8m-3 -3l3 3l-3 3", x - 5)),
         Verdict::PassedOver => ("l-odd", format!("M{} {y}h8", x - 4)),
-        Verdict::Deviation => ("l-odd", format!("M{x} {}v5m0 3v.5m-6 2.5l6 -11.5l6 11.5z", y - 3)),
+        Verdict::Deviation => ("l-odd", format!("M{x} {}v4.5m0 2.5v.5m-6 2l6 -11l6 11z", y - 3)),
         Verdict::Failed => ("l-bad", format!("M{} {}l8 8m0 -8l-8 8", x - 4, y - 4)),
     };
     let _ = write!(out, "<path class=\"{class} glyph\" d=\"{path}\"/>");
