@@ -27,7 +27,9 @@ impl Cast {
             })
         };
         let asks = |action: &Value| ["open", "show", "ask"].iter().any(|name| action.get(name).is_some());
-        if actions().any(asks) {
+        let called =
+            |entry: &Entry<'_>| matches!(entry, Entry::Event { event, .. } if event.get("called").is_some());
+        if actions().any(asks) || entries.iter().any(called) {
             let elsewhere = actions().any(|action| action.get("show").is_some());
             let name = if elsewhere { "a person, elsewhere" } else { "a person" };
             cast.lanes.push(Lane { party: Party::Person, name: name.to_owned() });

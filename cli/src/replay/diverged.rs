@@ -77,7 +77,16 @@ fn shown(aliases: &mut Aliases, name: &str, value: &Value) -> String {
         Value::String(text)
             if matches!(
                 name,
-                "method" | "purpose" | "kind" | "algorithm" | "reach" | "clause" | "verdict"
+                "method"
+                    | "purpose"
+                    | "expected"
+                    | "got"
+                    | "note"
+                    | "kind"
+                    | "algorithm"
+                    | "reach"
+                    | "clause"
+                    | "verdict"
             ) =>
         {
             clean(text, 120)

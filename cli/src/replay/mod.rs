@@ -27,7 +27,7 @@ mod told;
 mod values;
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mcp_auth::trace::{Divergence, Names, Trace};
 
@@ -97,21 +97,22 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         // A reader that has gone is no reason to complain.
         let _ = terminal::tell(&mut out, &flow, step.then(|| std::io::stdin().lock()));
     }
+    let mut written = Vec::new();
+    let mut write = |path: &Path, text: &str| file::write(path, text).map(|()| written.push(shown(path)));
     if let Some(path) = &args.svg {
-        file::write(path, &draw::svg(&flow))?;
+        write(path, &draw::svg(&flow))?;
     }
     if let Some(path) = &args.html {
-        file::write(path, &draw::html(&flow))?;
+        write(path, &draw::html(&flow))?;
     }
-    if let Some(path) = &args.scrub {
-        match (&scrubbed.cut, &replayed) {
-            (None, Ok(_)) => file::write(path, &scrubbed.trace.to_string())?,
-            (_, Err(_)) => {}
-            (Some(why), Ok(_)) => return Err(unscrubbed(why)),
+    if let (Some(path), Ok(_)) = (&args.scrub, &replayed) {
+        match &scrubbed.cut {
+            None => write(path, &scrubbed.trace.to_string())?,
+            Some(why) => return Err(unscrubbed(why)),
         }
     }
-    for path in [&args.svg, &args.html, &args.scrub].into_iter().flatten().filter(|path| path.exists()) {
-        let _ = writeln!(out, "{} is written", shown(path));
+    for path in written {
+        let _ = writeln!(out, "{path} is written");
     }
     match replayed {
         Ok(done) => {
@@ -125,7 +126,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
 
 fn unscrubbed(why: &Divergence) -> String {
     format!(
-        "the trace replays, and cannot be scrubbed: with pseudonyms, the machine does something else ({}). Nothing was \
+        "the trace replays, and cannot be scrubbed: with pseudonyms, the machine does something else ({}). It was not \
         written. Somewhere a secret, or with --names a host or path, is compared to something else than itself.",
         crate::show::plain(&why.to_string())
     )
@@ -190,6 +191,6 @@ fn flow(scrubbed: &Scrubbed, diverged: Option<&Divergence>) -> Flow {
     flow
 }
 
-fn shown(path: &std::path::Path) -> String {
+fn shown(path: &Path) -> String {
     crate::show::words(&path.display().to_string())
 }

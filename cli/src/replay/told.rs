@@ -87,6 +87,10 @@ impl Story {
     }
 
     fn called(&mut self, callback: &str) {
+        if !self.going.attempt && self.titles.is_empty() {
+            self.begin("Login taken up", "another process has asked the person");
+            self.going.person = true;
+        }
         let (place, query) = callback.split_once('?').unwrap_or((callback, ""));
         let (origin, path) = split_url(place);
         let parameters = self.aliases.form(query.split('#').next().unwrap_or_default());

@@ -1,6 +1,6 @@
 //! Values as they may be shown: clean, short, and with a pseudonym where one could be a secret.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mcp_auth::base::text::clean;
 use mcp_auth::wire::challenge;
@@ -119,6 +119,8 @@ const MINOR: [&str; 28] = [
 pub(super) struct Aliases {
     known: BTreeMap<String, String>,
     counts: BTreeMap<String, usize>,
+    /// Every short name that stands for something.
+    taken: BTreeSet<String>,
 }
 
 impl Aliases {
@@ -129,14 +131,18 @@ impl Aliases {
             return known.clone();
         }
         let sort = clean(&name.to_uppercase().replace('_', "-"), 24);
-        let alias = match pseudonym(value) {
-            Some(pseudonym) => pseudonym.to_owned(),
-            None => {
+        let kept = pseudonym(value).filter(|name| !self.taken.contains(*name)).map(str::to_owned);
+        let alias = kept.unwrap_or_else(|| {
+            loop {
                 let count = self.counts.entry(sort.clone()).or_default();
                 *count = count.saturating_add(1);
-                format!("{sort}-{count}")
+                let alias = format!("{sort}-{count}");
+                if !self.taken.contains(&alias) {
+                    break alias;
+                }
             }
-        };
+        });
+        self.taken.insert(alias.clone());
         if self.known.len() < 10_000 {
             self.known.insert(value.to_owned(), alias.clone());
         }
@@ -249,5 +255,61 @@ pub(super) fn span(seconds: u64) -> String {
         120..=7199 => format!("{} min", seconds / 60),
         7200..=172_799 => format!("{} h", seconds / 3600),
         _ => format!("{} days", seconds / 86400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_name_stands_for_one_value() {
+        let mut aliases = Aliases::default();
+        let kept = format!("{:-<43}", "ACCESS-TOKEN-1-");
+        assert_eq!(aliases.alias("access_token", "a.b.c"), "ACCESS-TOKEN-1");
+        assert_eq!(aliases.alias("assertion", "a.b.c"), "ACCESS-TOKEN-1");
+        assert_eq!(aliases.alias("access_token", &kept), "ACCESS-TOKEN-2");
+        assert_eq!(
+            aliases.alias("refresh_token", &format!("{:-<43}", "REFRESH-TOKEN-7-")),
+            "REFRESH-TOKEN-7"
+        );
+        assert_eq!(aliases.alias("user_code", "CODE-1"), "CODE-1");
+        assert_eq!(aliases.alias("code", &format!("{:-<43}", "CODE-1-")), "CODE-2");
+    }
+
+    #[test]
+    fn what_is_not_known_to_be_plain_is_not_shown() {
+        let mut aliases = Aliases::default();
+        for text in [
+            "{\"secret_of_theirs\":\"hush\",\"list\":[\"hush\"],\"nested\":{\"a\":\"hush\"}}",
+            "{\"a\":[[\"hush\"]]}",
+        ] {
+            let shown = format!("{:?}", aliases.members(text));
+            assert!(!shown.is_empty() && !shown.contains("hush"), "{shown}");
+        }
+        let shown = format!("{:?}", aliases.form("code=hush&theirs=hush&scope=a"));
+        assert!(!shown.contains("hush") && shown.contains("\"a\""), "{shown}");
+        for (name, value) in [
+            ("authorization", "Bearer hush"),
+            ("authorization", "hush"),
+            ("dpop", "hush"),
+            ("x-their", "hush"),
+        ] {
+            assert!(!format!("{:?}", aliases.field(name, value)).contains("hush"));
+        }
+    }
+
+    #[test]
+    fn urls_and_spans_are_split() {
+        assert_eq!(
+            split_url("https://a.example:8443/b/c?d=e#f"),
+            ("https://a.example:8443".into(), "/b/c".into())
+        );
+        assert_eq!(split_url("https://a.example?x"), ("https://a.example".into(), "/".into()));
+        for odd in ["", "://", "?", "a", "https://"] {
+            let _ = split_url(odd);
+        }
+        assert_eq!([clock(9), clock(304), clock(3601)].join(" "), "+0:09 +5:04 +1:00:01");
+        assert_eq!([span(90), span(3600), span(86_400), span(259_200)].join(" "), "90 s 60 min 24 h 3 days");
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::flow::{Flow, Message, Row, Tone, What};
+use super::super::flow::{Flow, Message, Party, Row, Tone, What};
 use super::super::values::clock;
 use super::ink::{self, Line, Look, Span, Word};
 use super::{marks, remarks};
@@ -100,7 +100,7 @@ fn behind(flow: &Flow, row: &Row, height: usize) -> String {
             write!(ink, "<rect class=\"b-beside\" x=\"84\" y=\"0\" width=\"{wide}\" height=\"{height}\"/>");
     }
     lifelines(&mut ink, flow, height);
-    let person = flow.lanes.iter().position(|lane| lane.party == super::super::flow::Party::Person);
+    let person = (0..flow.lanes.len()).find(|place| is_person(flow, *place));
     let bars = [
         (row.going.attempt, Some(lane(flow, 0) - 4), "b-busy"),
         (row.going.beside, Some(lane(flow, 0) + 4), "b-aside"),
@@ -124,6 +124,10 @@ pub(super) fn lifelines(ink: &mut String, flow: &Flow, height: usize) {
     }
 }
 
+fn is_person(flow: &Flow, lane: usize) -> bool {
+    flow.lanes.get(lane).is_some_and(|lane| lane.party == Party::Person)
+}
+
 /// Where the label of an arrow begins.
 fn start(flow: &Flow, from: usize, to: usize) -> usize {
     lane(flow, from).min(lane(flow, to)) + 16
@@ -133,7 +137,9 @@ fn start(flow: &Flow, from: usize, to: usize) -> usize {
 fn room(flow: &Flow, from: usize, to: usize) -> usize {
     let begin = start(flow, from, to);
     let end = lane(flow, from).max(lane(flow, to)).saturating_sub(10);
-    end.saturating_sub(begin).max(190).min(LABELS_END.saturating_sub(begin))
+    // Between the client and the person things are said to both sides of them.
+    let least = if is_person(flow, from.max(to)) { 190 } else { 400 };
+    end.saturating_sub(begin).max(least).min(LABELS_END.saturating_sub(begin))
 }
 
 /// A message with its arrow under it; gives where the arrow is.
@@ -160,7 +166,8 @@ fn message(out: &mut String, flow: &Flow, row: &Row, from: usize, to: usize, mes
 
 /// The answer to a message whose arrow is at `above`; gives where this one ends.
 fn answered(out: &mut String, flow: &Flow, from: usize, to: usize, answer: &Message, above: usize) -> usize {
-    let (x, room) = (start(flow, from, to), room(flow, from, to));
+    // It has as much room as what it answers.
+    let (x, room) = (start(flow, from, to), room(flow, to, from));
     let head = Look::mono(text_class(answer.tone), 12).bold();
     let begun = vec![vec![Span::new(ink::cut(&answer.head, head, room), head)]];
     let lines = parameters(answer, room, begun);
