@@ -138,7 +138,7 @@ fn room(flow: &Flow, from: usize, to: usize) -> usize {
     let begin = start(flow, from, to);
     let end = lane(flow, from).max(lane(flow, to)).saturating_sub(10);
     // Between the client and the person things are said to both sides of them.
-    let least = if is_person(flow, from.max(to)) { 190 } else { 400 };
+    let least = if is_person(flow, from.max(to)) { 190 } else { 374 };
     end.saturating_sub(begin).max(least).min(LABELS_END.saturating_sub(begin))
 }
 
@@ -179,13 +179,23 @@ fn answered(out: &mut String, flow: &Flow, from: usize, to: usize, answer: &Mess
 fn parameters(message: &Message, room: usize, begun: Vec<Word>) -> Vec<Line> {
     let mut words = begun;
     for it in message.parameters.iter().filter(|it| !it.minor) {
-        let most = if it.value.contains("://") || it.value.contains(' ') { MAX_URL } else { MAX_VALUE };
-        let value: String = it.value.chars().take(most).collect();
-        let value = if value.len() < it.value.len() { format!("{value}…") } else { value };
+        let value = shortened(&it.value);
         let look = if it.secret { SECRET } else { VALUE };
         words.push(vec![Span::new(format!("{}=", it.name), NAME), Span::new(value, look)]);
     }
     ink::filled(words, room, MAX_LINES)
+}
+
+/// A value short enough to stand beside others. Of a URN the end is what tells it from others.
+fn shortened(value: &str) -> String {
+    if let (true, Some((_, end))) =
+        (value.starts_with("urn:") && value.len() > MAX_VALUE, value.rsplit_once(':'))
+    {
+        return shortened(&format!("…:{end}"));
+    }
+    let most = if value.contains("://") || value.contains(' ') { MAX_URL } else { MAX_VALUE };
+    let short: String = value.chars().take(most).collect();
+    if short.len() < value.len() { format!("{short}…") } else { short }
 }
 
 /// Lines from `y` on; gives where an arrow under them goes.
