@@ -2,6 +2,8 @@
 
 mod client;
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand, ValueHint};
 
 pub(crate) use client::{ClientArgs, Kept, PersonArgs, Target, Way};
@@ -54,11 +56,23 @@ pub(crate) enum Command {
     Logout(Logout),
     /// Look at how an MCP server is set up for authorization, without logging in
     Inspect(crate::inspect::Args),
+    /// Run a recorded flow again, and show or draw what happened
+    Replay(crate::replay::Args),
     /// Print a script that completes this program's command line in a shell
     Completions(Completions),
     /// Start servers on loopback, log in to them over HTTP, and show every exchange
     #[cfg(feature = "demo")]
     Demo(Demo),
+}
+
+/// Whether the run is written down.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Record {
+    /// Write the run down as a trace, in a new file that you alone can read. It holds EVERY SECRET of the run, the tokens
+    /// among them: `mcp-auth replay FILE` shows it without them, and `mcp-auth replay FILE --scrub OUT` writes a trace that
+    /// can be sent to others
+    #[arg(id = "record", long = "record", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -69,6 +83,8 @@ pub(crate) struct Login {
     pub(crate) client: ClientArgs,
     #[command(flatten)]
     pub(crate) person: PersonArgs,
+    #[command(flatten)]
+    pub(crate) record: Record,
     /// Log in anew, whatever is kept. The tokens from before are replaced, not revoked
     #[arg(long)]
     pub(crate) force: bool,
@@ -89,6 +105,8 @@ pub(crate) struct Call {
     /// If a person must log in first, ask here and now
     #[arg(long)]
     pub(crate) login: bool,
+    #[command(flatten)]
+    pub(crate) record: Record,
     #[command(flatten)]
     pub(crate) client: ClientArgs,
     #[command(flatten)]
@@ -130,11 +148,13 @@ pub(crate) struct Logout {
     #[command(flatten)]
     pub(crate) kept: Kept,
     /// Log out of all servers and accounts
-    #[arg(long, conflicts_with_all = ["url", "account"])]
+    #[arg(long, conflicts_with_all = ["url", "account", "record"])]
     pub(crate) all: bool,
     /// Forget what is kept here, and leave the tokens as they are at the authorization server
-    #[arg(long)]
+    #[arg(long, conflicts_with = "record")]
     pub(crate) forget_only: bool,
+    #[command(flatten)]
+    pub(crate) record: Record,
 }
 
 #[derive(Debug, clap::Args)]

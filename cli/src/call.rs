@@ -19,6 +19,7 @@ use crate::show::words;
 const MOST: u64 = 64 << 20;
 
 pub(crate) async fn run(args: Box<Call>, context: &Context) -> Result<(), Stop> {
+    context.record(&args.record);
     let params = parameters(args.params.as_deref())?;
     let opened = open(&args.target, &args.client, args.person.device)?;
     let Opened { setup, choice } = &opened;

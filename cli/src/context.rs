@@ -13,10 +13,11 @@ use mcp_auth_jose::Signer as _;
 use mcp_auth_reqwest::{Assertions, BoxFuture, Client, Error, Observed, Store, Tap, WantedAssertion};
 use tokio::sync::Notify;
 
-use crate::args::Talk;
+use crate::args::{Record, Talk};
 use crate::exit::{Code, Stop};
 use crate::person::Person;
 use crate::progress::Progress;
+use crate::replay;
 use crate::secret;
 use crate::setup::{Choice, Setup};
 use crate::show::Show;
@@ -31,6 +32,8 @@ pub(crate) struct Context {
     /// The client that is at work.
     client: Arc<Mutex<Option<Client>>>,
     busy: Arc<Busy>,
+    /// Where the run of the next client is written down, if it is to be.
+    record: Arc<Mutex<Option<PathBuf>>>,
 }
 
 /// Whether something is under way that is better brought to its end: an exchange may have spent a refresh token, and its
@@ -43,7 +46,12 @@ struct Busy {
 
 impl Context {
     pub(crate) fn new(talk: Talk) -> Self {
-        Self { talk, client: Arc::default(), busy: Arc::default() }
+        Self { talk, client: Arc::default(), busy: Arc::default(), record: Arc::default() }
+    }
+
+    /// Has the run of the next client written down.
+    pub(crate) fn record(&self, record: &Record) {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&record.file);
     }
 
     /// What a person is told beside the result.
@@ -96,6 +104,9 @@ impl Context {
         });
         builder =
             choice.assertion_file.iter().cloned().map(FromFile).fold(builder, |it, from| it.assertions(from));
+        if let Some(path) = self.record.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            builder = builder.record(replay::file::lines(&path).map_err(Stop::usage)?);
+        }
         let client = builder.build().map_err(|error| Stop::usage(error.to_string()))?;
         *self.client.lock().unwrap_or_else(PoisonError::into_inner) = Some(client.clone());
         Ok((client, demanded))

@@ -26,6 +26,7 @@ const MAX_TOOLS: usize = 50;
 const MAX_NAME: usize = 64;
 
 pub(crate) async fn run(args: Box<Login>, context: &Context) -> Result<(), Stop> {
+    context.record(&args.record);
     let setup = open(&args, context)?;
     let choice = Choice::new(&args.client, args.person.device, &setup)?;
     let shows = context.shows();

@@ -10,6 +10,7 @@ use crate::setup::{Choice, Setup, server};
 use crate::vault::{Entry, Vault};
 
 pub(crate) async fn run(args: Logout, context: &Context) -> Result<(), Stop> {
+    context.record(&args.record);
     let vault = Vault::open()?;
     let (entries, unread) = match &args.url {
         Some(url) => {

@@ -14,6 +14,7 @@ mod logout;
 mod mcp;
 mod person;
 mod progress;
+mod replay;
 mod secret;
 mod setup;
 #[cfg_attr(not(feature = "demo"), allow(dead_code, reason = "the demo shows more parties than a login has"))]
@@ -74,6 +75,7 @@ async fn run(command: Command, context: &Context) -> Result<ExitCode, Stop> {
         Command::Status(args) => status::run(args, context).await,
         Command::Logout(args) => logout::run(args, context).await,
         Command::Inspect(args) => return Ok(inspect::run(args, context.talk.verbose).await),
+        Command::Replay(args) => replay::run(&args).map_err(Stop::from),
         Command::Completions(args) => completions::run(&args),
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(args).await.map_err(Stop::from),

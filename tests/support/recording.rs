@@ -22,6 +22,11 @@ impl Recording {
         Self { recorder: Recorder::resume(config, seed, snapshot, sink), text }
     }
 
+    /// What has been written so far.
+    pub(crate) fn text(&self) -> String {
+        self.text.lock().unwrap().clone()
+    }
+
     /// The trace replays, and so does what is left of it without its secrets, none of which stands there any more.
     pub(crate) fn check(&self, watch: &mut Watch) {
         let text = std::mem::take(&mut *self.text.lock().unwrap());

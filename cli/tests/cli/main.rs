@@ -9,6 +9,7 @@ mod keyring;
 mod login;
 mod logout;
 mod paste;
+mod record;
 mod secrets;
 mod servers;
 mod shell;
