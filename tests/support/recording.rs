@@ -37,7 +37,6 @@ impl Recording {
         assert_eq!(trace.to_string(), text);
         trace.replay().unwrap();
         let scrubbed = trace.scrub(Names::Kept).unwrap().to_string();
-        eprintln!("{scrubbed}\nORIG {text}");
         watch.shown("the scrubbed trace", &scrubbed);
         assert_eq!(watch.breaches(), [""; 0]);
         let again = Trace::read(&scrubbed).unwrap();
