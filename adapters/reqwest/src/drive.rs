@@ -119,6 +119,7 @@ impl Crank<'_> {
             Action::Finish(outcome) => {
                 if let Some((_, mut answers)) = self.asked.take() {
                     let _ = unpanicked("", || answers.finished(&outcome));
+                    let _ = unpanicked("", move || drop(answers));
                 }
                 self.shown = None;
                 self.asking.take().inspect(AbortHandle::abort);
