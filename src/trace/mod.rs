@@ -136,6 +136,7 @@ pub enum Entry<'a> {
 
 /// Text that is no trace. It quotes nothing of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Unreadable {
     /// The line, counted from one.
     pub line: usize,
@@ -153,6 +154,10 @@ impl std::error::Error for Unreadable {}
 
 impl Trace {
     /// Reads a trace. Empty lines are passed over.
+    ///
+    /// # Errors
+    ///
+    /// The first line that is not of the form or the version, or is longer than 4 MiB; more than 100,000 lines.
     pub fn read(text: &str) -> Result<Self, Unreadable> {
         let mut numbered = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let unreadable = |line: usize, why: String| Unreadable { line: line.saturating_add(1), why };
@@ -194,7 +199,8 @@ impl Trace {
         })
     }
 
-    /// The events that the machine was told, with their times.
+    /// The events that the machine was told, with their times. What can be no event is left out; [`Self::replay`] says
+    /// where it is.
     pub fn events(&self) -> impl Iterator<Item = (Timestamp, Event)> {
         self.lines.iter().filter_map(|line| match line {
             Line::Event { at, event } => event.clone().into_event().map(|event| (*at, event)),

@@ -6,9 +6,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::{Deserialize, Serialize};
 
 /// The fields of a response that the machine reads. What others hold is nobody's business, cookies among it.
-const READ: [HeaderName; 4] =
-    [header::CONTENT_TYPE, header::LOCATION, header::RETRY_AFTER, header::WWW_AUTHENTICATE];
-const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+const READ: [HeaderName; 5] = [
+    header::CONTENT_TYPE,
+    HeaderName::from_static("dpop-nonce"),
+    header::LOCATION,
+    header::RETRY_AFTER,
+    header::WWW_AUTHENTICATE,
+];
 
 /// Bytes.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,13 +46,16 @@ impl Octets {
 
 /// The fields of a response that the machine reads.
 pub(super) fn read(fields: &HeaderMap) -> Fields {
-    let read = fields.iter().filter(|(name, _)| READ.contains(name) || **name == NONCE);
-    read.map(|(name, value)| (name.as_str().to_owned(), Octets::from(value.as_bytes()))).collect()
+    written(fields.iter().filter(|(name, _)| READ.contains(name)))
 }
 
 /// All fields of a request.
 pub(super) fn all(fields: &HeaderMap) -> Fields {
-    fields.iter().map(|(name, value)| (name.as_str().to_owned(), Octets::from(value.as_bytes()))).collect()
+    written(fields.iter())
+}
+
+fn written<'a>(fields: impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)>) -> Fields {
+    fields.map(|(name, value)| (name.as_str().to_owned(), Octets::from(value.as_bytes()))).collect()
 }
 
 /// The fields again; `None` where one cannot be.

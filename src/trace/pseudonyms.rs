@@ -62,6 +62,9 @@ const PLAIN: [&str; 25] = [
 /// The claims that a client holds an assertion against.
 const CLAIMS: [&str; 7] = ["aud", "azp", "client_id", "iss", "resource", "scope", "typ"];
 
+/// What stands in the place of what cannot be read, and so may hold anything.
+pub(super) const SCRUBBED: &str = "(scrubbed)";
+
 /// Below this a text could stand anywhere by chance; it is replaced where it is a whole value.
 const LEAST: usize = 6;
 /// As long as a code verifier must be (RFC 7636 §4.1), so that a pseudonym can stand for one.
@@ -84,6 +87,7 @@ fn parameters(action: &Value) -> Vec<(String, String)> {
     found
 }
 
+/// What has been learnt so far: texts and their pseudonyms.
 pub(super) struct Pseudonyms {
     /// Each text and what stands for it, in every spelling; the longest first.
     known: Vec<(String, String)>,
@@ -238,7 +242,7 @@ impl Pseudonyms {
 
     /// The body of a response. One that may hold secrets and is no JSON is taken for one.
     pub(super) fn body(&mut self, body: &Octets, private: bool) -> Octets {
-        let Octets::Text(text) = body else { return Octets::Text("(scrubbed)".to_owned()) };
+        let Octets::Text(text) = body else { return Octets::Text(SCRUBBED.to_owned()) };
         let parsed = serde_json::from_str::<Value>(text).ok();
         let changed = match (parsed, private) {
             (Some(value), true) => {
@@ -256,9 +260,8 @@ impl Pseudonyms {
     fn unread(&mut self, text: &str) -> String {
         let form = !text.contains(['<', '{', '\n', ' ']) && text.contains('=');
         if !form {
-            let shown =
-                if text.trim_start().starts_with('<') { "<html>(scrubbed)</html>" } else { "(scrubbed)" };
-            return shown.to_owned();
+            let page = text.trim_start().starts_with('<');
+            return if page { format!("<html>{SCRUBBED}</html>") } else { SCRUBBED.to_owned() };
         }
         let mut changed = url::form_urlencoded::Serializer::new(String::new());
         for (name, value) in parse(text.as_bytes()).into_owned() {

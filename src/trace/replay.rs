@@ -28,7 +28,7 @@ pub struct Replayed {
 pub enum Divergence {
     /// The machine cannot be made of what the header says.
     Unmade(Breach),
-    /// The line holds something that can be no event, or no URL.
+    /// The line holds something that can be no event, or no URL; the first one, something that cannot be scrubbed.
     Unreadable {
         /// The line, counted from one, empty ones left out.
         line: usize,
@@ -122,7 +122,9 @@ impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unmade(breach) => write!(f, "the machine cannot be made: {breach}"),
-            Self::Unreadable { line } => write!(f, "line {line} holds what can be no event"),
+            Self::Unreadable { line } => {
+                write!(f, "line {line} holds what no machine can be told: no event, or no URL")
+            }
             Self::Differs { line, recorded, replayed } => {
                 let shown = |value: &Value| action::name(value).unwrap_or("nothing").to_owned();
                 let (before, now) = (shown(recorded), shown(replayed));

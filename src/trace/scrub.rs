@@ -12,11 +12,10 @@ use url::Url;
 
 use super::event::{Answer, Told};
 use super::octets::Octets;
-use super::pseudonyms::Pseudonyms;
+use super::pseudonyms::{Pseudonyms, SCRUBBED};
 use super::replay::Divergence;
 use super::{Header, Line, Proof, Trace, action};
 use crate::base::seed::Seed;
-use crate::base::text;
 use crate::base::time::Timestamp;
 use crate::event::Challenge;
 use crate::wire::callback::Callback;
@@ -208,7 +207,7 @@ fn scrubbed_answer(answer: &Answer, private: bool, known: &mut Pseudonyms) -> Op
                 let value = match value {
                     Octets::Text(text) if name == "dpop-nonce" => known.learn("nonce", text),
                     Octets::Text(text) => known.text(text),
-                    Octets::Other { .. } => text::clean("(scrubbed)", usize::MAX),
+                    Octets::Other { .. } => SCRUBBED.to_owned(),
                 };
                 changed.push((name.clone(), Octets::Text(value)));
             }

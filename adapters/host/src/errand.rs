@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, Method, StatusCode};
 use mcp_auth::Challenge;
+use mcp_auth::base::text::clean;
 use url::Url;
 
 use crate::host::Carried;
@@ -10,6 +11,9 @@ use crate::host::Carried;
 const SENDS: u8 = 8;
 /// How often one request is sent again only because the server wants its nonce in the proof.
 const NONCES: u8 = 2;
+
+/// The longest name of an operation that is shown, in characters. The core tells no longer ones apart.
+const MAX_OPERATION: usize = 128;
 
 /// One request of the caller's: where it goes, and how often it was sent.
 #[derive(Clone, Debug)]
@@ -37,12 +41,13 @@ pub enum Next {
 }
 
 impl Errand {
-    /// A request to `url`. `operation` is the caller's name for it, for which step-ups are counted.
-    pub fn new(operation: impl Into<String>, method: Method, url: Url) -> Self {
-        Self { operation: operation.into(), method, url, sends: 0, retries: 0, nonces: 0 }
+    /// A request to `url`. `operation` is the caller's name for it, for which step-ups are counted. It often has the name
+    /// of a tool in it, which is the server's word, so what is not fit to be shown in a log is taken out.
+    pub fn new(operation: &str, method: Method, url: Url) -> Self {
+        Self { operation: clean(operation, MAX_OPERATION), method, url, sends: 0, retries: 0, nonces: 0 }
     }
 
-    /// The caller's name for it.
+    /// The caller's name for it, fit to be shown.
     pub fn operation(&self) -> &str {
         &self.operation
     }
@@ -103,6 +108,13 @@ mod tests {
 
     fn refused(with: &str) -> HeaderMap {
         HeaderMap::from_iter([(WWW_AUTHENTICATE, with.parse().unwrap())])
+    }
+
+    #[test]
+    fn the_name_of_an_operation_is_fit_to_be_shown() {
+        let url = Url::parse("https://mcp.example/mcp").unwrap();
+        let errand = Errand::new("tools/call:a\u{1b}[2J\r\nb", Method::POST, url);
+        assert_eq!(errand.operation(), "tools/call:a\u{fffd}[2J\u{fffd}\u{fffd}b");
     }
 
     const NONCE: &str = "DPoP error=\"use_dpop_nonce\"";

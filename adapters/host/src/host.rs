@@ -44,6 +44,7 @@ pub(crate) struct Machine {
 }
 
 /// A token for one request.
+#[non_exhaustive]
 pub struct Token {
     /// The value of its `Authorization` field.
     pub value: HeaderValue,
@@ -62,7 +63,7 @@ pub struct Carried {
     pub bound: bool,
 }
 
-/// What a request may carry now.
+/// What a request may carry now. A driver that misses one would send what may not be sent, so it is exhaustive.
 #[derive(Debug)]
 pub enum Permit {
     /// This token.
@@ -120,8 +121,8 @@ impl Host {
         self.lock().auth.is_consenting()
     }
 
-    /// Never held across a wait, or a call into the host's code other than its tap. The machine is whole after each
-    /// call, so a panic in a tap leaves nothing half done.
+    /// Never held across a wait, or a call into the host's code other than its tap and the sink of its trace. The machine
+    /// is whole after each call, so a panic in either leaves nothing half done.
     fn lock(&self) -> MutexGuard<'_, Machine> {
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)
     }

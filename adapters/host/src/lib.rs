@@ -13,7 +13,8 @@
 //! - [`Host::poll`] gives the crank the next action; `Host::{read, write, forget, open, show, …}` carry most of them out.
 //! - [`Errand`] is one request of the caller's: what follows from each answer.
 //!
-//! No lock is held across a wait, or across a call into the host's code other than its [`Tap`].
+//! No lock is held across a wait, or across a call into the host's code other than its [`Tap`] and the sink of its trace
+//! ([`Parts::record`]).
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 

@@ -108,7 +108,7 @@ impl Observer {
         Self { callee: Some(Box::new(callee)) }
     }
 
-    /// Tells of it.
+    /// Tells `tracing` first, so that a host that panics is still found in the log.
     pub(crate) fn see(&self, observed: Observed<'_>) {
         trace(observed);
         if let Some(callee) = &self.callee {

@@ -16,7 +16,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// How a person is asked.
 pub trait Consent: Send + Sync + 'static {
     /// Shows the authorization request, and returns at once. `url` belongs into a browser, as an argument and never
-    /// through a shell; `until` is when nobody listens any more.
+    /// through a shell; `until` is when nobody listens any more. One that takes the place of another is opened after what
+    /// the other gave is dropped, so that both may listen on one port.
     fn open(&self, url: Url, until: Timestamp) -> Box<dyn Answers>;
 
     /// Shows the person a code, and where to type it (RFC 8628 §3.3), and returns at once. It stays shown till what is

@@ -13,6 +13,7 @@ use crate::observe::{Observer, Tap};
 use crate::offers::{Assertions, Consent, Keys};
 
 /// What a driver is given. Its builder fills this in, with the words of its own documentation.
+#[non_exhaustive]
 pub struct Parts {
     /// The configuration of the machine.
     pub config: Config,
@@ -54,7 +55,8 @@ impl Parts {
     }
 
     /// Puts them together. What is missing shows now, and not at the first request that a server refuses: a
-    /// configuration that cannot be used, nobody who signs or asserts where it takes somebody, no seed to be drawn.
+    /// configuration that cannot be used, nobody who signs or asserts where it takes somebody, no seed to be drawn: all of
+    /// them breaches of the kind [`Kind::Configuration`].
     pub fn assemble(self) -> Result<Host, Breach> {
         if self.config.needs_signer() && self.keys.is_none() {
             let expected = "somebody who signs with the configured key (`Builder::keys`)";

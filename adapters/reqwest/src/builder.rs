@@ -134,8 +134,8 @@ impl Builder {
 
     /// Whether authorization exchanges may go through a proxy: the one that [`Self::http`] sets, or the environment's.
     /// Off by default, because a proxy resolves names itself, so that the addresses cannot be judged here. It is for
-    /// `https` only: what goes in clear never leaves this machine. The caller's own requests to an `https` server use
-    /// the proxy in any case.
+    /// `https` only: what goes in clear never leaves this machine. The proxy itself may have any address; what is to go
+    /// past it is judged. The caller's own requests to an `https` server use the proxy in any case.
     pub fn trust_proxy(mut self, trust: bool) -> Self {
         self.trust_proxy = trust;
         self

@@ -41,6 +41,12 @@ impl Client {
     /// The response, of whatever status, is the server's last word; its body is not read here. A redirect is not
     /// followed. A request whose body cannot be cloned (a stream) is sent once, and its refusal is given back.
     /// A request that brings its own `Authorization` is sent as it is.
+    ///
+    /// # Errors
+    ///
+    /// A refusal that stands is a response. An error is that no token was to be had ([`Error::Failure`]), that the request
+    /// may not go where it is to go ([`Error::OutsideResource`], [`Error::AddressRefused`]) or did not come through
+    /// ([`Error::Transport`]), and that nobody drives the attempt any more ([`Error::Stopped`]).
     pub async fn send(&self, request: Request) -> Result<Response, Error> {
         self.send_as("", request).await
     }
@@ -61,7 +67,9 @@ impl Client {
             let response = self.execute(&errand, request, token).await?;
             drop(turn);
             match errand.answered(response.status(), response.headers(), carried, spare.is_some()) {
-                Next::Again => self.shared.host.see(Observed::NonceWanted { operation }),
+                Next::Again => {
+                    self.shared.host.see(Observed::NonceWanted { operation: errand.operation() });
+                }
                 Next::Mend(challenge) => {
                     // The connection is not to be held while a person thinks.
                     drop(response);
@@ -89,6 +97,11 @@ impl Client {
 
     /// Logs in before the first request, with `scopes` wanted besides those that the server names. Asks a person only
     /// if the present grant does not do.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Failure`] if the login fails, is called off, or a logout comes in between; [`Error::Stopped`] if nobody
+    /// drives it any more. So it is with [`Self::restore`] and [`Self::log_out`].
     pub async fn log_in(&self, scopes: Scopes) -> Result<Authorized, Error> {
         // Another's attempt that ends well, but with less than is wanted here, is followed by one of our own.
         loop {
@@ -106,7 +119,8 @@ impl Client {
         }
     }
 
-    /// Reads the store, and renews what is there if need be; no person is asked. `None`: there is nothing usable.
+    /// Reads the store, and renews what is there if need be. No person is asked for it, but a login that runs already is
+    /// waited for, and its end is the answer. `None`: there is nothing usable.
     pub async fn restore(&self) -> Result<Option<Authorized>, Error> {
         match self.shared.attempt(Event::Restore).await?.outcome {
             Outcome::Authorized(authorized) => Ok(Some(*authorized)),

@@ -9,10 +9,10 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use mcp_auth::base::guard;
-use mcp_auth::{Action, Ask, Event, Load, Open, Purpose, RequestId, Send, Sign, Supply, Timestamp};
+use mcp_auth::{Action, Ask, Event, Open, Purpose, RequestId, Send, SendFailure, Sign, Supply, Timestamp};
 use mcp_auth_host::{Answers, Desk, Lease, Observed, Read, Shown, unpanicked};
 use tokio::sync::Notify;
-use tokio::task::{AbortHandle, JoinSet, spawn_blocking, yield_now};
+use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::sleep;
 
 use crate::attempt::Shared;
@@ -79,9 +79,12 @@ impl Crank<'_> {
     async fn act(&mut self, action: Action) -> Option<Event> {
         let shared = self.shared.clone();
         match action {
-            Action::Load(load) => drop(self.work.spawn(reading(shared, load))),
-            Action::Store(save) => self.block(move || shared.host.write(&save)),
-            Action::Forget(forget) => self.block(move || shared.host.forget(&forget)),
+            Action::Load(load) => self.block(move || {
+                let Read { event, lease } = shared.host.read(&load);
+                Worked { event, lease, limited: false }
+            }),
+            Action::Store(save) => self.block(move || shared.host.write(&save).into()),
+            Action::Forget(forget) => self.block(move || shared.host.forget(&forget).into()),
             Action::Send(send) => {
                 self.limited += 1;
                 self.work.spawn(exchange(shared, send));
@@ -92,10 +95,14 @@ impl Crank<'_> {
                 self.work.spawn(signing(shared, sign));
             }
             Action::Supply(supply) => drop(self.work.spawn(supplying(shared, supply))),
-            Action::Open(open) => match shared.host.open(&open) {
-                Ok(answers) => (self.asked, self.deaf) = (Some((open, answers)), false),
-                Err(why) => return Some(open.fail(why)),
-            },
+            Action::Open(open) => {
+                // The one before lets go first: both may want the same port.
+                self.asked = None;
+                match shared.host.open(&open) {
+                    Ok(answers) => (self.asked, self.deaf) = (Some((open, answers)), false),
+                    Err(why) => return Some(open.fail(why)),
+                }
+            }
             Action::Show(show) => {
                 // The one before is no longer good.
                 self.shown = None;
@@ -112,6 +119,7 @@ impl Crank<'_> {
             Action::Finish(outcome) => {
                 if let Some((_, mut answers)) = self.asked.take() {
                     let _ = unpanicked("", || answers.finished(&outcome));
+                    let _ = unpanicked("", move || drop(answers));
                 }
                 self.shown = None;
                 self.asking.take().inspect(AbortHandle::abort);
@@ -125,8 +133,8 @@ impl Crank<'_> {
     }
 
     /// Work that may block, on a thread where that is allowed.
-    fn block(&mut self, work: impl FnOnce() -> Event + marker::Send + 'static) {
-        self.work.spawn_blocking(move || work().into());
+    fn block(&mut self, work: impl FnOnce() -> Worked + marker::Send + 'static) {
+        self.work.spawn_blocking(work);
     }
 
     /// Whatever happens first. `None`: the machine was told something by somebody else.
@@ -169,13 +177,6 @@ impl Crank<'_> {
     }
 }
 
-async fn reading(shared: Arc<Shared>, load: Load) -> Worked {
-    let gone = load.fail("the thread that reads the store is gone");
-    let read = spawn_blocking(move || shared.host.read(&load)).await;
-    let Read { event, lease } = read.unwrap_or(Read { event: gone, lease: None });
-    Worked { event, lease, limited: false }
-}
-
 async fn asking(shared: Arc<Shared>, ask: Ask) -> Worked {
     let declined = ask.decline();
     caught(async move { shared.host.ask(&ask).await }).await.unwrap_or(declined).into()
@@ -207,6 +208,13 @@ async fn caught<T: marker::Send + 'static>(
 }
 
 async fn exchange(shared: Arc<Shared>, send: Send) -> Worked {
+    // The observer's code, or what makes HTTP clients for the host. Whether the request went out nobody knows then.
+    let panicked = send.fail(SendFailure::Interrupted("the host's code panicked".to_owned()));
+    let event = caught(exchanged(shared, send)).await.unwrap_or(panicked);
+    Worked { event, lease: None, limited: true }
+}
+
+async fn exchanged(shared: Arc<Shared>, send: Send) -> Event {
     let within = send.deadline().since(shared.host.now());
     let (purpose, url): (Purpose, _) = (send.purpose(), guard::without_query(&send.uri().to_string()));
     shared.host.see(Observed::Sent { purpose, method: send.method().as_str(), url: &url });
@@ -214,9 +222,8 @@ async fn exchange(shared: Arc<Shared>, send: Send) -> Worked {
     let answer = shared.http.exchange(send.request(), send.reach(), send.max_bytes(), within).await;
     let status = answer.as_ref().ok().map(|response| response.status().as_u16());
     shared.host.see(Observed::Answered { purpose, status, took: begun.elapsed() });
-    let event = match answer {
+    match answer {
         Ok(response) => send.reply(response),
         Err(failure) => send.fail(failure),
-    };
-    Worked { event, lease: None, limited: true }
+    }
 }

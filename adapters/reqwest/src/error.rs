@@ -23,6 +23,7 @@ pub enum Error {
     #[error("{0}: without TLS a request stays on this machine; a server elsewhere must be named with https")]
     AddressRefused(String),
     /// The caller's own request failed on its way. What is shown are all its causes, so [`source`] gives none of them.
+    /// Its URL has lost query, fragment and user info.
     ///
     /// [`source`]: std::error::Error::source
     #[error("{}", causes(.0))]
@@ -39,6 +40,8 @@ pub enum Error {
 impl Error {
     pub(crate) fn transport(mut error: reqwest::Error) -> Self {
         if let Some(url) = error.url_mut() {
+            // A URL that cannot have user info has none to take away.
+            let _ = (url.set_username(""), url.set_password(None));
             url.set_query(None);
             url.set_fragment(None);
         }
@@ -90,7 +93,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_transport_error_shows_its_causes_and_no_query() {
+    async fn a_transport_error_shows_its_causes_and_nothing_of_the_url_that_may_be_secret() {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/mcp", listener.local_addr().unwrap());
@@ -99,9 +102,10 @@ mod tests {
             let _ = stream.read(&mut [0; 4096]);
             let _ = stream.write_all(b"SSH-2.0-OpenSSH\r\n");
         });
-        let garbage = shown(&format!("{url}?token=hush#hush")).await;
+        let with_secrets = format!("{}?token=hush#hush", url.replacen("//", "//hush:hush@", 1));
+        let garbage = shown(&with_secrets).await;
         serving.join().unwrap();
-        let refused = shown(&format!("{url}?token=hush#hush")).await;
+        let refused = shown(&with_secrets).await;
         for (error, why) in [(&garbage, "invalid HTTP"), (&refused, "refused")] {
             assert!(error.contains(why) && !error.contains("hush"), "{why:?} is not in {error}");
         }

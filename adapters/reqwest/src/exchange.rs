@@ -14,7 +14,7 @@ use rustls_platform_verifier::BuilderVerifierExt as _;
 use url::Url;
 
 use crate::error::{Error, chain};
-use crate::resolve::Resolver;
+use crate::resolve::{Hosts, Resolver};
 
 /// How long a connection may take to come about, unless the host's own builder says otherwise. It is shared out among
 /// the addresses of a name, so that one where nobody answers does not use up the time of the others.
@@ -26,9 +26,10 @@ pub(crate) type Factory = dyn Fn() -> ClientBuilder + Send + Sync;
 /// One HTTP client for the caller's requests, and one for each reach of the authorization exchanges.
 pub(crate) struct Http {
     factory: Arc<Factory>,
-    trust_proxy: bool,
     own: Client,
     own_reach: Reach,
+    /// The hosts of the exchanges, where a proxy is trusted: of all names that are looked up, these are judged.
+    judged: Option<Hosts>,
     machine: OnceLock<Client>,
     public: OnceLock<Client>,
     loopback: OnceLock<Client>,
@@ -52,10 +53,15 @@ impl Http {
         let own_reach = if in_clear { Reach::Machine } else { Reach::Any };
         // A redirect would carry the token along to wherever the server says.
         let own = factory().redirect(Policy::none());
-        let own = if in_clear { own.no_proxy().dns_resolver(Resolver { reach: own_reach }) } else { own };
+        let own = if in_clear {
+            own.no_proxy().dns_resolver(Resolver { reach: own_reach, judged: None })
+        } else {
+            own
+        };
         let own = own.build().map_err(unusable)?;
         let (machine, public, loopback, any) = Default::default();
-        Ok(Self { factory, trust_proxy, own, own_reach, machine, public, loopback, any })
+        let judged = trust_proxy.then(Hosts::default);
+        Ok(Self { factory, own, own_reach, judged, machine, public, loopback, any })
     }
 
     /// One request of the caller's own, up to the header of its answer.
@@ -104,6 +110,9 @@ impl Http {
         let client = self.client(reach)?;
         check_literal(request.uri().host(), reach).map_err(SendFailure::AddressRefused)?;
         let request = reqwest::Request::try_from(request).map_err(failure)?;
+        if let Some((judged, host)) = self.judged.as_ref().zip(request.url().host_str()) {
+            judged.add(host);
+        }
         client.execute(request).await.map_err(failure)
     }
 
@@ -122,9 +131,12 @@ impl Http {
     }
 
     fn limited(&self, reach: Reach) -> ClientBuilder {
+        // To the machine itself goes what is in clear, and a proxy would take it elsewhere.
+        let judged = self.judged.clone().filter(|_| reach != Reach::Machine);
+        let proxied = judged.is_some();
         let builder = (self.factory)()
             .redirect(Policy::none())
-            .dns_resolver(Resolver { reach })
+            .dns_resolver(Resolver { reach, judged })
             // What is sent twice may be a code or a rotating refresh token, which kills the grant. For the same
             // reason no connection is kept: a request on one that the server is just closing is lost in between.
             .retry(reqwest::retry::never())
@@ -135,8 +147,7 @@ impl Http {
             .no_zstd()
             .no_deflate()
             .connection_verbose(false);
-        // To the machine itself goes what is in clear, and a proxy would take it elsewhere.
-        if self.trust_proxy && reach != Reach::Machine { builder } else { builder.no_proxy() }
+        if proxied { builder } else { builder.no_proxy() }
     }
 }
 
@@ -242,5 +253,40 @@ mod tests {
             stream.readable().await.unwrap();
         });
         assert!(matches!(&failure, SendFailure::Interrupted(text) if !text.contains("hush")), "{failure:?}");
+    }
+
+    fn proxied(host: &str, port: u16, past: Option<reqwest::NoProxy>) -> Http {
+        let proxy = format!("http://{host}:{port}");
+        let proxy = move || reqwest::Proxy::all(&proxy).unwrap().no_proxy(past.clone());
+        let factory = move || Client::builder().proxy(proxy());
+        Http::new(Some(Arc::new(factory)), true, "https://mcp.example/mcp").unwrap()
+    }
+
+    async fn asked(http: &Http, url: &str) -> SendFailure {
+        let request = http::Request::get(url).body(Vec::new()).unwrap();
+        http.exchange(request, Reach::Public, 1024, Duration::from_secs(10)).await.unwrap_err()
+    }
+
+    /// It is usually in a private network, and has a name there.
+    #[tokio::test]
+    async fn a_trusted_proxy_may_be_at_any_address() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let http = proxied("localhost", listener.local_addr().unwrap().port(), None);
+        let serving = async {
+            let accepted = tokio::time::timeout(Duration::from_secs(5), listener.accept()).await;
+            let (mut stream, _) = accepted.expect("the proxy is not asked").unwrap();
+            let mut head = [0; 1024];
+            let length = tokio::io::AsyncReadExt::read(&mut stream, &mut head).await.unwrap();
+            String::from_utf8_lossy(&head[..length]).into_owned()
+        };
+        let (_, head) = tokio::join!(asked(&http, "https://as.example/token"), serving);
+        assert!(head.starts_with("CONNECT as.example:443"), "{head}");
+    }
+
+    #[tokio::test]
+    async fn what_goes_past_a_trusted_proxy_is_judged() {
+        let http = proxied("127.0.0.1", 1, reqwest::NoProxy::from_string("localhost"));
+        let failure = asked(&http, "https://localhost:1/token").await;
+        assert!(matches!(&failure, SendFailure::AddressRefused(_)), "{failure:?}");
     }
 }

@@ -35,9 +35,9 @@
 //!   is for all of them.
 //! - **A dropped future loses nothing.** The attempt belongs to a task of its own. It goes on when its callers have
 //!   given up, and the tokens are kept. If the runtime goes, the next caller, on whatever runtime, begins anew.
-//! - **No lock is held** across a request, a wait, or a call into the host's code (but see [`Tap`]). Only requests that
-//!   lacked a server's nonce (RFC 9449 §9) go one after another when they are sent again, and none waits for another
-//!   longer than a second.
+//! - **No lock is held** across a request, a wait, or a call into the host's code (but see [`Tap`] and
+//!   [`Builder::record`]). Only requests that lacked a server's nonce (RFC 9449 §9) go one after another when they are
+//!   sent again, and none waits for another longer than a second.
 //! - **A token goes to its resource only.** A URL elsewhere is [`Error::OutsideResource`], and nothing is sent. No
 //!   redirect is followed: the 3xx is given back.
 //! - **Authorization exchanges keep to the machine's limits**: bytes, deadline, and the addresses that a name may

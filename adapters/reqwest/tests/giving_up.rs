@@ -214,6 +214,45 @@ async fn a_host_that_panics_is_no_reason_to_hang_or_to_ask_again() {
     }
 }
 
+#[tokio::test]
+async fn an_observer_that_panics_at_an_exchange_is_not_waited_for() {
+    let town = Town::new();
+    let client = town.builder().observe(|observed| {
+        assert!(!matches!(observed, mcp_auth_reqwest::Observed::Answered { .. }), "nobody looks");
+    });
+    let error = soon(client.build().unwrap().log_in(Scopes::new())).await.unwrap_err();
+    let Error::Failure(failure) = error else { panic!("{error}") };
+    assert!(format!("{failure:#}").contains("panicked"), "{failure:#}");
+}
+
+/// Tells how many that listened are still there when another is to.
+struct Crowd(Person, Arc<AtomicUsize>);
+
+impl Consent for Crowd {
+    fn open(&self, url: url::Url, until: mcp_auth::Timestamp) -> Box<dyn Answers> {
+        let left = self.0.opened.load(Ordering::SeqCst) - self.0.closed.load(Ordering::SeqCst);
+        self.1.fetch_max(left, Ordering::SeqCst);
+        Undecided(self.0.clone()).open(url, until)
+    }
+}
+
+#[tokio::test]
+async fn one_that_takes_the_place_of_another_is_opened_after_that_is_gone() {
+    let (town, left) = (Town::new(), Arc::<AtomicUsize>::default());
+    let person = Person { thinks: None, ..Person::new(&town) };
+    let client = town.builder_for(Crowd(person.clone(), left.clone())).build().unwrap();
+    let login = tokio::spawn(soon({
+        let client = client.clone();
+        async move { client.log_in(Scopes::new()).await }
+    }));
+    while person.opened.load(Ordering::SeqCst) == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    client.client_disowned();
+    login.await.unwrap().unwrap();
+    assert_eq!((person.opened.load(Ordering::SeqCst), left.load(Ordering::SeqCst)), (2, 0));
+}
+
 #[test]
 fn without_a_runtime_there_is_an_error() {
     let town = Town::new();
