@@ -221,7 +221,7 @@ fn without_metadata(world: &mut World, aim: Aim, search: Search) -> Result<Turn,
         let issuer = issuer.clone();
         world.note(
             Verdict::Deviation,
-            "no resource metadata; the pinned issuer is used",
+            "no resource metadata; the issuer that `authorization_server` pins is used",
             "MCP 2026-07-28, authorization server location",
         );
         return Ok(server_metadata::begin(world, aim, resource, vec![issuer]));
