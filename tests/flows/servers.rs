@@ -1009,6 +1009,126 @@ fn others() -> Vec<Flow> {
         )
         .by(&["issuer_match: ignore_lone_slash"]),
         flow(
+            "clerk-like.strict",
+            "A server in front of another: the `iss` of that one leaks into the callback, though its own is promised.",
+            &[ISS],
+            &["issuer_mismatch"],
+            || lists(clerk(Vec::new())),
+        ),
+        flow(
+            "clerk-like.policy",
+            "The one behind is taken for this one by name.",
+            &[ISS],
+            &["logged_in"],
+            || lists(clerk(texts(&["https://clerk.clerk-like.example"]))),
+        )
+        .by(&["issuer_aliases"]),
+        flow(
+            "fabric-like.strict",
+            "The resource is the origin, of which the server's path is a part; its document has members that are none of ours.",
+            &["RFC 9728 §3.3", "RFC 9728 §2"],
+            &["logged_in"],
+            || {
+                let dials = Dials {
+                    mcp_path: "/v1/mcp".to_owned(),
+                    resource: ResourceValue::Root,
+                    ..by_hand(Dials::default())
+                };
+                let mut stage = Stage::named("fabric-like", dials, known);
+                let document = serde_json::json!({
+                    "resource": stage.world.resource(),
+                    "issuer": "https://fabric-like.example",
+                    "authorization_servers": [stage.world.issuer(0)],
+                    "scopes_supported": ["files:read"],
+                });
+                stage.instead = Some(Box::new(move |request| {
+                    let here = request.uri().path().contains("oauth-protected-resource");
+                    here.then(|| json(200, &document.to_string()))
+                }));
+                lists(stage)
+            },
+        ),
+        flow(
+            "ping-like.strict",
+            "An issuer with a path, whose audience is set at the server: `resource` is ignored.",
+            &[FORMS, RESOURCE],
+            &["logged_in"],
+            || {
+                let dials = Dials {
+                    issuer_path: "/environment-1/as".to_owned(),
+                    server_metadata: ServerMetadata::OpenidAppended,
+                    resource_parameter: ResourceParameter::Ignored,
+                    ..by_hand(Dials::default())
+                };
+                lists(Stage::named("ping-like", dials, known))
+            },
+        ),
+        flow(
+            "descope-like.strict",
+            "An issuer with a path, and registration for anyone.",
+            &[FORMS, "RFC 7591 §3"],
+            &["logged_in"],
+            || {
+                lists(rotating(
+                    "descope-like",
+                    Dials { issuer_path: "/project-1".to_owned(), ..Dials::default() },
+                ))
+            },
+        ),
+        flow(
+            "stripe-like.strict",
+            "The authorization server is a sibling of the MCP server, and takes anyone's registration.",
+            &["RFC 9728 §3.3", "RFC 7591 §3"],
+            &["logged_in"],
+            || lists(rotating("stripe-like", Dials { mcp_path: String::new(), ..Dials::default() })),
+        ),
+        flow(
+            "posthog-like.strict",
+            "A refresh token that rotates: the one that came last is the one that is sent.",
+            &["RFC 6749 §6"],
+            &["logged_in", "refreshed", "refreshed"],
+            || {
+                let mut stage = lists_twice(rotating(
+                    "posthog-like",
+                    Dials { rotation: Rotation::Single, ..Dials::default() },
+                ));
+                stage.now += 4000;
+                lists(stage)
+            },
+        ),
+        flow(
+            "stytch-like.strict",
+            "In production no loopback redirect is registered: refused, in the server's words.",
+            &[REGISTER],
+            &["registration_rejected"],
+            || {
+                let mut stage = rotating(
+                    "stytch-like",
+                    Dials { client_id_metadata_documents: false, ..Dials::default() },
+                );
+                stage.instead = Some(Box::new(|request| {
+                    let words =
+                        r#"{"error":"invalid_redirect_uri","error_description":"localhost is not allowed"}"#;
+                    request.uri().path().ends_with("/register").then(|| json(400, words))
+                }));
+                lists(stage)
+            },
+        ),
+        flow(
+            "datadog-like.localhost",
+            "The loopback address may be named by its number only: `localhost` is refused.",
+            &[REGISTER, "RFC 8252 §8.3"],
+            &["registration_rejected"],
+            || lists(datadog("http://localhost:3000/callback")),
+        ),
+        flow(
+            "datadog-like.strict",
+            "The same with the number: the redirect URI is the caller's to choose.",
+            &["RFC 8252 §7.3"],
+            &["logged_in"],
+            || lists(datadog(REDIRECT)),
+        ),
+        flow(
             "workos-like.strict",
             "Metadata of RFC 8414, S256, registration and metadata documents: nothing is needed.",
             &["RFC 8414 §3"],
@@ -1057,6 +1177,27 @@ fn others() -> Vec<Flow> {
             },
         ),
     ]
+}
+
+fn clerk(aliases: Vec<String>) -> Stage {
+    let mut stage =
+        Stage::named("clerk-like", Dials { iss: Iss::Wrong, ..Dials::default() }, |config, world| {
+            config.issuer(world.issuer(0), IssuerPolicy::with(|it| it.issuer_aliases = aliases))
+        });
+    stage.changed = Some(|callback| callback.replace("evil.example", "clerk.clerk-like.example"));
+    stage
+}
+
+fn datadog(redirect: &str) -> Stage {
+    let mut stage = Stage::named("datadog-like", Dials::default(), |_, world| {
+        Config::new(world.server_url(), "Example client", redirect)
+    });
+    stage.instead = Some(Box::new(|request| {
+        let named = String::from_utf8_lossy(request.body()).contains("http://localhost");
+        let words = r#"{"error":"invalid_redirect_uri"}"#;
+        (named && request.uri().path().ends_with("/register")).then(|| json(400, words))
+    }));
+    stage
 }
 
 fn figma(policy: IssuerPolicy) -> Stage {
