@@ -2,6 +2,7 @@
 
 mod handed;
 mod proofs;
+mod renamed;
 mod secrets;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
