@@ -2,12 +2,13 @@
 
 mod support;
 
+use http::{HeaderMap, StatusCode, header};
 use mcp_auth::{
-    Config, Event, IssuerPolicy, IssuerScopes, Kind, Outcome, Policy, Preregistered, Preset, RefreshScope,
-    ResourceIndicator, ScopeRule, Scopes, TokenSource, Verdict,
+    Challenge, Config, Event, IssuerPolicy, IssuerScopes, Kind, Outcome, Policy, Preregistered, Preset,
+    RefreshScope, ResourceIndicator, ScopeRule, Scopes, TokenSource, Verdict,
 };
 use mcp_auth_testbed::{
-    Dials, IssuerValue, PreRegistered, Purpose, ResourceParameter, ResourceValue, Rotation, StepUp,
+    Dials, IssuerValue, PreRegistered, Purpose, ResourceParameter, ResourceValue, Rotation,
 };
 use support::{REDIRECT, Rig, authorized};
 
@@ -104,17 +105,19 @@ fn the_scopes_of_an_issuer_hold_for_a_step_up_too() {
     assert!(deviations(&rig).concat().contains("`scopes`"));
     // A step-up that needs no discovery.
     let never = IssuerPolicy::with(|it| it.scopes = IssuerScopes::with(|it| it.never = scopes("files:read")));
-    let dials = Dials {
-        clients: vec![PreRegistered::public("by-hand", REDIRECT)],
-        step_up: StepUp::Union,
-        ..Dials::default()
-    };
+    let dials = Dials { clients: vec![PreRegistered::public("by-hand", REDIRECT)], ..Dials::default() };
     let mut rig = Rig::with(dials, |config| config.preregistered(Preregistered::new(NAMED, "by-hand")));
     rig.call("tools/list", None).unwrap();
     let record = rig.store.clone();
     rig.restart(|config| config.preregistered(Preregistered::new(NAMED, "by-hand")).issuer(NAMED, never));
     rig.store = record;
-    let _ = rig.call("tools/call", Some("write_file"));
+    let kept = authorized(rig.run(Event::Restore).unwrap());
+    let demand = r#"Bearer error="insufficient_scope", scope="files:read files:write""#;
+    let fields = HeaderMap::from_iter([(header::WWW_AUTHENTICATE, demand.parse().unwrap())]);
+    let challenge = Challenge::of(StatusCode::FORBIDDEN, &fields, Some(kept.generation), 0).unwrap();
+    let before = rig.count(Purpose::ServerMetadata);
+    rig.run(Event::Challenged(challenge)).unwrap();
+    assert_eq!(rig.count(Purpose::ServerMetadata), before);
     assert_eq!(rig.asked("scope").as_deref(), Some("files:write"));
     assert!(
         rig.auth.trail().to_string().contains("`scopes` of this issuer's policy"),
