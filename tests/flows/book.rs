@@ -162,7 +162,10 @@ pub(crate) struct Run<'a> {
     records: BTreeMap<Key, Credential>,
     /// What the store was asked to keep, by the number of the request.
     offered: BTreeMap<u64, (Key, Credential)>,
-    pub(crate) sent: BTreeMap<u64, Send>,
+    /// What was asked for and has no answer, by its number.
+    pub(crate) asked: BTreeMap<u64, Action>,
+    /// What was put before the person last.
+    pub(crate) shown: Option<Action>,
     used: BTreeMap<Place, usize>,
     pub(crate) now: Timestamp,
     /// The `state` of the request that is before the person, while it has no answer.
@@ -184,7 +187,8 @@ impl<'a> Run<'a> {
             watch: watch.unwrap_or_else(|| Watch::new(config)),
             records: BTreeMap::new(),
             offered: BTreeMap::new(),
-            sent: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            shown: None,
             used: BTreeMap::new(),
             now: Timestamp::default(),
             open: book.trace.snapshot().map(|it| it.state().to_owned()),
@@ -244,16 +248,18 @@ impl<'a> Run<'a> {
                 self.learn(event);
                 self.tell(told);
             }
-            Entry::Action(action) => match self.poll() {
-                Action::Send(send) => {
-                    self.sent.insert(action["send"]["id"].as_u64().unwrap(), send);
+            Entry::Action(action) => {
+                let asked = self.poll();
+                let members = action.as_object().and_then(|it| it.values().next());
+                let id = members.and_then(|it| it["id"].as_u64());
+                if let (Action::Store(save), Some(id)) = (&asked, id) {
+                    self.offered.insert(id, (save.key().clone(), save.credential().clone()));
                 }
-                Action::Store(save) => {
-                    let offered = (save.key().clone(), save.credential().clone());
-                    self.offered.insert(action["store"]["id"].as_u64().unwrap(), offered);
+                if matches!(asked, Action::Open(_)) {
+                    self.shown = Some(asked.clone());
                 }
-                _ => {}
-            },
+                self.asked.extend(id.map(|id| (id, asked)));
+            }
             Entry::Prove { at, method, url } => {
                 let _ = self.machine.prove(*at, method, &url.parse::<Url>().unwrap());
             }
@@ -271,8 +277,8 @@ impl<'a> Run<'a> {
             self.open = self.open.take().filter(|_| event.get("called").is_none());
             return;
         };
-        if let Some(send) = self.sent.remove(&id) {
-            *self.used.entry(place(&send)).or_default() += 1;
+        if let Some(Action::Send(send)) = self.asked.remove(&id) {
+            self.is_said(&send);
         }
         let answer = &event["replied"]["answer"];
         if answer == "kept" {

@@ -7,6 +7,7 @@
 
 mod behaviours;
 mod book;
+mod documented;
 mod faults;
 mod grants;
 mod index;
