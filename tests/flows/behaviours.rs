@@ -443,6 +443,18 @@ fn answers() -> Vec<Flow> {
             },
         ),
         flow(
+            "logout.unreachable",
+            "The server cannot be reached: that is said, and the record goes all the same.",
+            &["RFC 7009 §2.2"],
+            &["logged_in", "logged_out"],
+            || {
+                let faults = vec![Fault { purpose: Purpose::Revoke, nth: 0, what: Trouble::Drop }];
+                let mut stage = lists(Dials { faults, ..Dials::default() });
+                stage.run(Event::LogOut);
+                stage
+            },
+        ),
+        flow(
             "logout.not-offered",
             "The server offers no revocation: that is said, and the record goes all the same.",
             &["RFC 7009 §2"],
@@ -501,6 +513,26 @@ fn step_ups() -> Vec<Flow> {
             &["RFC 6750 §3.1"],
             &["logged_in", "token_rejected"],
             || lists(Dials { refusal: Refusal::Unauthorized, ..Dials::default() }),
+        ),
+        flow(
+            "logins.too-many",
+            "Each login is good for nothing, and the next refusal asks for another: no more are shown than policy says.",
+            &["mcp-auth, policy `logins_per_hour`"],
+            &["logged_in", "logged_in", "too_many_logins"],
+            || {
+                let dials = Dials { refresh_tokens: RefreshTokens::Never, ..Dials::default() };
+                let mut stage = Stage::at(Origins::default(), dials, |config, _| {
+                    config.policy(Policy::with(|it| it.logins_per_hour = 2))
+                });
+                stage.call("tools/list", None);
+                stage.now += 1800;
+                stage.world.expire_access_tokens();
+                stage.call("tools/list", None);
+                stage.now += 1700;
+                stage.world.expire_access_tokens();
+                stage.call("tools/list", None);
+                stage
+            },
         ),
         flow(
             "scopes.only",

@@ -150,6 +150,17 @@ pub(crate) fn flows() -> Vec<Flow> {
             || lists(enterprise(TokenExchange::OtherAudience)),
         ),
         flow(
+            "enterprise.unsupplied",
+            "Nobody has an assertion of the person: nothing is asked of anybody.",
+            &["RFC 8693 §2.1"],
+            &["unsupplied"],
+            || {
+                let mut stage = enterprise(TokenExchange::ByTheBook);
+                stage.assertion = None;
+                lists(stage)
+            },
+        ),
+        flow(
             "workload",
             "The platform vouches for its workload; there is no client.",
             &["RFC 7523 §2.1", "MCP workload identity"],
@@ -187,6 +198,27 @@ pub(crate) fn flows() -> Vec<Flow> {
                 stage
             },
         ),
+        flow(
+            "device.slow-down",
+            "The server wants to be asked less often than it said.",
+            &["RFC 8628 §3.5"],
+            &["logged_in"],
+            || {
+                let device = Device {
+                    interval: 7,
+                    tells_interval: false,
+                    confirmation: Confirmation::AtPoll(3),
+                    ..Device::default()
+                };
+                let mut stage = Stage::at(
+                    Origins::default(),
+                    Dials { device: Some(device), ..Dials::default() },
+                    |config, _| config.grant_type(GrantType::DeviceCode),
+                );
+                stage.log_in();
+                stage
+            },
+        ),
         flow("device.denied", "The person says no.", &["RFC 8628 §3.5"], &["access_denied"], || {
             let mut stage = device(Confirmation::AtPoll(2));
             stage.dials().person = Person::Denies;
@@ -218,6 +250,26 @@ pub(crate) fn flows() -> Vec<Flow> {
             &["logged_in"],
             || {
                 let dpop = Dpop { server_nonces: Nonces::Required, ..Dpop::default() };
+                lists(bound(Dials { dpop: Some(dpop), ..Dials::default() }))
+            },
+        ),
+        flow(
+            "dpop.nonce-in-vain",
+            "A server that is not content with the nonce that it gave: a failure, and no third message.",
+            &["RFC 9449 §8"],
+            &["nonce_required"],
+            || {
+                let dpop = Dpop { server_nonces: Nonces::Unsatisfiable, ..Dpop::default() };
+                lists(bound(Dials { dpop: Some(dpop), ..Dials::default() }))
+            },
+        ),
+        flow(
+            "dpop.resource-nonce",
+            "The MCP server wants a nonce of its own: the request goes out once more, and nothing is wrong with the token.",
+            &["RFC 9449 §9"],
+            &["logged_in"],
+            || {
+                let dpop = Dpop { resource_nonces: Nonces::Required, ..Dpop::default() };
                 lists(bound(Dials { dpop: Some(dpop), ..Dials::default() }))
             },
         ),

@@ -373,6 +373,47 @@ fn cut_off() -> Vec<Flow> {
 fn moves() -> Vec<Flow> {
     vec![
         flow(
+            "store.adopted",
+            "Another process has renewed the token meanwhile: its record is taken, and nothing is sent.",
+            &[STORE],
+            &["logged_in", "kept"],
+            || {
+                let mut stage = logged_in(Dials::default());
+                stage.now += 4000;
+                stage.beside(|other| {
+                    other.restore();
+                });
+                stage.call("tools/list", None);
+                stage
+            },
+        ),
+        flow(
+            "refresh.older-refusal",
+            "A refusal of an older token adopts the present one and starts nothing.",
+            &["RFC 6750 §3.1"],
+            &["logged_in", "refreshed", "kept"],
+            || {
+                let mut stage = logged_in(Dials::default());
+                let older = stage.refused();
+                stage.now += 4000;
+                stage.restore();
+                stage.run(older);
+                stage
+            },
+        ),
+        flow(
+            "clock.backwards",
+            "A record that comes from the future, for the clock was set back: it is renewed.",
+            &[STORE],
+            &["refreshed"],
+            || {
+                let mut stage = restarted(Dials::default());
+                stage.now -= 5000;
+                stage.restore();
+                stage
+            },
+        ),
+        flow(
             "moved.authorization-server",
             "The resource names another authorization server: a new registration there, and nothing of the old one is shown to it.",
             &["MCP 2026-07-28, authorization server binding"],

@@ -59,6 +59,9 @@ pub(crate) enum Store {
     Busy,
 }
 
+/// A machine, its watch, its recorder, and what is written down of it.
+type Process = (Authorizer, Watch, Recorder, Arc<Mutex<String>>);
+
 pub(crate) struct Stage {
     pub(crate) world: World,
     pub(crate) machine: Authorizer,
@@ -143,6 +146,23 @@ impl Stage {
         (self.machine, self.watch, self.recorder, self.text) = made(&self.config, self.seed);
     }
 
+    /// Another process does this meanwhile, with the same store. It is not written down.
+    pub(crate) fn beside(&mut self, does: impl FnOnce(&mut Self)) {
+        let other = made(&self.config, self.seed + 100);
+        let own = self.become_process(other);
+        does(self);
+        self.become_process(own);
+    }
+
+    fn become_process(&mut self, (machine, watch, recorder, text): Process) -> Process {
+        (
+            std::mem::replace(&mut self.machine, machine),
+            std::mem::replace(&mut self.watch, watch),
+            std::mem::replace(&mut self.recorder, recorder),
+            std::mem::replace(&mut self.text, text),
+        )
+    }
+
     /// A new process takes up the login that waits.
     pub(crate) fn resume(&mut self) {
         let snapshot = self.machine.snapshot().unwrap();
@@ -217,6 +237,13 @@ impl Stage {
             }
         }
         panic!("there is no end to it\n{}", self.machine.trail());
+    }
+
+    /// What a request would be refused with that carried the present token.
+    pub(crate) fn refused(&self) -> Event {
+        let generation = self.machine.authorized().map(|it| it.generation);
+        let fields = http::HeaderMap::new();
+        Event::Challenged(Challenge::of(StatusCode::UNAUTHORIZED, &fields, generation, 0).unwrap())
     }
 
     /// Goes on until this is asked for, which is not answered.
@@ -364,6 +391,9 @@ impl Stage {
             }
             let challenge = Challenge::of(response.status(), response.headers(), generation, retries);
             let Some(challenge) = challenge else { return self };
+            if challenge.wanted_nonce().is_some() {
+                continue;
+            }
             retries += u8::from(response.status() == StatusCode::UNAUTHORIZED);
             if !self.ends(Event::Challenged(challenge.operation(&operation))) {
                 return self;
@@ -394,7 +424,7 @@ impl Stage {
 }
 
 /// A machine, its watch and its recorder.
-fn made(config: &Config, seed: u8) -> (Authorizer, Watch, Recorder, Arc<Mutex<String>>) {
+fn made(config: &Config, seed: u8) -> Process {
     let (text, sink) = sink();
     let recorder = Recorder::new(config, &Seed::new([seed; 32]), sink);
     let machine = Authorizer::new(config.clone(), Seed::new([seed; 32])).unwrap();
