@@ -169,7 +169,7 @@ fn unlike(action: &Action, odd: bool) -> Option<Event> {
         (Action::Sign(sign), false) => sign.fail(why),
         (Action::Sign(sign), true) => sign.reply(vec![0x30; 70]),
         (Action::Supply(supply), false) => supply.fail(why),
-        (Action::Supply(supply), true) => supply.reply("no assertion"),
+        (Action::Supply(supply), true) => supply.reply("an-assertion-by-a-fault"),
         _ => return None,
     })
 }
