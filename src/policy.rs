@@ -64,6 +64,11 @@ pub struct Policy {
     pub answer_bytes: usize,
     /// Whether a person can be asked for a client identifier when no other way is left.
     pub ask_for_client: bool,
+    /// Whether nobody is there to be asked. What needs a person then ends at once with
+    /// [`Kind::Unasked`](crate::Kind::Unasked), and nothing is sent on the way: no metadata is read and no client
+    /// registered for a login that cannot come to its end. Renewals, and grants that need no person, go on as ever.
+    /// Default no.
+    pub unattended: bool,
 }
 
 impl Policy {
@@ -98,6 +103,7 @@ impl Default for Policy {
             metadata_bytes: 256 << 10,
             answer_bytes: 64 << 10,
             ask_for_client: false,
+            unattended: false,
         }
     }
 }

@@ -1,11 +1,9 @@
 //! The house keeps its shape: what the core depends on, what it may touch, and which way its arrows run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-use serde_json::Value;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -19,39 +17,12 @@ fn said(program: &str, arguments: &[&str]) -> String {
 }
 
 /// The names of the crates that `package` needs to be built on this machine, with its default features and without
-/// what only tests need.
+/// what only tests need. What other packages of the workspace want of the same crates does not count.
 fn tree(package: &str) -> BTreeSet<String> {
-    // Crates for other platforms need not be at hand without a network.
-    let version = said(&std::env::var("RUSTC").unwrap_or("rustc".to_owned()), &["-vV"]);
-    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
-    let metadata =
-        said(env!("CARGO"), &["metadata", "--format-version", "1", "--offline", "--filter-platform", host]);
-    let metadata: Value = serde_json::from_str(&metadata).unwrap();
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let names: BTreeMap<_, _> = metadata["packages"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|it| (text(&it["id"]), text(&it["name"])))
-        .collect();
-    let nodes: BTreeMap<_, _> =
-        metadata["resolve"]["nodes"].as_array().unwrap().iter().map(|it| (text(&it["id"]), it)).collect();
-    let mut left: Vec<_> =
-        names.iter().filter(|(_, name)| *name == package).map(|(id, _)| id.clone()).collect();
-    assert_eq!(left.len(), 1, "there is one {package}");
-    let mut seen = BTreeSet::new();
-    while let Some(id) = left.pop() {
-        if !seen.insert(id.clone()) {
-            continue;
-        }
-        for dependency in nodes[&id]["deps"].as_array().unwrap() {
-            let kinds = dependency["dep_kinds"].as_array().unwrap();
-            if kinds.iter().any(|kind| kind["kind"].as_str() != Some("dev")) {
-                left.push(text(&dependency["pkg"]));
-            }
-        }
-    }
-    seen.iter().map(|id| names[id].clone()).filter(|name| name != package).collect()
+    let edges = ["--edges", "normal,build", "--prefix", "none", "--format", "{p}"];
+    let shown = said(env!("CARGO"), &[&["tree", "--offline", "--package", package][..], &edges].concat());
+    let names = shown.lines().filter_map(|line| line.split(' ').next()).filter(|name| !name.is_empty());
+    names.filter(|name| *name != package).map(str::to_owned).collect()
 }
 
 #[test]
@@ -84,13 +55,24 @@ fn the_core_is_light_and_has_no_world() {
 }
 
 #[test]
-fn the_adapter_has_one_tls_stack() {
-    let tree = tree("mcp-auth-reqwest");
-    println!("mcp-auth-reqwest needs {} crates", tree.len());
-    assert!(tree.contains("ring"));
-    for name in ["aws-lc-rs", "aws-lc-sys", "native-tls", "openssl", "openssl-sys"] {
-        assert!(!tree.contains(name), "the adapter depends on {name}");
+fn the_adapters_have_one_tls_stack() {
+    for package in ["mcp-auth-reqwest", "mcp-auth-rmcp"] {
+        let tree = tree(package);
+        println!("{package} needs {} crates", tree.len());
+        assert!(tree.contains("ring"));
+        for name in ["aws-lc-rs", "aws-lc-sys", "native-tls", "openssl", "openssl-sys"] {
+            assert!(!tree.contains(name), "{package} depends on {name}");
+        }
     }
+}
+
+#[test]
+fn rmcp_is_taken_without_its_own_authorization() {
+    let tree = tree("mcp-auth-rmcp");
+    for name in ["oauth2", "schemars", "rand"] {
+        assert!(!tree.contains(name), "mcp-auth-rmcp depends on {name}");
+    }
+    assert!(tree.contains("rmcp"));
 }
 
 /// Every source file of the core, with its path below `src/`, without its unit tests.

@@ -1,25 +1,170 @@
 //! The command line.
 
-use clap::{Parser, Subcommand, ValueEnum};
+mod client;
 
-/// Log in to MCP servers, and watch how it goes.
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueHint};
+
+pub(crate) use client::{ClientArgs, Kept, PersonArgs, Target, Way};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    it failed, and trying again will not help before something is changed
+  2    the command line cannot be used
+  3    the MCP server answered with an error (JSON-RPC)
+  4    a person must log in first, or once more for more scope; the message says how
+  5    the tool reports an error (isError)
+  6    the network or a server failed for now; try again later
+  130  ended by Ctrl-C
+
+What is kept, and where: `mcp-auth status`. Secrets are never taken from the command line.";
+
+/// Log in to MCP servers, and use what they let you.
 #[derive(Debug, Parser)]
-#[command(name = "mcp-auth", version, propagate_version = true)]
+#[command(name = "mcp-auth", version, propagate_version = true, after_help = EXIT_CODES)]
 pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) talk: Talk,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Start servers on loopback, log in to them over HTTP, and show every exchange
-    Demo(Demo),
-    /// Log in to an MCP server and list its tools; nothing is kept afterwards
-    Login(Box<Login>),
-    /// Look at how an MCP server is set up for authorization, without logging in
-    Inspect(crate::inspect::Args),
+/// How much is said.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Talk {
+    /// Show every exchange and every check, on standard error
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+    /// Say nothing but the result, and what went wrong
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Log in to an MCP server, and keep the credential
+    Login(Box<Login>),
+    /// Send one request to an MCP server and print its result; renews the token if need be, without a browser
+    Call(Box<Call>),
+    /// Print an `Authorization` header field for another program, renewed if need be
+    Token(Token),
+    /// Show what is kept: for which servers, from whom, and until when
+    Status(Status),
+    /// Revoke the tokens and forget the credential
+    Logout(Logout),
+    /// Look at how an MCP server is set up for authorization, without logging in
+    Inspect(crate::inspect::Args),
+    /// Run a recorded flow again, and show or draw what happened
+    Replay(crate::replay::Args),
+    /// Print a script that completes this program's command line in a shell
+    Completions(Completions),
+    /// Start servers on loopback, log in to them over HTTP, and show every exchange
+    #[cfg(feature = "demo")]
+    Demo(Demo),
+}
+
+/// Whether the run is written down.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Record {
+    /// Write the run down as a trace, in a new file that you alone can read. It holds EVERY SECRET of the run, the tokens
+    /// among them: `mcp-auth replay FILE` shows it without them, and `mcp-auth replay FILE --scrub OUT` writes a trace that
+    /// can be sent to others
+    #[arg(id = "record", long = "record", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Login {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    #[command(flatten)]
+    pub(crate) person: PersonArgs,
+    #[command(flatten)]
+    pub(crate) record: Record,
+    /// Log in anew, whatever is kept. The tokens from before are replaced, not revoked
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Call {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// The method, such as `tools/list` or `tools/call`
+    pub(crate) method: String,
+    /// The parameters as a JSON object: inline, `@FILE`, or `-` for standard input
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) params: Option<String>,
+    /// Print the whole JSON-RPC answer as the server sent it, errors too
+    #[arg(long)]
+    pub(crate) raw: bool,
+    /// If a person must log in first, ask here and now
+    #[arg(long)]
+    pub(crate) login: bool,
+    #[command(flatten)]
+    pub(crate) record: Record,
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    #[command(flatten)]
+    pub(crate) person: PersonArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Token {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Print the token alone
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) raw: bool,
+    /// Print the token, its type, its expiry and its scopes as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Status {
+    /// The URL of one MCP server; without it, all that is kept is shown
+    #[arg(value_hint = ValueHint::Url)]
+    pub(crate) url: Option<String>,
+    #[command(flatten)]
+    pub(crate) kept: Kept,
+    /// Ask the server too, with `tools/list`; a token that has expired is renewed
+    #[arg(long, requires = "url")]
+    pub(crate) check: bool,
+    /// Print it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Logout {
+    /// The URL of the MCP server
+    #[arg(value_hint = ValueHint::Url, required_unless_present = "all")]
+    pub(crate) url: Option<String>,
+    #[command(flatten)]
+    pub(crate) kept: Kept,
+    /// Log out of all servers and accounts
+    #[arg(long, conflicts_with_all = ["url", "account", "record"])]
+    pub(crate) all: bool,
+    /// Forget what is kept here, and leave the tokens as they are at the authorization server
+    #[arg(long, conflicts_with = "record")]
+    pub(crate) forget_only: bool,
+    #[command(flatten)]
+    pub(crate) record: Record,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[cfg(feature = "demo")]
 #[derive(Debug, clap::Args)]
 pub(crate) struct Demo {
     /// How the client obtains its tokens
@@ -30,7 +175,8 @@ pub(crate) struct Demo {
     pub(crate) browser: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[cfg(feature = "demo")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Grant {
     /// A person consents in a browser
     AuthorizationCode,
@@ -48,64 +194,12 @@ pub(crate) enum Grant {
     Device,
 }
 
+#[cfg(feature = "demo")]
 impl Grant {
     /// Whether a person is asked.
     pub(crate) fn needs_person(self) -> bool {
         matches!(self, Self::AuthorizationCode | Self::Dpop | Self::Device)
     }
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Login {
-    /// The URL of the MCP server
-    pub(crate) url: String,
-    /// The identifier of a client that was registered by hand. Its secret, if it has one, comes from
-    /// MCP_CLIENT_SECRET, and then the issuer must be given too
-    #[arg(long, env = "MCP_CLIENT_ID", value_name = "ID")]
-    pub(crate) client_id: Option<String>,
-    /// The authorization server that the client was registered with; the client is used with no other
-    #[arg(long, env = "MCP_CLIENT_ISSUER", requires = "client_id", value_name = "URL")]
-    pub(crate) issuer: Option<String>,
-    /// The URL of the client's metadata document
-    #[arg(long, env = "MCP_CLIENT_METADATA_URL", value_name = "URL")]
-    pub(crate) client_metadata_url: Option<String>,
-    /// The name under which the client registers
-    #[arg(long, default_value = "mcp-auth", value_name = "NAME")]
-    pub(crate) client_name: String,
-    /// Ask for exactly this scope, whatever the server says; may be given more than once
-    #[arg(long = "scope", value_name = "SCOPE")]
-    pub(crate) scopes: Vec<String>,
-    /// The loopback port that the answer comes back to; 0 takes a free one
-    #[arg(long, default_value_t = 0)]
-    pub(crate) port: u16,
-    /// How the redirect URI names this machine
-    #[arg(long, value_enum, default_value_t = Host::Address)]
-    pub(crate) redirect_host: Host,
-    /// Print the URL, and open no browser
-    #[arg(long)]
-    pub(crate) no_browser: bool,
-    /// Read the URL that the browser ends with from standard input, where the browser is on another machine
-    #[arg(long)]
-    pub(crate) paste: bool,
-    /// Let the server and its authorization servers be on private networks
-    #[arg(long)]
-    pub(crate) allow_private: bool,
-    /// Refuse the fallbacks of MCP 2025-03-26
-    #[arg(long)]
-    pub(crate) no_legacy: bool,
-    /// Show every exchange and every check
-    #[arg(long, short)]
-    pub(crate) verbose: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Host {
-    /// 127.0.0.1
-    #[value(name = "127.0.0.1")]
-    Address,
-    /// localhost
-    #[value(name = "localhost")]
-    Name,
 }
 
 #[cfg(test)]

@@ -1,78 +1,162 @@
-//! `mcp-auth login`: against any MCP server.
+//! `mcp-auth login`: obtains a credential and keeps it.
+
+mod anew;
+
+use std::sync::Arc;
 
 use mcp_auth::base::text;
-use mcp_auth::{Config, Legacy, Policy, Preregistered, Reach, ScopeRule, Scopes, Secret};
-use mcp_auth_reqwest::Client;
+use mcp_auth::{Authorized, Scopes, TokenSource};
+use mcp_auth_reqwest::{Client, Store};
 use serde_json::json;
-use url::Url;
 
-use crate::args::{Host, Login};
-use crate::listener::Listener;
-use crate::mcp::{Failed, Session};
-use crate::person::{Person, Way};
-use crate::show::{Show, words};
-
-/// Where answers come back when nobody listens: the person pastes the URL.
-const NOBODY: &str = "http://127.0.0.1:3334/callback";
+use crate::args::{Login, Way};
+use crate::call::{Opened, print};
+use crate::context::{Context, stopped};
+use crate::exit::{Code, Stop, command};
+use crate::mcp::{self, Failed};
+use crate::person::{NOBODY, Person};
+use crate::setup::{Choice, Setup};
+use crate::show::words;
+use crate::times;
+use anew::Anew;
 
 /// How many tools are named.
 const MAX_TOOLS: usize = 50;
 /// The most characters of one name.
 const MAX_NAME: usize = 64;
 
-pub(crate) async fn run(args: Box<Login>) -> Result<(), String> {
-    let client = client(&args, std::env::var("MCP_CLIENT_SECRET").ok())?;
-    let (way, redirect_uri) = way(&args).await?;
-    let config = configuration(&args, redirect_uri, client)?;
-    let show = Show::stdout();
-    let mut builder = Client::builder(config);
-    builder = if args.verbose {
-        let (seen, heard) = (show.clone(), show.clone());
-        let heard = move |callback: &str| heard.browsed("client", "GET", callback, 200, None);
-        builder.observe(move |observed| seen.see(observed)).consent(Person::new(way, heard))
-    } else {
-        builder.consent(Person::new(way, |_| {}))
+pub(crate) async fn run(args: Box<Login>, context: &Context) -> Result<(), Stop> {
+    context.record(&args.record);
+    let setup = open(&args, context)?;
+    let choice = Choice::new(&args.client, args.person.device, &setup)?;
+    let shows = context.shows();
+    let device = choice.way == Way::Device;
+    let (name, redirect_uri) = (&choice.client_name, choice.redirect_uri.as_deref());
+    let (person, redirect_uri) = match choice.way.needs_person() {
+        true => {
+            let made = Person::new(args.person, device, context.talk, name, redirect_uri, shows.clone())?;
+            (Some((made.0, shows)), made.1)
+        }
+        false => (None, NOBODY.to_owned()),
     };
-    let client = builder.build().map_err(|error| error.to_string())?;
-    let url = Url::parse(&args.url).map_err(|error| format!("{:?} is no URL: {error}", args.url))?;
-    let tools = tools(&client, &url).await;
-    if let Some(done) = client.authorized() {
-        show.say("\nLogged in.");
-        for (name, value) in [
-            ("issuer", done.issuer),
-            ("resource", done.resource),
-            ("client", done.client_id),
-            (
-                "scopes",
-                if done.granted.is_empty() { "none named".to_owned() } else { done.granted.to_string() },
-            ),
-        ] {
-            show.say(&format!("  {name:<10} {}", words(&value)));
+    let mut store: Arc<dyn Store> = setup.vault.store(setup.entry.kind)?;
+    if args.force {
+        store = Arc::new(Anew::over(store));
+    }
+    let config = choice.config(&setup, &redirect_uri, false);
+    let (client, demanded) = context.client(config, store, &choice, person)?;
+    let opened = Opened { setup, choice };
+    let done = converse(&args, &client, &opened).await;
+    let tools = done.map_err(|failed| match failed {
+        Failed::Client(error) => stopped(error, &opened.setup, &demanded, context.talk.verbose),
+        failed => opened.refused(failed, &demanded, context),
+    })?;
+    match client.authorized() {
+        Some(done) => keep(&args, context, &opened, &done, tools.as_deref()),
+        None => {
+            let tools = tools.as_deref().map_or("not listed".to_owned(), listed);
+            let force = opened.setup.login(&["--force"]);
+            context.say(&format!(
+                "{} asks for no login. Its tools: {tools}\nTo log in all the same: {force}",
+                opened.setup.url
+            ));
+            Ok(())
         }
-        let expires =
-            done.expires_at.map_or("not said".to_owned(), |at| format!("in {} s", at.since(now()).as_secs()));
-        show.say(&format!("  {:<10} {expires}", "expires"));
-        if done.legacy {
-            show.say("  found by the fallbacks of MCP 2025-03-26: the server publishes no metadata");
+    }
+}
+
+/// What is kept, as far as it can be read. A record that is corrupt is set aside; it is no reason not to log in.
+fn open(args: &Login, context: &Context) -> Result<Setup, Stop> {
+    let open = || Setup::open(&args.target.url, &args.target.kept);
+    let setup = open()?;
+    match setup.read() {
+        Ok(setup) => Ok(setup),
+        Err(stop) => {
+            context.warn(&stop.why);
+            open()?.read()
         }
-        show.say("  nothing was kept on disk");
+    }
+}
+
+/// Sees to it that there is a grant, if the server wants one, and gives the tools that it lets see.
+async fn converse(args: &Login, client: &Client, opened: &Opened) -> Result<Option<Vec<String>>, Failed> {
+    let Opened { setup, choice } = opened;
+    let wanted = choice.scopes.clone().unwrap_or_default();
+    // What cannot be renewed is asked for anew, by what follows.
+    let _ = client.restore().await;
+    let tools = tools(client, setup).await;
+    let lacks = client.authorized().is_none_or(|done| !wanted.is_subset(&done.granted));
+    let asks_for_none = client.authorized().is_none() && tools.is_ok();
+    let said = !args.client.scopes.is_empty() || args.force || !choice.way.needs_person();
+    if said && lacks && (asks_for_none || client.authorized().is_some()) {
+        log_in(client, wanted).await?;
     }
     match tools {
-        Ok(tools) if client.authorized().is_none() => {
-            show.say(&format!("The server asks for no login. Its tools: {}", listed(&tools)));
-            Ok(())
-        }
-        Ok(tools) => {
-            show.say(&format!("  {:<10} {}", "tools", listed(&tools)));
-            Ok(())
-        }
-        Err(why) => {
-            if !args.verbose && !client.trail().entries().is_empty() {
-                return Err(format!("{why}\n\nHow it came to that:\n{}", client.trail()));
-            }
-            Err(why)
-        }
+        Ok(tools) => Ok(Some(tools)),
+        // The token is good; what the server does with it is another matter.
+        Err(Failed::Error { .. }) if client.authorized().is_some() => Ok(None),
+        Err(failed) => Err(failed),
     }
+}
+
+async fn log_in(client: &Client, wanted: Scopes) -> Result<Authorized, Failed> {
+    client.log_in(wanted).await.map_err(Failed::Client)
+}
+
+/// The names of the tools. Only the first page of a list that has several is asked for.
+async fn tools(client: &Client, setup: &Setup) -> Result<Vec<String>, Failed> {
+    let listed = mcp::ask(client, &setup.url, "tools/list", json!({}), true).await?.result;
+    let tools = listed["tools"].as_array();
+    let tools = tools.ok_or(Failed::Foreign { method: "tools/list".to_owned(), status: 200 })?;
+    Ok(tools.iter().map(|tool| tool["name"].as_str().unwrap_or("(no name)").to_owned()).collect())
+}
+
+/// Remembers what was said, and says what there is now.
+fn keep(
+    args: &Login,
+    context: &Context,
+    opened: &Opened,
+    done: &Authorized,
+    tools: Option<&[String]>,
+) -> Result<(), Stop> {
+    let Opened { setup, choice } = opened;
+    if let Some(why) = &done.unsaved {
+        let why = format!("logged in, but the credential could not be kept, so nothing comes of it: {why}");
+        return Err(Stop::new(Code::Failed, why));
+    }
+    setup.vault.remember(choice.remembered())?;
+    if context.talk.quiet {
+        return Ok(());
+    }
+    let fresh = matches!(done.source, TokenSource::LoggedIn | TokenSource::Granted);
+    let mut lines = vec![if fresh { "Logged in." } else { "You are logged in already." }.to_owned()];
+    let mut line = |name: &str, value: &str| lines.push(format!("  {name:<10} {}", words(value)));
+    line("server", setup.url.as_str());
+    if let Some(account) = &setup.entry.key.account {
+        line("account", account);
+    }
+    line("issuer", &done.issuer);
+    line("client", &done.client_id);
+    line("scopes", &if done.granted.is_empty() { "none named".to_owned() } else { done.granted.to_string() });
+    line("expires", &done.expires_at.map_or("not said".to_owned(), times::both));
+    line("kept in", &setup.vault.place_of(setup.entry.kind));
+    if let Some(tools) = tools {
+        line("tools", &listed(tools));
+    }
+    if done.legacy {
+        lines.push("  found by the fallbacks of MCP 2025-03-26: the server publishes no metadata".to_owned());
+    }
+    let mut next = vec!["mcp-auth", "call", setup.url.as_str(), "tools/list"];
+    if let Some(account) = &args.target.kept.account {
+        next.extend(["--account", account]);
+    }
+    let next = command(&next);
+    lines.push(if fresh {
+        format!("Next: {next}")
+    } else {
+        format!("To log in anew: {}", setup.login(&["--force"]))
+    });
+    print(&crate::show::plain(&lines.join("\n")))
 }
 
 /// The names of the tools, on one line, and how many are left out of it.
@@ -83,85 +167,6 @@ fn listed(tools: &[String]) -> String {
         count if count > names.len() => format!("{} … ({count} in all)", names.join(", ")),
         _ => names.join(", "),
     }
-}
-
-/// The names of the tools, on the stateless wire or else on the stateful one. Only the first page of a list that has
-/// several is asked for.
-async fn tools(client: &Client, url: &Url) -> Result<Vec<String>, String> {
-    let first = Session::stateless().request(client, url, "tools/list", json!({})).await;
-    let listed = match first {
-        Ok(listed) => listed,
-        Err(Failed::Answered(_)) if client.authorized().is_some() || client.trail().entries().is_empty() => {
-            let session = Session::initialize(client, url).await?;
-            session.request(client, url, "tools/list", json!({})).await?
-        }
-        Err(why) => return Err(why.into()),
-    };
-    let tools = listed["tools"].as_array().ok_or("tools/list: the server's answer holds no list of tools")?;
-    Ok(tools.iter().map(|tool| tool["name"].as_str().unwrap_or("(no name)").to_owned()).collect())
-}
-
-async fn way(args: &Login) -> Result<(Way, String), String> {
-    if args.paste {
-        return Ok((Way::Paste { reading: None }, NOBODY.to_owned()));
-    }
-    let listener = Listener::bind(args.port).await?;
-    let host = match args.redirect_host {
-        Host::Address => "127.0.0.1",
-        Host::Name => "localhost",
-    };
-    let redirect_uri = listener.redirect_uri(host);
-    Ok((Way::Browser { listener, open: !args.no_browser }, redirect_uri))
-}
-
-/// The client that was registered by hand, if one is given. A `secret` on the command line would be there for every
-/// process to read, so it comes from the environment, which is the same for every server. So it needs the issuer that
-/// it is for: the MCP server would name another one, and be shown it.
-fn client(args: &Login, secret: Option<String>) -> Result<Option<Preregistered>, String> {
-    // A variable that is set to nothing is not set.
-    let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
-    let Some(client_id) = given(&args.client_id) else { return Ok(None) };
-    let client = match given(&args.issuer) {
-        Some(issuer) => Preregistered::new(issuer, client_id),
-        None => Preregistered::unbound(client_id),
-    };
-    let Some(secret) = given(&secret) else { return Ok(Some(client)) };
-    if client.issuer.is_none() {
-        return Err("MCP_CLIENT_SECRET holds a client secret, and nothing says which authorization server may see it; \
-            the MCP server could name any. Say where the client is registered with --issuer URL or MCP_CLIENT_ISSUER, \
-            or unset MCP_CLIENT_SECRET if the client has no secret."
-            .to_owned());
-    }
-    Ok(Some(client.secret(Secret::from(secret))))
-}
-
-fn configuration(
-    args: &Login,
-    redirect_uri: String,
-    client: Option<Preregistered>,
-) -> Result<Config, String> {
-    let policy = Policy::with(|it| {
-        it.reach = args.allow_private.then_some(Reach::Any);
-        it.legacy = if args.no_legacy { Legacy::Refused } else { Legacy::Allowed };
-        it.ask_for_client = true;
-    });
-    let mut config = Config::new(&args.url, &args.client_name, redirect_uri).policy(policy);
-    if !args.scopes.is_empty() {
-        let only = Scopes::parse(&args.scopes.join(" ")).map_err(|error| error.to_string())?;
-        config = config.scopes(ScopeRule::with(|it| it.only = Some(only)));
-    }
-    if let Some(client) = client {
-        config = config.preregistered(client);
-    }
-    if let Some(url) = &args.client_metadata_url {
-        config = config.metadata_document(url);
-    }
-    Ok(config)
-}
-
-fn now() -> mcp_auth::Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    mcp_auth::Timestamp::from_secs(since.as_secs())
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! As much of MCP as shows that a token works: `tools/list` and `tools/call`, on either wire.
 
+mod failed;
+
 use std::cell::Cell;
 use std::error::Error as _;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use url::Url;
 
 use crate::show::words;
 use crate::sse;
+pub(crate) use failed::Failed;
 
 /// The revision of the stateless wire.
 const STATELESS: &str = "2026-07-28";
@@ -21,21 +24,38 @@ const STATEFUL: &str = "2025-11-25";
 const MAX_ANSWER: usize = 4 << 20;
 /// How long one exchange may take, from connecting to the last byte of the answer. A login in between does not count.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the end of a session may take, for which nobody waits.
+const PARTING: Duration = Duration::from_secs(2);
 
-/// Why a request has no result.
+/// A whole answer.
 #[derive(Debug)]
-pub(crate) enum Failed {
-    /// The server answered with something else; on another wire it may answer better.
-    Answered(String),
-    /// There was no whole answer.
-    Unanswered(String),
+pub(crate) struct Answer {
+    pub(crate) result: Value,
+    /// The message as the server sent it.
+    pub(crate) text: String,
+    fields: HeaderMap,
 }
 
-impl From<Failed> for String {
-    fn from(failed: Failed) -> Self {
-        match failed {
-            Failed::Answered(why) | Failed::Unanswered(why) => why,
+/// Sends one request, on the stateless wire or else on the stateful one. `attended`: somebody can be asked to log in, whom
+/// nothing is to trouble that is only tidy; then the server is left to forget its session by itself.
+pub(crate) async fn ask(
+    client: &Client,
+    url: &Url,
+    method: &str,
+    params: Value,
+    attended: bool,
+) -> Result<Answer, Failed> {
+    match Session::stateless().request(client, url, method, params.clone()).await {
+        Err(failed) if failed.may_be_the_wire(method) => {
+            // What the first wire has said is what counts where there is no other.
+            let Ok(session) = Session::initialize(client, url).await else { return Err(failed) };
+            let answer = session.request(client, url, method, params).await;
+            if !attended {
+                session.end(client, url).await;
+            }
+            answer
         }
+        answer => answer,
     }
 }
 
@@ -64,10 +84,10 @@ impl Session {
             "capabilities": {},
             "clientInfo": {"name": "mcp-auth", "version": env!("CARGO_PKG_VERSION")},
         });
-        let (result, fields) = session.exchange(client, url, "initialize", who).await?;
+        let Answer { result, fields, .. } = session.request(client, url, "initialize", who).await?;
         let revision = result["protocolVersion"].as_str().unwrap_or(STATEFUL);
         let revision = HeaderValue::from_str(revision)
-            .map_err(|_| Failed::Answered("the server names no revision".to_owned()))?;
+            .map_err(|_| Failed::Foreign { method: "initialize".to_owned(), status: 200 })?;
         session.fields.insert("mcp-protocol-version", revision);
         if let Some(id) = fields.get("mcp-session-id") {
             session.fields.insert("mcp-session-id", id.clone());
@@ -77,31 +97,27 @@ impl Session {
         Ok(session)
     }
 
-    /// Sends one request and gives its result.
+    /// Sends one request and gives its answer.
     pub(crate) async fn request(
         &self,
         client: &Client,
         url: &Url,
         method: &str,
-        params: Value,
-    ) -> Result<Value, Failed> {
-        self.exchange(client, url, method, params).await.map(|(result, _)| result)
-    }
-
-    /// The result, and the header fields that came with it.
-    async fn exchange(
-        &self,
-        client: &Client,
-        url: &Url,
-        method: &str,
         mut params: Value,
-    ) -> Result<(Value, HeaderMap), Failed> {
+    ) -> Result<Answer, Failed> {
         if self.stateless {
-            params["_meta"] = json!({
-                "io.modelcontextprotocol/protocolVersion": STATELESS,
-                "io.modelcontextprotocol/clientCapabilities": {},
-                "io.modelcontextprotocol/clientInfo": {"name": "mcp-auth", "version": env!("CARGO_PKG_VERSION")},
-            });
+            let meta = &mut params["_meta"];
+            for (name, value) in [
+                ("protocolVersion", json!(STATELESS)),
+                ("clientCapabilities", json!({})),
+                ("clientInfo", json!({"name": "mcp-auth", "version": env!("CARGO_PKG_VERSION")})),
+            ] {
+                // What the caller says of itself counts.
+                let own = &mut meta[format!("io.modelcontextprotocol/{name}")];
+                if own.is_null() {
+                    *own = value;
+                }
+            }
         }
         let operation = params["name"].as_str().map_or(method.to_owned(), |name| format!("{method}:{name}"));
         let id = self.last_id.get() + 1;
@@ -111,18 +127,27 @@ impl Session {
         let (status, fields) = (response.status(), response.headers().clone());
         let answer = self.answer(response, id).await;
         let answer = answer.map_err(|why| Failed::Unanswered(format!("{method}: {why}")))?;
-        let Some(mut answer) = answer else {
-            let status = status.as_u16();
-            let why = format!("{method}: the server answered with status {status} and no JSON-RPC");
-            return Err(Failed::Answered(why));
-        };
+        let (method, status) = (method.to_owned(), status.as_u16());
+        let Some((mut answer, text)) = answer else { return Err(Failed::Foreign { method, status }) };
         match answer.get("error") {
-            None => Ok((answer["result"].take(), fields)),
+            None => Ok(Answer { result: answer["result"].take(), text, fields }),
             Some(error) => {
-                let said = error["message"].as_str().unwrap_or("no message");
-                Err(Failed::Answered(format!("{method}: the server answered with an error: {}", words(said))))
+                let said = error["message"].as_str().unwrap_or("no message").to_owned();
+                let code = error["code"].as_i64().unwrap_or_default();
+                Err(Failed::Error { method, status, code, said, text })
             }
         }
+    }
+
+    /// Lets the server forget the session, if it has one (MCP 2025-11-25, session management). It may refuse that.
+    async fn end(&self, client: &Client, url: &Url) {
+        if !self.fields.contains_key("mcp-session-id") {
+            return;
+        }
+        let mut request = reqwest::Request::new(http::Method::DELETE, url.clone());
+        request.headers_mut().extend(self.fields.clone());
+        *request.timeout_mut() = Some(PARTING);
+        let _ = client.send_as("end of the session", request).await;
     }
 
     async fn post(
@@ -149,16 +174,18 @@ impl Session {
         }
         *request.body_mut() = Some(message.to_string().into());
         *request.timeout_mut() = Some(self.patience);
-        client.send_as(operation, request).await.map_err(|error| {
-            Failed::Unanswered(match error {
-                Error::Transport(error) => format!("{method}: {}", self.unsent(error)),
-                error => error.to_string(),
-            })
+        client.send_as(operation, request).await.map_err(|error| match error {
+            Error::Transport(error) => Failed::Unanswered(format!("{method}: {}", self.unsent(error))),
+            error => Failed::Client(error),
         })
     }
 
     /// The answer to the request `id`, within the limits of size and time; `None` if the response holds none.
-    async fn answer(&self, mut response: reqwest::Response, id: u64) -> Result<Option<Value>, String> {
+    async fn answer(
+        &self,
+        mut response: reqwest::Response,
+        id: u64,
+    ) -> Result<Option<(Value, String)>, String> {
         let kind = response.headers().get(http::header::CONTENT_TYPE);
         let streamed =
             kind.is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"));
@@ -223,12 +250,13 @@ fn chain(error: reqwest::Error) -> String {
 }
 
 /// A JSON-RPC answer to the request `id`. A server that could not read the request cannot name it in its error.
-fn read(text: &[u8], id: u64) -> Option<Value> {
-    let value: Value = serde_json::from_slice(text).ok()?;
+fn read(text: &[u8], id: u64) -> Option<(Value, String)> {
+    let text = std::str::from_utf8(text).ok()?;
+    let value: Value = serde_json::from_str(text).ok()?;
     let failed = value.get("error").is_some_and(Value::is_object);
     let named = value.get("id").filter(|named| !named.is_null());
     let ours = named.map_or(failed, |named| named.as_u64() == Some(id));
-    (ours && (failed || value.get("result").is_some())).then_some(value)
+    (ours && (failed || value.get("result").is_some())).then(|| (value, text.trim().to_owned()))
 }
 
 #[cfg(test)]
@@ -239,7 +267,7 @@ mod tests {
     use super::*;
 
     /// What comes of a request to a server that does this with its connection.
-    async fn answered(serve: impl FnOnce(TcpStream) + Send + 'static) -> Result<Value, Failed> {
+    async fn answered(serve: impl FnOnce(TcpStream) + Send + 'static) -> Result<Answer, Failed> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/mcp", listener.local_addr().unwrap());
         std::thread::spawn(move || {
@@ -325,14 +353,19 @@ mod tests {
             send("\n\r\n");
             let _ = stream.read(&mut [0; 1]);
         });
-        assert_eq!(answer.await.unwrap(), json!({"tools": []}));
+        assert_eq!(answer.await.unwrap().result, json!({"tools": []}));
     }
 
     #[tokio::test]
     async fn a_stream_that_ends_without_an_answer_has_none() {
         let ended = answered(|mut stream| stream.write_all(STREAM).unwrap());
         match ended.await {
-            Err(Failed::Answered(why)) => assert!(why.contains("no JSON-RPC"), "{why}"),
+            Err(failed @ Failed::Foreign { .. }) => {
+                assert_eq!(
+                    failed.to_string(),
+                    "tools/list: the server answered with status 200 and no JSON-RPC"
+                );
+            }
             other => panic!("{other:?}"),
         }
     }

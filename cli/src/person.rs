@@ -1,61 +1,131 @@
 //! The person's side of a login, in the ways that a command line has.
 
-use std::sync::Mutex;
-use std::sync::{Arc, PoisonError};
+mod paste;
 
-use mcp_auth::{Callback, Secret, Timestamp};
-use mcp_auth_reqwest::{Answers, BoxFuture, Consent};
-use tokio::task::JoinHandle;
-use url::{Url, form_urlencoded};
+use std::io::IsTerminal as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::listener::Listener;
-use crate::show::words;
+use mcp_auth::{Secret, Timestamp};
+use mcp_auth_native::{Browser, Loopback, Opening};
+use mcp_auth_reqwest::{Answers, BoxFuture, Consent, DeviceCode, Shown};
+use url::Url;
 
-/// Where answers come from.
-pub(crate) enum Way {
-    /// A loopback listener, and a browser that is opened if so wished.
-    Browser { listener: Listener, open: bool },
-    /// A line on standard input. A read that nobody waits for any more goes on, and its line is the next one.
-    Paste { reading: Option<JoinHandle<Option<String>>> },
-}
+use crate::args::{PersonArgs, Talk};
+use crate::exit::Stop;
+use crate::show::{Show, words};
+use paste::Paste;
 
-/// Told of what reached the loopback listener, before it is judged.
-type Heard = dyn Fn(&str) + Send + Sync;
+/// Where answers come back when nobody listens: the person pastes the URL, or types a code elsewhere.
+pub(crate) const NOBODY: &str = "http://127.0.0.1:3334/callback";
 
 /// A person at a terminal.
 pub(crate) struct Person {
-    /// A login takes it and gives it back, because a step-up needs it again.
-    way: Arc<Mutex<Option<Way>>>,
-    heard: Arc<Heard>,
+    talk: Talk,
+    way: Way,
+}
+
+/// How the person is asked.
+enum Way {
+    /// In a browser on this machine.
+    Browser(Browser),
+    /// In a browser elsewhere; the URL that it ends with is pasted.
+    Paste(Paste),
+    /// With a code that is typed elsewhere.
+    Device,
 }
 
 impl Person {
-    /// `heard` is told of what reached the loopback listener, before it is judged.
-    pub(crate) fn new(way: Way, heard: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self { way: Arc::new(Mutex::new(Some(way))), heard: Arc::new(heard) }
+    /// Somebody who is asked as the command line says, and the redirect URI that goes with it. `heard` is told of what
+    /// reaches the loopback listener, before it is judged.
+    pub(crate) fn new(
+        args: PersonArgs,
+        device: bool,
+        talk: Talk,
+        name: &str,
+        redirect_uri: Option<&str>,
+        heard: Option<Show>,
+    ) -> Result<(Self, String), Stop> {
+        if device {
+            return Ok((Self { talk, way: Way::Device }, NOBODY.to_owned()));
+        }
+        if args.paste {
+            let redirect_uri = redirect_uri.unwrap_or(NOBODY).to_owned();
+            return Ok((Self { talk, way: Way::Paste(Paste::default()) }, redirect_uri));
+        }
+        let place = match redirect_uri {
+            Some(uri) => Loopback::for_redirect_uri(name, uri).map_err(|error| {
+                Stop::usage(format!("--redirect-uri: {error}. For any other, use --paste"))
+            })?,
+            None => Loopback::new(name),
+        };
+        let listener = place.listen().map_err(|error| error.to_string())?;
+        let redirect_uri = listener.redirect_uri();
+        let mut browser = Browser::new(listener, move |url, opening| show(talk, url, &opening));
+        if args.no_browser {
+            browser = browser.left_to_the_person();
+        }
+        if let Some(heard) = heard {
+            browser = browser.heard(move |callback| heard.browsed("client", "GET", callback, 200, None));
+        }
+        Ok((Self { talk, way: Way::Browser(browser) }, redirect_uri))
+    }
+
+    /// What is waited for, and for how long, where somebody sees it.
+    fn waits(&self, what: &str, until: Timestamp) {
+        if !self.talk.quiet && std::io::stderr().is_terminal() {
+            eprintln!("Waiting {what} for up to {}. Ctrl-C ends it.", span(until));
+        }
+    }
+}
+
+/// How long it is till then.
+fn span(until: Timestamp) -> humantime::FormattedDuration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    humantime::format_duration(Duration::from_secs(until.as_secs().saturating_sub(now.as_secs())))
+}
+
+/// Shows the URL. It has passed the guard, and goes to the browser as an argument, not through a shell.
+pub(crate) fn show(talk: Talk, url: &Url, opening: &Opening) {
+    match opening {
+        Opening::Begun if talk.quiet => {}
+        Opening::Begun => {
+            eprintln!("\nOpening the browser. If none appears, open this URL yourself:\n\n  {url}\n");
+        }
+        Opening::Failed(why) if talk.quiet => eprintln!("{why}:\n\n  {url}\n"),
+        Opening::Failed(why) => eprintln!("{why}."),
+        _ => eprintln!("\nOpen this URL:\n\n  {url}\n"),
     }
 }
 
 impl Consent for Person {
-    fn open(&self, url: Url, _until: Timestamp) -> Box<dyn Answers> {
-        let way = self.way.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match &way {
-            Some(Way::Browser { open: true, .. }) => {
-                eprintln!("\nOpening the browser. If none appears, open this URL yourself:\n\n  {url}\n");
-                // The URL has passed the guard, and goes to the browser as an argument, not through a shell.
-                if let Err(error) = webbrowser::open(url.as_str()) {
-                    eprintln!("no browser could be opened: {error}");
-                }
-            }
-            Some(Way::Browser { open: false, .. }) => eprintln!("\nOpen this URL:\n\n  {url}\n"),
-            Some(Way::Paste { .. }) => {
-                eprintln!("\nOpen this URL:\n\n  {url}\n");
-                eprintln!("The browser ends at a page that does not load. Paste the URL of that page here:");
-            }
-            None => {}
+    fn open(&self, url: Url, until: Timestamp) -> Box<dyn Answers> {
+        let answers = match &self.way {
+            Way::Browser(browser) => browser.open(url, until),
+            Way::Paste(paste) => paste.open(&url),
+            Way::Device => Box::new(NoBrowser),
+        };
+        match &self.way {
+            Way::Browser(_) => self.waits("for the browser", until),
+            Way::Paste(_) => self.waits("for that URL", until),
+            Way::Device => {}
         }
-        let state = value_of("state", url.query().unwrap_or_default());
-        Box::new(Visit { way, home: self.way.clone(), heard: self.heard.clone(), state, passed_over: None })
+        answers
+    }
+
+    fn show(&self, code: DeviceCode) -> Result<Shown, String> {
+        let (url, user_code) = (&code.verification_uri, words(&code.user_code));
+        eprintln!(
+            "\nOpen this URL on any device:\n\n  {url}\n\nand type this code there:\n\n  {user_code}\n"
+        );
+        if let Some(whole) = &code.verification_uri_complete {
+            eprintln!(
+                "Or open this one, which has the code in it; check that the page shows the same:\n\n  {whole}\n"
+            );
+        }
+        eprintln!("The code lets in whoever types it: type it nowhere else, and give it to nobody.");
+        self.waits("for the other device", code.until);
+        // What stands in a terminal stays there.
+        Ok(Box::new(()))
     }
 
     fn client(
@@ -70,75 +140,15 @@ impl Consent for Person {
     }
 }
 
-/// One login in the browser.
-struct Visit {
-    way: Option<Way>,
-    home: Arc<Mutex<Option<Way>>>,
-    heard: Arc<Heard>,
-    /// The `state` of the authorization request.
-    state: Option<String>,
-    /// What speaks against the last answer, if the login still waits after it.
-    passed_over: Option<&'static str>,
-}
+struct NoBrowser;
 
-impl Answers for Visit {
-    fn next(&mut self) -> BoxFuture<'_, Result<Callback, String>> {
-        Box::pin(async move {
-            let answer = match &mut self.way {
-                Some(Way::Browser { listener, .. }) => {
-                    let answer = listener.next().await;
-                    answer.inspect(|answer| (self.heard)(answer))
-                }
-                Some(Way::Paste { reading }) => {
-                    if reading.is_none()
-                        && let Some(why) = self.passed_over
-                    {
-                        eprintln!("{why}; paste again:");
-                    }
-                    let line = reading.get_or_insert_with(|| tokio::task::spawn_blocking(line)).await;
-                    *reading = None;
-                    let Some(line) = line.ok().flatten() else {
-                        let why = self.passed_over.unwrap_or("No URL was pasted");
-                        return Err(format!("the input ended. {why}"));
-                    };
-                    self.passed_over = Some(foreign(self.state.as_deref(), &line));
-                    Some(line)
-                }
-                None => None,
-            };
-            answer.map(Callback::new).ok_or_else(|| "no answer can come any more".to_owned())
-        })
+impl Answers for NoBrowser {
+    fn next(&mut self) -> BoxFuture<'_, Result<mcp_auth::Callback, String>> {
+        Box::pin(std::future::ready(Err("with --device there is no browser here".to_owned())))
     }
-}
-
-impl Drop for Visit {
-    fn drop(&mut self) {
-        *self.home.lock().unwrap_or_else(PoisonError::into_inner) = self.way.take();
-    }
-}
-
-/// Why a login that waits for `state` goes on waiting after this answer.
-fn foreign(state: Option<&str>, answer: &str) -> &'static str {
-    let query = answer.split_once('?').map_or("", |(_, query)| query);
-    match value_of("state", query.split('#').next().unwrap_or_default()) {
-        None => "What was pasted is not the URL that the browser ended with: it has no `state`",
-        Some(given) if Some(given.as_str()) != state => "This URL belongs to another login",
-        Some(_) => "This URL is no answer to this login",
-    }
-}
-
-fn value_of(name: &str, query: &str) -> Option<String> {
-    let mut parameters = form_urlencoded::parse(query.as_bytes());
-    parameters.find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
-}
-
-/// The next line on standard input.
-fn line() -> Option<String> {
-    std::io::stdin().lines().next()?.ok().map(|line| line.trim().to_owned())
 }
 
 fn ask_for_client(issuer: &str, redirect_uri: &str) -> Option<(String, Option<Secret>)> {
-    use std::io::IsTerminal as _;
     if !std::io::stdin().is_terminal() {
         return None;
     }

@@ -71,6 +71,11 @@ impl Show {
         Self::new(Box::new(anstream::AutoStream::auto(std::io::stdout())), true)
     }
 
+    /// Prints to standard error, beside a result.
+    pub(crate) fn stderr() -> Self {
+        Self::new(Box::new(anstream::AutoStream::auto(std::io::stderr())), true)
+    }
+
     /// Prints elsewhere; `timed`: with how long everything took.
     pub(crate) fn new(out: Box<dyn Write + Send>, timed: bool) -> Self {
         Self(Arc::new(Mutex::new(State {

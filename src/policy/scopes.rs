@@ -16,7 +16,9 @@ pub struct ScopeRule {
     pub also: Scopes,
     /// Never these.
     pub never: Scopes,
-    /// Whether the caller wants to stay logged in: adds `offline_access` where the authorization server lists it.
+    /// Whether the caller wants to stay logged in: adds `offline_access` where the authorization server lists it. The
+    /// person is then asked for consent each time (`prompt=consent`, OpenID Connect Core §11), unless
+    /// [`IssuerPolicy::extra`](super::IssuerPolicy::extra) names another `prompt`.
     pub stay_logged_in: bool,
     /// What is asked for when neither the challenge nor the resource metadata names scopes.
     pub fallback: ScopeFallback,

@@ -255,6 +255,11 @@ pub(crate) fn discover(world: &mut World, aim: Aim) -> Turn {
     if let Some(breach) = aim.quiet {
         return breach.into();
     }
+    if world.config.flow().needs_person() && world.config.policies().unattended {
+        let expected = "a person who logs in";
+        return Breach::new(Kind::Unasked, "mcp-auth, policy `unattended`", expected, "nobody to be asked")
+            .into();
+    }
     let limit = world.config.policies().logins_per_hour;
     let counts = world.config.flow().needs_person() && !aim.insists;
     if let Some(at) = world.logins.used_up(limit, world.now).filter(|_| counts) {

@@ -62,6 +62,12 @@ impl Trace {
 
     /// Runs the machine again. Whatever of the trace is an action must come of it, byte for byte.
     pub fn replay(&self) -> Result<Replayed, Divergence> {
+        self.follow(|_, _| {})
+    }
+
+    /// The same, and shows `seen` the machine as it is after each of the [`entries`](Self::entries), with the place of that
+    /// entry, counted from zero: for whoever wants to know what was checked on the way.
+    pub fn follow(&self, mut seen: impl FnMut(usize, &Authorizer)) -> Result<Replayed, Divergence> {
         let mut machine = self.header.machine().map_err(Divergence::Unmade)?;
         let (mut events, mut actions) = (0_usize, 0_usize);
         for (place, line) in self.lines.iter().enumerate() {
@@ -89,6 +95,7 @@ impl Trace {
                 }
                 Line::Note { .. } => {}
             }
+            seen(place, &machine);
         }
         Ok(Replayed { machine, events, actions })
     }

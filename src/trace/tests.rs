@@ -49,6 +49,19 @@ fn a_trace_is_read_as_it_was_written_and_replays() {
 }
 
 #[test]
+fn whoever_follows_sees_the_machine_after_each_line() {
+    let trace = Trace::read(&recorded()).unwrap();
+    let mut trails = Vec::new();
+    let replayed =
+        trace.follow(|place, machine| trails.push((place, machine.trail().entries().len()))).unwrap();
+    assert_eq!(trails.len(), trace.entries().count());
+    assert!(trails.iter().enumerate().all(|(count, (place, _))| *place == count));
+    // Nothing has been tried at first, and in the end everything.
+    assert_eq!((trails[0].1, trails.last().unwrap().1), (0, replayed.machine.trail().entries().len()));
+    assert!(replayed.machine.trail().entries().len() > 2);
+}
+
+#[test]
 fn a_machine_that_does_something_else_diverges() {
     let text = recorded();
     for (before, now, said) in [

@@ -53,7 +53,8 @@ pub struct AuthorizationRequest<'a> {
     pub client_id: &'a str,
     /// Where the answer comes back.
     pub redirect_uri: &'a str,
-    /// The scopes asked for; none: `scope` is left out.
+    /// The scopes asked for; none: `scope` is left out. With `offline_access`, `prompt=consent` is asked for too, unless
+    /// `extra` or the endpoint's own query names another `prompt` (OpenID Connect Core §11).
     pub scopes: &'a Scopes,
     /// What the answer must carry.
     pub state: &'a str,
@@ -85,8 +86,19 @@ impl<'a> AuthorizationRequest<'a> {
         ]);
         parameters.extend(self.resource.map(|resource| ("resource", resource.into())));
         parameters.extend(self.dpop_jkt.map(|thumbprint| ("dpop_jkt", thumbprint.into())));
+        parameters.extend(self.prompt().map(|prompt| ("prompt", prompt.into())));
         parameters.extend(self.extra.iter().map(|(name, value)| (name.as_str(), value.as_str().into())));
         Ok(parameters)
+    }
+
+    /// `offline_access` is ignored where consent is not asked for (OpenID Connect Core §11), and then there is no refresh
+    /// token. What the caller or the endpoint says of `prompt` stands.
+    fn prompt(&self) -> Option<&'static str> {
+        let said = |name: &str| name == "prompt";
+        let own = form_urlencoded::parse(self.endpoint.url().query().unwrap_or_default().as_bytes());
+        let decided =
+            self.extra.iter().any(|(name, _)| said(name)) || own.into_iter().any(|(name, _)| said(&name));
+        (self.scopes.contains("offline_access") && !decided).then_some("consent")
     }
 
     /// The URL to open. A query that the endpoint has already is kept and stands first (RFC 6749 §3.1); one that

@@ -1362,18 +1362,8 @@ fn libraries() -> Vec<Flow> {
         ),
         flow(
             "oidc-provider-like.strict",
-            "`offline_access` is dropped without a word unless `prompt=consent` is sent: no refresh token.",
-            &["OpenID Connect Core §11"],
-            &["logged_in", "anonymous", "logged_in"],
-            || {
-                let dials = Dials { refresh_tokens: RefreshTokens::Never, ..Dials::default() };
-                lists_twice(Stage::named("oidc-provider-like", dials, |config, _| stays(config)))
-            },
-        ),
-        flow(
-            "oidc-provider-like.policy",
-            "`prompt=consent` in `extra`: a refresh token comes.",
-            &["OpenID Connect Core §11"],
+            "`offline_access` is dropped without a word unless `prompt=consent` comes with it, which it does where the caller wants to stay logged in.",
+            &["OpenID Connect Core §11", "MCP 2026-07-28, refresh tokens"],
             &["logged_in", "refreshed"],
             || {
                 let dials = Dials {
@@ -1381,14 +1371,9 @@ fn libraries() -> Vec<Flow> {
                     required_parameter: Some(("prompt".to_owned(), "consent".to_owned())),
                     ..Dials::default()
                 };
-                lists_twice(Stage::named("oidc-provider-like", dials, |config, world| {
-                    let policy =
-                        IssuerPolicy::with(|it| it.extra = vec![("prompt".to_owned(), "consent".to_owned())]);
-                    stays(config).issuer(world.issuer(0), policy)
-                }))
+                lists_twice(Stage::named("oidc-provider-like", dials, |config, _| stays(config)))
             },
-        )
-        .by(&[]),
+        ),
         flow(
             "django-oauth-toolkit-like.strict",
             "An issuer with a path, and Basic credentials that the server decodes: `+ / = % &` in a secret survive.",

@@ -161,6 +161,11 @@ impl Rig {
         self.auth = Authorizer::resume(config, Seed::new([self.seed; 32]), snapshot).unwrap();
     }
 
+    /// The trace of this process so far.
+    pub(crate) fn trace(&self) -> String {
+        self.recording.text()
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         Timestamp::from_secs(self.now)
     }

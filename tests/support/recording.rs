@@ -22,6 +22,11 @@ impl Recording {
         Self { recorder: Recorder::resume(config, seed, snapshot, sink), text }
     }
 
+    /// What has been written so far.
+    pub(crate) fn text(&self) -> String {
+        self.text.lock().unwrap().clone()
+    }
+
     /// The trace replays, and so does what is left of it without its secrets, none of which stands there any more.
     pub(crate) fn check(&self, watch: &mut Watch) {
         let text = std::mem::take(&mut *self.text.lock().unwrap());
@@ -32,7 +37,6 @@ impl Recording {
         assert_eq!(trace.to_string(), text);
         trace.replay().unwrap();
         let scrubbed = trace.scrub(Names::Kept).unwrap().to_string();
-        eprintln!("{scrubbed}\nORIG {text}");
         watch.shown("the scrubbed trace", &scrubbed);
         assert_eq!(watch.breaches(), [""; 0]);
         let again = Trace::read(&scrubbed).unwrap();

@@ -78,6 +78,15 @@ impl Client {
         }
     }
 
+    /// The same, but the request is sent only once, and a refusal is given back and begins nothing: for what nobody is
+    /// to be asked for, such as the end of a session. A token that has run out is renewed first.
+    pub async fn send_once(&self, operation: &str, request: Request) -> Result<Response, Error> {
+        let errand = Errand::new(operation, request.method().clone(), request.url().clone());
+        let own = request.headers().contains_key(AUTHORIZATION);
+        let token = if own { None } else { self.token(&errand).await? };
+        self.execute(&errand, request, token).await
+    }
+
     /// Logs in before the first request, with `scopes` wanted besides those that the server names. Asks a person only
     /// if the present grant does not do.
     pub async fn log_in(&self, scopes: Scopes) -> Result<Authorized, Error> {

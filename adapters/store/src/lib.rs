@@ -1,5 +1,6 @@
 //! Where the credentials of [`mcp_auth`] are kept: the contract between a driver and a store ([`Store`]), two stores
-//! that keep it ([`MemoryStore`], [`FileStore`]), and a test that any other can run ([`contract::check`]).
+//! that keep it ([`MemoryStore`], [`FileStore`]), and a test that any other can run ([`contract::check`]). A store over
+//! something that has no locks of its own can be built on those of files ([`Locks`]).
 //!
 //! # Renewing once
 //!
@@ -52,6 +53,7 @@ mod file;
 mod memory;
 
 pub mod contract;
+pub mod record;
 
 use std::fmt;
 use std::sync::Arc;
@@ -59,7 +61,7 @@ use std::time::Duration;
 
 use mcp_auth::{Credential, Generation, Key, Saving};
 
-pub use file::FileStore;
+pub use file::{FileStore, Lock, Locks};
 pub use memory::MemoryStore;
 
 /// Where credentials are kept. Called on a thread where blocking is allowed.

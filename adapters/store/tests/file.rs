@@ -275,3 +275,28 @@ fn a_file_in_the_place_of_the_directory_is_refused() {
     assert!(FileStore::new(&file).unwrap_err().contains("is no directory"));
     assert!(FileStore::new(file.join("below")).is_err());
 }
+
+#[test]
+fn the_keys_of_all_records_are_listed_and_what_is_none_is_named() {
+    let place = Place::new();
+    let store = place.store();
+    assert_eq!(store.keys(), Ok((Vec::new(), Vec::new())));
+    let other = |account: Option<&str>| Key { account: account.map(str::to_owned), ..key() };
+    assert!(matches!(store.put(&other(Some("work")), &record(1, TOKEN), None), Saving::Kept));
+    let sound = fs::read(place.file(".json")).unwrap();
+    assert!(matches!(store.put(&other(None), &record(1, TOKEN), None), Saving::Kept));
+    let directory = store.directory();
+    // A copy under a name of one's own, a record that ends too soon, another form, and a file of somebody else.
+    fs::write(directory.join("copy.json"), &sound).unwrap();
+    fs::write(directory.join("half.json"), &sound[..40]).unwrap();
+    fs::write(directory.join("later.json"), "{\"format\":2}").unwrap();
+    fs::write(directory.join("notes.txt"), "x").unwrap();
+    let (keys, unread) = store.keys().unwrap();
+    assert_eq!(keys, [other(None), other(Some("work"))]);
+    assert_eq!(unread.len(), 3, "{unread:?}");
+    for (why, expected) in unread.iter().zip(["another server or account", "ends too soon", "1 is known"]) {
+        assert!(why.contains(expected) && !why.contains(TOKEN), "{why}");
+    }
+    // It only looked.
+    assert!(set_aside(&place).is_empty() && directory.join("half.json").exists());
+}

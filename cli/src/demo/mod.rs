@@ -10,15 +10,16 @@ use std::time::Instant;
 
 use mcp_auth::watch::Watch;
 use mcp_auth::{Action, Config, Event, Timestamp};
+use mcp_auth_native::{Browser, Listener, Loopback};
 use mcp_auth_reqwest::{Builder, Client, Observed, Tap};
 use mcp_auth_testbed::{Served, serve};
 use serde_json::json;
 use url::Url;
 
+use crate::args::Talk;
 use crate::args::{Demo, Grant};
-use crate::listener::Listener;
 use crate::mcp::Session;
-use crate::person::{Person, Way};
+use crate::person::show as show_url;
 use crate::show::Show;
 use parties::{Signer, Vouching};
 use people::{Browsed, OtherDevice, Scripted};
@@ -35,10 +36,12 @@ pub(crate) async fn run(args: Demo) -> Result<(), String> {
     setting.introduce(&show, &served);
 
     let listener = match args.grant {
-        Grant::AuthorizationCode | Grant::Dpop => Some(Listener::bind(0).await?),
+        Grant::AuthorizationCode | Grant::Dpop => {
+            Some(Loopback::new("mcp-auth demo").listen().map_err(|error| error.to_string())?)
+        }
         _ => None,
     };
-    let redirect_uri = listener.as_ref().map_or(NOBODY.to_owned(), |it| it.redirect_uri("127.0.0.1"));
+    let redirect_uri = listener.as_ref().map_or(NOBODY.to_owned(), Listener::redirect_uri);
     let config = Config::new(served.server_url(), "mcp-auth demo", redirect_uri);
     let config = setting.configure(config, &served);
     let watch = Arc::new(Mutex::new(Watch::new(&config)));
@@ -91,7 +94,10 @@ fn peopled(
     match listener {
         Some(listener) if args.browser => {
             let heard = move |callback: &str| browsed.heard(callback);
-            builder.consent(Person::new(Way::Browser { listener, open: true }, heard))
+            let talk = Talk { verbose: true, quiet: false };
+            builder.consent(
+                Browser::new(listener, move |url, opening| show_url(talk, url, &opening)).heard(heard),
+            )
         }
         Some(listener) => builder.consent(Scripted::new(listener, show.clone())),
         None => builder.consent(OtherDevice::new(show.clone(), args.browser)),

@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mcp_auth::{Callback, Timestamp};
+use mcp_auth_native::{Listener, browser};
 use mcp_auth_reqwest::{Answers, BoxFuture, Consent, DeviceCode, Shown};
 use mcp_auth_testbed::{Purpose, Role, World};
 use url::{Url, form_urlencoded};
 
 use super::browser::{Browser, form_of};
-use crate::listener::Listener;
 use crate::show::Show;
 
 /// How long the scripted person looks for the other device, the first time: longer than the client rests between two
@@ -79,11 +79,18 @@ struct Visit {
 }
 
 impl Visit {
-    async fn follow(&self, url: &Url) -> Result<(), String> {
+    /// Goes where the authorization server sends the browser, and gives what reached the client. The browser is shown that
+    /// its answer has arrived, because nothing else is done before it has seen that.
+    async fn follow(&self, url: &Url) -> Result<Callback, String> {
         let page = self.browser.get("authorization server", url.as_str(), url.path()).await?;
         let callback = page.location.ok_or("the scripted browser was not sent back to the client")?;
-        match self.browser.get("client", &callback, &callback).await?.status {
-            200 => Ok(()),
+        let arrives = async {
+            let received = self.listener.lock().await.next().await;
+            Callback::new(received.callback().to_owned())
+        };
+        let (arrived, page) = tokio::join!(arrives, self.browser.get("client", &callback, &callback));
+        match page?.status {
+            200 => Ok(arrived),
             status => Err(format!("the client answered the scripted browser with status {status}")),
         }
     }
@@ -92,12 +99,10 @@ impl Visit {
 impl Answers for Visit {
     fn next(&mut self) -> BoxFuture<'_, Result<Callback, String>> {
         Box::pin(async {
-            if let Some(url) = &self.url {
-                self.follow(url).await?;
-                self.url = None;
-            }
-            let answer = self.listener.lock().await.next().await;
-            answer.map(Callback::new).ok_or_else(|| "no answer can come any more".to_owned())
+            let Some(url) = &self.url else { return std::future::pending().await };
+            let answer = self.follow(url).await;
+            self.url = None;
+            answer
         })
     }
 }
@@ -129,9 +134,11 @@ impl Consent for OtherDevice {
             let url = code.verification_uri_complete.unwrap_or(code.verification_uri);
             eprintln!("\nOpening the browser. If none appears, open this URL yourself:\n\n  {url}\n");
             // The URL has passed the guard, and goes to the browser as an argument, not through a shell.
-            if let Err(error) = webbrowser::open(url.as_str()) {
-                eprintln!("no browser could be opened: {error}");
-            }
+            std::thread::spawn(move || {
+                if let Err(why) = browser::open(&url) {
+                    eprintln!("{why}.");
+                }
+            });
             return Ok(Box::new(()));
         }
         let again = std::mem::replace(&mut *self.found.lock().unwrap_or_else(PoisonError::into_inner), true);

@@ -22,6 +22,7 @@ mod judge;
 mod mcp_server;
 mod page;
 mod probe;
+mod record;
 mod report;
 mod resource_metadata;
 #[cfg(test)]
@@ -72,21 +73,23 @@ pub(crate) struct Args {
     /// Let what is odd count as wrong in the exit code
     #[arg(long)]
     strict: bool,
-    /// Show every check and every request
-    #[arg(long, short)]
-    verbose: bool,
     /// Let authorization servers be on private networks
     #[arg(long)]
     allow_private: bool,
     /// Ask the endpoints too, with a code and a client that do not exist: they must refuse both properly
     #[arg(long)]
     probe: bool,
+    /// Let the client itself go as far as it can without registering or asking anybody, and write that down as a trace, in a
+    /// new file that you alone can read: `mcp-auth replay FILE` shows it
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    record: Option<std::path::PathBuf>,
     /// How long each request may take, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=60))]
     timeout: u64,
 }
 
-pub(crate) async fn run(args: Args) -> ExitCode {
+/// `verbose`: every check and every request is shown.
+pub(crate) async fn run(args: Args, verbose: bool) -> ExitCode {
     let report = match inspected(&args).await {
         Ok(report) => report,
         Err(why) => {
@@ -103,7 +106,7 @@ pub(crate) async fn run(args: Args) -> ExitCode {
     } else {
         let mut out = anstream::AutoStream::auto(std::io::stdout());
         // A reader that has gone is no reason to change the exit code.
-        let _ = page::write(&mut out, &report, args.verbose);
+        let _ = page::write(&mut out, &report, verbose);
     }
     let least = if args.strict { Verdict::Odd } else { Verdict::Wrong };
     if report.result() >= least { ExitCode::FAILURE } else { ExitCode::SUCCESS }
@@ -119,6 +122,7 @@ async fn inspected(args: &Args) -> Result<report::Report, String> {
     let server = Guard::new(Reach::Any).check(&args.url).map_err(|refused| {
         format!("{refused}. Give the URL of the MCP endpoint, such as https://mcp.example/mcp.")
     })?;
+    let sink = args.record.as_deref().map(crate::replay::file::lines).transpose()?;
     let exchanger = Exchanger::new().map_err(|error| error.to_string())?;
     let mut walk = Walk::new(server, args.allow_private.then_some(Reach::Any)).probing(args.probe);
     let (began, within) = (Instant::now(), Duration::from_secs(args.timeout));
@@ -136,6 +140,10 @@ async fn inspected(args: &Args) -> Result<report::Report, String> {
         let why = seen.open.first().map_or("nothing was sent".to_owned(), |(_, exchange)| exchange.shown());
         let advice = "Is it running? Check the host and the port of the URL, and the network.";
         return Err(format!("the MCP server did not answer: {why}. {advice}"));
+    }
+    if let Some(sink) = sink {
+        let limits = record::Limits { within, reach: args.allow_private.then_some(Reach::Any) };
+        record::run(&exchanger, &seen, limits, sink).await?;
     }
     Ok(judge::judge(&seen))
 }

@@ -1,5 +1,6 @@
 //! The client that the official MCP conformance suite runs: it lists the tools of the server whose URL is the last
-//! argument and calls the first. Exit code 0 means that both were answered; else one line says why not.
+//! argument and calls the first. Exit code 0 means that both were answered; else one line says why not. With the argument
+//! `rmcp` before the URL it is rmcp that speaks MCP, and else the small client of this crate.
 
 mod answer;
 mod arguments;
@@ -9,6 +10,7 @@ mod header_text;
 mod http_client;
 mod keys;
 mod mcp;
+mod through_rmcp;
 // One reader of event streams for both clients.
 #[path = "../../../cli/src/sse.rs"]
 mod sse;
@@ -57,21 +59,39 @@ fn main() -> ExitCode {
     }
 }
 
+/// Notes what is under way.
+fn begin(operation: &str) {
+    *OPERATION.lock().unwrap_or_else(PoisonError::into_inner) = Some(operation.to_owned());
+}
+
 fn tell(why: &str) {
     // Not `eprintln!`: it panics where nothing can be written, and then the watchdog would end nothing.
     let _ = writeln!(std::io::stderr(), "mcp-auth-conformance: {}", clean(why, LINE));
 }
 
 fn outcome() -> Result<(), String> {
-    let url = std::env::args().skip(1).last().ok_or("no URL of an MCP server was given")?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (url, speaker) = match arguments.as_slice() {
+        [] => return Err("no URL of an MCP server was given".to_owned()),
+        [url] => (url, Speaker::Own),
+        [name, url] if name == "rmcp" => (url, Speaker::Rmcp),
+        _ => return Err("expected a URL, or rmcp and a URL".to_owned()),
+    };
     let url: Uri = url.parse().map_err(|_| "the last argument is not a URL")?;
     let handed = Handed::read(|name| std::env::var(name).ok())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("the runtime did not start: {error}"))?;
-    let outcome = runtime.block_on(converse(url, &handed));
+    let outcome = runtime.block_on(converse(speaker, url, &handed));
     // A name that is still being looked up must not keep the process.
     runtime.shutdown_background();
     outcome
+}
+
+/// Who speaks MCP.
+#[derive(Clone, Copy)]
+enum Speaker {
+    Own,
+    Rmcp,
 }
 
 /// The one client identifier that the suite's authorization servers take for a metadata document.
@@ -79,7 +99,7 @@ const CLIENT_DOCUMENT: &str = "https://conformance-test.local/client-metadata.js
 /// Nothing listens there: the suite's browser never follows the redirect.
 const REDIRECT: &str = "http://localhost:3000/callback";
 
-async fn converse(url: Uri, handed: &Handed) -> Result<(), String> {
+async fn converse(speaker: Speaker, url: Uri, handed: &Handed) -> Result<(), String> {
     let browser = Browser::new(http_client::build()?);
     let keys = Keyring::new(handed)?;
     let mut builder =
@@ -88,7 +108,11 @@ async fn converse(url: Uri, handed: &Handed) -> Result<(), String> {
         builder = builder.assertions(Asserted(assertion));
     }
     let client = builder.build().map_err(|error| error.to_string())?;
-    Session::new(&Authorized { client, limit: REQUEST_LIMIT }, url, &handed.protocol_version).run().await
+    let version = &handed.protocol_version;
+    match speaker {
+        Speaker::Own => Session::new(&Authorized { client, limit: REQUEST_LIMIT }, url, version).run().await,
+        Speaker::Rmcp => through_rmcp::run(client, &url, version).await,
+    }
 }
 
 /// What the suite hands over, as configuration. Everything else is the client's own.
@@ -156,7 +180,7 @@ impl Transport for Authorized {
     type Body = Incoming;
 
     async fn send(&self, request: Request<Vec<u8>>, operation: &str) -> Result<Response<Incoming>, String> {
-        *OPERATION.lock().unwrap_or_else(PoisonError::into_inner) = Some(operation.to_owned());
+        begin(operation);
         let failed = |error| format!("{operation}: {}", describe(error, self.limit));
         let mut request = reqwest::Request::try_from(request).map_err(failed)?;
         *request.timeout_mut() = Some(self.limit);

@@ -8,6 +8,28 @@ use mcp_auth_reqwest::Client;
 use crate::mcp::Session;
 use crate::{Authorized, REDIRECT};
 
+/// Also where rmcp takes the answer for that of a server that knows no discovery.
+#[tokio::test]
+async fn rmcp_names_the_operation_and_the_cause() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream
+                .write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\nConnection: close\r\n\r\nhere");
+        }
+    });
+    for version in ["2025-11-25", "2026-07-28"] {
+        let client = Client::builder(Config::new(&url, "client", REDIRECT)).build().unwrap();
+        let url = url.parse().unwrap();
+        let run = crate::through_rmcp::run(client, &url, version);
+        let ended = tokio::time::timeout(Duration::from_secs(20), run).await.expect("an end by itself");
+        let why = ended.unwrap_err();
+        assert!(why.starts_with("connect: ") && why.contains("404 Not Found: here"), "{why}");
+    }
+}
+
 /// How a conversation ends with a server that does this with its first connection, once it was asked for something.
 async fn told(serve: impl FnOnce(TcpStream) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::answer::{Answer, Body, accepted, read};
 use crate::{arguments, header_text};
 
-const STATELESS_SINCE: &str = "2026-07-28";
+pub(crate) const STATELESS_SINCE: &str = "2026-07-28";
 /// The revisions that Streamable HTTP with a session has been written for.
 const STATEFUL: [&str; 3] = ["2025-03-26", "2025-06-18", "2025-11-25"];
 

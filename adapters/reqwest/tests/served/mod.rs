@@ -1,43 +1,26 @@
-//! The testbed's servers over sockets, a key, and a person who consents.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses what it needs")]
+//! What is shared between drivers for the testbed's servers over sockets, and clients of them.
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test file uses what it needs")]
 
 use std::future::Future;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use mcp_auth::watch::Watch;
-use mcp_auth::wire::jws::Algorithm;
-use mcp_auth::{Action, Callback, Config, Event, Kind, Timestamp};
-use mcp_auth_jose::{Key, Signer};
-use mcp_auth_reqwest::{Answers, BoxFuture, Builder, Client, Consent, Error, Tap};
+use mcp_auth::{Config, Kind};
+use mcp_auth_reqwest::{Builder, Client, Error};
+use mcp_auth_testbed::Served;
 use mcp_auth_testbed::call::{self, Wire};
-use mcp_auth_testbed::{Browsed, Purpose, Served, World};
-use serde_json::Value;
-use url::Url;
 
-pub const REDIRECT: &str = "http://127.0.0.1:3000/callback";
+#[path = "../../../host/tests/rig/visitors.rs"]
+mod visitors;
+#[path = "../../../host/tests/rig/watched.rs"]
+mod watched;
 
-pub fn config(served: &Served) -> Config {
-    Config::new(served.server_url(), "Testbed visitor", REDIRECT)
-}
+pub use visitors::{Person, REDIRECT, config, count, jwk, key, now};
+use watched::Watched;
 
 /// A client under the watch: the first breach of what must never happen ends the attempt, and so the test.
 pub fn builder(config: Config) -> Builder {
-    let watch = Watched(Watch::new(&config));
+    let watch = Watched::new(&config);
     Client::builder(config).tap(watch)
-}
-
-struct Watched(Watch);
-
-impl Tap for Watched {
-    fn event(&mut self, now: Timestamp, event: &Event) {
-        self.0.event(now, event);
-    }
-
-    fn action(&mut self, action: &Action) {
-        self.0.action(action);
-        assert_eq!(self.0.breaches(), [""; 0]);
-    }
 }
 
 pub fn request(served: &Served, tool: &str) -> reqwest::Request {
@@ -64,50 +47,5 @@ pub fn kind(error: &Error) -> Kind {
         Error::Failure(failure) => failure.kind(),
         Error::Configuration(breach) => breach.kind,
         other => panic!("{other:?}"),
-    }
-}
-
-pub fn count(served: &Served, purpose: Purpose) -> usize {
-    served.world().count(purpose)
-}
-
-pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
-}
-
-/// A key in memory.
-pub fn key(algorithm: Algorithm) -> Arc<Key> {
-    Arc::new(Key::generate(algorithm).unwrap().0.with_key_id("the-key"))
-}
-
-/// Its public half, by its name.
-pub fn jwk(key: &Key) -> Value {
-    let mut jwk = serde_json::to_value(key.public()).unwrap();
-    jwk["kid"] = key.key_id().into();
-    jwk
-}
-
-/// Somebody who does whatever the testbed's dial says.
-#[derive(Clone)]
-pub struct Person(pub Arc<Mutex<World>>);
-
-impl Consent for Person {
-    fn open(&self, url: Url, _: Timestamp) -> Box<dyn Answers> {
-        Box::new(Visit { person: self.clone(), url })
-    }
-}
-
-struct Visit {
-    person: Person,
-    url: Url,
-}
-
-impl Answers for Visit {
-    fn next(&mut self) -> BoxFuture<'_, Result<Callback, String>> {
-        let browsed = self.person.0.lock().unwrap().browse(now(), self.url.as_str());
-        Box::pin(std::future::ready(match browsed {
-            Browsed::Callback(url) => Ok(Callback::new(url)),
-            Browsed::Page { text, .. } => Err(text),
-        }))
     }
 }

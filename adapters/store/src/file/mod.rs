@@ -1,17 +1,18 @@
 //! A store of files, one for each record.
 
 mod lock;
+mod locks;
 mod place;
-mod record;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mcp_auth::{Credential, Generation, Key, Saving, VERSION};
 
+use crate::record::{self, Judged};
 use crate::{Lease, Store};
+pub use locks::{Lock, Locks};
 use place::Place;
-use record::Judged;
 
 /// A store in a directory of its own, for any number of processes of one user at once.
 ///
@@ -51,27 +52,42 @@ use record::Judged;
 /// Nothing is encrypted. Copies that the caller makes are the caller's affair too.
 #[derive(Clone, Debug)]
 pub struct FileStore {
-    directory: PathBuf,
+    locks: Locks,
 }
 
 impl FileStore {
     /// A store in this directory, which is created if need be, with those above it. Fails if that cannot be done, or if
     /// others may write in it.
     pub fn new(directory: impl Into<PathBuf>) -> Result<Self, String> {
-        let directory = directory.into();
-        place::prepare(&directory)?;
-        Ok(Self { directory })
+        Ok(Self { locks: Locks::new(directory)? })
     }
 
     /// Where the records are.
     pub fn directory(&self) -> &Path {
-        &self.directory
+        self.locks.directory()
     }
 
-    /// The directory is looked at anew each time: it may have been deleted, or opened to others.
-    fn place(&self, key: &Key) -> Result<Place, String> {
-        place::prepare(&self.directory)?;
-        Ok(Place::of(&self.directory, key))
+    /// The keys of all records, in order; for each file in the place of a record that has none, why not. Nothing is set
+    /// aside, and no lock is taken: what another process writes or deletes meanwhile may be in it or not.
+    pub fn keys(&self) -> Result<(Vec<Key>, Vec<String>), String> {
+        place::prepare(self.directory())?;
+        let (mut keys, mut unread) = (Vec::new(), Vec::new());
+        for place in Place::all(self.directory())? {
+            // It may be gone by now.
+            let Some(text) = place.read().transpose() else { continue };
+            let key = text.and_then(|text| {
+                let key = record::key(&text).map_err(|why| left_alone(&place, &why))?;
+                let own = Place::of(self.directory(), &key).record() == place.record();
+                own.then_some(key)
+                    .ok_or_else(|| left_alone(&place, "its name is that of another server or account"))
+            });
+            match key {
+                Ok(key) => keys.push(key),
+                Err(why) => unread.push(why),
+            }
+        }
+        keys.sort();
+        Ok((keys, unread))
     }
 
     fn swap(
@@ -84,7 +100,7 @@ impl FileStore {
             let version = credential.version;
             return Err(format!("a credential of version {version} cannot be kept: {VERSION} is known"));
         }
-        let place = self.place(key)?;
+        let place = self.locks.place(key)?;
         let text = record::write(key, credential)?;
         let _lock = lock::take(&place.lock())?;
         let found = standing(&place, key)?;
@@ -119,7 +135,7 @@ fn left_alone(place: &Place, why: &str) -> String {
 
 impl Store for FileStore {
     fn load(&self, key: &Key) -> Result<Option<Credential>, String> {
-        let place = self.place(key)?;
+        let place = self.locks.place(key)?;
         let Some(text) = place.read()? else { return Ok(None) };
         match record::read(&text, key) {
             Judged::Sound(credential) => Ok(Some(*credential)),
@@ -133,8 +149,7 @@ impl Store for FileStore {
     }
 
     fn lease(&self, key: &Key, span: Duration, patience: Duration) -> Result<Option<Lease>, String> {
-        let place = self.place(key)?;
-        Ok(lock::lease(&place, span, patience)?.map(Lease::new))
+        self.locks.lease(key, span, patience)
     }
 
     fn put(&self, key: &Key, credential: &Credential, replaces: Option<Generation>) -> Saving {
@@ -142,7 +157,7 @@ impl Store for FileStore {
     }
 
     fn forget(&self, key: &Key, generation: Generation) -> Result<bool, String> {
-        let place = self.place(key)?;
+        let place = self.locks.place(key)?;
         let _lock = lock::take(&place.lock())?;
         if standing(&place, key)?.is_some_and(|found| found.generation != generation) {
             return Ok(false);

@@ -27,6 +27,18 @@ impl Place {
         Self { directory: directory.to_owned(), stem: stem(key) }
     }
 
+    /// Every place of the directory in which something stands that is named as a record is, in the order of their names.
+    pub(super) fn all(directory: &Path) -> Result<Vec<Self>, String> {
+        let read = |error| failed("read", directory, error);
+        let mut stems = Vec::new();
+        for entry in fs::read_dir(directory).map_err(read)? {
+            let name = entry.map_err(read)?.file_name();
+            stems.extend(name.to_str().and_then(|name| name.strip_suffix(".json")).map(str::to_owned));
+        }
+        stems.sort();
+        Ok(stems.into_iter().map(|stem| Self { directory: directory.to_owned(), stem }).collect())
+    }
+
     pub(super) fn record(&self) -> PathBuf {
         self.file("json")
     }
@@ -127,7 +139,7 @@ impl Place {
 }
 
 /// `mcp.example-0123456789abcdef0123456789abcdef`: the host, and a digest of the whole key.
-fn stem(key: &Key) -> String {
+pub(super) fn stem(key: &Key) -> String {
     let mut digest = Sha256::new();
     digest.update(&key.server);
     if let Some(account) = &key.account {

@@ -1,11 +1,11 @@
-//! What stands in a record's file.
+//! How a record is written down, for stores that keep text: `{"format":1,"key":{…},"credential":{…}}` and a line end.
 
 use mcp_auth::{Credential, Key, VERSION};
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 use zeroize::Zeroizing;
 
-/// The form of file that is written and read here.
+/// The form that is written and read here.
 const FORMAT: u64 = 1;
 
 #[derive(Serialize)]
@@ -36,18 +36,25 @@ struct Record {
     credential: Box<Credential>,
 }
 
-/// What a file is found to be.
-pub(super) enum Judged {
+#[derive(Deserialize)]
+struct Keyed {
+    key: Key,
+}
+
+/// What a text is found to be.
+#[derive(Debug)]
+pub enum Judged {
     /// The record that was asked for.
     Sound(Box<Credential>),
-    /// Somebody else's, whole as it may be: of another format or version, or another record. The text says how.
+    /// Somebody else's, whole as it may be: of another format or version, or another record. The text says how. A store
+    /// leaves it alone.
     Unknown(String),
-    /// Nobody's. The text says where reading ended.
+    /// Nobody's. The text says where reading ended, and quotes nothing. A store sets it aside.
     Corrupt(String),
 }
 
-/// A record as it is written.
-pub(super) fn write(key: &Key, credential: &Credential) -> Result<Zeroizing<Vec<u8>>, String> {
+/// A record as it is written. It holds the key besides, so that one that is found under a wrong name is known.
+pub fn write(key: &Key, credential: &Credential) -> Result<Zeroizing<Vec<u8>>, String> {
     let written = Written { format: FORMAT, key, credential };
     let mut text = serde_json::to_vec(&written).map_err(|error| format!("no record: {}", place(&error)))?;
     text.push(b'\n');
@@ -56,7 +63,7 @@ pub(super) fn write(key: &Key, credential: &Credential) -> Result<Zeroizing<Vec<
 
 /// Judges what was read under the name of `key`: first the format, then the version, as each says what the rest looks
 /// like.
-pub(super) fn read(text: &[u8], key: &Key) -> Judged {
+pub fn read(text: &[u8], key: &Key) -> Judged {
     fn step<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Judged> {
         serde_json::from_slice(text).map_err(|error| Judged::Corrupt(place(&error)))
     }
@@ -77,6 +84,16 @@ pub(super) fn read(text: &[u8], key: &Key) -> Judged {
         Ok(record.credential)
     };
     judge().map_or_else(|judged| judged, Judged::Sound)
+}
+
+/// Whose record a text says that it is; or why it does not say, which quotes nothing.
+pub fn key(text: &[u8]) -> Result<Key, String> {
+    let Formed { format } = serde_json::from_slice(text).map_err(|error| place(&error))?;
+    if format != FORMAT {
+        return Err(format!("its format is {format}, and {FORMAT} is known"));
+    }
+    let Keyed { key } = serde_json::from_slice(text).map_err(|error| place(&error))?;
+    Ok(key)
 }
 
 /// Where reading ended. What serde_json itself says may quote the text, and the text holds secrets.

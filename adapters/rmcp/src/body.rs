@@ -1,0 +1,96 @@
+//! Bodies, as far as they are wanted.
+
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use mcp_auth_reqwest::reqwest::Response;
+use rmcp::transport::streamable_http_client::StreamableHttpError;
+
+use crate::error::{Fails, broken};
+
+/// A media type that this transport knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Media {
+    Json,
+    EventStream,
+    Other,
+}
+
+impl Media {
+    /// By the type alone: parameters do not change it, nor does case (RFC 9110 §8.3.1).
+    pub(crate) fn of(fields: &HeaderMap) -> Self {
+        let value = fields.get(CONTENT_TYPE).map(|value| value.as_bytes()).unwrap_or_default();
+        let essence = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        if essence.eq_ignore_ascii_case(b"application/json") {
+            Self::Json
+        } else if essence.eq_ignore_ascii_case(b"text/event-stream") {
+            Self::EventStream
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// The `Content-Type` as it came, to be shown.
+pub(crate) fn content_type(fields: &HeaderMap) -> Option<String> {
+    fields.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+/// The whole body, which may have `limit` bytes. One that says that it is longer is not read at all.
+pub(crate) async fn whole(mut response: Response, limit: usize) -> Result<Vec<u8>, Fails> {
+    let too_large = || StreamableHttpError::ResponseBodyTooLarge { max_size: limit };
+    let declared = response.content_length().map(usize::try_from);
+    if declared.is_some_and(|length| length.is_ok_and(|length| length > limit) || length.is_err()) {
+        return Err(too_large());
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| Fails::Client(broken(error)))? {
+        if chunk.len() > limit.saturating_sub(body.len()) {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// The first `limit` bytes of a body that is only to be shown. What breaks off is shown as far as it came.
+pub(crate) async fn beginning(mut response: Response, limit: usize) -> String {
+    let mut body = Vec::new();
+    while body.len() < limit {
+        let Ok(Some(chunk)) = response.chunk().await else { break };
+        let room = limit.saturating_sub(body.len());
+        body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+    }
+    String::from_utf8_lossy(&body).into_owned()
+}
+
+/// The first `limit` bytes of a body that is there already.
+pub(crate) fn cut(body: &[u8], limit: usize) -> String {
+    String::from_utf8_lossy(body.get(..limit).unwrap_or(body)).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Media, cut};
+
+    #[test]
+    fn a_media_type_is_known_by_its_essence() {
+        let of = |value: &'static str| {
+            let fields = [(http::header::CONTENT_TYPE, http::HeaderValue::from_static(value))];
+            Media::of(&fields.into_iter().collect())
+        };
+        for value in ["application/json", " Application/JSON ;charset=utf-8", "application/json;"] {
+            assert_eq!(of(value), Media::Json, "{value}");
+        }
+        assert_eq!(of("TEXT/event-stream; a=b"), Media::EventStream);
+        for value in ["application/jsonx", "application/problem+json", "", "text/html"] {
+            assert_eq!(of(value), Media::Other, "{value}");
+        }
+        assert_eq!(Media::of(&http::HeaderMap::new()), Media::Other);
+    }
+
+    #[test]
+    fn a_cut_counts_bytes() {
+        assert_eq!(cut("ééé".as_bytes(), 2), "é");
+        assert_eq!(cut(b"short", 64), "short");
+    }
+}

@@ -1,0 +1,173 @@
+//! A person with another device (RFC 8628), against the testbed's servers.
+
+mod served;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use http::Response;
+use mcp_auth::{GrantType, Kind, Scopes, Timestamp, TokenSource};
+use mcp_auth_testbed::{Confirmation, Device, Dials, Purpose};
+use mcp_auth_ureq::ureq::Body;
+use mcp_auth_ureq::{Answers, Builder, Client, Consent, DeviceCode, Error, Observed, Shown};
+use served::{Serving, config, count, echo, joined, kind, refused, request, serve, until};
+use url::Url;
+
+/// What was shown, and how much of it has been taken away again.
+#[derive(Clone, Default)]
+struct Screen {
+    codes: Arc<Mutex<Vec<DeviceCode>>>,
+    gone: Arc<AtomicUsize>,
+    /// How many were still shown when the end of their attempt was told.
+    late: Arc<AtomicUsize>,
+}
+
+/// A code on the screen.
+struct Window(Screen);
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        self.0.gone.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Consent for Screen {
+    fn open(&self, _: Url, _: Timestamp) -> Box<dyn Answers> {
+        unreachable!("no browser is opened here")
+    }
+
+    fn show(&self, code: DeviceCode) -> Result<Shown, String> {
+        self.codes.lock().unwrap().push(code);
+        Ok(Box::new(Window(self.clone())))
+    }
+}
+
+impl Screen {
+    fn shown(&self) -> Vec<DeviceCode> {
+        self.codes.lock().unwrap().clone()
+    }
+
+    /// How many codes have been shown, and how many of them are gone.
+    fn counts(&self) -> (usize, usize) {
+        assert_eq!(self.late.load(Ordering::SeqCst), 0);
+        (self.codes.lock().unwrap().len(), self.gone.load(Ordering::SeqCst))
+    }
+}
+
+fn rig(device: Device, screen: Screen) -> (Serving, Client) {
+    let seen = screen.clone();
+    let observe = move |observed: Observed<'_>| {
+        if let Observed::Finished(_) = observed {
+            // No assertion here: the task that a panic takes down drops what is shown, and another goes on.
+            let (shown, gone) = seen.counts();
+            seen.late.fetch_add(shown - gone, Ordering::SeqCst);
+        }
+    };
+    rig_with(device, |builder| builder.consent(screen).observe(observe))
+}
+
+fn rig_with(device: Device, with: impl FnOnce(Builder) -> Builder) -> (Serving, Client) {
+    let device = Device { interval: 1, ..device };
+    let served = serve(Dials { device: Some(device), ..Dials::default() });
+    let config = config(&served).grant_type(GrantType::DeviceCode);
+    let client = with(served::builder(config)).build().unwrap();
+    (served, client)
+}
+
+/// Sends a request, and lets the person decide once the code is there.
+fn decided(allow: bool) -> (Serving, Client, DeviceCode, Result<Response<Body>, Error>) {
+    let screen = Screen::default();
+    let (served, client) = rig(Device::default(), screen.clone());
+    let sent = thread::spawn({
+        let (client, request) = (client.clone(), request(&served, "echo"));
+        move || client.send(request)
+    });
+    until("a code is shown", || !screen.shown().is_empty());
+    assert!(!sent.is_finished());
+    assert_eq!(screen.counts(), (1, 0));
+    let code = screen.shown().remove(0);
+    assert!(served.world().enter_user_code(&code.user_code, allow));
+    let answer = joined(sent);
+    assert_eq!(screen.counts(), (1, 1));
+    (served, client, code, answer)
+}
+
+#[test]
+fn a_request_is_answered_once_the_person_has_confirmed() {
+    let (served, client, code, answer) = decided(true);
+    assert_eq!(answer.unwrap().status(), 200);
+    assert_eq!(client.authorized().unwrap().source, TokenSource::LoggedIn);
+    assert!(code.verification_uri.as_str().starts_with(&served.world().issuer(0)));
+    let complete = code.verification_uri_complete.unwrap();
+    assert!(complete.query_pairs().any(|(name, value)| name == "user_code" && value == code.user_code));
+    // What it got is renewed as any grant.
+    served.world().expire_access_tokens();
+    assert_eq!(echo(&client, &served), 200);
+    assert_eq!((count(&served, Purpose::Refresh), count(&served, Purpose::DeviceAuthorization)), (1, 1));
+}
+
+#[test]
+fn a_person_who_denies_is_heard() {
+    let (_served, _client, _, answer) = decided(false);
+    assert_eq!(kind(&answer.unwrap_err()), Kind::AccessDenied);
+}
+
+#[test]
+fn a_code_that_expires_is_a_typed_failure() {
+    let screen = Screen::default();
+    let device = Device { confirmation: Confirmation::Never, expires_in: 2, ..Device::default() };
+    let (served, client) = rig(device, screen.clone());
+    assert_eq!(refused(&client, &served), Kind::ConsentTimedOut);
+    assert_eq!(screen.counts(), (1, 1));
+    assert!((1..=3).contains(&count(&served, Purpose::DevicePoll)));
+}
+
+#[test]
+fn many_requests_are_one_code_and_can_be_called_off() {
+    let screen = Screen::default();
+    let (served, client) = rig(Device::default(), screen.clone());
+    let sent: Vec<_> = (0..5)
+        .map(|_| {
+            let (client, request) = (client.clone(), request(&served, "echo"));
+            thread::spawn(move || client.send(request))
+        })
+        .collect();
+    until("the code is asked for", || count(&served, Purpose::DevicePoll) > 0);
+    assert_eq!(screen.counts(), (1, 0));
+    client.cancel();
+    for sent in sent {
+        assert_eq!(kind(&joined(sent).unwrap_err()), Kind::Cancelled);
+    }
+    assert_eq!(screen.counts(), (1, 1));
+}
+
+struct Unable;
+
+impl Consent for Unable {
+    fn open(&self, _: Url, _: Timestamp) -> Box<dyn Answers> {
+        unreachable!("no browser is opened here")
+    }
+}
+
+struct Panicking;
+
+impl Consent for Panicking {
+    fn open(&self, _: Url, _: Timestamp) -> Box<dyn Answers> {
+        unreachable!("no browser is opened here")
+    }
+
+    fn show(&self, _: DeviceCode) -> Result<Shown, String> {
+        panic!("no screen")
+    }
+}
+
+#[test]
+fn a_code_that_cannot_be_shown_ends_it() {
+    let (served, client) = rig_with(Device::default(), |it| it.consent(Unable));
+    assert_eq!(refused(&client, &served), Kind::Unasked);
+    let (_served, client) = rig_with(Device::default(), |it| it.consent(Panicking));
+    let error = client.log_in(Scopes::new()).unwrap_err();
+    assert_eq!(kind(&error), Kind::Unasked);
+    assert!(client.restore().unwrap().is_none());
+}

@@ -1,0 +1,196 @@
+//! `mcp-auth replay`: runs a recorded flow again, and shows it: in the terminal, as a page, as a picture.
+//!
+//! ```text
+//!  story, told, ends, cast
+//!                      from the trace to the flow that is shown: rows, who took part, what was checked
+//!  values              what may be shown of a value, and by which name
+//!  flow                the flow as data
+//!  terminal            as a story to be read
+//!  draw                as a picture (SVG), and as a page around it (HTML)
+//!  diverged            where the machine did something else
+//!  file                files for the eyes of their owner
+//! ```
+//!
+//! What is shown comes from the scrubbed trace, never from the one that was read.
+
+mod cast;
+mod diverged;
+mod draw;
+mod ends;
+pub(crate) mod file;
+mod flow;
+mod story;
+mod terminal;
+#[cfg(test)]
+mod tests;
+mod told;
+mod values;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use mcp_auth::trace::{Divergence, Names, Trace};
+
+use flow::{Flow, Row, Tone, What};
+
+/// The largest trace that is read, in bytes.
+const MAX_TRACE: u64 = 64 << 20;
+/// How often a trace that cannot be scrubbed whole is cut.
+const MAX_CUTS: usize = 8;
+
+const ABOUT: &str = "\
+A trace is written by `--record`, and holds every secret of its run. Nothing of them is shown or drawn here: each has a
+pseudonym, such as ACCESS-TOKEN-1, and what follows from them follows anew. --scrub writes such a trace: it replays, and
+can be sent to others. Hosts, paths, scopes, client identifiers and error texts stay in it as they are; --names replaces
+hosts and paths too. Look at it before you send it.
+
+Files are written for your eyes only, and never over another.
+
+Exit codes:
+  0  the machine does the same again
+  1  it does something else, or the file is no trace";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = ABOUT)]
+pub(crate) struct Args {
+    /// The trace: a file of JSON lines
+    #[arg(value_name = "TRACE")]
+    trace: PathBuf,
+    /// Wait for Enter after each message, where there is a terminal
+    #[arg(long, conflicts_with_all = ["html", "svg", "scrub"])]
+    step: bool,
+    /// Write the flow as a page: a sequence diagram, and every step with its details
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the flow as a sequence diagram
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Write the trace without its secrets
+    #[arg(long, value_name = "FILE")]
+    scrub: Option<PathBuf>,
+    /// Replace hosts and paths too, in whatever is shown or written
+    #[arg(long)]
+    names: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), String> {
+    let text = file::read(&args.trace, MAX_TRACE)?;
+    let trace = Trace::read(&text).map_err(|why| {
+        format!(
+            "{} cannot be read as a trace. {why}. It is to be JSON lines, as `--record` writes them.",
+            shown(&args.trace)
+        )
+    })?;
+    let replayed = trace.replay();
+    let names = if args.names { Names::Replaced } else { Names::Kept };
+    let until = match &replayed {
+        Err(Divergence::Differs { line, .. } | Divergence::Unreadable { line }) => line.saturating_sub(1),
+        Err(_) => 1,
+        Ok(_) => usize::MAX,
+    };
+    let scrubbed = Scrubbed::of(&trace, until, names)?;
+    let writes = [&args.html, &args.svg, &args.scrub].into_iter().flatten().next().is_some();
+    let flow = flow(&scrubbed, replayed.as_ref().err());
+    let mut out = anstream::AutoStream::auto(std::io::stdout());
+    if !writes {
+        let step = args.step && std::io::stdin().is_terminal();
+        // A reader that has gone is no reason to complain.
+        let _ = terminal::tell(&mut out, &flow, step.then(|| std::io::stdin().lock()));
+    }
+    let mut written = Vec::new();
+    let mut write = |path: &Path, text: &str| file::write(path, text).map(|()| written.push(shown(path)));
+    if let Some(path) = &args.svg {
+        write(path, &draw::svg(&flow))?;
+    }
+    if let Some(path) = &args.html {
+        write(path, &draw::html(&flow))?;
+    }
+    if let (Some(path), Ok(_)) = (&args.scrub, &replayed) {
+        match &scrubbed.cut {
+            None => write(path, &scrubbed.trace.to_string())?,
+            Some(why) => return Err(unscrubbed(why)),
+        }
+    }
+    for path in written {
+        let _ = writeln!(out, "{path} is written");
+    }
+    match replayed {
+        Ok(done) => {
+            let (events, actions) = (done.events, done.actions);
+            let _ = writeln!(out, "replays: {events} events, {actions} actions the same");
+            Ok(())
+        }
+        Err(divergence) => Err(diverged::told(&divergence)),
+    }
+}
+
+fn unscrubbed(why: &Divergence) -> String {
+    format!(
+        "the trace replays, and cannot be scrubbed: with pseudonyms, the machine does something else ({}). It was not \
+        written. Somewhere a secret, or with --names a host or path, is compared to something else than itself.",
+        crate::show::plain(&why.to_string())
+    )
+}
+
+/// A trace without its secrets, as far as it can be had.
+struct Scrubbed {
+    trace: Trace,
+    /// Why it is not whole.
+    cut: Option<Divergence>,
+}
+
+impl Scrubbed {
+    /// Of the first `lines` lines.
+    fn of(trace: &Trace, lines: usize, names: Names) -> Result<Self, String> {
+        let mut cut = None;
+        let mut lines = lines;
+        for _ in 0..MAX_CUTS {
+            let Some(part) = first(trace, lines) else { break };
+            match part.scrub(names) {
+                Ok(trace) => return Ok(Self { trace, cut }),
+                Err(divergence) => {
+                    lines = match &divergence {
+                        Divergence::Differs { line, .. } | Divergence::Unreadable { line } => {
+                            line.saturating_sub(1)
+                        }
+                        _ => 0,
+                    };
+                    cut = cut.or(Some(divergence));
+                }
+            }
+            if lines < 2 {
+                break;
+            }
+        }
+        let why = cut.as_ref().map_or(String::new(), |cut| crate::show::plain(&cut.to_string()));
+        Err(format!("nothing of the trace can be shown without its secrets: {why}"))
+    }
+}
+
+/// The first lines of a trace.
+fn first(trace: &Trace, lines: usize) -> Option<Trace> {
+    if lines == usize::MAX {
+        return Some(trace.clone());
+    }
+    let text = trace.to_string();
+    let part: Vec<_> = text.lines().take(lines).collect();
+    Trace::read(&part.join("\n")).ok()
+}
+
+/// What is to be shown; how it diverged stands at its end.
+fn flow(scrubbed: &Scrubbed, diverged: Option<&Divergence>) -> Flow {
+    let mut flow = story::of(&scrubbed.trace);
+    let why = diverged.map(|it| ("The machine does something else now", it));
+    let why = why.or(scrubbed.cut.as_ref().map(|it| ("The rest cannot be shown without its secrets", it)));
+    if let Some((title, why)) = why {
+        let at = flow.rows.last().map_or(0, |row| row.at);
+        let lines = vec![crate::show::words(&why.to_string())];
+        let what = What::End { title: title.to_owned(), lines, tone: Tone::Bad };
+        flow.rows.push(Row { at, number: 0, what, remarks: Vec::new(), going: flow::Going::default() });
+    }
+    flow
+}
+
+fn shown(path: &Path) -> String {
+    crate::show::words(&path.display().to_string())
+}

@@ -1,0 +1,67 @@
+//! `--record`.
+
+use std::fs;
+
+use mcp_auth::trace::Trace;
+use mcp_auth_testbed::{Consent, Dials, Person, Purpose, serve};
+
+use crate::support::{Home, blocking, ends_with};
+
+fn replays(home: &Home, name: &str) -> String {
+    let text = fs::read_to_string(home.path(name)).unwrap();
+    Trace::read(&text).unwrap().replay().unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(fs::metadata(home.path(name)).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    text
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_a_call_and_a_logout_are_written_down() {
+    let served = serve(Dials::default()).await.unwrap();
+    let url = served.server_url();
+    let home = Home::new();
+    let path = |name: &str| home.path(name).to_str().unwrap().to_owned();
+    let (login, call, logout) = (path("login.jsonl"), path("call.jsonl"), path("logout.jsonl"));
+    ends_with(&blocking(|| home.run_with_person(&served, &["login", &url, "--record", &login])), 0);
+    ends_with(&blocking(|| home.run(&["call", &url, "tools/list", "--record", &call])), 0);
+    ends_with(&blocking(|| home.run(&["logout", &url, "--record", &logout])), 0);
+    let texts = ["login.jsonl", "call.jsonl", "logout.jsonl"].map(|name| replays(&home, name));
+    for (text, holds) in texts.iter().zip(["\"open\"", "\"authorized\":true", "\"logged_out\""]) {
+        assert!(text.contains(holds), "{holds} is not in {text}");
+    }
+    let told = ends_with(&blocking(|| home.run(&["replay", &login])), 0);
+    assert!(told.contains("Authorized") && told.contains("replays: "), "{told}");
+
+    // Nothing is written over, and nobody is asked before that is known.
+    let said = ends_with(&blocking(|| home.run(&["login", &url, "--record", &login])), 2);
+    assert!(said.contains("is there already"), "{said}");
+    assert_eq!(fs::read_to_string(&login).unwrap(), texts[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_fails_is_written_down_too() {
+    let served = serve(Dials { person: Person::Denies, ..Dials::default() }).await.unwrap();
+    let home = Home::new();
+    let path = home.path("flow.jsonl").to_str().unwrap().to_owned();
+    let args = ["login", &served.server_url(), "--record", &path];
+    ends_with(&blocking(|| home.run_with_person(&served, &args)), 1);
+    assert!(replays(&home, "flow.jsonl").contains("access_denied"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_inspection_is_written_down_and_goes_no_further() {
+    let served = serve(Dials { consent: Consent::Page, ..Dials::default() }).await.unwrap();
+    let home = Home::new();
+    let path = home.path("flow.jsonl").to_str().unwrap().to_owned();
+    ends_with(&blocking(|| home.run(&["inspect", &served.server_url(), "--record", &path])), 0);
+    let text = replays(&home, "flow.jsonl");
+    assert!(text.contains("resource_metadata") && text.contains("an inspection registers nothing"), "{text}");
+    for purpose in [Purpose::Registration, Purpose::Token, Purpose::Authorize] {
+        assert_eq!(served.world().count(purpose), 0, "{purpose:?}");
+    }
+    let told = ends_with(&blocking(|| home.run(&["replay", &path])), 0);
+    assert!(told.contains("not sent: an inspection") || told.contains("not sent: (the host"), "{told}");
+}
