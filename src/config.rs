@@ -351,6 +351,9 @@ impl Config {
                 return Err(refuse("mcp-auth, policy", "one policy for each issuer", got));
             }
             authorization::check_extra(&policy.extra)?;
+            // A place for a tenant is text; the rest must be an issuer.
+            let renamed = policy.metadata_issuer.as_deref().map(|it| it.replacen("{tenantid}", "t", 1));
+            renamed.as_deref().map_or(Ok(()), check_issuer)?;
         }
         let mut secrets = self.initial_access_tokens.iter().chain(&self.software_statements);
         secrets.try_for_each(|(issuer, _)| check_issuer(issuer))?;

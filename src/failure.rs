@@ -144,11 +144,11 @@ fn advice(kind: Kind) -> &'static str {
         }
         Kind::Malformed => "The server's operator must correct the document.",
         Kind::ResourceMismatch => {
-            "Use the server's URL as its metadata gives it, or ask its operator to correct the metadata."
+            "Use the server's URL as its metadata gives it, ask its operator to correct the metadata, or name the other resource as `resource_alias`."
         }
         Kind::NoAuthorizationServer => "The server's operator must name an authorization server.",
         Kind::IssuerMismatch => {
-            "If the difference is known and harmless, allow it for this issuer with `issuer_match` or `issuer_aliases`."
+            "If the difference is known and harmless, allow it for this issuer with `issuer_match`, `metadata_issuer` or `issuer_aliases`."
         }
         Kind::IssuerMissing => {
             "Log in again; if it recurs, the authorization server promises an `iss` that it never sends."

@@ -185,7 +185,11 @@ pub use event::{Challenge, Event, Reply, RequestId, Saving, SendFailure};
 pub use failure::{Failure, Retry};
 pub use grant_type::{Binding, Binds, GrantType, IdentityProvider, ProofKey};
 pub use outcome::{Access, Authorization, Authorized, Ended, LoggedOut, Outcome, TokenSource};
-pub use policy::{IssuerPolicy, Legacy, Policy, ResourceIndicator, ScopeFallback, ScopeRule, ServerChoice};
+pub use policy::presets::Preset;
+pub use policy::{
+    IssuerPolicy, IssuerScopes, Legacy, Policy, RefreshScope, ResourceIndicator, ScopeFallback, ScopeRule,
+    ServerChoice,
+};
 pub use preregistered::Preregistered;
 pub use snapshot::Snapshot;
 pub use trail::{Entry, Trail, Verdict};

@@ -3,15 +3,19 @@
 //! The defaults are what MCP 2026-07-28 says. A deviation that a real authorization server needs is a field of
 //! [`IssuerPolicy`] and holds for that issuer alone.
 
+pub mod presets;
+mod scopes;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::guard::Reach;
-use crate::base::scope::Scopes;
 use crate::wire::client::AuthMethod;
 use crate::wire::server_metadata::{IssuerMatch, Pkce};
 use crate::wire::token::TokenShape;
+
+pub use scopes::{IssuerScopes, ScopeFallback, ScopeRule, ScopeSources};
 
 /// Choices that hold for the whole machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +29,13 @@ pub struct Policy {
     pub legacy: Legacy,
     /// Which of the authorization servers that the resource metadata names is used.
     pub authorization_server: ServerChoice,
+    /// Another identifier, byte for byte, under which resource metadata may describe this MCP server (RFC 9728 §3.3): for
+    /// a server that has moved, or stands behind a proxy, and still calls itself what it was called. The token is asked
+    /// for and used as one for the server's own URL; what goes out as `resource` instead is
+    /// [`IssuerPolicy::resource`]'s to say. Whoever is named so shares its tokens with this server, so let both be run by
+    /// one operator.
+    #[serde(default)]
+    pub resource_alias: Option<String>,
     /// Whether every authorization response must carry `iss` (RFC 9207), promised or not. Without it nothing shows that a
     /// code is from the server to whose token endpoint it goes: metadata of a hostile issuer may name the authorization
     /// endpoint of an honest one (RFC 9700 §4.4). It holds for all issuers, because the hostile one is none that a caller
@@ -81,6 +92,7 @@ impl Default for Policy {
             reach: None,
             legacy: Legacy::Allowed,
             authorization_server: ServerChoice::InOrder,
+            resource_alias: None,
             require_iss: false,
             exchange_time: Duration::from_secs(15),
             consent_time: Duration::from_secs(600),
@@ -129,12 +141,20 @@ pub enum ServerChoice {
 pub struct IssuerPolicy {
     /// How the issuer in the metadata is compared to the one that named it (RFC 8414 §3.3).
     pub issuer_match: IssuerMatch,
-    /// Other values of `iss` that are taken for this issuer in an authorization response (RFC 9207 §2.4).
+    /// The issuer that the metadata names in the place of the one that the resource metadata names, and no other then
+    /// (RFC 8414 §3.3). Whoever has it is trusted as this issuer is.
+    pub metadata_issuer: Option<String>,
+    /// Other values of `iss` that are taken for this issuer in an authorization response (RFC 9207 §2.4). In one of them
+    /// `{tenantid}` stands for any tenant: a UUID, in lower case and with hyphens.
     pub issuer_aliases: Vec<String>,
     /// Whether PKCE support must be advertised (MCP 2026-07-28, authorization code protection).
     pub pkce: Pkce,
     /// What is sent as `resource` (RFC 8707).
     pub resource: ResourceIndicator,
+    /// Scopes that this server must be asked for, or must not.
+    pub scopes: IssuerScopes,
+    /// Whether `scope` goes with a refresh token (RFC 6749 §6).
+    pub refresh_scope: RefreshScope,
     /// Parameters added to the authorization request. None may be one that the request has already.
     pub extra: Vec<(String, String)>,
     /// The client authentication method of clients that have a secret, whatever the metadata lists and the server
@@ -161,6 +181,30 @@ impl IssuerPolicy {
     }
 }
 
+impl IssuerPolicy {
+    /// The issuer that metadata must name, where the resource metadata names `named`.
+    pub fn expected_issuer<'a>(&'a self, named: &'a str) -> &'a str {
+        self.metadata_issuer.as_deref().unwrap_or(named)
+    }
+
+    /// Whether metadata that names the issuer `got` is that of the issuer `named`.
+    pub fn takes_issuer(&self, named: &str, got: &str) -> bool {
+        self.issuer_match.same(self.expected_issuer(named), got)
+    }
+}
+
+/// Whether `scope` goes with a refresh token. Without it the server grants what it granted before (RFC 6749 §6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RefreshScope {
+    /// It is left out.
+    #[default]
+    Omit,
+    /// The scopes that were granted last, for a server that does not know by itself which resource a refresh is for.
+    Granted,
+}
+
 /// What is sent as `resource` in authorization and token requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -173,112 +217,4 @@ pub enum ResourceIndicator {
     Override(String),
     /// Nothing.
     Omit,
-}
-
-/// Which scopes are asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct ScopeRule {
-    /// Exactly these, whatever the server says. A step-up adds what it is challenged for, and what was asked before; but
-    /// not where nobody is asked for consent ([`GrantType`](crate::GrantType)), for there this is the only bound.
-    pub only: Option<Scopes>,
-    /// These besides what the server says.
-    pub also: Scopes,
-    /// Never these.
-    pub never: Scopes,
-    /// Whether the caller wants to stay logged in: adds `offline_access` where the authorization server lists it. The
-    /// person is then asked for consent each time (`prompt=consent`, OpenID Connect Core §11), unless
-    /// [`IssuerPolicy::extra`] names another `prompt`.
-    pub stay_logged_in: bool,
-    /// What is asked for when neither the challenge nor the resource metadata names scopes.
-    pub fallback: ScopeFallback,
-}
-
-impl ScopeRule {
-    /// The default, and what `change` makes of it.
-    #[must_use]
-    pub fn with(change: impl FnOnce(&mut Self)) -> Self {
-        let mut it = Self::default();
-        change(&mut it);
-        it
-    }
-}
-
-/// What is asked for when neither the challenge nor the resource metadata names scopes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum ScopeFallback {
-    /// Nothing: `scope` is left out (MCP 2026-07-28, scope selection strategy).
-    #[default]
-    Omit,
-    /// The scopes that the authorization server's metadata lists, or else these.
-    ServerMetadata(Scopes),
-}
-
-/// What is known when scopes are chosen.
-#[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
-pub struct ScopeSources<'a> {
-    /// The `scope` of the challenge.
-    pub challenged: Option<&'a Scopes>,
-    /// `scopes_supported` of the protected resource metadata.
-    pub resource: Option<&'a Scopes>,
-    /// `scopes_supported` of the authorization server metadata.
-    pub server: Option<&'a Scopes>,
-    /// What was asked for before, from the same authorization server.
-    pub asked: Option<&'a Scopes>,
-    /// What the caller wants this time besides.
-    pub wanted: Option<&'a Scopes>,
-    /// Whether this is a step-up: the challenge came for a grant that lacks what it names.
-    pub step_up: bool,
-    /// Whether nobody is asked for consent, so that the server alone would decide what is asked for.
-    pub nobody: bool,
-}
-
-impl ScopeRule {
-    /// The scopes to ask for: the challenge's, else the resource metadata's, else the fallback, each with what was
-    /// asked before (MCP 2026-07-28, scope selection strategy and step-up authorization flow), and what the caller
-    /// wants besides.
-    pub fn select(&self, sources: ScopeSources<'_>) -> Scopes {
-        let none = Scopes::new();
-        let (asked, wanted) = (sources.asked.unwrap_or(&none), sources.wanted.unwrap_or(&none));
-        let chosen = match &self.only {
-            Some(only) if sources.step_up && !sources.nobody => {
-                only.union(asked).union(sources.challenged.unwrap_or(&none))
-            }
-            Some(only) => only.clone(),
-            None => asked.union(&self.named(sources)).union(&self.also).union(&self.offline(sources)),
-        };
-        chosen.union(wanted).without(&self.never)
-    }
-
-    fn named(&self, sources: ScopeSources<'_>) -> Scopes {
-        let fallback = || match &self.fallback {
-            ScopeFallback::Omit => Scopes::new(),
-            ScopeFallback::ServerMetadata(defaults) => {
-                let listed = sources.server.map(without_offline);
-                listed.filter(|listed| !listed.is_empty()).unwrap_or_else(|| defaults.clone())
-            }
-        };
-        // What a resource supports says nothing about whether the caller wants to stay logged in (MCP 2026-07-28, refresh
-        // tokens); a challenge that names the scope does.
-        let resource = || sources.resource.map(without_offline);
-        sources.challenged.cloned().or_else(resource).unwrap_or_else(fallback)
-    }
-
-    fn offline(&self, sources: ScopeSources<'_>) -> Scopes {
-        let offline = offline_access();
-        let listed = sources.server.is_some_and(|listed| offline.is_subset(listed));
-        if self.stay_logged_in && listed { offline } else { Scopes::new() }
-    }
-}
-
-fn without_offline(listed: &Scopes) -> Scopes {
-    listed.without(&offline_access())
-}
-
-fn offline_access() -> Scopes {
-    Scopes::from_tokens(["offline_access"]).unwrap_or_default()
 }

@@ -61,6 +61,13 @@ fn what_cannot_be_used_is_refused_at_once() {
             ),
         ),
         ("a policy for no issuer", config().issuer("as.example", IssuerPolicy::default())),
+        (
+            "an issuer in the metadata that is no URL",
+            config().issuer(
+                "https://as.example",
+                IssuerPolicy::with(|it| it.metadata_issuer = Some("auth.example".to_owned())),
+            ),
+        ),
         ("a reserved parameter", config().issuer("https://as.example", extra)),
         ("an initial token for no issuer", config().initial_access_token("as.example", "hush-hush")),
         ("a statement for no issuer", config().software_statement("as.example", "hush-hush")),

@@ -7,7 +7,7 @@ use mcp_auth::wire::client::AuthMethod;
 use mcp_auth::wire::token::TokenShape;
 use mcp_auth::{
     Access, Action, Challenge, Config, Event, Generation, IssuerPolicy, Kind, Outcome, Preregistered, Retry,
-    Scopes, Secret, TokenSource,
+    Saving, Scopes, Secret, TokenSource,
 };
 use mcp_auth_testbed::{
     Dials, ExpiresIn, Fault, PreRegistered, Purpose, RefreshTokens, Rotation, ScopeAnswer, TokenBody,
@@ -464,6 +464,32 @@ fn a_login_that_meets_another_record_is_newer_than_it() {
     assert_eq!((written.len(), done.source), (2, TokenSource::LoggedIn));
     assert!(written[0] < other.generation && written[1] > other.generation, "{written:?}");
     assert_eq!(rig.store[&key].generation, written[1]);
+}
+
+/// A store that has lost the record, it says, and then shows the one that the new tokens came of, all within a second.
+#[test]
+fn a_store_that_falls_back_does_not_bring_a_spent_token_back() {
+    let mut rig = Rig::new(Dials::default());
+    rig.log_in().unwrap();
+    rig.tell(refusal(Some(rig.auth.authorized().unwrap().generation), 0));
+    let mut written = 0;
+    let done = loop {
+        match rig.poll() {
+            Action::Finish(outcome) => break authorized(outcome.unwrap()),
+            Action::Store(save) if written == 0 => {
+                written += 1;
+                rig.tell(save.reply(Saving::Conflict(None)));
+            }
+            action => {
+                written += usize::from(matches!(action, Action::Store(_)));
+                if let Some(event) = rig.answer(action) {
+                    rig.tell(event);
+                }
+            }
+        }
+    };
+    assert_eq!((written, rig.count(Purpose::Refresh), done.source), (3, 1, TokenSource::Refreshed));
+    assert_eq!(rig.store.values().next().unwrap().generation, done.generation);
 }
 
 /// A driver that asks too late what to do is not told to do what is over.

@@ -125,10 +125,6 @@ pub(crate) fn read(
     let bound = terms.binding.is_some();
     match TokenAnswer::read(status, response.content_type(), &response.body, world.now, shape, bound) {
         Ok(token) => {
-            if shape != TokenShape::default() {
-                let note = "the answer is read by `token_shape`";
-                world.note(Verdict::Deviation, note, "RFC 6749 §5.1");
-            }
             taken(world, terms, status, &token);
             Ok(token)
         }
@@ -142,6 +138,9 @@ pub(crate) fn read(
 
 /// Writes into the trail what sort of token came.
 pub(crate) fn taken(world: &mut World, terms: &Terms, status: u16, token: &TokenAnswer) {
+    if world.config.issuer_policy(&terms.server.named).token_shape != TokenShape::default() {
+        world.note(Verdict::Deviation, "the answer is read by `token_shape`", "RFC 6749 §5.1");
+    }
     let renewable = if token.refresh_token.is_some() { "with" } else { "without" };
     let sort = if terms.binding.is_some() { "a token that is bound to the key" } else { "a Bearer token" };
     let note = format!("{sort}, {renewable} a refresh token");

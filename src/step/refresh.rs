@@ -13,6 +13,7 @@ use crate::base::time::Timestamp;
 use crate::credential::Credential;
 use crate::event::{Answer, SendFailure};
 use crate::outcome::TokenSource;
+use crate::policy::RefreshScope;
 use crate::trail::Verdict;
 use crate::wire::client::Origin;
 use crate::wire::refusal::Refusal;
@@ -152,7 +153,14 @@ fn send(world: &mut World, aim: Aim, held: Box<Credential>, lease: Option<Lease>
         world.release(lease);
         return restore::discover(world, Aim { held: Some(held), ..aim });
     };
-    let grant = Grant::RefreshToken { refresh_token, scopes: None };
+    let scopes = match world.config.issuer_policy(&terms.server.named).refresh_scope {
+        RefreshScope::Omit => None,
+        RefreshScope::Granted => {
+            world.note(Verdict::Deviation, "`scope` goes with the refresh token by `refresh_scope`", CLAUSE);
+            Some(&held.granted)
+        }
+    };
+    let grant = Grant::RefreshToken { refresh_token, scopes };
     match exchange::post(world, &terms, grant, CLAUSE) {
         Ok(post) => {
             world.note(Verdict::Decided, "the refresh token is used", CLAUSE);

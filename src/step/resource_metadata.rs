@@ -111,7 +111,9 @@ impl FindingResource {
 
 fn read(world: &World, url: &str, body: &[u8]) -> Result<ResourceMetadata, Breach> {
     let metadata = ResourceMetadata::read(body)?;
-    check_place(&metadata.resource, world.server.url(), url)?;
+    if world.config.policies().resource_alias.as_ref() != Some(&metadata.resource) {
+        check_place(&metadata.resource, world.server.url(), url)?;
+    }
     if metadata.dpop_bound_access_tokens_required && world.config.key_of_proofs().is_none() {
         let got = "a demand for tokens bound by DPoP";
         return Err(Breach::new(
@@ -128,10 +130,17 @@ fn found(world: &mut World, aim: Aim, place: String, url: &str, metadata: Resour
     let issuers = metadata.authorization_servers;
     world.taken(url, 200, named(world, &issuers), CLAUSE);
     let shown = without_query(&metadata.resource);
-    world.note(Verdict::Checked, format!("the resource {shown} covers the server's URL"), "RFC 9728 §3.3");
+    let fits = check_place(&metadata.resource, world.server.url(), url).is_ok();
+    let (verdict, note) = if fits {
+        (Verdict::Checked, format!("the resource {shown} covers the server's URL"))
+    } else {
+        (Verdict::Deviation, format!("the resource {shown} is taken for this server by `resource_alias`"))
+    };
+    world.note(verdict, note, "RFC 9728 §3.3");
     let bound = metadata.dpop_bound_access_tokens_required;
     let resource = Resource {
-        identifier: metadata.resource,
+        // A token is for the server's own URL, whatever else it is called.
+        identifier: if fits { metadata.resource } else { canonical(&world.server) },
         metadata: Some(place),
         scopes: metadata.scopes_supported,
         bound,
@@ -212,7 +221,7 @@ fn without_metadata(world: &mut World, aim: Aim, search: Search) -> Result<Turn,
         let issuer = issuer.clone();
         world.note(
             Verdict::Deviation,
-            "no resource metadata; the pinned issuer is used",
+            "no resource metadata; the issuer that `authorization_server` pins is used",
             "MCP 2026-07-28, authorization server location",
         );
         return Ok(server_metadata::begin(world, aim, resource, vec![issuer]));

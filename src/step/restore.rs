@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::save::{After, Unsaved};
+use super::server_metadata::{BY_ISSUER, SCOPES};
 use super::world::Lease;
 use super::{Aim, Pending, Refreshing, Step, Turn, World, client, obtain, refresh, resource_metadata, save};
 use crate::base::breach::{Breach, Kind};
@@ -276,7 +277,7 @@ pub(crate) fn discover(world: &mut World, aim: Aim) -> Turn {
 /// A step-up to known scopes needs no discovery: the record names the server, the endpoints and the client. Unless
 /// the challenge names metadata elsewhere than where the record's was found, or the record does not hold the secret that
 /// its endpoints would be shown; then metadata is read.
-fn known_terms(world: &World, aim: &Aim) -> Option<Terms> {
+fn known_terms(world: &mut World, aim: &Aim) -> Option<Terms> {
     // Where nobody waits to consent, metadata may as well be read.
     let saves = aim.step_up && world.config.flow().needs_person();
     let held = aim.held.as_ref().filter(|held| saves && world.knows(held) && world.has_proven(held))?;
@@ -304,8 +305,16 @@ fn known_terms(world: &World, aim: &Aim) -> Option<Terms> {
         step_up: true,
         ..ScopeSources::default()
     };
-    let asked = world.config.scope_rule().select(sources);
-    held.client.may_ask(&asked).then(|| Terms {
+    let (rule, policy) =
+        (world.config.scope_rule(), world.config.issuer_policy(&held.authorization_server.named));
+    let asked = rule.select_at(&policy.scopes, sources);
+    if !held.client.may_ask(&asked) {
+        return None;
+    }
+    if asked != rule.select(sources) {
+        world.note(Verdict::Deviation, BY_ISSUER, SCOPES);
+    }
+    Some(Terms {
         server: held.authorization_server.clone(),
         client: held.client.clone(),
         resource: held.resource.clone(),
@@ -368,8 +377,7 @@ pub(crate) fn fits(
         ServerChoice::InOrder => true,
         ServerChoice::Pinned(issuer) => world.config.is_issuer(issuer, &server.named),
     };
-    let rule = world.config.issuer_policy(&server.named).issuer_match;
-    if !rule.same(&server.named, &server.issuer) {
+    if !world.config.issuer_policy(&server.named).takes_issuer(&server.named, &server.issuer) {
         Err("its authorization server is another than the one that was named")
     } else if !covers(resource, world.server.url()) {
         Err("it is for another resource")

@@ -152,7 +152,8 @@ impl Saving {
                 return self.unsaved(world, why, again_at);
             }
             world.note(Verdict::Decided, "another record stood there; this grant is newer", CLAUSE);
-            self.before = world.record;
+            // What the new tokens came of stays what it was, whatever the store says now.
+            self.before = self.before.max(world.record);
             let pending = world.save(&mut self.credential, self.after.is_new());
             let tries = self.tries.saturating_add(1);
             return Turn::Await(Step::Saving(Box::new(Self { pending, tries, ..self })));

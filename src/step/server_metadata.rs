@@ -17,6 +17,9 @@ use crate::wire::jws::Algorithm;
 use crate::wire::server_metadata::{Candidate, IssuerMatch, Pkce, ServerMetadata, candidates};
 
 const CLAUSE: &str = "RFC 8414 §3";
+pub(crate) const SCOPES: &str = "MCP 2026-07-28, scope selection strategy";
+/// Said where other scopes are asked for than without the policy.
+pub(crate) const BY_ISSUER: &str = "the scopes are others by `scopes` of this issuer's policy";
 const LEGACY: &str = "MCP 2025-03-26, fallbacks for servers without metadata discovery";
 
 #[derive(Clone, Debug)]
@@ -107,7 +110,8 @@ impl FindingServer {
             Fetched::Missed { url, status, breach, clean } => search.miss(world, &url, status, breach, clean),
             Fetched::Body { url, body } => {
                 let policy = world.config.issuer_policy(&search.issuer);
-                let metadata = ServerMetadata::read(&body, &search.issuer, policy.issuer_match);
+                let metadata =
+                    ServerMetadata::read(&body, policy.expected_issuer(&search.issuer), policy.issuer_match);
                 match metadata.map(|it| check(world, &it, policy.pkce).map(|()| it)) {
                     Ok(Ok(metadata)) => {
                         taken(world, &search.issuer, &url, &metadata);
@@ -136,11 +140,12 @@ fn taken(world: &mut World, issuer: &str, url: &str, metadata: &ServerMetadata) 
     if metadata.issuer == issuer {
         world.note(Verdict::Checked, format!("the issuer is {issuer}"), "RFC 8414 §3.3");
     } else {
-        let rule = match policy.issuer_match {
-            IssuerMatch::Exact => "exact",
-            IssuerMatch::IgnoreLoneSlash => "ignore_lone_slash",
+        let rule = match (&policy.metadata_issuer, policy.issuer_match) {
+            (Some(_), _) => "metadata_issuer",
+            (None, IssuerMatch::Exact) => "issuer_match: exact",
+            (None, IssuerMatch::IgnoreLoneSlash) => "issuer_match: ignore_lone_slash",
         };
-        let note = format!("the issuer {} is taken for {issuer} by `issuer_match: {rule}`", metadata.issuer);
+        let note = format!("the issuer {} is taken for {issuer} by `{rule}`", metadata.issuer);
         world.note(Verdict::Deviation, note, "RFC 8414 §3.3");
     }
     let advertised = metadata.code_challenge_methods_supported.is_some();
@@ -199,10 +204,14 @@ fn found(world: &mut World, search: Search, metadata: ServerMetadata) -> Turn {
         step_up: aim.step_up,
         nobody: !world.config.flow().needs_person(),
     };
-    let asked = world.config.scope_rule().select(sources);
+    let (rule, policy) = (world.config.scope_rule(), world.config.issuer_policy(&issuer));
+    let asked = rule.select_at(&policy.scopes, sources);
+    if asked != rule.select(sources) {
+        world.note(Verdict::Deviation, BY_ISSUER, SCOPES);
+    }
     let shown =
         if asked.is_empty() { "no scope is asked for".to_owned() } else { format!("scopes: {asked}") };
-    world.note(Verdict::Decided, shown, "MCP 2026-07-28, scope selection strategy");
+    world.note(Verdict::Decided, shown, SCOPES);
     let binding = match binding(world, &aim, &resource, &metadata) {
         Ok(binding) => binding,
         Err(breach) => return breach.into(),

@@ -187,6 +187,11 @@ impl Trace {
         &self.header.config
     }
 
+    /// The login that the machine took up, if it was made to take one up.
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.header.snapshot.as_deref()
+    }
+
     /// What happened, line by line.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         self.lines.iter().map(|line| match line {

@@ -55,6 +55,11 @@ impl Header {
 }
 
 impl Trace {
+    /// The machine as it was before the first event, to be told something else.
+    pub fn machine(&self) -> Result<Authorizer, Breach> {
+        self.header.machine()
+    }
+
     /// Runs the machine again. Whatever of the trace is an action must come of it, byte for byte.
     pub fn replay(&self) -> Result<Replayed, Divergence> {
         self.follow(|_, _| {})

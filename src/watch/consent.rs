@@ -90,7 +90,7 @@ impl Watch {
         let good_state = parameter(&given, "state") == Some(asked.state.as_str());
         let good_issuer = match (parameter(&given, "iss"), &asked.issuer) {
             (None, _) => !asked.iss_required,
-            (Some(iss), Some(issuer)) => iss == issuer || asked.aliases.iter().any(|alias| alias == iss),
+            (Some(iss), Some(issuer)) => iss == issuer || asked.aliases.iter().any(|it| is_alias(it, iss)),
             // The watcher has seen no document of this server.
             (Some(_), None) => true,
         };
@@ -180,4 +180,19 @@ impl Watch {
             exchanged: None,
         });
     }
+}
+
+/// Whether an alias stands for an issuer; in the place of `{tenantid}` there may be any tenant, and nothing else.
+fn is_alias(alias: &str, iss: &str) -> bool {
+    if alias == iss {
+        return true;
+    }
+    let (alias, iss): (Vec<_>, Vec<_>) = (alias.split('/').collect(), iss.split('/').collect());
+    let tenant = |text: &str| {
+        let digits = text.bytes().filter(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')).count();
+        let hyphens: Vec<_> = text.match_indices('-').map(|(place, _)| place).collect();
+        text.len() == 36 && digits == 32 && hyphens == [8, 13, 18, 23]
+    };
+    alias.len() == iss.len()
+        && alias.iter().zip(&iss).all(|(a, b)| a == b || (*a == "{tenantid}" && tenant(b)))
 }

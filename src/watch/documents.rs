@@ -10,6 +10,8 @@ use crate::credential::AuthorizationServer;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Server {
     pub(super) issuer: String,
+    /// What it is called besides, where policy says that the two are one.
+    named: Option<String>,
     pub(super) token_endpoint: String,
     pub(super) iss_required: bool,
     pub(super) aliases: Vec<String>,
@@ -23,6 +25,11 @@ pub(super) struct Server {
 }
 
 impl Server {
+    fn is(&self, issuer: &str) -> bool {
+        same_issuer(&self.issuer, issuer)
+            || self.named.as_deref().is_some_and(|named| same_issuer(named, issuer))
+    }
+
     fn revokes_at(&self, url: &str) -> bool {
         self.revocation_endpoint.as_deref().is_some_and(|it| super::same_url(it, url))
     }
@@ -32,6 +39,8 @@ impl Server {
 pub(super) struct Documents {
     servers: Vec<Server>,
     aliases: Vec<(String, Vec<String>)>,
+    /// Issuers as they are named, and as their metadata names them.
+    renamed: Vec<(String, String)>,
     /// Whether `iss` is demanded of every issuer.
     iss_required: bool,
 }
@@ -41,7 +50,11 @@ impl Documents {
         let aliases = config.issuer_policies().iter();
         let aliases =
             aliases.map(|(issuer, policy)| (issuer.clone(), policy.issuer_aliases.clone())).collect();
-        Self { servers: Vec::new(), aliases, iss_required: config.policies().require_iss }
+        let renamed = config.issuer_policies().iter();
+        let renamed = renamed
+            .filter_map(|(issuer, policy)| Some((issuer.clone(), policy.metadata_issuer.clone()?)))
+            .collect();
+        Self { servers: Vec::new(), aliases, renamed, iss_required: config.policies().require_iss }
     }
 
     /// Reads a metadata document that came from `url`. What is none, or speaks for an issuer elsewhere, is passed
@@ -52,7 +65,9 @@ impl Documents {
         let (Some(issuer), Some(token_endpoint)) = (text("issuer"), text("token_endpoint")) else { return };
         // A server that sends no person anywhere needs none.
         let authorization_endpoint = text("authorization_endpoint").unwrap_or_default();
-        if !speaks_for(url, &issuer) {
+        let named = self.renamed.iter().find(|(named, to)| *to == issuer && speaks_for(url, named));
+        let named = named.map(|(named, _)| named.clone());
+        if named.is_none() && !speaks_for(url, &issuer) {
             return;
         }
         let promised = document.get("authorization_response_iss_parameter_supported");
@@ -62,8 +77,9 @@ impl Documents {
         let pushed_endpoint = text("pushed_authorization_request_endpoint");
         let device_endpoint = text("device_authorization_endpoint");
         self.add(Server {
-            aliases: self.aliases_of(&issuer),
+            aliases: self.aliases_of(named.as_ref().unwrap_or(&issuer)),
             issuer,
+            named,
             token_endpoint,
             iss_required,
             authorization_endpoint,
@@ -79,6 +95,8 @@ impl Documents {
     pub(super) fn remember(&mut self, server: &AuthorizationServer) {
         self.add(Server {
             issuer: server.issuer.clone(),
+            named: Some(server.named.clone())
+                .filter(|named| self.renamed.contains(&(named.clone(), server.issuer.clone()))),
             token_endpoint: server.token_endpoint.clone(),
             iss_required: self.iss_required || server.iss_parameter_supported,
             aliases: self.aliases_of(&server.named),
@@ -129,7 +147,7 @@ impl Documents {
         let here = |server: &Server| {
             server.registration_endpoint.as_deref().is_some_and(|it| super::same_url(it, url))
         };
-        self.servers.iter().any(|server| same_issuer(&server.issuer, issuer) && here(server))
+        self.servers.iter().any(|server| server.is(issuer) && here(server))
     }
 
     /// Whether the issuer revokes tokens at `url`, by its own word.
@@ -185,7 +203,7 @@ impl Documents {
 
     fn any_of(&self, issuer: &str, url: &str, endpoint: impl Fn(&Server) -> Option<&str>) -> bool {
         let here = |server: &Server| endpoint(server).is_some_and(|it| super::same_url(it, url));
-        self.servers.iter().any(|server| same_issuer(&server.issuer, issuer) && here(server))
+        self.servers.iter().any(|server| server.is(issuer) && here(server))
     }
 
     /// Whether the issuer has its token endpoint at `url`, by its own word.
@@ -195,7 +213,7 @@ impl Documents {
 
     /// What the issuer has said of itself.
     fn said(&self, issuer: &str) -> impl Iterator<Item = &Server> {
-        self.servers.iter().filter(move |server| server.said && same_issuer(&server.issuer, issuer))
+        self.servers.iter().filter(move |server| server.said && server.is(issuer))
     }
 }
 

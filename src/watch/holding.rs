@@ -15,6 +15,8 @@ pub(super) struct Awaited {
     pub(super) deadline: Timestamp,
     pub(super) lane: Lane,
     pub(super) sent: Option<(Purpose, Method, String)>,
+    /// It reads the record, and changes nothing: a logout does not wait for it.
+    pub(super) reads: bool,
 }
 
 /// Two things may be awaited at once: something of the grant in use, and something of a login that waits for a person.
@@ -94,8 +96,11 @@ impl Watch {
             Action::Forget(_) if !self.holding.may_forget => {
                 self.breach("a record is forgotten that may be of use");
             }
+            // It is offered, though the calendar has ended its client.
+            Action::Store(save) => {
+                self.holding.may_forget |= !save.credential().client.is_fresh(self.now);
+            }
             Action::Load(_)
-            | Action::Store(_)
             | Action::Forget(_)
             | Action::Send(_)
             | Action::Open(_)

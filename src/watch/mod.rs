@@ -179,7 +179,11 @@ impl Watch {
                 if matches!(event, Event::LogIn { .. }) {
                     self.shown.times.clear();
                 }
-                self.holding.may_forget |= matches!(event, Event::LogOut);
+                if matches!(event, Event::LogOut) {
+                    self.holding.may_forget = true;
+                    // What was to be found there does not matter any more, and it is read once more.
+                    self.awaited.retain(|awaited| !awaited.reads);
+                }
             }
             Event::Called(callback) => self.called(callback.expose()),
             Event::Replied(reply) => self.replied(reply),
@@ -212,7 +216,10 @@ impl Watch {
                     (self.running, self.perhaps) = (self.running && !self.perhaps, false);
                 }
             }
-            Action::Load(load) => self.wants(load.id, load.deadline, Lane::Grant),
+            Action::Load(load) => {
+                let (id, deadline, lane) = (load.id, load.deadline, Lane::Grant);
+                self.asks(Awaited { id, deadline, lane, sent: None, reads: true });
+            }
             Action::Store(save) => {
                 self.wants(save.id, self.now.after(self.patience), Lane::Grant);
                 self.stored.drain(..self.stored.len().saturating_sub(STORED));
@@ -298,7 +305,7 @@ impl Watch {
     }
 
     fn wants(&mut self, id: RequestId, deadline: Timestamp, lane: Lane) {
-        self.asks(Awaited { id, deadline, lane, sent: None });
+        self.asks(Awaited { id, deadline, lane, sent: None, reads: false });
     }
 
     fn breach(&mut self, what: impl Into<String>) {
@@ -307,6 +314,11 @@ impl Watch {
 
     fn replied(&mut self, reply: &Reply) {
         self.held(reply.id, &reply.answer);
+        if matches!(reply.answer, Answer::Saved(_)) {
+            // Whoever waited for it, and whether anybody still does.
+            let offered = self.stored.iter_mut().filter(|(id, ..)| *id == reply.id);
+            offered.for_each(|(.., answered)| *answered = true);
+        }
         let place = self.awaited.iter().position(|awaited| awaited.id == reply.id);
         let Some(awaited) = place.map(|place| self.awaited.remove(place)) else { return };
         match (&reply.answer, awaited.sent) {
@@ -315,10 +327,6 @@ impl Watch {
             }
             (Answer::Found(Some(credential)) | Answer::Leased(Some(credential)), _) => {
                 self.credential(credential)
-            }
-            (Answer::Saved(_), _) => {
-                let offered = self.stored.iter_mut().filter(|(id, ..)| *id == reply.id);
-                offered.for_each(|(.., answered)| *answered = true);
             }
             (Answer::Supplied(Ok(assertion)), _) => self.supplied(assertion.expose()),
             (Answer::Told(Some(told)), _) => {
@@ -334,7 +342,7 @@ impl Watch {
         let url = send.uri().to_string();
         let sent = Some((send.purpose(), send.method().clone(), url.clone()));
         let lane = Lane::of(send.purpose());
-        self.asks(Awaited { id: send.id, deadline: send.deadline(), lane, sent });
+        self.asks(Awaited { id: send.id, deadline: send.deadline(), lane, sent, reads: false });
         if send.max_bytes() == 0 || send.max_bytes() > 16 << 20 {
             self.breach("a request has no sensible limit");
         }

@@ -82,7 +82,7 @@ impl Watch {
         let busy = self.awaited.iter().any(|awaited| awaited.lane == Lane::Login);
         let lane = if busy { Lane::Grant } else { Lane::Login };
         let perhaps = self.perhaps;
-        self.asks(Awaited { id: sign.id, deadline: sign.deadline(), lane, sent: None });
+        self.asks(Awaited { id: sign.id, deadline: sign.deadline(), lane, sent: None, reads: false });
         self.perhaps = perhaps;
         let claims = claims(sign.message()).unwrap_or_default();
         let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();

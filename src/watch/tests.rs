@@ -2,7 +2,9 @@
 
 mod handed;
 mod proofs;
+mod renamed;
 mod secrets;
+mod stored;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 
@@ -322,6 +324,24 @@ fn a_login_and_a_renewal_may_be_awaited_together_but_not_two_of_either() {
     watch.action(&load(3, false));
     assert_eq!(watch.breaches(), [""; 0]);
     watch.action(&load(4, false));
+    seen(&watch, "two things are awaited");
+}
+
+/// What the record says does not matter any more; what may change it does.
+#[test]
+fn a_logout_does_not_wait_for_what_is_only_read() {
+    let mut watch = watch();
+    watch.action(&load(2, true));
+    watch.event(NOW, &Event::LogOut);
+    watch.action(&load(3, true));
+    assert_eq!(watch.breaches(), [""; 0]);
+    watch.action(&load(4, true));
+    seen(&watch, "two things are awaited");
+    let mut watch = self::watch();
+    hold(&mut watch, 2);
+    watch.action(&refresh(3, "https://as.example/token", "grant_type=refresh_token&refresh_token=a-token"));
+    watch.event(NOW, &Event::LogOut);
+    watch.action(&load(4, true));
     seen(&watch, "two things are awaited");
 }
 

@@ -90,6 +90,13 @@ impl Members {
         Ok(Self::Form(pairs))
     }
 
+    /// The members of the object `name`, if it has a member `wanted` and these members have none.
+    pub(super) fn below(&self, name: &str, wanted: &str) -> Option<Self> {
+        let Self::Json(object) = self else { return None };
+        let below = object.object(name).filter(|it| it.get(wanted).is_some());
+        below.filter(|_| object.get(wanted).is_none()).map(Self::Json)
+    }
+
     /// A text member.
     pub(super) fn text(&self, name: &str, clause: &'static str) -> Result<Option<&str>, Breach> {
         match self {

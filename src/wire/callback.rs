@@ -39,7 +39,8 @@ pub struct Expected<'a> {
     pub issuer: &'a str,
     /// Whether that issuer's metadata promises `iss`.
     pub iss_required: bool,
-    /// Other values of `iss` that policy takes for this issuer.
+    /// Other values of `iss` that policy takes for this issuer, by the rule of
+    /// [`IssuerPolicy::issuer_aliases`](crate::IssuerPolicy::issuer_aliases).
     pub issuer_aliases: &'a [String],
 }
 
@@ -144,13 +145,29 @@ fn is_url(text: &str) -> bool {
 fn issuer(parameters: &[(String, String)], expected: &Expected<'_>) -> Result<Iss, Breach> {
     match sound(parameters, "iss")? {
         Some(iss) if iss == expected.issuer => Ok(Iss::Same),
-        Some(iss) if expected.issuer_aliases.iter().any(|alias| alias == iss) => Ok(Iss::Alias),
+        Some(iss) if expected.issuer_aliases.iter().any(|alias| names(alias, iss)) => Ok(Iss::Alias),
         Some(iss) => Err(Breach::new(Kind::IssuerMismatch, ISSUER, expected.issuer, iss)),
         None if expected.iss_required => {
             Err(Breach::new(Kind::IssuerMissing, ISSUER, format!("iss={}", expected.issuer), "none"))
         }
         None => Ok(Iss::Absent),
     }
+}
+
+/// Whether an alias names this issuer: as text, or with any tenant where it has a place for one.
+fn names(alias: &str, iss: &str) -> bool {
+    let of_tenant = |(before, after): (&str, &str)| {
+        let tenant = iss.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+        tenant.is_some_and(is_uuid)
+    };
+    alias == iss || alias.split_once("{tenantid}").is_some_and(of_tenant)
+}
+
+/// Whether a text is a UUID as RFC 9562 §4 writes it, in lower case.
+fn is_uuid(text: &str) -> bool {
+    let hexadecimal = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let fits = |(part, length): (&str, usize)| part.len() == length && part.bytes().all(hexadecimal);
+    text.split('-').count() == 5 && text.split('-').zip([8, 4, 4, 4, 12]).all(fits)
 }
 
 fn code(parameters: &[(String, String)]) -> Result<Secret, Breach> {

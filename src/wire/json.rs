@@ -50,6 +50,14 @@ impl Object {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
+    /// A member that is an object itself.
+    pub fn object(&self, name: &str) -> Option<Self> {
+        match self.get(name) {
+            Some(Value::Object(members)) => Some(Self(members.clone())),
+            _ => None,
+        }
+    }
+
     /// A text member; `""` counts as absent.
     pub fn text(&self, name: &str, clause: &'static str) -> Result<Option<&str>, Breach> {
         match self.get(name) {

@@ -179,6 +179,9 @@ pub struct TokenShape {
     pub missing_type_is_bearer: bool,
     /// Scopes may be joined by commas.
     pub comma_scopes: bool,
+    /// An answer without an access token may have one a level down, under `authed_user`, and with it all that is said of
+    /// it; its `token_type` may be `user`, which means Bearer there. Slack.
+    pub authed_user: bool,
 }
 
 impl TokenShape {
@@ -221,12 +224,16 @@ impl TokenAnswer {
     ) -> Result<Self, Breach> {
         let wanted = Wanted { what: "a token", clause: ANSWER, error: Kind::TokenEndpointError };
         let members = Members::good(&wanted, status, content_type, body)?;
+        let below = if shape.authed_user { members.below("authed_user", "access_token") } else { None };
+        let nested = below.is_some();
+        let members = below.unwrap_or(members);
         let access_token = members.token("access_token", MAX_TOKEN, ANSWER, "RFC 6750 §2.1")?;
         let token_type = members.text("token_type", ANSWER)?;
         let (asked, clause) = if bound { ("DPoP", "RFC 9449 §5") } else { ("Bearer", ANSWER) };
         match token_type {
             Some(kind) if kind.eq_ignore_ascii_case(asked) => {}
             None if shape.missing_type_is_bearer && !bound => {}
+            Some("user") if nested && !bound => {}
             other => {
                 let expected = format!("token_type {asked}");
                 return Err(Breach::new(Kind::TokenType, clause, expected, other.unwrap_or("none")));

@@ -92,6 +92,7 @@ pub(crate) fn answers(data: &[u8]) {
     let shape = TokenShape::with(|it| {
         it.missing_type_is_bearer = first & 16 != 0;
         it.comma_scopes = first & 32 != 0;
+        it.authed_user = first & 128 != 0;
     });
     let bound = first & 64 != 0;
     if let Ok(answer) = TokenAnswer::read(status, form, body, now, shape, bound) {

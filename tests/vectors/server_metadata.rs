@@ -1,7 +1,7 @@
 //! `server_metadata.json` and `issuer.json`: what an authorization server says, and who it is.
 
 use mcp_auth::wire::server_metadata::{IssuerMatch, Pkce, ServerMetadata, origin};
-use mcp_auth::{Breach, Guard, Reach};
+use mcp_auth::{Breach, Guard, IssuerPolicy, Reach};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -32,10 +32,15 @@ pub(crate) fn run(input: &Value) -> Value {
     usable(metadata.check(&guard, pkce))
 }
 
-/// `{expected, got, rule}` to whether they are the same issuer; `{server}` to the issuer of the 2025-03-26 fallbacks.
+/// `{expected, got, rule}` to whether they are the same issuer; `{named, got, policy}` to whether metadata that names one is
+/// taken for the other; `{server}` to the issuer of the 2025-03-26 fallbacks.
 pub(crate) fn run_issuer(input: &Value) -> Value {
     if let Some(server) = input.get("server").and_then(Value::as_str) {
         return json!(origin(&Url::parse(server).unwrap()));
+    }
+    if let Some(policy) = input.get("policy") {
+        let policy: IssuerPolicy = serde_json::from_value(policy.clone()).unwrap();
+        return json!(policy.takes_issuer(input["named"].as_str().unwrap(), input["got"].as_str().unwrap()));
     }
     let [expected, got] = ["expected", "got"].map(|name| input[name].as_str().unwrap());
     let same = rule(input).same(expected, got);

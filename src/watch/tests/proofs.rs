@@ -234,7 +234,7 @@ fn a_code_goes_out_again_only_for_a_nonce() {
     }
 }
 
-fn record() -> Credential {
+pub(super) fn record() -> Credential {
     let endpoint = |path: &str| format!("https://as.example/{path}");
     Credential {
         version: VERSION,

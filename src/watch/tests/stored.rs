@@ -1,0 +1,67 @@
+//! Records on their way to the store.
+
+use super::proofs::record;
+use super::*;
+use crate::action::{Forget, Save};
+use crate::credential::{Credential, Generation, Key};
+use crate::event::Saving;
+use crate::outcome::Authorized;
+use crate::wire::client::Client;
+
+fn key() -> Key {
+    Key { server: String::new(), account: None }
+}
+
+fn save(id: u64, credential: Credential) -> Action {
+    let credential = Box::new(credential);
+    Action::Store(Save { id: RequestId(id), key: key(), credential, replaces: None })
+}
+
+fn renewed() -> Action {
+    Action::Renewed(Ok(Outcome::Authorized(Box::new(Authorized {
+        generation: record().generation,
+        source: TokenSource::Refreshed,
+        issuer: String::new(),
+        resource: String::new(),
+        client_id: String::new(),
+        asked: crate::Scopes::new(),
+        granted: crate::Scopes::new(),
+        expires_at: None,
+        legacy: false,
+        bound: false,
+        unsaved: None,
+    }))))
+}
+
+/// The attempt beside it is called off; the renewal goes on.
+#[test]
+fn what_a_store_says_counts_though_an_attempt_is_called_off() {
+    for answered in [true, false] {
+        let mut watch = watch();
+        watch.action(&save(2, record()));
+        watch.event(NOW, &Event::Cancelled);
+        watch.action(&Action::Finish(Ok(Outcome::Anonymous)));
+        if answered {
+            let answer = Answer::Saved(Saving::Kept);
+            watch.event(NOW, &Event::Replied(Reply { id: RequestId(2), answer }));
+        }
+        watch.action(&renewed());
+        let wrong = watch.breaches().iter().any(|breach| breach.contains("before the new tokens are stored"));
+        assert_eq!(wrong, !answered, "{:?}", watch.breaches());
+    }
+}
+
+#[test]
+fn a_record_that_is_offered_may_be_of_a_client_that_has_ended() {
+    for (ends, good) in [(NOW, true), (NOW.after(std::time::Duration::from_secs(1)), false)] {
+        let mut watch = watch();
+        let client = Client { secret_expires_at: Some(ends), ..record().client };
+        watch.action(&save(2, Credential { client, ..record() }));
+        let answer = Answer::Saved(Saving::Kept);
+        watch.event(NOW, &Event::Replied(Reply { id: RequestId(2), answer }));
+        let generation = Generation::default();
+        watch.action(&Action::Forget(Forget { id: RequestId(3), key: key(), generation }));
+        let wrong = watch.breaches().iter().any(|breach| breach.contains("forgotten that may be of use"));
+        assert_eq!(wrong, !good, "{:?}", watch.breaches());
+    }
+}

@@ -1,0 +1,616 @@
+//! What the README says the client does, and what it never does: one flow for each.
+
+use mcp_auth::wire::server_metadata::Pkce;
+use mcp_auth::{
+    Action, ClientMetadata, Event, IssuerPolicy, Legacy, Policy, Preregistered, ScopeRule, Scopes,
+    ServerChoice,
+};
+use mcp_auth_testbed::*;
+
+use crate::stage::{self, REDIRECT, Stage};
+use crate::{Flow, flow};
+
+const DOCUMENT: &str = "https://app.example/client.json";
+const LEGACY: &str = "MCP 2025-03-26, fallbacks for servers without metadata discovery";
+const FORMS: &str = "MCP 2026-07-28, authorization server metadata discovery";
+const REGISTER: &str = "MCP 2026-07-28, client registration";
+const STEP_UP: &str = "MCP 2026-07-28, step-up authorization flow";
+
+fn lists(dials: Dials) -> Stage {
+    let mut stage = Stage::plain(dials);
+    stage.call("tools/list", None);
+    stage
+}
+
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(ToString::to_string).collect()
+}
+
+pub(crate) fn flows() -> Vec<Flow> {
+    let mut flows = refusals();
+    flows.extend(places());
+    flows.extend(clients());
+    flows.extend(answers());
+    flows.extend(step_ups());
+    flows.extend(nevers());
+    flows
+}
+
+fn refusals() -> Vec<Flow> {
+    vec![
+        flow(
+            "login",
+            "A request is refused; the client discovers, registers, asks the person, exchanges the code and stores what it got.",
+            &[
+                "MCP 2026-07-28, authorization flow steps",
+                "RFC 9728 §5.1",
+                "RFC 8414 §3.3",
+                "RFC 7591 §3",
+                "RFC 7636 §4.3",
+                "RFC 8707 §2",
+            ],
+            &["logged_in"],
+            || lists(Dials::default()),
+        ),
+        flow(
+            "challenge.several",
+            "`Negotiate` and `Basic` come before the `Bearer` challenge, which counts.",
+            &["RFC 9110 §11.6.1"],
+            &["logged_in"],
+            || lists(Dials { challenge: Challenge::Several, ..Dials::default() }),
+        ),
+        flow(
+            "challenge.none",
+            "A 401 without any challenge: the well-known places are tried.",
+            &["RFC 9728 §3.1"],
+            &["logged_in"],
+            || lists(Dials { challenge: Challenge::None, ..Dials::default() }),
+        ),
+    ]
+}
+
+fn places() -> Vec<Flow> {
+    vec![
+        flow(
+            "resource-metadata.root",
+            "The path form is not there; the root form is, and names a resource that covers the server.",
+            &["RFC 9728 §3.1", "RFC 9728 §3.3"],
+            &["logged_in"],
+            || {
+                lists(Dials {
+                    resource_metadata: ResourceMetadata::Root,
+                    resource: ResourceValue::Root,
+                    advertise_metadata: false,
+                    ..Dials::default()
+                })
+            },
+        ),
+        flow(
+            "resource-metadata.redirected",
+            "The document has moved within its origin: the redirect is followed.",
+            &["RFC 9728 §3.2"],
+            &["logged_in"],
+            || lists(Dials { resource_metadata_redirect: MetadataRedirect::SameOrigin, ..Dials::default() }),
+        ),
+        flow(
+            "resource-metadata.redirected-elsewhere",
+            "The document has moved to another origin, which could be anyone's: refused.",
+            &["RFC 9728 §3.2"],
+            &["redirected"],
+            || lists(Dials { resource_metadata_redirect: MetadataRedirect::OtherOrigin, ..Dials::default() }),
+        ),
+        flow(
+            "resource-metadata.other-resource",
+            "A document about another resource: refused, with both names.",
+            &["RFC 9728 §3.3"],
+            &["resource_mismatch"],
+            || lists(Dials { resource: ResourceValue::OtherOrigin, ..Dials::default() }),
+        ),
+        flow(
+            "server-metadata.forms",
+            "The issuer has a path; the two forms before the last are not there.",
+            &[FORMS],
+            &["logged_in"],
+            || {
+                lists(Dials {
+                    issuer_path: "/tenant1".to_owned(),
+                    server_metadata: ServerMetadata::OpenidAppended,
+                    ..Dials::default()
+                })
+            },
+        ),
+        flow(
+            "authorization-servers.in-turn",
+            "The first of two authorization servers does not answer; the second is used.",
+            &["RFC 9728 §7.6"],
+            &["logged_in"],
+            || {
+                lists(Dials {
+                    authorization_servers: AuthorizationServers::DeadThenFirst,
+                    ..Dials::default()
+                })
+            },
+        ),
+        flow(
+            "authorization-servers.pinned",
+            "Policy pins an issuer that the resource does not name: refused.",
+            &["RFC 9728 §7.6"],
+            &["issuer_mismatch"],
+            || {
+                let mut stage = Stage::at(Origins::default(), Dials::default(), |config, _| {
+                    let pinned = ServerChoice::Pinned("https://as2.example".to_owned());
+                    config.policy(Policy::with(|it| it.authorization_server = pinned))
+                });
+                stage.call("tools/list", None);
+                stage
+            },
+        ),
+        flow(
+            "legacy",
+            "No metadata anywhere: the endpoints that 2025-03-26 has on the server's own origin, flagged in the outcome.",
+            &[LEGACY],
+            &["logged_in"],
+            || lists(old()),
+        ),
+        flow(
+            "legacy.refused",
+            "The same with a policy that refuses the fallback.",
+            &[LEGACY, "mcp-auth, policy `legacy`"],
+            &["fallback_refused"],
+            || {
+                let mut stage = Stage::at(Origins::default(), old(), |config, _| {
+                    config.policy(Policy::with(|it| it.legacy = Legacy::Refused))
+                });
+                stage.call("tools/list", None);
+                stage
+            },
+        ),
+        flow(
+            "legacy.not-after-errors",
+            "Metadata that fails is no plain absence: nothing is guessed.",
+            &[LEGACY],
+            &["unexpected_status"],
+            || {
+                let faults =
+                    vec![Fault { purpose: Purpose::ResourceMetadata, nth: 0, what: Trouble::Status(503) }];
+                lists(Dials { faults, ..old() })
+            },
+        ),
+    ]
+}
+
+fn old() -> Dials {
+    Dials {
+        resource_metadata: ResourceMetadata::Nowhere,
+        server_metadata: ServerMetadata::Nowhere,
+        challenge: Challenge::Bare,
+        ..Dials::default()
+    }
+}
+
+fn clients() -> Vec<Flow> {
+    vec![
+        flow(
+            "client.configured",
+            "A configured client comes before all else, and authenticates with its secret.",
+            &[REGISTER, "RFC 6749 §2.3.1"],
+            &["logged_in"],
+            || {
+                let secret = "a-secret-of-client-1";
+                let dials = Dials {
+                    clients: vec![PreRegistered::confidential(
+                        "client-1",
+                        secret,
+                        "client_secret_basic",
+                        REDIRECT,
+                    )],
+                    ..Dials::default()
+                };
+                let mut stage = Stage::at(Origins::default(), dials, |config, world| {
+                    config.preregistered(
+                        Preregistered::new(world.issuer(0), "client-1").secret("a-secret-of-client-1"),
+                    )
+                });
+                stage.call("tools/list", None);
+                stage
+            },
+        ),
+        flow(
+            "client.configured-elsewhere",
+            "A client that is configured for another issuer is offered to no other, and no other takes its place.",
+            &["MCP 2026-07-28, authorization server binding"],
+            &["client_bound_elsewhere"],
+            || {
+                let dials = Dials {
+                    registration: Registration::Absent,
+                    client_id_metadata_documents: false,
+                    ..Dials::default()
+                };
+                let mut stage = Stage::at(Origins::default(), dials, |config, world| {
+                    config.preregistered(Preregistered::new(world.issuer(1), "client-1"))
+                });
+                stage.call("tools/list", None);
+                stage
+            },
+        ),
+        flow(
+            "client.document",
+            "Where the server supports it, the URL of the client's metadata document is its identifier.",
+            &[REGISTER],
+            &["logged_in"],
+            || documented(DocumentFetch::Succeeds),
+        ),
+        flow(
+            "client.document-not-fetched",
+            "The server cannot fetch the document and says so; registration is the next way, and it is remembered.",
+            &[REGISTER, "RFC 6749 §4.1.2.1"],
+            &["logged_in"],
+            || documented(DocumentFetch::InvalidClientInCallback),
+        ),
+        flow(
+            "client.prompted",
+            "No way is left but the person, who names a client.",
+            &[REGISTER],
+            &["logged_in"],
+            || {
+                let dials = Dials {
+                    clients: vec![PreRegistered::public("told", REDIRECT)],
+                    registration: Registration::Absent,
+                    client_id_metadata_documents: false,
+                    ..Dials::default()
+                };
+                let mut stage = Stage::at(Origins::default(), dials, |config, _| {
+                    config.policy(Policy::with(|it| it.ask_for_client = true))
+                });
+                stage.told = Some("told".to_owned());
+                stage.call("tools/list", None);
+                stage
+            },
+        ),
+        flow(
+            "client.rewritten-redirect",
+            "The registration answer lists another redirect URI: it is not adopted.",
+            &["RFC 7591 §3.2.1"],
+            &["registration_unusable"],
+            || lists(Dials { registered_redirects: RegisteredRedirects::Rewritten, ..Dials::default() }),
+        ),
+    ]
+}
+
+fn documented(fetch: DocumentFetch) -> Stage {
+    let document = ClientMetadata::new("Example client", REDIRECT).document(DOCUMENT, None, None).unwrap();
+    let dials = Dials {
+        client_documents: [(DOCUMENT.to_owned(), document)].into(),
+        client_document_fetch: fetch,
+        ..Dials::default()
+    };
+    let mut stage = Stage::at(Origins::default(), dials, |config, _| config.metadata_document(DOCUMENT));
+    stage.call("tools/list", None);
+    stage
+}
+
+fn answers() -> Vec<Flow> {
+    vec![
+        flow(
+            "callback.foreign",
+            "Answers with another `state`, or none, are passed over; the right one follows.",
+            &["RFC 6749 §10.12"],
+            &["logged_in"],
+            || {
+                let mut stage = Stage::plain(Dials::default());
+                stage.before = texts(&[
+                    "http://127.0.0.1:3000/callback?error=access_denied&state=another",
+                    "http://127.0.0.1:3000/favicon.ico",
+                ]);
+                stage.call("tools/list", None);
+                stage
+            },
+        ),
+        flow(
+            "callback.other-issuer",
+            "`iss` is another issuer's: the code is not exchanged.",
+            &["RFC 9207 §2.4"],
+            &["issuer_mismatch"],
+            || lists(Dials { iss: Iss::Wrong, ..Dials::default() }),
+        ),
+        flow(
+            "callback.no-issuer",
+            "`iss` is promised by the metadata and does not come.",
+            &["RFC 9207 §2.4"],
+            &["issuer_missing"],
+            || lists(Dials { iss: Iss::AdvertisedButMissing, ..Dials::default() }),
+        ),
+        flow(
+            "callback.iss-demanded",
+            "`iss` is not promised, and policy demands it of every server.",
+            &["RFC 9207 §2.4", "mcp-auth, policy `require_iss`"],
+            &["issuer_missing"],
+            || {
+                let mut stage = Stage::at(
+                    Origins::default(),
+                    Dials { iss: Iss::Absent, ..Dials::default() },
+                    |config, _| config.policy(Policy::with(|it| it.require_iss = true)),
+                );
+                stage.call("tools/list", None);
+                stage
+            },
+        ),
+        flow(
+            "callback.denied",
+            "The person says no, and is left alone for a while: the next refusal ends with the same failure.",
+            &["RFC 6749 §4.1.2.1", "mcp-auth, policy `quiet_time`"],
+            &["access_denied", "access_denied"],
+            || {
+                let mut stage = lists(Dials { person: Person::Denies, ..Dials::default() });
+                stage.call("tools/list", None);
+                stage
+            },
+        ),
+        flow(
+            "callback.timed-out",
+            "The person closes the browser.",
+            &["RFC 6749 §4.1.2"],
+            &["consent_timed_out"],
+            || {
+                let mut stage = Stage::plain(Dials::default());
+                stage.person = stage::Person::Ignores;
+                stage.call("tools/list", None);
+                stage
+            },
+        ),
+        flow(
+            "login.cancelled",
+            "The host calls the attempt off while the browser is open.",
+            &["mcp-auth, calling off"],
+            &["cancelled"],
+            || {
+                let mut stage = Stage::plain(Dials::default());
+                stage.tell(Event::LogIn { scopes: Scopes::new() });
+                stage.until(|action| matches!(action, Action::Open(_)));
+                stage.run(Event::Cancelled);
+                stage
+            },
+        ),
+        flow(
+            "login.other-process",
+            "A login that waits for its callback is taken up by another process.",
+            &["mcp-auth, snapshots"],
+            &["logged_in"],
+            || {
+                let mut stage = Stage::plain(Dials::default());
+                stage.tell(Event::LogIn { scopes: Scopes::new() });
+                stage.until(|action| matches!(action, Action::Wait(_)));
+                stage.resume();
+                let callback = stage.consent();
+                stage.run(callback);
+                stage
+            },
+        ),
+        flow(
+            "token.form",
+            "The token answer is form-encoded, its type in lower case.",
+            &["RFC 6749 §5.1"],
+            &["logged_in"],
+            || {
+                lists(Dials {
+                    token_body: TokenBody::Form,
+                    token_type: TokenType::LowerCase,
+                    ..Dials::default()
+                })
+            },
+        ),
+        flow(
+            "token.no-type",
+            "A token answer without `token_type`: refused.",
+            &["RFC 6749 §5.1"],
+            &["token_type"],
+            || lists(Dials { token_type: TokenType::Absent, ..Dials::default() }),
+        ),
+        flow(
+            "token.no-type.policy",
+            "The same, taken for Bearer by policy.",
+            &["RFC 6749 §5.1"],
+            &["logged_in"],
+            || {
+                let dials = Dials { token_type: TokenType::Absent, ..Dials::default() };
+                let mut stage = Stage::at(Origins::default(), dials, |config, world| {
+                    config.issuer(
+                        world.issuer(0),
+                        IssuerPolicy::with(|it| it.token_shape.missing_type_is_bearer = true),
+                    )
+                });
+                stage.call("tools/list", None);
+                stage
+            },
+        )
+        .by(&["token_shape"]),
+        flow(
+            "token.other-type",
+            "A token of another type is of no use.",
+            &["RFC 6749 §5.1"],
+            &["token_type"],
+            || lists(Dials { token_type: TokenType::Other("mac".to_owned()), ..Dials::default() }),
+        ),
+        flow(
+            "logout",
+            "The refresh token is revoked first, then the access token, and then the record goes.",
+            &["RFC 7009 §2.1"],
+            &["logged_in", "logged_out"],
+            || {
+                let mut stage = lists(Dials::default());
+                stage.run(Event::LogOut);
+                stage
+            },
+        ),
+        flow(
+            "logout.unreachable",
+            "The server cannot be reached: that is said, and the record goes all the same.",
+            &["RFC 7009 §2.2"],
+            &["logged_in", "logged_out"],
+            || {
+                let faults = vec![Fault { purpose: Purpose::Revoke, nth: 0, what: Trouble::Drop }];
+                let mut stage = lists(Dials { faults, ..Dials::default() });
+                stage.run(Event::LogOut);
+                stage
+            },
+        ),
+        flow(
+            "logout.not-offered",
+            "The server offers no revocation: that is said, and the record goes all the same.",
+            &["RFC 7009 §2"],
+            &["logged_in", "logged_out"],
+            || {
+                let mut stage = lists(Dials { revocation: false, ..Dials::default() });
+                stage.run(Event::LogOut);
+                stage
+            },
+        ),
+    ]
+}
+
+fn step_ups() -> Vec<Flow> {
+    vec![
+        flow(
+            "step-up",
+            "A tool needs more: the person is asked for what was asked before and what is needed now. Registration named no more, so the client is registered anew.",
+            &[STEP_UP, "RFC 6750 §3.1", "RFC 7591 §2"],
+            &["logged_in", "logged_in"],
+            || {
+                let mut stage = lists(Dials::default());
+                stage.call("tools/call", Some("write_file"));
+                stage
+            },
+        ),
+        flow(
+            "step-up.declined",
+            "The person declines: the present grant is left as it was.",
+            &[STEP_UP],
+            &["logged_in", "access_denied"],
+            || {
+                let mut stage = lists(Dials::default());
+                stage.dials().person = Person::Denies;
+                stage.call("tools/call", Some("write_file"));
+                stage.call("tools/call", Some("echo"));
+                stage
+            },
+        ),
+        flow(
+            "step-up.in-vain",
+            "A server that is never content is left after as many step-ups as policy allows.",
+            &[STEP_UP, "mcp-auth, policy `step_ups`"],
+            &["logged_in", "logged_in", "logged_in", "insufficient_scope"],
+            || {
+                lists(Dials {
+                    refusal: Refusal::InsufficientScope,
+                    scope_unknown: ScopeUnknown::Dropped,
+                    ..Dials::default()
+                })
+            },
+        ),
+        flow(
+            "refused-token",
+            "A server that refuses every token is left: a fresh token is refused, and nothing is tried again.",
+            &["RFC 6750 §3.1"],
+            &["logged_in", "token_rejected"],
+            || lists(Dials { refusal: Refusal::Unauthorized, ..Dials::default() }),
+        ),
+        flow(
+            "logins.too-many",
+            "Each login is good for nothing, and the next refusal asks for another: no more are shown than policy says.",
+            &["mcp-auth, policy `logins_per_hour`"],
+            &["logged_in", "logged_in", "too_many_logins"],
+            || {
+                let dials = Dials { refresh_tokens: RefreshTokens::Never, ..Dials::default() };
+                let mut stage = Stage::at(Origins::default(), dials, |config, _| {
+                    config.policy(Policy::with(|it| it.logins_per_hour = 2))
+                });
+                stage.call("tools/list", None);
+                stage.now += 1800;
+                stage.world.expire_access_tokens();
+                stage.call("tools/list", None);
+                stage.now += 1700;
+                stage.world.expire_access_tokens();
+                stage.call("tools/list", None);
+                stage
+            },
+        ),
+        flow(
+            "scopes.only",
+            "The caller wants exactly these scopes, whatever the challenge says.",
+            &["mcp-auth, policy `only`"],
+            &["logged_in"],
+            || {
+                let mut stage = Stage::at(Origins::default(), Dials::default(), |config, _| {
+                    let rule = ScopeRule::with(|it| it.only = Scopes::parse("files:read files:write").ok());
+                    config.scopes(rule)
+                });
+                stage.call("tools/list", None);
+                stage
+            },
+        ),
+    ]
+}
+
+fn nevers() -> Vec<Flow> {
+    vec![
+        flow(
+            "pkce.plain-only",
+            "Only `plain` is offered: refused, and no policy changes that.",
+            &["MCP 2026-07-28, authorization code protection"],
+            &["pkce_unsupported"],
+            || {
+                let dials = Dials { challenge_methods: ChallengeMethods::PlainOnly, ..Dials::default() };
+                let mut stage = Stage::at(Origins::default(), dials, |config, world| {
+                    config.issuer(world.issuer(0), IssuerPolicy::with(|it| it.pkce = Pkce::AssumeS256))
+                });
+                stage.call("tools/list", None);
+                stage
+            },
+        ),
+        flow(
+            "guard.private-address",
+            "Metadata that names a private address as its authorization server: refused before anything is sent there.",
+            &["RFC 9728 §7.7", "MCP 2026-07-28, communication security"],
+            &["url_refused"],
+            || {
+                lists(Dials {
+                    authorization_servers: AuthorizationServers::Raw(texts(&["https://169.254.169.254"])),
+                    ..Dials::default()
+                })
+            },
+        ),
+        flow(
+            "token.redirected",
+            "The token endpoint redirects: the code is not sent after it.",
+            &["RFC 6749 §5.1"],
+            &["redirected"],
+            || {
+                let what = Trouble::RedirectTo("https://elsewhere.example/token".to_owned());
+                lists(Dials {
+                    faults: vec![Fault { purpose: Purpose::CodeExchange, nth: 0, what }],
+                    ..Dials::default()
+                })
+            },
+        ),
+        flow(
+            "issuer.other",
+            "The metadata is another issuer's: refused, with both names.",
+            &["RFC 8414 §3.3"],
+            &["issuer_mismatch"],
+            || lists(Dials { issuer: IssuerValue::Other, ..Dials::default() }),
+        ),
+        flow(
+            "metadata.oversized",
+            "A document of more than a quarter of a megabyte is not read.",
+            &["mcp-auth, policy `metadata_bytes`"],
+            &["too_large"],
+            || {
+                let what = Trouble::Oversized(300 << 10);
+                lists(Dials {
+                    faults: vec![Fault { purpose: Purpose::ServerMetadata, nth: 0, what }],
+                    ..Dials::default()
+                })
+            },
+        ),
+    ]
+}

@@ -1,0 +1,318 @@
+//! Ways to a token, as `docs/grants.md` tells them: one flow for each.
+
+use mcp_auth::wire::jws::Algorithm;
+use mcp_auth::{
+    ClientKey, Config, Event, GrantType, IdentityProvider, IssuerPolicy, Preregistered, ProofKey, ScopeRule,
+    Scopes,
+};
+use mcp_auth_testbed::*;
+
+use crate::stage::{CLIENT_KEY, PROOF_KEY, REDIRECT, Stage, public};
+use crate::{Flow, flow};
+
+const ISSUER: &str = "https://as.example";
+const ID_TOKEN: &str = "an-id-token-of-the-person";
+
+fn texts(texts: &[&str]) -> Option<Vec<String>> {
+    Some(texts.iter().map(ToString::to_string).collect())
+}
+
+fn lists(mut stage: Stage) -> Stage {
+    stage.call("tools/list", None);
+    stage
+}
+
+fn again(mut stage: Stage) -> Stage {
+    stage.call("tools/list", None);
+    stage.now += 4000;
+    stage.call("tools/list", None);
+    stage
+}
+
+fn key() -> ClientKey {
+    ClientKey::new([Algorithm::EdDsa]).key_id(public(&CLIENT_KEY).thumbprint())
+}
+
+fn service(method: &str) -> Stage {
+    let dials = Dials {
+        clients: vec![PreRegistered::confidential("service", "a-secret-of-the-service", method, REDIRECT)],
+        client_credentials: Some(ClientCredentials::default()),
+        auth_methods: texts(&[method]),
+        ..Dials::default()
+    };
+    Stage::at(Origins::default(), dials, |config, _| {
+        let client = Preregistered::new(ISSUER, "service").secret("a-secret-of-the-service");
+        config.preregistered(client).grant_type(GrantType::ClientCredentials)
+    })
+}
+
+fn enterprise(exchange: TokenExchange) -> Stage {
+    let client = EnterpriseClient {
+        client_id: "at-the-idp".to_owned(),
+        client_secret: Some("idp-client-secret".to_owned()),
+        resource_client_id: "at-the-server".to_owned(),
+    };
+    let secret = "server-client-secret";
+    let dials = Dials {
+        clients: vec![PreRegistered::confidential("at-the-server", secret, "client_secret_basic", REDIRECT)],
+        enterprise: Some(Enterprise { exchange, ..Enterprise::new(client, ID_TOKEN) }),
+        auth_methods: texts(&["client_secret_basic"]),
+        ..Dials::default()
+    };
+    let mut stage = Stage::at(Origins::default(), dials, |config, _| {
+        let provider =
+            IdentityProvider::new("https://idp.example", "https://idp.example/token", "at-the-idp");
+        let client = Preregistered::new(ISSUER, "at-the-server").secret("server-client-secret");
+        let flow = GrantType::EnterpriseManaged(Box::new(provider.secret("idp-client-secret")));
+        config.preregistered(client).grant_type(flow)
+    });
+    stage.assertion = Some(ID_TOKEN.to_owned());
+    stage
+}
+
+fn workload(token: WorkloadToken, policy: IssuerPolicy) -> Stage {
+    let dials = Dials { workload: Some(Workload { token, ..Workload::default() }), ..Dials::default() };
+    let mut stage = Stage::at(Origins::default(), dials, |config, world| {
+        config.grant_type(GrantType::WorkloadIdentity).issuer(world.issuer(0), policy)
+    });
+    stage.assertion = stage.world.workload_token(stage.now);
+    stage
+}
+
+fn device(confirmation: Confirmation) -> Stage {
+    let dials = Dials {
+        device: Some(Device { confirmation, expires_in: 60, ..Device::default() }),
+        ..Dials::default()
+    };
+    Stage::at(Origins::default(), dials, |config, _| config.grant_type(GrantType::DeviceCode))
+}
+
+fn bound(dials: Dials) -> Stage {
+    Stage::at(Origins::default(), dials, |config: Config, _| {
+        config.proof_key(ProofKey::new(public(&PROOF_KEY)))
+    })
+}
+
+pub(crate) fn flows() -> Vec<Flow> {
+    vec![
+        flow(
+            "client-credentials",
+            "The client for itself, with a secret; when the token ends, one exchange by the record.",
+            &["RFC 6749 §4.4.2", "MCP client credentials"],
+            &["granted", "refreshed"],
+            || again(service("client_secret_basic")),
+        ),
+        flow(
+            "client-credentials.key",
+            "The client for itself, with an assertion that its key signs: `aud` is the issuer, one string.",
+            &["RFC 7523 §2.2", "MCP client credentials"],
+            &["granted"],
+            || {
+                let dials = Dials {
+                    clients: vec![PreRegistered::with_key("service", CLIENT_KEY.public_jwk(), REDIRECT)],
+                    client_credentials: Some(ClientCredentials::default()),
+                    auth_methods: texts(&["private_key_jwt"]),
+                    ..Dials::default()
+                };
+                lists(Stage::at(Origins::default(), dials, |config, _| {
+                    let config = config.preregistered(Preregistered::new(ISSUER, "service"));
+                    config.client_key(key()).grant_type(GrantType::ClientCredentials)
+                }))
+            },
+        ),
+        flow(
+            "client-credentials.bounded",
+            "Nobody consents here: `only` bounds what a step-up may ask for.",
+            &["MCP client credentials", "mcp-auth, policy `only`"],
+            &["granted", "granted", "granted", "insufficient_scope"],
+            || {
+                let mut stage = service("client_secret_post");
+                stage.restart_with(|config| {
+                    config.scopes(ScopeRule::with(|it| it.only = Scopes::parse("files:read").ok()))
+                });
+                stage.call("tools/list", None);
+                stage.call("tools/call", Some("write_file"));
+                stage
+            },
+        ),
+        flow(
+            "enterprise",
+            "The organisation's identity provider exchanges an ID token for an ID-JAG, which the server exchanges for a token.",
+            &["RFC 8693 §2.1", "RFC 7523 §2.1", "MCP enterprise-managed authorization"],
+            &["granted", "refreshed"],
+            || again(enterprise(TokenExchange::ByTheBook)),
+        ),
+        flow(
+            "enterprise.other-audience",
+            "An ID-JAG for another server is shown to nobody.",
+            &["MCP enterprise-managed authorization"],
+            &["assertion_unusable"],
+            || lists(enterprise(TokenExchange::OtherAudience)),
+        ),
+        flow(
+            "enterprise.unsupplied",
+            "Nobody has an assertion of the person: nothing is asked of anybody.",
+            &["RFC 8693 §2.1"],
+            &["unsupplied"],
+            || {
+                let mut stage = enterprise(TokenExchange::ByTheBook);
+                stage.assertion = None;
+                lists(stage)
+            },
+        ),
+        flow(
+            "workload",
+            "The platform vouches for its workload; there is no client.",
+            &["RFC 7523 §2.1", "MCP workload identity"],
+            &["granted"],
+            || lists(workload(WorkloadToken::ByTheBook, IssuerPolicy::default())),
+        ),
+        flow(
+            "workload.other-audience",
+            "A JWT for another audience is shown to nobody.",
+            &["RFC 7523 §3"],
+            &["assertion_unusable"],
+            || lists(workload(WorkloadToken::OtherAudience, IssuerPolicy::default())),
+        ),
+        flow(
+            "workload.other-audience.policy",
+            "That audience is taken for the server by policy; here the server does not agree.",
+            &["RFC 7523 §3"],
+            &["grant_rejected"],
+            || {
+                let policy = IssuerPolicy::with(|it| {
+                    it.assertion_audiences = vec!["https://elsewhere.example".to_owned()]
+                });
+                lists(workload(WorkloadToken::OtherAudience, policy))
+            },
+        )
+        .by(&["assertion_audiences"]),
+        flow(
+            "device",
+            "A code is shown, and asked about until the person has decided.",
+            &["RFC 8628 §3.4", "RFC 8628 §3.5"],
+            &["logged_in"],
+            || {
+                let mut stage = device(Confirmation::AtPoll(3));
+                stage.log_in();
+                stage
+            },
+        ),
+        flow(
+            "device.slow-down",
+            "The server wants to be asked less often than it said.",
+            &["RFC 8628 §3.5"],
+            &["logged_in"],
+            || {
+                let device = Device {
+                    interval: 7,
+                    tells_interval: false,
+                    confirmation: Confirmation::AtPoll(3),
+                    ..Device::default()
+                };
+                let mut stage = Stage::at(
+                    Origins::default(),
+                    Dials { device: Some(device), ..Dials::default() },
+                    |config, _| config.grant_type(GrantType::DeviceCode),
+                );
+                stage.log_in();
+                stage
+            },
+        ),
+        flow("device.denied", "The person says no.", &["RFC 8628 §3.5"], &["access_denied"], || {
+            let mut stage = device(Confirmation::AtPoll(2));
+            stage.dials().person = Person::Denies;
+            stage.log_in();
+            stage
+        }),
+        flow(
+            "device.expired",
+            "Nobody decides, and the code runs out.",
+            &["RFC 8628 §3.5"],
+            &["consent_timed_out"],
+            || {
+                let mut stage = device(Confirmation::Never);
+                stage.log_in();
+                stage
+            },
+        ),
+        flow(
+            "dpop",
+            "The resource asks for tokens that are bound to a key: each request has a proof of its own.",
+            &["RFC 9449 §4.1", "RFC 9449 §7.1"],
+            &["logged_in"],
+            || lists(bound(Dials { dpop: Some(Dpop::default()), ..Dials::default() })),
+        ),
+        flow(
+            "dpop.nonce",
+            "The server wants a nonce of its own in the proof: the request is signed anew, and sent once more.",
+            &["RFC 9449 §8"],
+            &["logged_in"],
+            || {
+                let dpop = Dpop { server_nonces: Nonces::Required, ..Dpop::default() };
+                lists(bound(Dials { dpop: Some(dpop), ..Dials::default() }))
+            },
+        ),
+        flow(
+            "dpop.nonce-in-vain",
+            "A server that is not content with the nonce that it gave: a failure, and no third message.",
+            &["RFC 9449 §8"],
+            &["nonce_required"],
+            || {
+                let dpop = Dpop { server_nonces: Nonces::Unsatisfiable, ..Dpop::default() };
+                lists(bound(Dials { dpop: Some(dpop), ..Dials::default() }))
+            },
+        ),
+        flow(
+            "dpop.resource-nonce",
+            "The MCP server wants a nonce of its own: the request goes out once more, and nothing is wrong with the token.",
+            &["RFC 9449 §9"],
+            &["logged_in"],
+            || {
+                let dpop = Dpop { resource_nonces: Nonces::Required, ..Dpop::default() };
+                lists(bound(Dials { dpop: Some(dpop), ..Dials::default() }))
+            },
+        ),
+        flow(
+            "dpop.downgrade",
+            "A server that answers `Bearer` where a bound token was asked for: refused.",
+            &["RFC 9449 §5"],
+            &["token_type"],
+            || {
+                let dpop = Dpop { binds: false, ..Dpop::default() };
+                lists(bound(Dials { dpop: Some(dpop), ..Dials::default() }))
+            },
+        ),
+        flow(
+            "dpop.no-key",
+            "The resource takes bound tokens only, and there is no key.",
+            &["RFC 9728 §2"],
+            &["unsupported"],
+            || lists(Stage::plain(Dials { dpop: Some(Dpop::default()), ..Dials::default() })),
+        ),
+        flow(
+            "pushed",
+            "The server demands that authorization requests are pushed ahead: the browser carries a reference.",
+            &["RFC 9126 §2", "RFC 9126 §4"],
+            &["logged_in"],
+            || {
+                let pushed = Pushed { required: true, ..Pushed::default() };
+                lists(Stage::plain(Dials { pushed: Some(pushed), ..Dials::default() }))
+            },
+        ),
+        flow(
+            "pushed.policy",
+            "Pushed because policy wants it, where the server takes both.",
+            &["RFC 9126 §5", "mcp-auth, policy `push`"],
+            &["logged_in"],
+            || {
+                let dials = Dials { pushed: Some(Pushed::default()), ..Dials::default() };
+                let mut stage = Stage::at(Origins::default(), dials, |config, world| {
+                    config.issuer(world.issuer(0), IssuerPolicy::with(|it| it.push = true))
+                });
+                stage.run(Event::LogIn { scopes: Scopes::new() });
+                stage
+            },
+        ),
+    ]
+}

@@ -1,0 +1,459 @@
+//! The life of a grant, as `docs/renewal.md` tells it: one flow for each line of its tables.
+
+use mcp_auth::{Action, Event, Preregistered};
+use mcp_auth_testbed::*;
+
+use crate::stage::{self, REDIRECT, Stage, Store};
+use crate::{Flow, flow};
+
+const REFRESH: &str = "RFC 6749 §6";
+const ERROR: &str = "RFC 6749 §5.2";
+const STORE: &str = "mcp-auth, credential store";
+
+fn logged_in(dials: Dials) -> Stage {
+    let mut stage = Stage::plain(dials);
+    stage.call("tools/list", None);
+    stage
+}
+
+/// A login whose token has run out, and a refresh that meets this.
+fn refreshing(what: Trouble) -> Stage {
+    let faults = vec![Fault { purpose: Purpose::Refresh, nth: 1, what }];
+    let mut stage = logged_in(Dials { faults, ..Dials::default() });
+    stage.now += 4000;
+    stage
+}
+
+/// Read from the store, in a new process: what is written down is what comes of the record.
+fn restarted(dials: Dials) -> Stage {
+    let mut stage = logged_in(dials);
+    stage.restart();
+    stage
+}
+
+fn is_refresh(action: &Action) -> bool {
+    matches!(action, Action::Send(send) if send.purpose() == mcp_auth::Purpose::Refresh)
+}
+
+pub(crate) fn flows() -> Vec<Flow> {
+    let mut flows = refusals();
+    flows.extend(starts());
+    flows.extend(cut_off());
+    flows.extend(moves());
+    flows
+}
+
+fn starts() -> Vec<Flow> {
+    vec![
+        flow(
+            "restart.live",
+            "A restart with a token that lives costs no exchange.",
+            &[STORE],
+            &["kept"],
+            || {
+                let mut stage = restarted(Dials::default());
+                stage.restore().call("tools/list", None);
+                stage
+            },
+        ),
+        flow(
+            "restart.expired",
+            "A restart with a token that has run out costs one exchange: the record names all it needs.",
+            &[REFRESH, STORE],
+            &["refreshed"],
+            || {
+                let mut stage = restarted(Dials::default());
+                stage.now += 4000;
+                stage.restore().call("tools/list", None);
+                stage
+            },
+        ),
+        flow(
+            "restart.nothing",
+            "A restart with an empty store: no person is asked.",
+            &[STORE],
+            &["anonymous"],
+            || {
+                let mut stage = Stage::plain(Dials::default());
+                stage.restore();
+                stage
+            },
+        ),
+        flow(
+            "refresh",
+            "A token is renewed before it runs out, with the record held; its successor is stored before anyone is told.",
+            &[REFRESH, "OAuth 2.1 §4.3.1"],
+            &["logged_in", "refreshed"],
+            || {
+                let mut stage = logged_in(Dials::default());
+                stage.now += 3575;
+                stage.call("tools/list", None);
+                stage
+            },
+        ),
+        flow(
+            "refresh.after-401",
+            "A token that the server refuses is renewed once, without a person.",
+            &["RFC 6750 §3.1", REFRESH],
+            &["logged_in", "refreshed"],
+            || {
+                let mut stage = logged_in(Dials::default());
+                stage.world.expire_access_tokens();
+                stage.call("tools/list", None);
+                stage
+            },
+        ),
+        flow(
+            "refresh.not-rotated",
+            "The refresh answer has no refresh token: the old one is kept.",
+            &[REFRESH],
+            &["logged_in", "refreshed", "refreshed"],
+            || {
+                let mut stage = logged_in(Dials { rotation: Rotation::None, ..Dials::default() });
+                for _ in 0..2 {
+                    stage.now += 4000;
+                    stage.call("tools/list", None);
+                }
+                stage
+            },
+        ),
+        flow(
+            "refresh.none",
+            "There is no refresh token: a person is asked when the token has run out.",
+            &["RFC 6749 §5.1"],
+            &["logged_in", "anonymous", "logged_in"],
+            || {
+                let mut stage = logged_in(Dials { refresh_tokens: RefreshTokens::Never, ..Dials::default() });
+                stage.now += 4000;
+                stage.call("tools/list", None);
+                stage
+            },
+        ),
+    ]
+}
+
+fn refusals() -> Vec<Flow> {
+    vec![
+        flow(
+            "refresh.transient",
+            "503 with `Retry-After`: the token is kept, a failure says when to come back, and no browser opens.",
+            &["RFC 9110 §10.2.3", ERROR],
+            &["logged_in", "unexpected_status", "refreshed"],
+            || {
+                let mut stage = refreshing(Trouble::RetryAfter(503, 60));
+                stage.restore();
+                stage.now += 60;
+                stage.restore();
+                stage
+            },
+        ),
+        flow(
+            "refresh.serves-on",
+            "A server that is down while the token lives: it serves to its end.",
+            &[ERROR],
+            &["logged_in", "kept"],
+            || {
+                let mut stage = refreshing(Trouble::Status(503));
+                stage.now -= 425;
+                stage.restore();
+                stage
+            },
+        ),
+        flow(
+            "refresh.unknown",
+            "The answer is lost: the token is sent once more at once. The server takes it for reuse and ends the grant, and the trail says so.",
+            &[REFRESH, "RFC 9700 §4.14.2"],
+            &["logged_in", "anonymous"],
+            || {
+                let mut stage = refreshing(Trouble::DropAfter);
+                stage.restore();
+                stage
+            },
+        ),
+        flow(
+            "refresh.unknown.grace",
+            "The same where the server allows the token once more.",
+            &[REFRESH],
+            &["logged_in", "refreshed"],
+            || {
+                let mut stage = refreshing(Trouble::DropAfter);
+                stage.dials().rotation = Rotation::TimeGrace(60);
+                stage.restore();
+                stage
+            },
+        ),
+        flow(
+            "refresh.dead-grant",
+            "`invalid_grant`: the record loses its refresh token and keeps client and scopes; the login that follows registers nobody.",
+            &[ERROR],
+            &["logged_in", "anonymous", "logged_in"],
+            || {
+                let mut stage = logged_in(Dials::default());
+                stage.world.revoke_everything();
+                stage.now += 4000;
+                stage.call("tools/list", None);
+                stage
+            },
+        ),
+        flow(
+            "refresh.dead-client",
+            "`invalid_client`: the record goes, and the client is registered anew, once.",
+            &[ERROR, "RFC 7591 §3"],
+            &["logged_in", "anonymous", "logged_in"],
+            || {
+                let mut stage = logged_in(Dials::default());
+                stage.world.purge_clients();
+                stage.now += 4000;
+                stage.call("tools/list", None);
+                stage
+            },
+        ),
+        flow(
+            "refresh.dead-configured-client",
+            "A configured client that the server does not know is not mended by a login: a failure says so.",
+            &[ERROR],
+            &["logged_in", "configuration"],
+            || {
+                let dials =
+                    Dials { clients: vec![PreRegistered::public("client-1", REDIRECT)], ..Dials::default() };
+                let mut stage = Stage::at(Origins::default(), dials, |config, world| {
+                    config.preregistered(Preregistered::new(world.issuer(0), "client-1"))
+                });
+                stage.call("tools/list", None);
+                stage.dials().clients.clear();
+                stage.now += 4000;
+                stage.restore();
+                stage
+            },
+        ),
+        flow(
+            "refresh.secret-expired",
+            "A registered secret has run out: it is not even sent, and the client is registered anew.",
+            &["RFC 7591 §3.2.1"],
+            &["logged_in", "anonymous", "logged_in"],
+            || {
+                let dials = Dials {
+                    secret_lifetime: Some(2000),
+                    auth_methods: Some(vec!["client_secret_basic".to_owned()]),
+                    ..Dials::default()
+                };
+                let mut stage = logged_in(dials);
+                stage.now += 4000;
+                stage.call("tools/list", None);
+                stage
+            },
+        ),
+        flow(
+            "refresh.endpoint-gone",
+            "The token endpoint is gone: nothing is changed in the store, and the login reads the metadata again.",
+            &["RFC 9110 §15.5.5"],
+            &["logged_in", "anonymous", "logged_in"],
+            || {
+                let mut stage = logged_in(Dials::default());
+                stage.world.move_token_endpoint(404);
+                stage.now += 4000;
+                stage.call("tools/list", None);
+                stage
+            },
+        ),
+        flow(
+            "refresh.misconfigured",
+            "`invalid_target`: nothing is changed, and a failure says what the server misses.",
+            &["RFC 8707 §2", ERROR],
+            &["logged_in", "token_endpoint_error"],
+            || {
+                let body = br#"{"error":"invalid_target"}"#.to_vec();
+                let mut stage = refreshing(Trouble::Answer(400, "application/json", body));
+                stage.restore();
+                stage
+            },
+        ),
+    ]
+}
+
+fn cut_off() -> Vec<Flow> {
+    vec![
+        flow(
+            "refresh.cancelled",
+            "A refresh that is called off is brought to its end: the answer may be the only copy of a token.",
+            &[REFRESH],
+            &["logged_in", "refreshed"],
+            || {
+                let mut stage = logged_in(Dials::default());
+                stage.now += 4000;
+                stage.tell(Event::Restore);
+                let send = stage.until(is_refresh);
+                stage.tell(Event::Cancelled);
+                let answer = stage.answer(send).unwrap();
+                stage.run(answer);
+                stage
+            },
+        ),
+        flow(
+            "refresh.abandoned",
+            "Whoever drove the machine is gone with a refresh on its way; the next attempt sends the token once more, with a server that allows it.",
+            &[REFRESH],
+            &["logged_in", "cancelled", "refreshed"],
+            || {
+                let mut stage = logged_in(Dials { rotation: Rotation::TimeGrace(60), ..Dials::default() });
+                stage.now += 4000;
+                stage.tell(Event::Restore);
+                let send = stage.until(is_refresh);
+                let _ = stage.answer(send);
+                stage.tell(Event::Abandoned);
+                stage.settle();
+                stage.restore();
+                stage
+            },
+        ),
+        flow(
+            "store.not-kept",
+            "The store keeps nothing: the tokens serve in memory, the outcome says so, and they are offered again.",
+            &[STORE],
+            &["logged_in", "kept"],
+            || {
+                let mut stage = Stage::plain(Dials::default());
+                stage.store = Store::FailsToWrite;
+                stage.call("tools/list", None);
+                stage.store = Store::Works;
+                stage.now += 60;
+                stage.restore();
+                stage
+            },
+        ),
+        flow(
+            "store.unreadable",
+            "A store that cannot be read: a token that it has too is not spent.",
+            &[STORE],
+            &["logged_in", "store_failed"],
+            || {
+                let mut stage = logged_in(Dials::default());
+                stage.store = Store::FailsToRead;
+                stage.now += 4000;
+                stage.restore();
+                stage
+            },
+        ),
+        flow(
+            "store.busy",
+            "Somebody else holds the record: it is asked for again until a lease must have ended, and then given up.",
+            &[STORE],
+            &["logged_in", "store_busy"],
+            || {
+                let mut stage = logged_in(Dials::default());
+                stage.store = Store::Busy;
+                stage.now += 4000;
+                stage.person = stage::Person::Ignores;
+                stage.restore();
+                stage
+            },
+        ),
+        flow(
+            "step-up.renewed-beside",
+            "While a person consents to more, the present grant is renewed beside the login.",
+            &["MCP 2026-07-28, step-up authorization flow", REFRESH],
+            &["logged_in", "beside it: refreshed", "logged_in"],
+            || {
+                let mut stage = logged_in(Dials { access_lifetime: 60, ..Dials::default() });
+                stage.person = stage::Person::Ignores;
+                let scopes = mcp_auth::Scopes::parse("files:write").unwrap();
+                stage.tell(Event::LogIn { scopes });
+                stage.settle();
+                stage.now += 57;
+                stage.tell(Event::Restore);
+                stage.settle();
+                let callback = stage.consent();
+                stage.run(callback);
+                stage
+            },
+        ),
+    ]
+}
+
+fn moves() -> Vec<Flow> {
+    vec![
+        flow(
+            "store.adopted",
+            "Another process has renewed the token meanwhile: its record is taken, and nothing is sent.",
+            &[STORE],
+            &["logged_in", "kept"],
+            || {
+                let mut stage = logged_in(Dials::default());
+                stage.now += 4000;
+                stage.beside(|other| {
+                    other.restore();
+                });
+                stage.call("tools/list", None);
+                stage
+            },
+        ),
+        flow(
+            "refresh.older-refusal",
+            "A refusal of an older token adopts the present one and starts nothing.",
+            &["RFC 6750 §3.1"],
+            &["logged_in", "refreshed", "kept"],
+            || {
+                let mut stage = logged_in(Dials::default());
+                let older = stage.refused();
+                stage.now += 4000;
+                stage.restore();
+                stage.run(older);
+                stage
+            },
+        ),
+        flow(
+            "clock.backwards",
+            "A record that comes from the future, for the clock was set back: it is renewed.",
+            &[STORE],
+            &["refreshed"],
+            || {
+                let mut stage = restarted(Dials::default());
+                stage.now -= 5000;
+                stage.restore();
+                stage
+            },
+        ),
+        flow(
+            "moved.authorization-server",
+            "The resource names another authorization server: a new registration there, and nothing of the old one is shown to it.",
+            &["MCP 2026-07-28, authorization server binding"],
+            &["logged_in", "refreshed", "logged_in"],
+            || {
+                let mut stage = logged_in(Dials::default());
+                stage.dials().authorization_servers = AuthorizationServers::SecondOnly;
+                stage.call("tools/list", None);
+                stage
+            },
+        ),
+        flow(
+            "moved.redirect-port",
+            "The redirect URI has another port than the registered one: registered anew.",
+            &["RFC 7591 §2", "RFC 8252 §7.3"],
+            &["kept", "logged_in"],
+            || {
+                let mut stage = logged_in(Dials::default());
+                let url = stage.world.server_url();
+                stage.restart_with(|_| {
+                    mcp_auth::Config::new(url, "Example client", "http://127.0.0.1:3001/callback")
+                });
+                stage.restore();
+                stage.run(Event::LogIn { scopes: mcp_auth::Scopes::parse("files:write").unwrap() });
+                stage
+            },
+        ),
+        flow(
+            "moved.client-purged",
+            "A consent that times out may be a client that the server no longer knows: the next login registers another.",
+            &["RFC 6749 §4.1.2.1"],
+            &["consent_timed_out", "logged_in"],
+            || {
+                let mut stage = Stage::plain(Dials::default());
+                stage.person = stage::Person::Ignores;
+                stage.log_in();
+                stage.person = stage::Person::Consents;
+                stage.log_in();
+                stage
+            },
+        ),
+    ]
+}
