@@ -8,6 +8,7 @@
 //! shown to others and still replays.
 
 mod action;
+mod answers;
 mod event;
 mod names;
 mod octets;

@@ -10,6 +10,8 @@ use crate::base::guard;
 /// Segments that the standards name.
 const STANDARD: [&str; 4] =
     [".well-known", "oauth-authorization-server", "oauth-protected-resource", "openid-configuration"];
+/// The shortest host that is looked for outside of URLs.
+const LEAST: usize = 4;
 
 /// Which name stands for which. It is filled as names are met.
 #[derive(Default)]
@@ -19,7 +21,7 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// The text with other names in each URL that stands in it.
+    /// The text with other names in each URL that stands in it, and for each host that is known, wherever it stands.
     pub(super) fn text(&self, text: &str) -> String {
         let mut changed = String::new();
         let mut rest = text;
@@ -29,6 +31,10 @@ impl Places {
             rest = after;
         }
         changed.push_str(rest);
+        let hosts = self.hosts.borrow();
+        for (host, name) in hosts.iter().filter(|(host, _)| host.len() >= LEAST) {
+            changed = replaced(&changed, host, name);
+        }
         changed
     }
 
@@ -37,8 +43,17 @@ impl Places {
         if guard::is_loopback_host(&url) {
             return None;
         }
-        let Some(Host::Domain(host)) = url.host() else { return None };
-        let named = name(&self.hosts, host, |count| format!("host-{count}.example"));
+        let host = url.host()?;
+        let make = |count: usize| match host {
+            Host::Domain(_) => format!("host-{count}.example"),
+            // What an address may be reached for is in its first half.
+            Host::Ipv4(address) => {
+                let [first, second, ..] = address.octets();
+                format!("{first}.{second}.0.{}", count.min(255))
+            }
+            Host::Ipv6(address) => format!("[{address}]"),
+        };
+        let named = name(&self.hosts, url.host_str()?, make);
         // The text is kept to the letter but for the names, because identifiers are compared so.
         let (scheme, rest) = text.split_once("://")?;
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -69,9 +84,24 @@ fn name(known: &RefCell<BTreeMap<String, String>>, text: &str, make: impl Fn(usi
     known.entry(text.to_owned()).or_insert_with(|| make(count)).clone()
 }
 
+/// The text with `name` for `host`, in whatever case it stands there.
+fn replaced(text: &str, host: &str, name: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    let mut changed = String::new();
+    let mut rest = 0;
+    for (place, found) in lower.match_indices(&host.to_ascii_lowercase()) {
+        changed.push_str(text.get(rest..place).unwrap_or_default());
+        changed.push_str(name);
+        rest = place.saturating_add(found.len());
+    }
+    changed.push_str(text.get(rest..).unwrap_or_default());
+    changed
+}
+
 /// What stands before the first URL, the URL, and what stands after it.
 fn next_url(text: &str) -> Option<(&str, &str, &str)> {
-    let start = ["https://", "http://"].into_iter().filter_map(|scheme| text.find(scheme)).min()?;
+    let lower = text.to_ascii_lowercase();
+    let start = ["https://", "http://"].into_iter().filter_map(|scheme| lower.find(scheme)).min()?;
     let (before, from) = text.split_at_checked(start)?;
     let ends = |letter: char| {
         letter.is_whitespace() || letter.is_control() || matches!(letter, '"' | '\\' | '<' | '>' | ',' | ';')

@@ -1,6 +1,6 @@
 //! Which pseudonym stands for which secret.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,10 +9,9 @@ use sha2::{Digest, Sha256};
 use url::form_urlencoded::{byte_serialize, parse};
 
 use super::names::Places;
-use super::octets::Octets;
 
 /// The members, in records, documents and configurations, whose values are secret.
-const SECRET: [&str; 14] = [
+pub(super) const SECRET: [&str; 14] = [
     "access_token",
     "client_secret",
     "code",
@@ -29,44 +28,22 @@ const SECRET: [&str; 14] = [
     "user_code",
 ];
 
-/// The members of an endpoint's answer whose values are read, or said, and are no secrets. Whatever else stands there is
-/// taken for one.
-const PLAIN: [&str; 25] = [
-    "application_type",
-    "client_id",
-    "client_name",
-    "client_uri",
-    "error",
-    "error_description",
-    "error_uri",
-    "expires_in",
-    "grant_types",
-    "interval",
-    "issued_token_type",
-    "issuer",
-    "iss",
-    "redirect_uris",
-    "registration_client_uri",
-    "resource",
-    "response_types",
-    "scope",
-    "subject_type",
-    "token_endpoint_auth_method",
-    "token_endpoint_auth_signing_alg",
-    "token_type",
-    "verification_uri",
-    "verification_uri_complete",
-    "verification_url",
-];
-
 /// The claims that a client holds an assertion against.
 const CLAIMS: [&str; 7] = ["aud", "azp", "client_id", "iss", "resource", "scope", "typ"];
+/// The claims whose names say nothing of anybody.
+const OTHER_CLAIMS: [&str; 12] =
+    ["acr", "amr", "email", "jti", "kid", "name", "nonce", "oid", "preferred_username", "sid", "sub", "tid"];
+/// The claims that tell a time.
+const TIMES: [&str; 4] = ["auth_time", "exp", "iat", "nbf"];
 
 /// What stands in the place of what cannot be read, and so may hold anything.
 pub(super) const SCRUBBED: &str = "(scrubbed)";
 
-/// Below this a text could stand anywhere by chance; it is replaced where it is a whole value.
+/// Below this a text could stand anywhere by chance, and is not looked for within others. Where it is a value of its own,
+/// it is replaced whatever its length.
 const LEAST: usize = 6;
+/// How many texts are looked for within others. A run has a few; a server that gives thousands does so to be looked for.
+const MOST: usize = 2048;
 /// As long as a code verifier must be (RFC 7636 §4.1), so that a pseudonym can stand for one.
 const LENGTH: usize = 43;
 
@@ -89,8 +66,12 @@ fn parameters(action: &Value) -> Vec<(String, String)> {
 
 /// What has been learnt so far: texts and their pseudonyms.
 pub(super) struct Pseudonyms {
-    /// Each text and what stands for it, in every spelling; the longest first.
-    known: Vec<(String, String)>,
+    /// What stands for a text that is a whole value.
+    whole: BTreeMap<String, String>,
+    /// What is looked for within others, in every spelling, and what stands for it; the longest first.
+    within: Vec<(String, String)>,
+    /// Each `state` that the first machine waited for.
+    states: BTreeSet<String>,
     counts: BTreeMap<String, u32>,
     generations: BTreeMap<u64, u64>,
     places: Option<Places>,
@@ -98,24 +79,44 @@ pub(super) struct Pseudonyms {
 
 impl Pseudonyms {
     pub(super) fn new(places: bool) -> Self {
-        let places = places.then(Places::default);
-        Self { known: Vec::new(), counts: BTreeMap::new(), generations: BTreeMap::new(), places }
+        Self {
+            whole: BTreeMap::new(),
+            within: Vec::new(),
+            states: BTreeSet::new(),
+            counts: BTreeMap::new(),
+            generations: BTreeMap::new(),
+            places: places.then(Places::default),
+        }
     }
 
-    /// The pseudonym of a text.
+    /// The pseudonym of a secret. It is replaced within other texts too from now on.
     pub(super) fn learn(&mut self, sort: &str, text: &str) -> String {
+        if sort == "state" {
+            self.states.insert(text.to_owned());
+        }
+        let name = self.alias(sort, text);
+        if !text.is_empty() {
+            self.stand_for(text, &name);
+        }
+        name
+    }
+
+    /// The pseudonym of a text that is a value of its own.
+    pub(super) fn alias(&mut self, sort: &str, text: &str) -> String {
         if text.is_empty() {
             return String::new();
         }
-        if let Some((_, name)) = self.known.iter().find(|(known, _)| known == text) {
+        if let Some(name) = self.whole.get(text) {
             return name.clone();
         }
-        let name = match self.assertion(text) {
-            Some(assertion) => assertion,
-            None => self.next(sort),
-        };
-        self.stand_for(text, &name);
+        let name = self.assertion(text).unwrap_or_else(|| self.next(sort));
+        self.whole.insert(text.to_owned(), name.clone());
         name
+    }
+
+    /// Whether hosts and paths are replaced.
+    pub(super) fn replaces_names(&self) -> bool {
+        self.places.is_some()
     }
 
     fn next(&mut self, sort: &str) -> String {
@@ -124,21 +125,21 @@ impl Pseudonyms {
         match sort {
             // It is typed by a person, and so it is short.
             "user_code" => format!("CODE-{count}"),
+            "member" | "parameter" => format!("{sort}-{count}"),
             sort => format!("{:-<LENGTH$}", format!("{}-{count}-", sort.to_uppercase().replace('_', "-"))),
         }
     }
 
     fn stand_for(&mut self, text: &str, name: &str) {
-        let form: String = byte_serialize(text.as_bytes()).collect();
-        let percent = form.replace('+', "%20");
-        let quoted = Value::from(text).to_string();
-        let quoted = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned();
-        for spelling in [text.to_owned(), form, percent, quoted] {
-            if !self.known.iter().any(|(known, _)| *known == spelling) {
-                self.known.push((spelling, name.to_owned()));
+        self.whole.insert(text.to_owned(), name.to_owned());
+        for spelling in spellings(text) {
+            let there = |(known, _): &(String, String)| *known == spelling;
+            if spelling.len() < LEAST || self.within.len() >= MOST || self.within.iter().any(there) {
+                continue;
             }
+            let place = self.within.partition_point(|(known, _)| known.len() > spelling.len());
+            self.within.insert(place, (spelling, name.to_owned()));
         }
-        self.known.sort_by_key(|(known, _)| std::cmp::Reverse(known.len()));
     }
 
     /// Learns what the first machine drew or made of a secret, and the second in its place. A server may quote it.
@@ -146,6 +147,9 @@ impl Pseudonyms {
         for (before, now) in parameters(recorded).into_iter().zip(parameters(replayed)) {
             if before.0 == now.0 && before.1 != now.1 && before.1.len() >= LEAST {
                 self.stand_for(&before.1, &now.1);
+            }
+            if before.0 == "state" {
+                self.states.insert(before.1);
             }
         }
         let generation =
@@ -182,11 +186,11 @@ impl Pseudonyms {
 
     /// The text with a pseudonym in the place of each secret that is known.
     pub(super) fn text(&self, text: &str) -> String {
-        if let Some((_, name)) = self.known.iter().find(|(known, _)| known == text) {
+        if let Some(name) = self.whole.get(text) {
             return name.clone();
         }
         let mut changed = text.to_owned();
-        for (known, name) in self.known.iter().filter(|(known, _)| known.len() >= LEAST) {
+        for (known, name) in &self.within {
             if changed.contains(known.as_str()) {
                 changed = changed.replace(known.as_str(), name);
             }
@@ -216,6 +220,20 @@ impl Pseudonyms {
         }
     }
 
+    /// What the host did beside. Where names are replaced, so is its own name for what it did.
+    pub(super) fn note(&mut self, mut note: Value) -> Value {
+        let names = self.replaces_names();
+        if let Some(operation) = note.pointer_mut("/request/operation").filter(|_| names)
+            && let Some(text) = operation.as_str()
+        {
+            *operation = Value::from(self.alias("member", text));
+        }
+        if let Some(Value::Array(values)) = note.pointer_mut("/response/www_authenticate").filter(|_| names) {
+            values.iter_mut().for_each(|value| *value = Value::from(SCRUBBED));
+        }
+        self.value(note)
+    }
+
     /// A signature of the same length that nobody made.
     pub(super) fn signature(&mut self, signature: &str) -> Option<String> {
         let length = URL_SAFE_NO_PAD.decode(signature).ok()?.len();
@@ -225,65 +243,25 @@ impl Pseudonyms {
         Some(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// An authorization response.
+    /// An authorization response. One that nobody waited for tells nothing but that.
     pub(super) fn callback(&mut self, callback: &str) -> String {
-        let (place, query) = callback.split_once('?').unwrap_or(("", callback));
-        let query = query.split('#').next().unwrap_or_default();
+        let query = callback.split('#').next().unwrap_or_default();
+        let query = query.split_once('?').map_or(query, |(_, query)| query);
+        let parameters: Vec<_> = parse(query.as_bytes()).into_owned().collect();
+        let mut states = parameters.iter().filter(|(name, _)| name == "state").map(|(_, state)| state);
+        if !states.next().is_some_and(|state| self.states.contains(state)) || states.next().is_some() {
+            return "?state=FOREIGN".to_owned();
+        }
         let mut changed = url::form_urlencoded::Serializer::new(String::new());
-        for (name, value) in parse(query.as_bytes()).into_owned() {
-            let value = match name.as_str() {
-                "iss" | "error" | "error_uri" | "error_description" | "scope" => self.text(&value),
-                other => self.learn(other, &value),
+        for (name, value) in parameters {
+            let (name, value) = match name.as_str() {
+                "iss" | "error" | "error_description" | "scope" => (name, self.text(&value)),
+                "code" | "state" => (name.clone(), self.learn(&name, &value)),
+                _ => (self.alias("parameter", &name), self.alias("text", &value)),
             };
             changed.append_pair(&name, &value);
         }
-        format!("{}?{}", self.text(place), changed.finish())
-    }
-
-    /// The body of a response. One that may hold secrets and is no JSON is taken for one.
-    pub(super) fn body(&mut self, body: &Octets, private: bool) -> Octets {
-        let Octets::Text(text) = body else { return Octets::Text(SCRUBBED.to_owned()) };
-        let parsed = serde_json::from_str::<Value>(text).ok();
-        let changed = match (parsed, private) {
-            (Some(value), true) => {
-                self.learn_answer("text", &value);
-                self.text(text)
-            }
-            (None, true) if text.is_empty() => String::new(),
-            (None, true) => self.unread(text),
-            (Some(_) | None, false) => self.text(text),
-        };
-        Octets::Text(changed)
-    }
-
-    /// What is no JSON may be a form, as some servers have it, or a page.
-    fn unread(&mut self, text: &str) -> String {
-        let form = !text.contains(['<', '{', '\n', ' ']) && text.contains('=');
-        if !form {
-            let page = text.trim_start().starts_with('<');
-            return if page { format!("<html>{SCRUBBED}</html>") } else { SCRUBBED.to_owned() };
-        }
-        let mut changed = url::form_urlencoded::Serializer::new(String::new());
-        for (name, value) in parse(text.as_bytes()).into_owned() {
-            let plain = PLAIN.contains(&name.as_str());
-            let value = if plain { self.text(&value) } else { self.learn(&name, &value) };
-            changed.append_pair(&name, &value);
-        }
-        changed.finish()
-    }
-
-    fn learn_answer(&mut self, name: &str, value: &Value) {
-        match value {
-            Value::String(text) if name == "verification_uri_complete" => self.learn_query(name, text),
-            Value::String(text) if !PLAIN.contains(&name) => {
-                self.learn(name, text);
-            }
-            Value::Object(members) => {
-                members.iter().for_each(|(name, member)| self.learn_answer(name, member));
-            }
-            Value::Array(items) => items.iter().for_each(|item| self.learn_answer(name, item)),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-        }
+        format!("?{}", changed.finish())
     }
 
     /// A JWS with the claims that a client looks at, and pseudonyms for the rest; `None`: it is no JWS.
@@ -297,7 +275,7 @@ impl Pseudonyms {
             serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
         };
         let (header, claims) = (object(header)?, object(claims)?);
-        let header = self.claims(header, &["alg", "typ"]);
+        let header = self.claims(header, &["alg", "typ", "crit"]);
         let claims = self.claims(claims, &CLAIMS);
         let signature = self.signature(signature)?;
         let part = |members: Map<String, Value>| URL_SAFE_NO_PAD.encode(Value::Object(members).to_string());
@@ -305,16 +283,43 @@ impl Pseudonyms {
     }
 
     fn claims(&mut self, members: Map<String, Value>, kept: &[&str]) -> Map<String, Value> {
-        let changed = members.into_iter().map(|(name, member)| {
+        let mut changed = Map::new();
+        for (name, member) in members {
+            let known = kept.contains(&name.as_str()) || OTHER_CLAIMS.contains(&name.as_str());
             let member = match member {
-                Value::Number(number) => Value::Number(number),
+                Value::Number(number) if TIMES.contains(&name.as_str()) => Value::Number(number),
+                Value::Number(_) => Value::from(0),
                 kept_member if kept.contains(&name.as_str()) => self.value(kept_member),
-                Value::String(text) => Value::String(self.learn(&name, &text)),
+                Value::String(text) => Value::String(self.alias("claim", &text)),
                 // What is nested in an assertion is about the person.
                 Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => Value::Null,
             };
-            (name, member)
-        });
-        changed.collect()
+            let name =
+                if known || TIMES.contains(&name.as_str()) { name } else { self.alias("member", &name) };
+            changed.insert(name, member);
+        }
+        changed
     }
+}
+
+/// How a text may be spelled where somebody quotes it: as it is, in a form, in a URL, in JSON, in HTML.
+fn spellings(text: &str) -> Vec<String> {
+    let form: String = byte_serialize(text.as_bytes()).collect();
+    let percent = form.replace('+', "%20");
+    let lower = |text: &str| {
+        let mut rest = text.split('%');
+        let first = rest.next().unwrap_or_default().to_owned();
+        rest.fold(first, |all, part| match part.split_at_checked(2) {
+            Some((digits, part)) => format!("{all}%{}{part}", digits.to_lowercase()),
+            None => format!("{all}%{part}"),
+        })
+    };
+    let quoted = Value::from(text).to_string();
+    let quoted = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned();
+    let solidus = quoted.replace('/', "\\/");
+    let html = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    let mut all = vec![text.to_owned(), lower(&form), lower(&percent), form, percent, quoted, solidus, html];
+    all.sort();
+    all.dedup();
+    all
 }

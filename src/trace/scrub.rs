@@ -30,11 +30,12 @@ const SEEDS: u8 = 16;
 /// What becomes of names that are no secrets: hosts and paths.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Names {
-    /// They stay.
+    /// They stay. A server whose URL is itself a secret needs [`Replaced`](Self::Replaced).
     #[default]
     Kept,
     /// Hosts and the segments of paths become pseudonyms too, the same one for the same name. The machine itself and what
-    /// the standards name (`.well-known`) stay. A server that compares them to something else than each other may be
+    /// the standards name (`.well-known`) stay, and so do IPv6 addresses and the first half of other addresses, which
+    /// decide whether they may be reached. A server that compares them to something else than each other may be
     /// taken for another then, and the trace cannot be scrubbed so.
     Replaced,
 }
@@ -46,7 +47,8 @@ impl Trace {
     ///
     /// The machine does something else when it is told of pseudonyms: this is not the trace of this machine, or
     /// somewhere a secret was compared to a name. No text that names a server, a scope, a client identifier or an error is
-    /// changed (but see [`Names::Replaced`]): look at what is left before it is shown to others.
+    /// changed (but see [`Names::Replaced`]), and a secret that somebody quotes in part, in base64 or in other letters is not
+    /// found: look at what is left before it is shown to others.
     pub fn scrub(&self, names: Names) -> Result<Self, Divergence> {
         let mut first = None;
         for attempt in 0..SEEDS {
@@ -97,7 +99,7 @@ impl Trace {
                     Line::Action { action: replayed }
                 }
                 Line::Note { at, note } => {
-                    let note = serde_json::to_value(note).ok().map(|note| known.value(note));
+                    let note = serde_json::to_value(note).ok().map(|note| known.note(note));
                     let note = note.and_then(|note| serde_json::from_value(note).ok());
                     Line::Note { at: times.moved(*at), note: note.ok_or_else(|| unreadable(place))? }
                 }
@@ -161,10 +163,46 @@ fn scrubbed_header(header: &Header, seed: &Seed, known: &mut Pseudonyms) -> Opti
     if let Some(account) = config.key().account {
         known.learn("account", &account);
     }
-    let value = serde_json::to_value(Header { seed: seed.clone(), ..header.clone() }).ok()?;
+    for contact in &config.client().contacts {
+        known.learn("contact", contact);
+    }
+    let mut value = serde_json::to_value(Header { seed: seed.clone(), ..header.clone() }).ok()?;
     known.learn_members(&value);
+    // Hosts are known before anything speaks of them.
+    let _ = known.value(value.clone());
+    for (_, policy) in value.pointer_mut("/config/issuers").and_then(pairs).into_iter().flatten() {
+        for (name, extra) in policy.get_mut("extra").and_then(pairs).into_iter().flatten() {
+            let hint = !EXTRA.contains(&name.as_str().unwrap_or_default());
+            if let Some(text) = extra.as_str().filter(|_| hint) {
+                *extra = Value::from(known.learn("extra", text));
+            }
+        }
+    }
     let changed: Header = serde_json::from_value(known.value(value)).ok()?;
     Some(Header { seed: seed.clone(), ..changed })
+}
+
+/// The parameters of authorization requests that say nothing of the person.
+const EXTRA: [&str; 10] = [
+    "access_type",
+    "approval_prompt",
+    "audience",
+    "claims_locales",
+    "display",
+    "include_granted_scopes",
+    "max_age",
+    "prompt",
+    "token_access_type",
+    "ui_locales",
+];
+
+/// The pairs of a list.
+fn pairs(list: &mut Value) -> Option<impl Iterator<Item = (Value, &mut Value)>> {
+    let items = list.as_array_mut()?;
+    Some(items.iter_mut().filter_map(|item| {
+        let (name, value) = item.as_array_mut()?.split_first_mut()?;
+        Some((name.clone(), value.first_mut()?))
+    }))
 }
 
 fn scrubbed(event: &Told, purposes: &Purposes, known: &mut Pseudonyms) -> Option<Told> {
@@ -206,6 +244,9 @@ fn scrubbed_answer(answer: &Answer, private: bool, known: &mut Pseudonyms) -> Op
             for (name, value) in fields {
                 let value = match value {
                     Octets::Text(text) if name == "dpop-nonce" => known.learn("nonce", text),
+                    Octets::Text(text) if name == "location" && private => known.location(text),
+                    // Of an endpoint's answer the machine does not read it.
+                    Octets::Text(_) if name == "www-authenticate" && private => continue,
                     Octets::Text(text) => known.text(text),
                     Octets::Other { .. } => SCRUBBED.to_owned(),
                 };

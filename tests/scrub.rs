@@ -1,0 +1,509 @@
+//! What a scrubbed trace must not show, whatever the spelling in which a server brings it.
+use std::sync::{Arc, Mutex};
+
+use mcp_auth::trace::{Names, Recorder, Trace};
+use mcp_auth::{Action, Authorizer, Callback, Config, Event, Purpose, Scopes, Seed, Timestamp};
+
+struct Server {
+    token: Vec<u8>,
+    registration: Vec<u8>,
+    callback: String,
+    status: u16,
+    fields: Vec<(&'static str, String)>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            token: br#"{"access_token":"plain-access-token","token_type":"Bearer","expires_in":3600}"#
+                .to_vec(),
+            registration: br#"{"client_id":"c-1","redirect_uris":["http://127.0.0.1:3000/callback"]}"#
+                .to_vec(),
+            callback: String::new(),
+            status: 200,
+            fields: Vec::new(),
+        }
+    }
+}
+
+const PRM: &str = r#"{"resource":"https://mcp.example/mcp","authorization_servers":["https://as.example"]}"#;
+const AS: &str = r#"{"issuer":"https://as.example","authorization_endpoint":"https://as.example/authorize","token_endpoint":"https://as.example/token","registration_endpoint":"https://as.example/register","response_types_supported":["code"],"code_challenge_methods_supported":["S256"],"token_endpoint_auth_methods_supported":["none"]}"#;
+
+/// The original and the scrubbed trace.
+fn run(server: &Server) -> (String, String, bool) {
+    let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
+    let seed = Seed::new([5; 32]);
+    let text = Arc::new(Mutex::new(String::new()));
+    let kept = text.clone();
+    let mut recorder = Recorder::new(&config, &seed, move |line| {
+        let mut text = kept.lock().unwrap();
+        text.push_str(line);
+        text.push('\n');
+    });
+    let mut machine = Authorizer::new(config, seed).unwrap();
+    let now = Timestamp::from_secs(1_800_000_000);
+    let mut next = Some(Event::LogIn { scopes: Scopes::new() });
+    let mut callback = None;
+    let mut fine = false;
+    loop {
+        if let Some(event) = next.take() {
+            recorder.event(now, &event);
+            machine.handle(now, event);
+        }
+        let action = machine.poll();
+        recorder.action(&action);
+        next = match action {
+            Action::Load(load) => Some(load.reply(None)),
+            Action::Store(save) => Some(save.reply(mcp_auth::Saving::Kept)),
+            Action::Forget(it) => Some(it.reply(true)),
+            Action::Send(send) => {
+                let (status, body) = match send.purpose() {
+                    Purpose::ResourceMetadata => (200, PRM.as_bytes().to_vec()),
+                    Purpose::ServerMetadata => (200, AS.as_bytes().to_vec()),
+                    Purpose::Registration => (201, server.registration.clone()),
+                    Purpose::Token => (server.status, server.token.clone()),
+                    _ => (404, Vec::new()),
+                };
+                let mut response =
+                    http::Response::builder().status(status).header("content-type", "application/json");
+                if send.purpose() == Purpose::Token {
+                    for (name, value) in &server.fields {
+                        response = response.header(*name, value);
+                    }
+                }
+                Some(send.reply(response.body(body).unwrap()))
+            }
+            Action::Open(open) => {
+                let state =
+                    open.url().query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+                let rest = if server.callback.is_empty() { "code=the-real-code" } else { &server.callback };
+                callback = Some(format!("/callback?state={state}&{rest}"));
+                None
+            }
+            Action::Wait(Some(_)) => match callback.take() {
+                Some(it) => Some(Event::Called(Callback::new(it))),
+                None => Some(Event::Tick),
+            },
+            Action::Wait(None) => break,
+            Action::Finish(outcome) => {
+                fine = outcome.is_ok();
+                None
+            }
+            _ => None,
+        };
+    }
+    let text = text.lock().unwrap().clone();
+    let scrubbed = Trace::read(&text).unwrap().scrub(Names::Kept);
+    (text, scrubbed.unwrap().to_string(), fine)
+}
+
+fn hidden(server: &Server, secrets: &[&str]) {
+    let (_, scrubbed, _) = run(server);
+    let mut shown = Vec::new();
+    for secret in secrets {
+        if scrubbed.contains(secret) {
+            let at = scrubbed.find(secret).unwrap();
+            let from = (0..=at.saturating_sub(120)).rev().find(|i| scrubbed.is_char_boundary(*i)).unwrap();
+            let to = (at + secret.len() + 60).min(scrubbed.len());
+            let to = (to..=scrubbed.len()).find(|i| scrubbed.is_char_boundary(*i)).unwrap();
+            shown.push(format!("{secret} in …{}…", &scrubbed[from..to]));
+        }
+    }
+    assert!(shown.is_empty(), "{shown:#?}");
+}
+
+fn token(body: &str) -> Server {
+    Server { token: body.as_bytes().to_vec(), ..Server::default() }
+}
+
+/// PHP's json_encode writes `\/`.
+#[test]
+fn a_solidus_escaped_as_php_does() {
+    hidden(
+        &token(
+            r#"{"access_token":"SECRETa\/SECRETb\/SECRETc","refresh_token":"RSECRET\/RSECRET","token_type":"Bearer","expires_in":3600}"#,
+        ),
+        &["SECRET"],
+    );
+}
+
+/// .NET's System.Text.Json writes `\u002B` for `+`.
+#[test]
+fn a_plus_escaped_as_dotnet_does() {
+    hidden(
+        &token(
+            r#"{"access_token":"SECRETa\u002BSECRETb==","refresh_token":"RSECRET\u002BRSECRET","token_type":"Bearer","expires_in":3600}"#,
+        ),
+        &["SECRET"],
+    );
+}
+
+#[test]
+fn a_client_secret_in_registration_escaped() {
+    hidden(
+        &Server {
+            registration: br#"{"client_id":"c-1","client_secret":"HUSH\/HUSH","registration_access_token":"HUSH\u002bHUSH","token_endpoint_auth_method":"client_secret_post","redirect_uris":["http://127.0.0.1:3000/callback"]}"#.to_vec(),
+            ..Server::default()
+        },
+        &["HUSH"],
+    );
+}
+
+#[test]
+fn a_member_that_stands_twice() {
+    hidden(
+        &token(r#"{"access_token":"SECRETone","access_token":"SECRETtwo","token_type":"Bearer"}"#),
+        &["SECRETone", "SECRETtwo"],
+    );
+}
+
+#[test]
+fn a_token_that_is_a_number() {
+    hidden(&token(r#"{"access_token":90817263549018,"token_type":"Bearer"}"#), &["90817263549018"]);
+}
+
+#[test]
+fn personal_data_in_numbers() {
+    hidden(
+        &token(
+            r#"{"access_token":"t-123456789","token_type":"Bearer","user":{"phone":4915112345678,"id":7711223344}}"#,
+        ),
+        &["4915112345678", "7711223344"],
+    );
+}
+
+#[test]
+fn personal_data_in_member_names() {
+    hidden(
+        &token(
+            r#"{"access_token":"t-123456789","token_type":"Bearer","roles":{"alice@corp.example":["x"]}}"#,
+        ),
+        &["alice@corp.example"],
+    );
+}
+
+#[test]
+fn short_values() {
+    hidden(
+        &token(r#"{"access_token":"t-123456789","token_type":"Bearer","pin":"Zq9x7","given_name":"Zoë"}"#),
+        &["Zq9x7", "Zoë"],
+    );
+}
+
+#[test]
+fn a_jwt_with_numbers() {
+    // {"alg":"RS256"} . {"iss":"https://as.example","sub":"u","phone":4915112345678}
+    use base64::Engine as _;
+    let b = |t: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(t);
+    let jwt = format!(
+        "{}.{}.{}",
+        b(r#"{"alg":"RS256"}"#),
+        b(r#"{"iss":"https://as.example","sub":"u","phone":4915112345678,"alice@corp.example":"x"}"#),
+        b("sig-sig-sig")
+    );
+    let (_, scrubbed, _) =
+        run(&token(&format!(r#"{{"access_token":"t-123456789","token_type":"Bearer","id_token":"{jwt}"}}"#)));
+    // decode every JWT-like
+    let mut out = String::new();
+    for part in scrubbed.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')) {
+        if let Ok(bytes) = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(part) {
+            out.push_str(&String::from_utf8_lossy(&bytes));
+        }
+    }
+    assert!(!out.contains("4915112345678"), "number");
+    assert!(!out.contains("alice@corp.example"), "name");
+}
+
+#[test]
+fn texts_of_other_members() {
+    hidden(
+        &token(
+            r#"{"access_token":"t-123456789","token_type":"Bearer","resource":"SECRETr","registration_client_uri":"https://as.example/register/SECRETu?token=SECRETv"}"#,
+        ),
+        &["SECRETr", "SECRETu", "SECRETv"],
+    );
+}
+
+#[test]
+fn registration_client_uri_with_a_capability() {
+    hidden(
+        &Server {
+            registration: br#"{"client_id":"c-1","registration_client_uri":"https://as.example/register?client=c-1&secret=SECRETu","redirect_uris":["http://127.0.0.1:3000/callback"]}"#.to_vec(),
+            ..Server::default()
+        },
+        &["SECRETu"],
+    );
+}
+
+/// A server quotes the code or the verifier in lower-case percent encoding, as .NET's HttpUtility.UrlEncode does.
+#[test]
+fn a_code_quoted_in_lower_case_percent_encoding() {
+    hidden(
+        &Server {
+            callback: "code=SECRET%2FcodE%2Bx%3D".into(),
+            status: 400,
+            token: br#"{"error":"invalid_grant","error_description":"bad code SECRET%2fcodE%2bx%3d"}"#
+                .to_vec(),
+            ..Server::default()
+        },
+        &["SECRET%2fcodE"],
+    );
+}
+
+#[test]
+fn a_code_quoted_in_html_escapes() {
+    hidden(
+        &Server {
+            callback: "code=SECRET%26codE%2Bx".into(),
+            status: 400,
+            token: br#"{"error":"invalid_grant","error_description":"bad code SECRET&amp;codE+x"}"#.to_vec(),
+            ..Server::default()
+        },
+        &["SECRET&amp;codE"],
+    );
+}
+
+#[test]
+fn a_location_with_a_session() {
+    hidden(
+        &Server {
+            status: 302,
+            fields: vec![
+                ("location", "https://as.example/login;jsessionid=SECRETsession?ticket=SECRETticket".into()),
+                ("set-cookie", "sid=SECRETcookie".into()),
+            ],
+            token: Vec::new(),
+            ..Server::default()
+        },
+        &["SECRETsession", "SECRETticket", "SECRETcookie"],
+    );
+}
+
+#[test]
+fn a_bare_base64_token() {
+    hidden(&token("U0VDUkVUU0VDUkVUU0VDUkVU=="), &["U0VDUkVUU0VDUkVU"]);
+}
+
+#[test]
+fn a_form_with_names() {
+    hidden(&token("access_token=SECRET%2fabc&token_type=bearer&refresh_token=SECRETr"), &["SECRET"]);
+}
+
+#[test]
+fn json_in_json() {
+    hidden(
+        &token(
+            r#"{"access_token":"t-123456789","token_type":"Bearer","data":"{\"refresh_token\":\"SECRET\"}"}"#,
+        ),
+        &["SECRET"],
+    );
+}
+
+#[test]
+fn a_callback_with_names_and_more() {
+    hidden(
+        &Server { callback: "code=SECRETcode&alice%40corp.example=1&session_state=SECRETs&id_token=SECRETi#access_token=SECRETf".into(), ..Server::default() },
+        &["SECRET", "alice%40corp.example"],
+    );
+}
+
+#[test]
+fn a_callback_whose_path_holds_a_secret() {
+    hidden(
+        &Server { callback: "error=access_denied&error_description=alice%40corp.example+said+no&error_uri=https%3A%2F%2Fas.example%2F%3Fticket%3DSECRETt".into(), ..Server::default() },
+        &["SECRETt"],
+    );
+}
+
+#[test]
+fn json_with_a_bom() {
+    hidden(&token("\u{feff}{\"access_token\":\"SECRET\\/x\",\"token_type\":\"Bearer\"}"), &["SECRET"]);
+}
+
+#[test]
+fn json_lines() {
+    hidden(&token("{\"access_token\":\"SECRET\",\"token_type\":\"Bearer\"}\n{\"a\":1}"), &["SECRET"]);
+}
+#[test]
+fn deep_json() {
+    let body = format!("{}\"SECRETdeep\"{}", "[".repeat(200), "]".repeat(200));
+    hidden(&token(&body), &["SECRETdeep"]);
+}
+
+#[test]
+fn a_kind_that_is_called_as_a_member_is() {
+    let (_, scrubbed, fine) =
+        run(&token(r#"{"access_token":"t-123456789","token_type":"Bearer","object":"access_token"}"#));
+    assert!(fine);
+    assert!(!scrubbed.is_empty(), "a login that went well cannot be scrubbed");
+}
+
+#[test]
+fn an_answer_of_many_texts_is_scrubbed_in_time() {
+    let mut body = r#"{"access_token":"t-123456789","token_type":"Bearer","groups":["#.to_owned();
+    let mut n = 0;
+    while body.len() < 64_000 {
+        n += 1;
+        body.push_str(&format!("\"{n:06}\","));
+    }
+    body.pop();
+    body.push_str("]}");
+    let began = std::time::Instant::now();
+    run(&token(&body));
+    assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_login_hint_in_the_configuration() {
+    let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
+    let policy = mcp_auth::policy::IssuerPolicy::with(|it| {
+        it.extra = vec![("login_hint".into(), "alice@corp.example".into())]
+    });
+    let config = config.issuer("https://as.example", policy);
+    let text = Arc::new(Mutex::new(String::new()));
+    let kept = text.clone();
+    drop(Recorder::new(&config, &Seed::new([5; 32]), move |line| kept.lock().unwrap().push_str(line)));
+    let text = text.lock().unwrap().clone();
+    for names in [Names::Kept, Names::Replaced] {
+        let scrubbed = Trace::read(&text).unwrap().scrub(names).unwrap().to_string();
+        assert!(!scrubbed.contains("alice@corp.example"), "{scrubbed}");
+    }
+}
+
+#[test]
+fn names_that_are_replaced_are_replaced_everywhere() {
+    let (text, _, _) = run(&Server {
+        status: 400,
+        fields: vec![("location", "//as.example/x".into()), ("www-authenticate", "Bearer realm=\"as.example\"".into())],
+        token: br#"{"error":"invalid_grant","error_description":"as.example does not know it; see as.example/help, HTTPS://AS.EXAMPLE/x, https:\/\/as.example\/y"}"#.to_vec(),
+        ..Server::default()
+    });
+    let scrubbed = Trace::read(&text).unwrap().scrub(Names::Replaced).unwrap().to_string();
+    assert!(
+        !scrubbed.to_lowercase().contains("as.example"),
+        "{}",
+        scrubbed
+            .lines()
+            .filter(|l| l.to_lowercase().contains("as.example"))
+            .map(|l| &l[..l.len().min(900)])
+            .collect::<Vec<_>>()
+            .join("\n")
+    );
+}
+
+/// Foreign answers, as any page can send them.
+#[test]
+fn a_flood_of_foreign_answers_leaves_a_bounded_trail() {
+    let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
+    let mut machine = Authorizer::new(config, Seed::new([5; 32])).unwrap();
+    let now = Timestamp::from_secs(1_800_000_000);
+    machine.handle(now, Event::LogIn { scopes: Scopes::new() });
+    let mut flooded = 0;
+    loop {
+        let next = match machine.poll() {
+            Action::Load(load) => load.reply(None),
+            Action::Send(send) => {
+                let (status, body) = match send.purpose() {
+                    Purpose::ResourceMetadata => (200, PRM.as_bytes().to_vec()),
+                    Purpose::ServerMetadata => (200, AS.as_bytes().to_vec()),
+                    Purpose::Registration => (201, br#"{"client_id":"c-1"}"#.to_vec()),
+                    _ => (404, Vec::new()),
+                };
+                send.reply(http::Response::builder().status(status).body(body).unwrap())
+            }
+            Action::Wait(Some(_)) if flooded < 20_000 => {
+                flooded += 1;
+                Event::Called(Callback::new(format!("/callback?state=foreign-{flooded}&code=x")))
+            }
+            Action::Open(_) => continue,
+            Action::Wait(_) => break,
+            Action::Finish(it) => panic!("{it:?}"),
+            other => panic!("{other:?}"),
+        };
+        machine.handle(now, next);
+    }
+    assert!(machine.trail().entries().len() < 500);
+}
+
+/// A page can send as many answers as it likes to the redirect URI, each with thousands of parameters.
+#[test]
+fn a_flood_of_parameters_is_scrubbed_in_time() {
+    let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
+    let seed = Seed::new([5; 32]);
+    let text = Arc::new(Mutex::new(String::new()));
+    let kept = text.clone();
+    let mut recorder = Recorder::new(&config, &seed, move |line| {
+        let mut text = kept.lock().unwrap();
+        text.push_str(line);
+        text.push('\n');
+    });
+    let now = Timestamp::from_secs(1_800_000_000);
+    for flood in 0..8 {
+        let mut callback = "/callback?state=foreign".to_owned();
+        let mut n = 0;
+        while callback.len() < 16_000 {
+            n += 1;
+            callback.push_str(&format!("&a={flood}x{n:05}"));
+        }
+        recorder.event(now, &Event::Called(Callback::new(callback)));
+    }
+    drop(recorder);
+    let text = text.lock().unwrap().clone();
+    let began = std::time::Instant::now();
+    let _ = Trace::read(&text).unwrap().scrub(Names::Kept);
+    assert!(began.elapsed().as_secs() < 5, "{} bytes took {:?}", text.len(), began.elapsed());
+}
+
+/// The server's URL holds the secret, as those of some hosted MCP servers do (`https://host/s/SECRET/mcp`).
+#[test]
+fn a_capability_in_the_path_of_the_server() {
+    let secret = "s3cr3tpathsegment0123456789";
+    let config = Config::new(
+        format!("https://mcp.example/s/{secret}/mcp"),
+        "Example",
+        "http://127.0.0.1:3000/callback",
+    );
+    let text = Arc::new(Mutex::new(String::new()));
+    let kept = text.clone();
+    drop(Recorder::new(&config, &Seed::new([5; 32]), move |line| kept.lock().unwrap().push_str(line)));
+    let text = text.lock().unwrap().clone();
+    let trace = Trace::read(&text).unwrap();
+    assert!(!trace.scrub(Names::Replaced).unwrap().to_string().contains(secret), "replaced");
+}
+
+/// What the host did beside names files and people.
+#[test]
+fn what_the_host_did_is_renamed_too() {
+    let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
+    let text = Arc::new(Mutex::new(String::new()));
+    let kept = text.clone();
+    let mut recorder = Recorder::new(&config, &Seed::new([5; 32]), move |line| {
+        let mut t = kept.lock().unwrap();
+        t.push_str(line);
+        t.push('\n')
+    });
+    let fields = http::HeaderMap::from_iter([(
+        http::header::WWW_AUTHENTICATE,
+        http::HeaderValue::from_static(
+            "Bearer error=\"invalid_token\", error_description=\"alice@corp.example has no seat\"",
+        ),
+    )]);
+    recorder.request(
+        Timestamp::from_secs(1),
+        "POST",
+        &"https://10.20.30.40:8443/internal/mcp?x=SECRETq".parse().unwrap(),
+        "resources/read:file:///srv/alice/SECRETfile",
+        true,
+    );
+    recorder.response(Timestamp::from_secs(1), http::StatusCode::UNAUTHORIZED, &fields);
+    drop(recorder);
+    let text = text.lock().unwrap().clone();
+    let scrubbed = Trace::read(&text).unwrap().scrub(Names::Replaced).unwrap().to_string();
+    let mut left = Vec::new();
+    for hidden in ["alice", ".30.40", "SECRETfile", "SECRETq", "internal"] {
+        if scrubbed.contains(hidden) {
+            left.push(hidden);
+        }
+    }
+    assert!(left.is_empty(), "{left:?}");
+}
