@@ -92,10 +92,14 @@ impl Crank<'_> {
                 self.work.spawn(signing(shared, sign));
             }
             Action::Supply(supply) => drop(self.work.spawn(supplying(shared, supply))),
-            Action::Open(open) => match shared.host.open(&open) {
-                Ok(answers) => (self.asked, self.deaf) = (Some((open, answers)), false),
-                Err(why) => return Some(open.fail(why)),
-            },
+            Action::Open(open) => {
+                // The one before lets go first: both may want the same port.
+                self.asked = None;
+                match shared.host.open(&open) {
+                    Ok(answers) => (self.asked, self.deaf) = (Some((open, answers)), false),
+                    Err(why) => return Some(open.fail(why)),
+                }
+            }
             Action::Show(show) => {
                 // The one before is no longer good.
                 self.shown = None;
