@@ -9,7 +9,7 @@ use std::time::Duration;
 use mcp_auth::trace::{Names, Trace};
 use mcp_auth::{Kind, Outcome, Policy, Purpose, Scopes, TokenSource};
 use mcp_auth_reqwest::{Client, Error, MemoryStore, Observed};
-use support::{Asked, Person, Reply, Town};
+use support::{Asked, OnePort, Person, Reply, Town};
 
 fn kind(result: Result<reqwest::Response, Error>) -> Kind {
     match result {
@@ -161,6 +161,24 @@ async fn an_answer_to_another_request_does_not_end_the_login() {
     assert_eq!(client.send(town.request("/mcp")).await.unwrap().status(), 200);
     assert!(client.trail().to_string().contains("passed over"), "{}", client.trail());
     assert_eq!(*finished.lock().unwrap(), ["well"]);
+}
+
+/// The person says that the server does not know the client, so there is another request and another listener.
+#[tokio::test]
+async fn whoever_waits_for_the_first_answer_lets_the_port_go_to_the_second() {
+    let town = Town::new();
+    let person = OnePort::new(Person::new(&town));
+    let client = town.builder_for(person.clone()).build().unwrap();
+    let login = tokio::spawn({
+        let client = client.clone();
+        async move { client.log_in(Scopes::new()).await }
+    });
+    while person.opened() < 1 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    client.client_disowned();
+    let authorized = login.await.unwrap().unwrap_or_else(|error| panic!("{error:#}"));
+    assert_eq!((authorized.source, person.opened()), (TokenSource::LoggedIn, 2));
 }
 
 #[tokio::test]

@@ -3,22 +3,19 @@
 //! itself, by [`mcp_auth_reqwest`]. rmcp's own `auth` and reqwest are not needed.
 //!
 //! ```no_run
+//! use mcp_auth_native::{Browser, Loopback};
 //! use mcp_auth_reqwest::{Client, mcp_auth::Config};
 //! use mcp_auth_rmcp::AuthorizedClient;
 //! use rmcp::ServiceExt as _;
 //! use rmcp::transport::StreamableHttpClientTransport;
 //! use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 //!
-//! # use mcp_auth_reqwest::{Answers, BoxFuture, Consent, mcp_auth::{Callback, Timestamp}, reqwest::Url};
-//! # struct Browser;
-//! # impl Consent for Browser { fn open(&self, _: Url, _: Timestamp) -> Box<dyn Answers> { Box::new(Self) } }
-//! # impl Answers for Browser {
-//! #     fn next(&mut self) -> BoxFuture<'_, Result<Callback, String>> { Box::pin(std::future::pending()) }
-//! # }
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let url = "https://mcp.example/mcp";
-//! let config = Config::new(url, "Example", "http://127.0.0.1:3000/callback");
-//! let client = Client::builder(config).consent(Browser).build()?;
+//! let listener = Loopback::new("Example").listen()?;
+//! let config = Config::new(url, "Example", listener.redirect_uri());
+//! let browser = Browser::new(listener, |url, _| eprintln!("If no browser appears, open {url}"));
+//! let client = Client::builder(config).consent(browser).build()?;
 //!
 //! let transport = StreamableHttpClientTransport::with_client(
 //!     AuthorizedClient::new(client),

@@ -1,5 +1,4 @@
-//! Logs in to an MCP server and sends it one request, without an async runtime. The person opens the URL that is printed,
-//! and pastes the one that the browser ends up with.
+//! Logs in to an MCP server, in the person's browser, and sends it one request: without an async runtime.
 //!
 //! ```sh
 //! cargo run -p mcp-auth-ureq --example login https://mcp.example/mcp
@@ -8,37 +7,13 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use mcp_auth_native::{Browser, Loopback, Opening};
+use mcp_auth_ureq::Client;
 use mcp_auth_ureq::http::Request;
-use mcp_auth_ureq::mcp_auth::{Callback, Config, Timestamp};
-use mcp_auth_ureq::url::Url;
-use mcp_auth_ureq::{Answers, BoxFuture, Client, Consent};
+use mcp_auth_ureq::mcp_auth::Config;
 
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25",
     "capabilities":{},"clientInfo":{"name":"login","version":"1"}}}"#;
-
-/// Whoever sits at the terminal.
-struct Terminal;
-
-impl Consent for Terminal {
-    fn open(&self, url: Url, _until: Timestamp) -> Box<dyn Answers> {
-        println!(
-            "Open this URL:\n\n{url}\n\nThe browser ends at a page that does not load. Paste its URL here:"
-        );
-        Box::new(Self)
-    }
-}
-
-impl Answers for Terminal {
-    fn next(&mut self) -> BoxFuture<'_, Result<Callback, String>> {
-        // It has a thread of its own, so it may block.
-        Box::pin(async {
-            match std::io::stdin().lines().next() {
-                Some(Ok(line)) => Ok(Callback::new(line.trim())),
-                _ => Err("the input ended".to_owned()),
-            }
-        })
-    }
-}
 
 fn main() -> ExitCode {
     match run() {
@@ -53,8 +28,13 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Box<dyn Error>> {
     let server = std::env::args().nth(1).ok_or("usage: login <URL of an MCP server>")?;
-    let config = Config::new(&server, "Login example", "http://127.0.0.1:3000/callback");
-    let client = Client::builder(config).consent(Terminal).build()?;
+    let listener = Loopback::new("Login example").listen()?;
+    let config = Config::new(&server, "Login example", listener.redirect_uri());
+    let browser = Browser::new(listener, |url, opening| match opening {
+        Opening::Failed(why) => eprintln!("{why}"),
+        _ => eprintln!("If no browser appears, open this on this machine:\n\n  {url}\n"),
+    });
+    let client = Client::builder(config).consent(browser).build()?;
 
     let request = Request::post(&server)
         .header("content-type", "application/json")

@@ -12,7 +12,7 @@ use mcp_auth::trace::Trace;
 use mcp_auth::{Kind, Outcome, Policy, Purpose, Scopes, TokenSource};
 use mcp_auth_ureq::ureq::Body;
 use mcp_auth_ureq::{Client, Error, MemoryStore, Observed};
-use support::{Asked, Person, Reply, Town, joined};
+use support::{Asked, OnePort, Person, Reply, Town, joined};
 
 fn kind(result: Result<Response<Body>, Error>) -> Kind {
     match result {
@@ -164,6 +164,24 @@ fn an_answer_to_another_request_does_not_end_the_login() {
     assert_eq!(client.send(town.request("/mcp")).unwrap().status(), 200);
     assert!(client.trail().to_string().contains("passed over"), "{}", client.trail());
     assert_eq!(*finished.lock().unwrap(), ["well"]);
+}
+
+/// The person says that the server does not know the client, so there is another request and another listener.
+#[test]
+fn whoever_waits_for_the_first_answer_lets_the_port_go_to_the_second() {
+    let town = Town::new();
+    let person = OnePort::new(Person::new(&town));
+    let client = town.builder_for(person.clone()).build().unwrap();
+    let login = thread::spawn({
+        let client = client.clone();
+        move || client.log_in(Scopes::new())
+    });
+    while person.opened() < 1 {
+        thread::sleep(Duration::from_millis(5));
+    }
+    client.client_disowned();
+    let authorized = joined(login).unwrap_or_else(|error| panic!("{error:#}"));
+    assert_eq!((authorized.source, person.opened()), (TokenSource::LoggedIn, 2));
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn requests_go_on_while_a_person_consents_to_more() {
         let (client, request) = (client.clone(), request(&served, "write_file"));
         thread::spawn(move || client.send_as("write", request).unwrap().status())
     };
-    // A refusal that comes while a login is still on its way to the person waits for that login.
+    // A refusal that comes while the attempt still reads the store waits for all of it, and so for the person.
     until("the person is asked for more", || opened.load(Ordering::SeqCst) == 2);
     for _ in 0..3 {
         served.world().expire_access_tokens();

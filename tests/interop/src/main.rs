@@ -13,6 +13,7 @@ mod arguments;
 mod asked;
 mod command_line;
 mod over_reqwest;
+mod over_rmcp;
 mod over_ureq;
 mod person;
 mod rig;
@@ -33,7 +34,7 @@ use crate::rig::{Rig, Verdict};
 use crate::servers::Servers;
 
 /// Every adapter that there is. One more is a module like [`over_reqwest`] and a place here.
-const ADAPTERS: [&dyn Adapter; 2] = [&over_reqwest::Reqwest, &over_ureq::Ureq];
+const ADAPTERS: [&dyn Adapter; 3] = [&over_reqwest::Reqwest, &over_ureq::Ureq, &over_rmcp::Rmcp];
 
 /// How it went so far.
 #[derive(Default)]

@@ -22,23 +22,30 @@ impl Adapter for Reqwest {
     }
 
     fn build(&self, setting: Setting) -> Result<Box<dyn Session>, Refused> {
-        let Setting { config, store, person, key, wire } = setting;
-        let url = Url::parse(config.server_url()).map_err(|error| Refused::Other(error.to_string()))?;
-        let watch = Watched::new(&config);
-        let mut builder = Client::builder(config).tap(watch.clone());
-        if let Some(directory) = store {
-            builder = builder.store(FileStore::new(directory).map_err(Refused::Other)?);
-        }
-        if let Some(person) = person {
-            builder = builder.consent(Asked(person));
-        }
-        if let Some(key) = key {
-            builder = builder.keys(signing(key));
-        }
+        let url =
+            Url::parse(setting.config.server_url()).map_err(|error| Refused::Other(error.to_string()))?;
+        let conversation = Conversation::new(setting.wire);
+        let (client, watch) = client(setting)?;
         let runtime = Runtime::new().map_err(|error| Refused::Other(error.to_string()))?;
-        let client = builder.build()?;
-        Ok(Box::new(Held { client, url, conversation: Conversation::new(wire), watch, runtime }))
+        Ok(Box::new(Held { client, url, conversation, watch, runtime }))
     }
+}
+
+/// The client, and the watch over it; all but who speaks MCP.
+pub(crate) fn client(setting: Setting) -> Result<(Client, Watched), Refused> {
+    let Setting { config, store, person, key, .. } = setting;
+    let watch = Watched::new(&config);
+    let mut builder = Client::builder(config).tap(watch.clone());
+    if let Some(directory) = store {
+        builder = builder.store(FileStore::new(directory).map_err(Refused::Other)?);
+    }
+    if let Some(person) = person {
+        builder = builder.consent(Asked(person));
+    }
+    if let Some(key) = key {
+        builder = builder.keys(signing(key));
+    }
+    Ok((builder.build()?, watch))
 }
 
 struct Held {

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use mcp_auth::Config;
 use mcp_auth_reqwest::{Builder, Client, Consent};
 
+#[path = "../../../host/tests/rig/port.rs"]
+mod port;
 #[path = "../../../host/tests/rig/town.rs"]
 mod town;
 #[path = "../../../host/tests/rig/watched.rs"]
 mod watched;
 
+pub use port::OnePort;
 pub use town::{Asked, Person, REDIRECT, Reply, Town};
 use watched::Watched;
 

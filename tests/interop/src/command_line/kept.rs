@@ -16,6 +16,12 @@ fn field(text: &str, name: &str) -> Option<String> {
     })
 }
 
+/// The token of what `mcp-auth token` has printed.
+pub(super) fn bearer(out: &str) -> Result<String, String> {
+    let value = field(out, "authorization").ok_or("no Authorization field was printed")?;
+    value.strip_prefix("Bearer ").map(str::to_owned).ok_or_else(|| "it is no Bearer token".to_owned())
+}
+
 pub(super) fn call(terminal: &Terminal<'_>) -> Verdict {
     terminal.log_in("/mcp", &[])?;
     let since = terminal.servers.entries()?;
@@ -83,11 +89,6 @@ pub(super) fn token(terminal: &Terminal<'_>) -> Verdict {
     let url = terminal.servers.mcp("/short/mcp");
     let first = terminal.run(&["token", &url])?.succeeded("token")?;
     same("lines on standard output", &first.out.lines().count(), &1)?;
-    let bearer = |out: &str| {
-        let value =
-            field(out, "authorization").ok_or_else(|| "no Authorization field was printed".to_owned())?;
-        value.strip_prefix("Bearer ").map(str::to_owned).ok_or_else(|| "it is no Bearer token".to_owned())
-    };
     let before = bearer(&first.out)?;
     same("what the server says to it", &terminal.servers.present("/short/mcp", &before)?, &400)?;
     std::thread::sleep(terminal.servers.lifetime + Duration::from_millis(200));
@@ -117,7 +118,7 @@ pub(super) fn status(terminal: &Terminal<'_>) -> Verdict {
 }
 
 /// The records below the home, of which none may be readable by others.
-fn kept(folder: &Path) -> Result<Vec<Value>, String> {
+pub(super) fn kept(folder: &Path) -> Result<Vec<Value>, String> {
     use std::os::unix::fs::PermissionsExt as _;
     let mut records = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(|error| error.to_string())?.flatten() {
@@ -140,8 +141,7 @@ fn kept(folder: &Path) -> Result<Vec<Value>, String> {
 pub(super) fn logout(terminal: &Terminal<'_>) -> Verdict {
     terminal.log_in("/mcp", &[])?;
     let url = terminal.servers.mcp("/mcp");
-    let printed = terminal.run(&["token", &url])?.succeeded("token")?.out;
-    let token = field(&printed, "authorization").unwrap_or_default().replace("Bearer ", "");
+    let token = bearer(&terminal.run(&["token", &url])?.succeeded("token")?.out)?;
     terminal.run(&["logout", &url])?.succeeded("logout")?;
     check(terminal.log()?.served("revocation") > 0, || "nothing was revoked".to_owned())?;
     same("what the server says to the token", &terminal.servers.present("/mcp", &token)?, &401)?;
@@ -166,10 +166,27 @@ pub(super) fn inspect(terminal: &Terminal<'_>) -> Verdict {
     Ok("clauses, issuer; nothing was registered".to_owned())
 }
 
+/// Each shell gets its own, and bash can use them.
 pub(super) fn completions(terminal: &Terminal<'_>) -> Verdict {
-    for shell in ["bash", "zsh", "fish"] {
+    const MARKS: [(&str, &str); 5] = [
+        ("bash", "complete -F"),
+        ("zsh", "#compdef mcp-auth"),
+        ("fish", "complete -c mcp-auth"),
+        ("elvish", "edit:completion"),
+        ("powershell", "Register-ArgumentCompleter"),
+    ];
+    for (shell, mark) in MARKS {
         let ran = terminal.run(&["completions", shell])?.succeeded("completions")?;
-        check(ran.out.contains("login"), || format!("the completions of {shell} know no login"))?;
+        let ours = ran.out.contains(mark) && ran.out.contains("login");
+        check(ours, || format!("these are no completions of {shell}:\n{:.300}", ran.out))?;
+        std::fs::write(terminal.home.join(shell), ran.out).map_err(|error| error.to_string())?;
     }
-    Ok("bash, zsh, fish".to_owned())
+    let asks = r#"source ./bash; of=$(complete -p mcp-auth); of=${of#*-F }; COMP_WORDS=(mcp-auth lo); COMP_CWORD=1
+        "${of%% *}" mcp-auth lo mcp-auth; echo "${COMPREPLY[*]}""#;
+    let mut bash = std::process::Command::new("bash");
+    let output = bash.args(["--norc", "-c", asks]).current_dir(&terminal.home).output();
+    let offered = super::Ran::of(&output.map_err(|error| error.to_string())?).succeeded("bash")?;
+    same("what bash offers for \"lo\"", &offered.out.trim(), &"login logout")?;
+    terminal.run(&["completions", "tcl"])?.failed("completions of a shell that is not known")?;
+    Ok("five shells; bash offers login, logout".to_owned())
 }

@@ -1,5 +1,5 @@
 //! The command line as a person uses it: each run is a process of its own, in a home of its own, with Chromium as its
-//! `BROWSER`. A subcommand that `mcp-auth --help` does not list is skipped.
+//! `BROWSER`. What needs a subcommand that `mcp-auth --help` does not list, or a program that is not there, is skipped.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -12,12 +12,13 @@ use crate::rig::{Verdict, check};
 use crate::servers::{Log, Servers};
 
 mod kept;
+mod keyring;
 mod login;
 
 type Scenario = fn(&Terminal<'_>) -> Verdict;
 
-/// Each with its name and the subcommands, or options of them, that it needs.
-pub(crate) const ALL: [(&str, &[&str], Scenario); 17] = [
+/// Each with its name and the subcommands, or options of them, that it needs; with `$`, other programs.
+pub(crate) const ALL: [(&str, &[&str], Scenario); 18] = [
     ("login", &["login"], login::light),
     ("login, dark", &["login"], login::dark),
     ("login is refused", &["login"], login::refused),
@@ -33,6 +34,11 @@ pub(crate) const ALL: [(&str, &[&str], Scenario); 17] = [
     ("token", &["login", "token"], kept::token),
     ("status", &["login", "status"], kept::status),
     ("logout", &["login", "logout", "token"], kept::logout),
+    (
+        "login --store keyring",
+        &["login --store", "$dbus-run-session", "$gnome-keyring-daemon"],
+        keyring::keyring,
+    ),
     ("inspect", &["inspect --json"], kept::inspect),
     ("completions", &["completions"], kept::completions),
 ];
@@ -75,7 +81,7 @@ impl Ran {
 }
 
 impl Terminal<'_> {
-    /// Which of these the program does not have: a subcommand, or `SUBCOMMAND --option`.
+    /// Which of these there is not: a subcommand, `SUBCOMMAND --option`, or `$PROGRAM`.
     pub(crate) fn lacks(program: &Path, needs: &[&str]) -> Result<Option<String>, String> {
         let help = |arguments: &[&str]| {
             let output = Command::new(program).args(arguments).output();
@@ -83,7 +89,14 @@ impl Terminal<'_> {
             Ok::<_, String>(String::from_utf8_lossy(&output.stdout).into_owned())
         };
         let commands = help(&["--help"])?;
+        let path = std::env::var_os("PATH").unwrap_or_default();
         for need in needs {
+            if let Some(other) = need.strip_prefix('$') {
+                if !std::env::split_paths(&path).any(|folder| folder.join(other).is_file()) {
+                    return Ok(Some(other.to_owned()));
+                }
+                continue;
+            }
             let (command, option) = need.split_once(' ').unwrap_or((need, ""));
             let listed = |line: &str| line.split_whitespace().next() == Some(command);
             let optional =

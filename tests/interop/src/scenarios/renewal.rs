@@ -110,7 +110,7 @@ pub(super) fn many_processes(rig: &Rig<'_>) -> Verdict {
     same("exchanges", &(log.granted("refresh_token"), log.route("token").len()), &(1, 1))?;
     same("used twice", &log.reused(), &0)?;
     same("refused calls", &log.refused_calls(), &Vec::new())?;
-    check(log.calls().len() >= 8, || "there were not eight calls".to_owned())?;
+    same("calls of the tool", &log.calls().iter().filter(|it| it["rpc"] == "tools/call").count(), &8)?;
     let renewed = sources.iter().filter(|source| *source == "refreshed").count();
     Ok(format!("1 exchange; {renewed} of 8 say that they refreshed"))
 }
