@@ -59,6 +59,15 @@ pub struct Entry {
     pub clause: Option<Cow<'static, str>>,
 }
 
+impl Entry {
+    /// Whether it says the same, whenever that was.
+    fn says_the_same_as(&self, other: &Self) -> bool {
+        let Self { at: _, verdict, url, status, note, clause } = self;
+        let same = (*verdict, *status) == (other.verdict, other.status);
+        same && *url == other.url && *note == other.note && *clause == other.clause
+    }
+}
+
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = match self.verdict {
@@ -105,7 +114,7 @@ impl Trail {
             clause: entry.clause.map(|clause| cleaned(clause, MAX_PLACE)),
             ..entry
         };
-        if self.0.last().is_some_and(|last| Entry { at: last.at, ..entry.clone() } == *last) {
+        if self.0.last().is_some_and(|last| entry.says_the_same_as(last)) {
             return;
         }
         if self.0.len() >= MAX_ENTRIES {

@@ -3,7 +3,11 @@
 /// At most `max` characters of `text`, with everything that could move a cursor, change a colour, reorder or
 /// hide other text replaced by `\u{fffd}`.
 pub fn clean(text: &str, max: usize) -> String {
-    let mut out = String::new();
+    // Nearly all that comes is printable ASCII, of which nothing is replaced.
+    if text.len() <= max && text.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len().min(max.saturating_mul(2)));
     for (count, letter) in text.chars().enumerate() {
         if count >= max {
             out.push('…');
