@@ -106,7 +106,8 @@ impl Scopes {
     }
 }
 
-fn is_token(token: &str) -> bool {
+/// Whether this is one scope token.
+pub(crate) fn is_token(token: &str) -> bool {
     !token.is_empty() && token.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }
 

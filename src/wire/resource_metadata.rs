@@ -93,8 +93,10 @@ impl ResourceMetadata {
         let resource = object.required("resource", CLAUSE)?.to_owned();
         let mut authorization_servers = Vec::new();
         for server in object.texts("authorization_servers", CLAUSE)?.unwrap_or_default() {
-            if authorization_servers.len() < MAX_SERVERS && !authorization_servers.contains(&server) {
-                authorization_servers.push(server);
+            if authorization_servers.len() < MAX_SERVERS
+                && !authorization_servers.iter().any(|known| known == server)
+            {
+                authorization_servers.push(server.to_owned());
             }
         }
         if authorization_servers.is_empty() {
