@@ -238,12 +238,14 @@ impl ScopeRule {
         let (asked, wanted) = (sources.asked.unwrap_or(&none), sources.wanted.unwrap_or(&none));
         let chosen = match &self.only {
             Some(only) if sources.step_up && !sources.nobody => {
-                only.union(asked).union(sources.challenged.unwrap_or(&none))
+                only.union(asked).and(sources.challenged.unwrap_or(&none))
             }
             Some(only) => only.clone(),
-            None => asked.union(&self.named(sources)).union(&self.also).union(&self.offline(sources)),
+            None if asked.is_empty() => self.named(sources).and(&self.also).and(&self.offline(sources)),
+            None => asked.union(&self.named(sources)).and(&self.also).and(&self.offline(sources)),
         };
-        chosen.union(wanted).without(&self.never)
+        let chosen = chosen.and(wanted);
+        if self.never.is_empty() { chosen } else { chosen.without(&self.never) }
     }
 
     fn named(&self, sources: ScopeSources<'_>) -> Scopes {
@@ -261,16 +263,17 @@ impl ScopeRule {
     }
 
     fn offline(&self, sources: ScopeSources<'_>) -> Scopes {
-        let offline = offline_access();
-        let listed = sources.server.is_some_and(|listed| offline.is_subset(listed));
-        if self.stay_logged_in && listed { offline } else { Scopes::new() }
+        let listed = sources.server.is_some_and(|listed| listed.contains(OFFLINE_ACCESS));
+        if self.stay_logged_in && listed { offline_access() } else { Scopes::new() }
     }
 }
+
+const OFFLINE_ACCESS: &str = "offline_access";
 
 fn without_offline(listed: &Scopes) -> Scopes {
     listed.without(&offline_access())
 }
 
 fn offline_access() -> Scopes {
-    Scopes::from_tokens(["offline_access"]).unwrap_or_default()
+    Scopes::from_tokens([OFFLINE_ACCESS]).unwrap_or_default()
 }

@@ -2,21 +2,12 @@
 
 use super::json::{Object, Value};
 use crate::base::breach::Breach;
-use crate::base::scope::{self, MAX_SCOPES, Scopes};
+use crate::base::scope::Scopes;
 
 /// The scopes of a `scopes_supported` list: what is no scope token is dropped, and so is what follows the 256th.
 /// Such a list only says what may be asked for, so one bad entry is no reason to refuse the document.
 pub(super) fn scopes(listed: &[&str]) -> Scopes {
-    let mut known = Vec::<&str>::new();
-    for token in listed {
-        if known.len() >= MAX_SCOPES {
-            break;
-        }
-        if !known.contains(token) && scope::is_token(token) {
-            known.push(token);
-        }
-    }
-    Scopes::from_tokens(known).unwrap_or_default()
+    Scopes::listed(listed)
 }
 
 /// A flag that, when true, obliges the client to more. The text `"true"` counts as true, which errs towards the

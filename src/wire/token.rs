@@ -163,8 +163,7 @@ impl TokenRequest<'_> {
             ]),
             Grant::DeviceCode { device_code } => pairs.push(("device_code", device_code.expose())),
         }
-        let scopes = self.grant.scopes().map(Scopes::to_string);
-        pairs.extend(scopes.as_deref().map(|scopes| ("scope", scopes)));
+        pairs.extend(self.grant.scopes().map(|scopes| ("scope", scopes.as_str())));
         pairs.extend(self.resource.map(|resource| ("resource", resource)));
         pairs.into_iter().map(|(name, value)| (name.to_owned(), Secret::from(value))).collect()
     }
