@@ -110,7 +110,7 @@ impl Trail {
     pub(crate) fn push(&mut self, entry: Entry) {
         let entry = Entry {
             note: cleaned(entry.note, MAX_NOTE),
-            url: entry.url.map(|url| text::clean(&url, MAX_PLACE)),
+            url: entry.url.map(|url| text::cleaned(url, MAX_PLACE)),
             clause: entry.clause.map(|clause| cleaned(clause, MAX_PLACE)),
             ..entry
         };
@@ -156,7 +156,7 @@ impl Trail {
 fn cleaned(text: Cow<'static, str>, max: usize) -> Cow<'static, str> {
     match text {
         Cow::Borrowed(text) => Cow::Borrowed(text),
-        Cow::Owned(text) => Cow::Owned(text::clean(&text, max)),
+        Cow::Owned(text) => Cow::Owned(text::cleaned(text, max)),
     }
 }
 

@@ -61,7 +61,7 @@ pub(crate) fn begin(world: &mut World, aim: Aim, terms: Terms) -> Turn {
     };
     let mut parameters = exchange::indication(world, &terms);
     if !terms.asked.is_empty() {
-        parameters.push(("scope".to_owned(), Secret::new(terms.asked.to_string())));
+        parameters.push(("scope".into(), Secret::from(terms.asked.as_str())));
     }
     let letter = Letter {
         purpose: Purpose::DeviceAuthorization,
