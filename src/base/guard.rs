@@ -62,6 +62,11 @@ impl Endpoint {
         &self.url
     }
 
+    /// The same, to be kept.
+    pub fn into_url(self) -> Url {
+        self.url
+    }
+
     /// Which addresses the host may resolve to.
     pub fn reach(&self) -> Reach {
         self.reach
@@ -245,7 +250,8 @@ fn parse(given: &str) -> Result<Url, Fault> {
 
 /// The characters of RFC 3986 §2, less the apostrophe.
 fn is_url_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&()*+,;=%".contains(&byte)
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'/' | b'?' | b'#'
+        | b'[' | b']' | b'@' | b'!' | b'$' | b'&' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b'%')
 }
 
 fn reaches(reach: Reach, url: &Url) -> bool {

@@ -1,5 +1,7 @@
 //! Awaits the token answer to an authorization code (RFC 6749 §4.1.3).
 
+use std::sync::Arc;
+
 use std::borrow::Cow;
 
 use super::consent::indicated;
@@ -179,7 +181,7 @@ impl Exchanging {
         match read(world, &terms, &carried, answer, CLAUSE) {
             Ok(token) => {
                 let credential = credential(world, terms, token);
-                Turn::Obtained(Box::new(credential), TokenSource::LoggedIn)
+                Turn::Obtained(Arc::new(credential), TokenSource::LoggedIn)
             }
             Err(breach) => {
                 world.retry_at = retry_at;
