@@ -194,7 +194,8 @@ fn a_value_cut_by_the_limit_is_left_out() {
     let fill = |text: &str, beyond: &str| {
         let start = format!("Bearer realm=x{}", " ".repeat(MAX_BYTES - 14 - text.len())) + text;
         assert_eq!(start.len(), MAX_BYTES);
-        let read = read_one(&(start + beyond));
+        let start = start + beyond;
+        let read = read_one(&start);
         read.iter().flat_map(Challenge::all_params).map(|(name, _)| name.to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(fill(" scope=read", "write"), ["realm"]);
