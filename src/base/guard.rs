@@ -192,7 +192,7 @@ pub fn is_loopback_host(url: &Url) -> bool {
 pub fn without_query(given: &str) -> String {
     let shown = given.split(['?', '#']).next().unwrap_or_default();
     // User info may be a password; what stands before the last `@` of the authority is not shown.
-    let Some((scheme, rest)) = shown.split_once("://") else { return text::clean(shown, MAX_SHOWN) };
+    let Some((scheme, rest)) = after_scheme(shown) else { return text::clean(shown, MAX_SHOWN) };
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     match authority.rsplit_once('@') {
         Some((_, host)) => text::clean(&format!("{scheme}://{host}{path}"), MAX_SHOWN),
@@ -209,6 +209,13 @@ impl fmt::Debug for Shown<'_> {
     }
 }
 
+/// What stands before and after the first `://`, which nearly always is at the first colon: to look for one letter is far
+/// less work than to look for three.
+fn after_scheme(given: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = given.split_once(':')?;
+    rest.strip_prefix("//").map_or_else(|| given.split_once("://"), |rest| Some((scheme, rest)))
+}
+
 fn parse(given: &str) -> Result<Url, Fault> {
     if given.len() > MAX_URL {
         return Err(Fault::NotAbsolute);
@@ -216,10 +223,10 @@ fn parse(given: &str) -> Result<Url, Fault> {
     if given.contains('#') {
         return Err(Fault::Fragment);
     }
-    if !given.bytes().all(is_url_byte) || given.contains("$(") {
+    if !given.bytes().all(is_url_byte) || given.split('$').skip(1).any(|rest| rest.starts_with('(')) {
         return Err(Fault::Character);
     }
-    let (scheme, rest) = given.split_once("://").ok_or(Fault::NotAbsolute)?;
+    let (scheme, rest) = after_scheme(given).ok_or(Fault::NotAbsolute)?;
     let secure = scheme.eq_ignore_ascii_case("https");
     if !secure && !scheme.eq_ignore_ascii_case("http") {
         return Err(Fault::Scheme);
