@@ -69,10 +69,8 @@ impl<'a> Challenge<'a> {
 
     fn add(&mut self, name: &'a [u8], value: Cow<'a, [u8]>) {
         if self.params.len() < MAX_PARAMS {
-            let name = match lossy(name) {
-                Cow::Borrowed(name) if !name.bytes().any(|byte| byte.is_ascii_uppercase()) => name.into(),
-                name => name.to_ascii_lowercase().into(),
-            };
+            let capital = name.iter().any(u8::is_ascii_uppercase);
+            let name = if capital { lossy(name).to_ascii_lowercase().into() } else { lossy(name) };
             let value = match value {
                 Cow::Borrowed(value) => lossy(value),
                 Cow::Owned(value) => lossy(&value).into_owned().into(),
