@@ -331,7 +331,7 @@ impl Config {
             let expected = "an exchange time, a consent time and byte limits above zero";
             return Err(refuse("mcp-auth, policy", expected, "zero".to_owned()));
         }
-        for uri in &self.client.redirect_uris {
+        for uri in self.client.redirect_uris.iter().filter(|uri| **uri != self.redirect_uri) {
             guard::redirect_uri(uri).map_err(|refused| {
                 let expected = "redirect URIs that are https, or http on a loopback host";
                 refuse("RFC 7591 §2", expected, refused.to_string())

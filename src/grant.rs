@@ -1,5 +1,7 @@
 //! The grant in use, ready for requests.
 
+use std::sync::Arc;
+
 use http::HeaderValue;
 use url::Url;
 
@@ -8,12 +10,12 @@ use crate::base::time::Timestamp;
 use crate::credential::{Credential, Generation};
 use crate::outcome::TokenSource;
 use crate::step::Unsaved;
-use crate::wire::resource_metadata::{covers, within};
+use crate::wire::resource_metadata::{covering, within};
 
 /// A credential whose token can be attached without any further work.
 #[derive(Clone)]
 pub(crate) struct Grant {
-    pub(crate) credential: Box<Credential>,
+    pub(crate) credential: Arc<Credential>,
     pub(crate) value: HeaderValue,
     resource: Url,
     pub(crate) source: TokenSource,
@@ -23,7 +25,7 @@ pub(crate) struct Grant {
 impl Grant {
     /// `before` is what was in use till now, and `server` the MCP server's URL.
     pub(crate) fn new(
-        credential: Box<Credential>,
+        credential: Arc<Credential>,
         source: TokenSource,
         unsaved: Option<Unsaved>,
         before: Option<&Self>,
@@ -39,10 +41,8 @@ impl Grant {
         let mut value = HeaderValue::try_from(format!("{scheme} {}", credential.access_token.expose()))
             .map_err(|_| unfit("RFC 6750 §2.1", "a token that a header field may carry"))?;
         value.set_sensitive(true);
-        let resource = Url::parse(&credential.resource).ok();
-        let resource = resource.filter(|_| covers(&credential.resource, server));
-        let resource =
-            resource.ok_or_else(|| unfit("RFC 9728 §3.3", "a resource that covers the server's URL"))?;
+        let resource = covering(&credential.resource, server)
+            .ok_or_else(|| unfit("RFC 9728 §3.3", "a resource that covers the server's URL"))?;
         Ok(Self { credential, value, resource, source, unsaved })
     }
 

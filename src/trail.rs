@@ -59,6 +59,15 @@ pub struct Entry {
     pub clause: Option<Cow<'static, str>>,
 }
 
+impl Entry {
+    /// Whether it says the same, whenever that was.
+    fn says_the_same_as(&self, other: &Self) -> bool {
+        let Self { at: _, verdict, url, status, note, clause } = self;
+        let same = (*verdict, *status) == (other.verdict, other.status);
+        same && *url == other.url && *note == other.note && *clause == other.clause
+    }
+}
+
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = match self.verdict {
@@ -101,11 +110,11 @@ impl Trail {
     pub(crate) fn push(&mut self, entry: Entry) {
         let entry = Entry {
             note: cleaned(entry.note, MAX_NOTE),
-            url: entry.url.map(|url| text::clean(&url, MAX_PLACE)),
+            url: entry.url.map(|url| text::cleaned(url, MAX_PLACE)),
             clause: entry.clause.map(|clause| cleaned(clause, MAX_PLACE)),
             ..entry
         };
-        if self.0.last().is_some_and(|last| Entry { at: last.at, ..entry.clone() } == *last) {
+        if self.0.last().is_some_and(|last| entry.says_the_same_as(last)) {
             return;
         }
         if self.0.len() >= MAX_ENTRIES {
@@ -147,7 +156,7 @@ impl Trail {
 fn cleaned(text: Cow<'static, str>, max: usize) -> Cow<'static, str> {
     match text {
         Cow::Borrowed(text) => Cow::Borrowed(text),
-        Cow::Owned(text) => Cow::Owned(text::clean(&text, max)),
+        Cow::Owned(text) => Cow::Owned(text::cleaned(text, max)),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is asked of the store.
 
+use std::sync::Arc;
+
 use std::time::Duration;
 
 use crate::base::time::Timestamp;
@@ -66,7 +68,7 @@ impl Load {
 pub struct Save {
     pub(crate) id: RequestId,
     pub(crate) key: Key,
-    pub(crate) credential: Box<Credential>,
+    pub(crate) credential: Arc<Credential>,
     pub(crate) replaces: Option<Generation>,
 }
 

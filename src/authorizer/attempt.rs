@@ -1,5 +1,7 @@
 //! An attempt from its beginning to its end.
 
+use std::sync::Arc;
+
 use super::{Authorizer, authorized, called_off};
 use crate::action::Action;
 use crate::base::breach::Breach;
@@ -101,7 +103,7 @@ impl Authorizer {
     /// The grant in use from now on.
     pub(super) fn install(
         &mut self,
-        credential: Box<Credential>,
+        credential: Arc<Credential>,
         source: TokenSource,
         unsaved: Option<Unsaved>,
     ) -> Result<Outcome, Breach> {

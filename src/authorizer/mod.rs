@@ -6,6 +6,7 @@ mod carry;
 mod challenged;
 mod outside;
 
+use std::collections::VecDeque;
 use std::fmt;
 
 use url::Url;
@@ -116,7 +117,12 @@ impl Authorizer {
 
     /// What to do next. Once it gives [`Action::Wait`], it gives the same until something is handed in.
     pub fn poll(&mut self) -> Action {
-        self.world.out.pop_front().unwrap_or_else(|| {
+        let action = self.world.out.pop_front();
+        if self.step.is_none() && self.world.out.is_empty() {
+            // There are many sessions, and most of them are idle.
+            self.world.out = VecDeque::new();
+        }
+        action.unwrap_or_else(|| {
             let steps = [self.step.as_ref(), self.renewal.as_ref().map(|it| &it.step)];
             let pending = steps.into_iter().flatten().filter_map(Step::pending);
             Action::Wait(pending.map(|pending| pending.deadline).min())

@@ -10,6 +10,8 @@ use super::text;
 
 /// The longest URL that is accepted, in bytes.
 pub const MAX_URL: usize = 4096;
+/// The longest URL that is shown, in characters.
+const MAX_SHOWN: usize = 200;
 
 /// Which addresses a host name may resolve to. A URL whose host is an address is judged here; a name is judged
 /// again by whoever resolves it, at the time of connecting, so that a name that changes its address
@@ -43,7 +45,8 @@ impl Reach {
 /// A URL that has passed the guard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    text: String,
+    /// As it was given, where a parser serialises it in another way.
+    given: Option<String>,
     url: Url,
     reach: Reach,
 }
@@ -51,12 +54,17 @@ pub struct Endpoint {
 impl Endpoint {
     /// The URL byte for byte as it was given: its identity.
     pub fn as_given(&self) -> &str {
-        &self.text
+        self.given.as_deref().unwrap_or(self.url.as_str())
     }
 
     /// The URL as a parser serialises it: what is sent or opened.
     pub fn url(&self) -> &Url {
         &self.url
+    }
+
+    /// The same, to be kept.
+    pub fn into_url(self) -> Url {
+        self.url
     }
 
     /// Which addresses the host may resolve to.
@@ -151,7 +159,8 @@ impl Guard {
             return Err(refuse(Fault::Address));
         }
         let reach = if url.scheme() == "http" { Reach::Machine } else { reach };
-        Ok(Endpoint { text: given.to_owned(), url, reach })
+        let given = (url.as_str() != given).then(|| given.to_owned());
+        Ok(Endpoint { given, url, reach })
     }
 }
 
@@ -183,18 +192,12 @@ pub fn is_loopback_host(url: &Url) -> bool {
 pub fn without_query(given: &str) -> String {
     let shown = given.split(['?', '#']).next().unwrap_or_default();
     // User info may be a password; what stands before the last `@` of the authority is not shown.
-    let shown = match shown.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) = match rest.find('/') {
-                Some(at) => rest.split_at(at),
-                None => (rest, ""),
-            };
-            let host = authority.rsplit('@').next().unwrap_or_default();
-            format!("{scheme}://{host}{path}")
-        }
-        None => shown.to_owned(),
-    };
-    text::clean(&shown, 200)
+    let Some((scheme, rest)) = after_scheme(shown) else { return text::clean(shown, MAX_SHOWN) };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    match authority.rsplit_once('@') {
+        Some((_, host)) => text::clean(&format!("{scheme}://{host}{path}"), MAX_SHOWN),
+        None => text::clean(shown, MAX_SHOWN),
+    }
 }
 
 /// A URL within the `Debug` of something: without its query, which may hold a key.
@@ -206,6 +209,13 @@ impl fmt::Debug for Shown<'_> {
     }
 }
 
+/// What stands before and after the first `://`, which nearly always is at the first colon: to look for one letter is far
+/// less work than to look for three.
+fn after_scheme(given: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = given.split_once(':')?;
+    rest.strip_prefix("//").map_or_else(|| given.split_once("://"), |rest| Some((scheme, rest)))
+}
+
 fn parse(given: &str) -> Result<Url, Fault> {
     if given.len() > MAX_URL {
         return Err(Fault::NotAbsolute);
@@ -213,10 +223,10 @@ fn parse(given: &str) -> Result<Url, Fault> {
     if given.contains('#') {
         return Err(Fault::Fragment);
     }
-    if !given.bytes().all(is_url_byte) || given.contains("$(") {
+    if !given.bytes().all(is_url_byte) || given.split('$').skip(1).any(|rest| rest.starts_with('(')) {
         return Err(Fault::Character);
     }
-    let (scheme, rest) = given.split_once("://").ok_or(Fault::NotAbsolute)?;
+    let (scheme, rest) = after_scheme(given).ok_or(Fault::NotAbsolute)?;
     let secure = scheme.eq_ignore_ascii_case("https");
     if !secure && !scheme.eq_ignore_ascii_case("http") {
         return Err(Fault::Scheme);
@@ -228,8 +238,10 @@ fn parse(given: &str) -> Result<Url, Fault> {
     }
     let url = Url::parse(given).map_err(|_| Fault::NotAbsolute)?;
     let host = url.host_str().filter(|host| !host.is_empty()).ok_or(Fault::NotAbsolute)?;
-    let as_written = authority.to_ascii_lowercase();
-    let port = as_written.strip_prefix(host).ok_or(Fault::Host)?;
+    let (as_written, port) = authority.split_at_checked(host.len()).ok_or(Fault::Host)?;
+    if !as_written.eq_ignore_ascii_case(host) {
+        return Err(Fault::Host);
+    }
     if host.ends_with('.') || !(port.is_empty() || port.starts_with(':')) {
         return Err(Fault::Host);
     }
@@ -245,7 +257,8 @@ fn parse(given: &str) -> Result<Url, Fault> {
 
 /// The characters of RFC 3986 §2, less the apostrophe.
 fn is_url_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&()*+,;=%".contains(&byte)
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'/' | b'?' | b'#'
+        | b'[' | b']' | b'@' | b'!' | b'$' | b'&' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b'%')
 }
 
 fn reaches(reach: Reach, url: &Url) -> bool {

@@ -14,8 +14,7 @@ const MARK: &str = "(secret)";
 /// cut. Less could stand anywhere by chance.
 const LEAST: usize = 4;
 
-/// The secrets that a request carried, each in every spelling in which an answer may give it back: as it is, form-encoded,
-/// percent-encoded, and within Basic credentials (RFC 6749 §2.3.1). The longest come first.
+/// The secrets that a request carried, to be taken out of what is told of its answer.
 #[derive(Clone, Default)]
 pub(crate) struct Redaction(Vec<Secret>);
 
@@ -33,8 +32,29 @@ impl Redaction {
     ) -> Self {
         let credentials = authorization.and_then(|value| value.expose().split_once(' ')).map(|(_, it)| it);
         let texts = secrets.into_iter().map(Secret::expose).chain(credentials);
+        Self(texts.filter(|text| text.len() >= LEAST).map(Secret::from).collect())
+    }
+
+    /// The breach without the secrets.
+    pub(crate) fn clear(&self, breach: Breach) -> Breach {
+        let spellings = Spellings::of(&self.0);
+        Breach {
+            expected: spellings.cleared(breach.expected),
+            got: spellings.cleared(breach.got),
+            error: breach.error.map(|error| spellings.cleared(error)),
+            ..breach
+        }
+    }
+}
+
+/// Each secret in every spelling in which an answer may give it back: as it is, form-encoded, percent-encoded, and within
+/// Basic credentials (RFC 6749 §2.3.1). The longest come first.
+struct Spellings(Vec<Secret>);
+
+impl Spellings {
+    fn of(secrets: &[Secret]) -> Self {
         let mut spellings = Vec::new();
-        for text in texts.filter(|text| text.len() >= LEAST) {
+        for text in secrets.iter().map(Secret::expose) {
             let form = Secret::new(byte_serialize(text.as_bytes()).collect::<String>());
             let percent = Secret::new(form.expose().replace('+', "%20"));
             // As it looks once it is cleaned.
@@ -43,16 +63,6 @@ impl Redaction {
         spellings.sort_by_key(|spelling| std::cmp::Reverse(spelling.expose().len()));
         spellings.dedup();
         Self(spellings)
-    }
-
-    /// The breach without the secrets.
-    pub(crate) fn clear(&self, breach: Breach) -> Breach {
-        Breach {
-            expected: self.cleared(breach.expected),
-            got: self.cleared(breach.got),
-            error: breach.error.map(|error| self.cleared(error)),
-            ..breach
-        }
     }
 
     fn cleared(&self, text: String) -> String {

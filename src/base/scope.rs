@@ -14,9 +14,11 @@ pub const MAX_SCOPES: usize = 256;
 /// Three sets are easily confused. Throughout this crate *asked* is what an authorization request named,
 /// *granted* is what the token answer said (or what was asked, where it said nothing), and *challenged* is what
 /// a `WWW-Authenticate` header demanded.
+///
+/// It is kept as it is written: its tokens once each, divided by single spaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Scopes(Vec<String>);
+pub struct Scopes(String);
 
 /// A scope value holds something that is no scope token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,27 +42,61 @@ impl std::error::Error for InvalidScope {}
 impl Scopes {
     /// No scopes at all.
     pub const fn new() -> Self {
-        Self(Vec::new())
+        Self(String::new())
     }
 
     /// Reads a `scope` value: tokens divided by spaces. Repeated tokens count once; an empty value is the empty
     /// set.
     pub fn parse(value: &str) -> Result<Self, InvalidScope> {
-        Self::from_tokens(value.split(' ').filter(|token| !token.is_empty()))
+        Self::read(value.split(' ').filter(|token| !token.is_empty()), value.len())
     }
 
     /// Makes a set from single tokens.
     pub fn from_tokens<'a>(tokens: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidScope> {
-        let mut set = Vec::<String>::new();
+        Self::read(tokens, 0)
+    }
+
+    fn read<'a>(tokens: impl IntoIterator<Item = &'a str>, bytes: usize) -> Result<Self, InvalidScope> {
+        let (mut set, mut count) = (Self(String::with_capacity(bytes)), 0_usize);
         for token in tokens {
-            if !is_token(token) || set.len() >= MAX_SCOPES {
+            if !is_token(token) || count >= MAX_SCOPES {
                 return Err(InvalidScope { found: text::clean(token, 64) });
             }
-            if !set.iter().any(|known| known == token) {
-                set.push(token.to_owned());
+            if !set.contains(token) {
+                set.add(token);
+                count = count.saturating_add(1);
             }
         }
-        Ok(Self(set))
+        Ok(set)
+    }
+
+    /// What of a list is a scope token, up to the 256th.
+    pub(crate) fn listed(tokens: &[&str]) -> Self {
+        let bytes = tokens.iter().map(|token| token.len().saturating_add(1)).sum();
+        let (mut set, mut count) = (Self(String::with_capacity(bytes)), 0_usize);
+        for token in tokens.iter().filter(|token| is_token(token)) {
+            if count >= MAX_SCOPES {
+                break;
+            }
+            if !set.contains(token) {
+                set.add(token);
+                count = count.saturating_add(1);
+            }
+        }
+        set
+    }
+
+    fn add(&mut self, token: &str) {
+        if !self.0.is_empty() {
+            self.0.push(' ');
+        }
+        self.0.push_str(token);
+    }
+
+    fn of<'a>(tokens: impl Iterator<Item = &'a str>, bytes: usize) -> Self {
+        let mut set = Self(String::with_capacity(bytes));
+        tokens.for_each(|token| set.add(token));
+        set
     }
 
     /// Whether no scope is named.
@@ -70,39 +106,54 @@ impl Scopes {
 
     /// How many scopes are named.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.iter().count()
     }
 
     /// The tokens in the order in which they were first named.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+    pub fn iter(&self) -> impl Iterator<Item = &str> + Clone {
+        self.0.split(' ').filter(|token| !token.is_empty())
+    }
+
+    /// The value of a `scope` parameter.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// Whether `token` is named. Scope tokens are compared byte for byte.
     pub fn contains(&self, token: &str) -> bool {
-        self.0.iter().any(|known| known == token)
+        self.iter().any(|known| known == token)
     }
 
     /// Whether every scope of this set is in `other` too.
     pub fn is_subset(&self, other: &Self) -> bool {
-        self.iter().all(|token| other.contains(token))
+        self.0 == other.0 || self.iter().all(|token| other.contains(token))
     }
 
     /// This set, and after it what only `other` names. All of `other` is in it: where both are more than [`MAX_SCOPES`],
     /// what was named first gives way.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        let added: Vec<_> = other.iter().filter(|token| !self.contains(token)).collect();
-        let over = self.len().saturating_add(added.len()).saturating_sub(MAX_SCOPES);
-        let spare: Vec<_> = self.iter().filter(|token| !other.contains(token)).take(over).collect();
-        let kept = self.iter().filter(|token| !spare.contains(token));
-        Self(kept.chain(added).map(str::to_owned).collect())
+        let added = other.iter().filter(|token| !self.contains(token));
+        let count = self.len().saturating_add(added.clone().count());
+        let mut over = count.saturating_sub(MAX_SCOPES);
+        let kept = self.iter().filter(|token| {
+            let gives_way = over > 0 && !other.contains(token);
+            over = over.saturating_sub(gives_way.into());
+            !gives_way
+        });
+        Self::of(kept.chain(added), self.0.len().saturating_add(other.0.len()).saturating_add(1))
+    }
+
+    /// The same for a set that is not needed any more.
+    #[must_use]
+    pub(crate) fn and(self, other: &Self) -> Self {
+        if other.is_empty() { self } else { self.union(other) }
     }
 
     /// This set less what `other` names.
     #[must_use]
     pub fn without(&self, other: &Self) -> Self {
-        Self(self.iter().filter(|token| !other.contains(token)).map(str::to_owned).collect())
+        Self::of(self.iter().filter(|token| !other.contains(token)), self.0.len())
     }
 }
 
@@ -112,13 +163,7 @@ fn is_token(token: &str) -> bool {
 
 impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, token) in self.iter().enumerate() {
-            if place > 0 {
-                f.write_str(" ")?;
-            }
-            f.write_str(token)?;
-        }
-        Ok(())
+        f.write_str(&self.0)
     }
 }
 
@@ -140,7 +185,7 @@ impl TryFrom<String> for Scopes {
 
 impl From<Scopes> for String {
     fn from(scopes: Scopes) -> Self {
-        scopes.to_string()
+        scopes.0
     }
 }
 

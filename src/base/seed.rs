@@ -62,15 +62,28 @@ impl From<Seed> for String {
 
 /// Values drawn from a seed, one after another. Each is HMAC-SHA-256 of the seed over a purpose and a count, so a
 /// value tells nothing of the seed or of any other value.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Draws {
-    seed: Seed,
+    /// What has taken in the seed, and nothing else: to do that for each value would double the work. Wiped when it is
+    /// dropped.
+    keyed: Hmac<Sha256>,
     count: u64,
 }
 
+impl fmt::Debug for Draws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draws").field("count", &self.count).finish_non_exhaustive()
+    }
+}
+
 impl Draws {
-    pub(crate) fn new(seed: Seed) -> Self {
-        Self { seed, count: 0 }
+    pub(crate) fn new(seed: &Seed) -> Self {
+        // RFC 2104 §2: a key shorter than the hash's block is filled up with zeros.
+        let mut key = [0_u8; 64];
+        key.iter_mut().zip(&seed.0).for_each(|(to, from)| *to = *from);
+        let keyed = Hmac::<Sha256>::new(&key.into());
+        key.zeroize();
+        Self { keyed, count: 0 }
     }
 
     /// 256 fresh bits as 43 characters of base64url, which is both a legal code verifier (RFC 7636 §4.1) and a
@@ -86,11 +99,7 @@ impl Draws {
 
     fn draw(&mut self, purpose: &str) -> [u8; 32] {
         self.count = self.count.saturating_add(1);
-        // RFC 2104 §2: a key shorter than the hash's block is filled up with zeros.
-        let mut key = [0_u8; 64];
-        key.iter_mut().zip(&self.seed.0).for_each(|(to, from)| *to = *from);
-        let mut mac = Hmac::<Sha256>::new(&key.into());
-        key.zeroize();
+        let mut mac = self.keyed.clone();
         mac.update(purpose.as_bytes());
         mac.update(&[0]);
         mac.update(&self.count.to_be_bytes());
@@ -104,14 +113,14 @@ mod tests {
 
     #[test]
     fn draws_differ_and_repeat_with_the_seed() {
-        let mut a = Draws::new(Seed::new([7; 32]));
-        let mut b = Draws::new(Seed::new([7; 32]));
+        let mut a = Draws::new(&Seed::new([7; 32]));
+        let mut b = Draws::new(&Seed::new([7; 32]));
         let first = a.token("state");
         assert_eq!(first, b.token("state"));
         assert_eq!(first.len(), 43);
         assert_ne!(first, a.token("state"));
-        assert_ne!(Draws::new(Seed::new([7; 32])).token("verifier"), first);
-        assert_ne!(Draws::new(Seed::new([8; 32])).token("state"), first);
+        assert_ne!(Draws::new(&Seed::new([7; 32])).token("verifier"), first);
+        assert_ne!(Draws::new(&Seed::new([8; 32])).token("state"), first);
     }
 
     #[test]

@@ -3,7 +3,10 @@
 /// At most `max` characters of `text`, with everything that could move a cursor, change a colour, reorder or
 /// hide other text replaced by `\u{fffd}`.
 pub fn clean(text: &str, max: usize) -> String {
-    let mut out = String::new();
+    if is_clean(text, max) {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len().min(max.saturating_mul(2)));
     for (count, letter) in text.chars().enumerate() {
         if count >= max {
             out.push('…');
@@ -12,6 +15,17 @@ pub fn clean(text: &str, max: usize) -> String {
         out.push(if is_plain(letter) { letter } else { '\u{fffd}' });
     }
     out
+}
+
+/// The same for text that is given away: what needs no cleaning is not copied.
+pub(crate) fn cleaned(text: String, max: usize) -> String {
+    if is_clean(&text, max) { text } else { clean(&text, max) }
+}
+
+/// Whether nothing would be replaced and nothing cut. Nearly all that comes is printable ASCII; of the rest this may say
+/// no where it is.
+fn is_clean(text: &str, max: usize) -> bool {
+    text.len() <= max && text.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
 }
 
 /// The `error` and `error_description` grammar of RFC 6749 §4.1.2.1 is printable ASCII; real servers write words

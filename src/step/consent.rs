@@ -67,7 +67,8 @@ pub(crate) fn begin(world: &mut World, aim: Aim, terms: Terms) -> Turn {
     };
     if let Some(url) = consent.terms.server.pushed_authorization_request_endpoint.clone() {
         let parameters = request.parameters().map(|parameters| {
-            let owned = |(name, value): (&str, Cow<'_, str>)| (name.to_owned(), Secret::new(value));
+            let owned =
+                |(name, value): (&str, Cow<'_, str>)| (Cow::Owned(name.to_owned()), Secret::new(value));
             parameters.into_iter().map(owned).collect()
         });
         return match parameters {

@@ -1,6 +1,8 @@
 //! Awaits a person with another device (RFC 8628): the code is shown, and the token endpoint is asked until the person
 //! has decided.
 
+use std::sync::Arc;
+
 use std::time::Duration;
 
 use super::fetch::unanswered;
@@ -61,7 +63,7 @@ pub(crate) fn begin(world: &mut World, aim: Aim, terms: Terms) -> Turn {
     };
     let mut parameters = exchange::indication(world, &terms);
     if !terms.asked.is_empty() {
-        parameters.push(("scope".to_owned(), Secret::new(terms.asked.to_string())));
+        parameters.push(("scope".into(), Secret::from(terms.asked.as_str())));
     }
     let letter = Letter {
         purpose: Purpose::DeviceAuthorization,
@@ -159,7 +161,7 @@ impl Polling {
             Ok((status, Polled::Token(token))) => {
                 exchange::taken(world, &terms, status, &token);
                 let credential = exchange::credential(world, terms, token);
-                Turn::Obtained(Box::new(credential), TokenSource::LoggedIn)
+                Turn::Obtained(Arc::new(credential), TokenSource::LoggedIn)
             }
             // What passes by itself is no answer; it is asked for more slowly (RFC 8628 §3.5).
             Err((Refusal::Transient | Refusal::Unknown, breach)) => {

@@ -1,5 +1,9 @@
 //! Awaits the token answer to an authorization code (RFC 6749 §4.1.3).
 
+use std::sync::Arc;
+
+use std::borrow::Cow;
+
 use super::consent::indicated;
 use super::fetch::unanswered;
 use super::post::{Letter, Post, Posted};
@@ -78,10 +82,10 @@ pub(crate) fn presented(world: &mut World, server: &AuthorizationServer, client:
 }
 
 /// The resource indicator, as a parameter.
-pub(crate) fn indication(world: &World, terms: &Terms) -> Vec<(String, Secret)> {
+pub(crate) fn indication(world: &World, terms: &Terms) -> Vec<(Cow<'static, str>, Secret)> {
     let policy = world.config.issuer_policy(&terms.server.named);
     let resource = indicated(&policy.resource, &terms.resource);
-    resource.map(|resource| ("resource".to_owned(), Secret::from(resource))).into_iter().collect()
+    resource.map(|resource| ("resource".into(), Secret::from(resource))).into_iter().collect()
 }
 
 /// The record of new tokens. Its generation is given when it is written.
@@ -176,7 +180,7 @@ impl Exchanging {
         match read(world, &terms, &carried, answer, CLAUSE) {
             Ok(token) => {
                 let credential = credential(world, terms, token);
-                Turn::Obtained(Box::new(credential), TokenSource::LoggedIn)
+                Turn::Obtained(Arc::new(credential), TokenSource::LoggedIn)
             }
             Err(breach) => {
                 world.retry_at = retry_at;

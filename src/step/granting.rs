@@ -1,6 +1,8 @@
 //! Awaits the token answer to a grant that needs no person: the client's own credentials (RFC 6749 §4.4), or a JWT that
 //! somebody else signed (RFC 7523 §2.1).
 
+use std::sync::Arc;
+
 use super::post::{Post, Posted};
 use super::save::After;
 use super::{Aim, Step, Terms, Turn, World, exchange, restore, save};
@@ -60,7 +62,7 @@ impl Granting {
                 // What can be had again at any time needs no refresh token, and what is not kept cannot leak.
                 let credential =
                     Credential { refresh_token: None, ..exchange::credential(world, terms, token) };
-                granted(world, aim, Box::new(credential))
+                granted(world, aim, Arc::new(credential))
             }
             Err(breach) => {
                 if aim.by_record && may_be_outdated(status, &breach) {
@@ -94,7 +96,7 @@ pub(crate) fn names_unknown(breach: &Breach) -> bool {
     matches!(breach.error.as_deref(), Some("invalid_target" | "invalid_scope"))
 }
 
-fn granted(world: &mut World, aim: Aim, credential: Box<Credential>) -> Turn {
+fn granted(world: &mut World, aim: Aim, credential: Arc<Credential>) -> Turn {
     if aim.by_record {
         save::begin(world, credential, After::Renewed { sent: world.now, aim: Box::new(aim) }, None)
     } else {

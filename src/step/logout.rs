@@ -1,6 +1,8 @@
 //! The way out: the refresh token and the access token are revoked (RFC 7009), then the record is forgotten. What
 //! cannot be done is said, and keeps nothing else from being done.
 
+use std::sync::Arc;
+
 use std::time::Duration;
 
 use super::fetch::unanswered;
@@ -27,7 +29,7 @@ const REST: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub(crate) struct LoggingOut {
     awaited: Awaited,
-    held: Option<Box<Credential>>,
+    held: Option<Arc<Credential>>,
     pub(crate) lease: Option<Lease>,
     done: LoggedOut,
 }
@@ -46,7 +48,7 @@ enum Awaited {
 }
 
 /// `held` is the grant in use.
-pub(crate) fn begin(world: &mut World, held: Option<Box<Credential>>) -> Turn {
+pub(crate) fn begin(world: &mut World, held: Option<Arc<Credential>>) -> Turn {
     let give_up = world.now.after(world.config.policies().exchange_time);
     let pending = world.load(true);
     let done = LoggedOut { refresh_token: Ended::Absent, access_token: Ended::Absent, record: Ended::Absent };
@@ -100,7 +102,7 @@ impl LoggingOut {
 
 /// A logout between two waits.
 struct Rest {
-    held: Option<Box<Credential>>,
+    held: Option<Arc<Credential>>,
     lease: Option<Lease>,
     done: LoggedOut,
 }
@@ -120,7 +122,7 @@ impl Rest {
                     self.held.as_ref().is_none_or(|held| held.generation < found.generation)
                 };
                 if let Some(found) = found.filter(newer).and_then(|found| restore::adopt(world, found)) {
-                    self.held = Some(Box::new(found));
+                    self.held = Some(Arc::new(found));
                 }
             }
             Some(Err(why)) => self.done.record = not("a record, or none", &why),

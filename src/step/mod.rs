@@ -41,6 +41,8 @@ mod server_metadata;
 mod supply;
 mod world;
 
+use std::sync::Arc;
+
 use std::fmt;
 
 use crate::base::breach::Breach;
@@ -93,7 +95,7 @@ pub(crate) struct Aim {
     /// Why no person is to be asked just now.
     pub(crate) quiet: Option<Breach>,
     /// The credential at hand, if it is of this configuration.
-    pub(crate) held: Option<Box<Credential>>,
+    pub(crate) held: Option<Arc<Credential>>,
     /// Why the store does not have it.
     pub(crate) unsaved: Option<Unsaved>,
     /// A client was disowned in this attempt already.
@@ -146,9 +148,9 @@ impl fmt::Debug for Terms {
 pub(crate) enum Turn {
     Await(Step),
     /// New tokens of a login, to be stored as soon as no renewal is under way.
-    Obtained(Box<Credential>, TokenSource),
+    Obtained(Arc<Credential>, TokenSource),
     Granted {
-        credential: Box<Credential>,
+        credential: Arc<Credential>,
         source: TokenSource,
         unsaved: Option<Unsaved>,
     },
@@ -199,7 +201,7 @@ pub(crate) enum Held {
     /// An attempt that has not begun.
     Aim(Box<Aim>),
     /// The tokens of a login.
-    Tokens(Box<Credential>, TokenSource),
+    Tokens(Arc<Credential>, TokenSource),
     LogOut,
 }
 

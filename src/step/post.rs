@@ -1,6 +1,7 @@
 //! Posting to an endpoint that knows its clients: what has to be signed is signed first, then the message goes out,
 //! and once more if the server wants a nonce of its own in the proof.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use url::Url;
@@ -37,7 +38,7 @@ pub(crate) struct Letter {
     /// Whose endpoint it is: what an assertion of the client is for.
     pub(crate) issuer: String,
     pub(crate) client: Client,
-    pub(crate) parameters: Vec<(String, Secret)>,
+    pub(crate) parameters: Vec<(Cow<'static, str>, Secret)>,
     /// The key that is to be proven.
     pub(crate) binding: Option<Binding>,
 }
@@ -150,9 +151,9 @@ impl Post {
         proof: Option<&Secret>,
         again: bool,
     ) -> Result<Box<Self>, Breach> {
-        let pairs = letter.parameters.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+        let pairs = letter.parameters.iter().map(|(name, value)| (name.as_ref(), value.expose())).collect();
         let message = Message::of(pairs, &letter.client, assertion.as_ref())?;
-        let named = letter.parameters.iter().filter(|(name, _)| SECRET.contains(&name.as_str()));
+        let named = letter.parameters.iter().filter(|(name, _)| SECRET.contains(&name.as_ref()));
         let secrets =
             named.map(|(_, value)| value).chain(&letter.client.secret).chain(&assertion).chain(proof);
         let Sent { pending, carried } = world.send(Order {

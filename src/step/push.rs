@@ -1,5 +1,7 @@
 //! Awaits the reference to an authorization request that was pushed ahead (RFC 9126).
 
+use std::borrow::Cow;
+
 use super::consent::{self, Consent};
 use super::fetch::unanswered;
 use super::post::{Letter, Post, Posted};
@@ -25,7 +27,7 @@ pub(crate) fn begin(
     aim: Aim,
     consent: Consent,
     url: &str,
-    parameters: Vec<(String, Secret)>,
+    parameters: Vec<(Cow<'static, str>, Secret)>,
 ) -> Turn {
     let terms = &consent.terms;
     let letter = Letter {

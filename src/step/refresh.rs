@@ -3,6 +3,8 @@
 //! The record is held meanwhile. What follows from a refusal is sorted by [`Refusal`]; whatever it is, a token that
 //! has not expired and was not refused serves on, and no person is asked.
 
+use std::sync::Arc;
+
 use super::post::{Post, Posted};
 use super::save::After;
 use super::world::Lease;
@@ -25,7 +27,7 @@ const CLAUSE: &str = "RFC 6749 §6";
 pub(crate) struct Refreshing {
     pub(crate) post: Box<Post>,
     aim: Aim,
-    held: Box<Credential>,
+    held: Arc<Credential>,
     lease: Option<Lease>,
     sent: Timestamp,
     /// The token was sent before in this attempt, and no answer came that can be read.
@@ -41,7 +43,7 @@ struct Refused {
 }
 
 impl Refreshing {
-    pub(crate) fn begin(world: &mut World, aim: Aim, held: Box<Credential>, lease: Option<Lease>) -> Turn {
+    pub(crate) fn begin(world: &mut World, aim: Aim, held: Arc<Credential>, lease: Option<Lease>) -> Turn {
         if !held.client.is_fresh(world.now) {
             // The server will not take the secret; there is no need to be told.
             let expected = "a client secret that has not expired";
@@ -80,7 +82,7 @@ impl Refreshing {
 /// A refresh whose token was sent.
 struct Spent {
     aim: Aim,
-    held: Box<Credential>,
+    held: Arc<Credential>,
     lease: Option<Lease>,
     again: bool,
 }
@@ -131,23 +133,23 @@ impl Spent {
 fn renewed(
     world: &mut World,
     aim: Aim,
-    held: Box<Credential>,
+    held: Arc<Credential>,
     lease: Option<Lease>,
     sent: Timestamp,
     token: TokenAnswer,
 ) -> Turn {
-    let credential = Box::new(Credential {
+    let credential = Arc::new(Credential {
         granted: token.granted.unwrap_or_else(|| held.granted.clone()),
         access_token: token.access_token,
         refresh_token: token.refresh_token.or_else(|| held.refresh_token.clone()),
         obtained_at: world.now,
         expires_at: token.expires_at,
-        ..*held
+        ..Arc::unwrap_or_clone(held)
     });
     save::begin(world, credential, After::Renewed { aim: Box::new(aim), sent }, lease)
 }
 
-fn send(world: &mut World, aim: Aim, held: Box<Credential>, lease: Option<Lease>, again: bool) -> Turn {
+fn send(world: &mut World, aim: Aim, held: Arc<Credential>, lease: Option<Lease>, again: bool) -> Turn {
     let terms = terms(&held);
     let Some(refresh_token) = &held.refresh_token else {
         world.release(lease);
@@ -210,7 +212,7 @@ fn may_resend(world: &World, lease: Option<&Lease>) -> bool {
 fn later(
     world: &mut World,
     aim: Aim,
-    held: Box<Credential>,
+    held: Arc<Credential>,
     lease: Option<Lease>,
     breach: Breach,
     asked: Option<Timestamp>,
@@ -223,7 +225,7 @@ fn later(
 fn otherwise(
     world: &mut World,
     aim: Aim,
-    held: Box<Credential>,
+    held: Arc<Credential>,
     lease: Option<Lease>,
     breach: Breach,
     person: bool,
@@ -243,7 +245,7 @@ fn otherwise(
 }
 
 /// The record loses its refresh token, so that no other process tries it too. Client and scopes are kept.
-fn grant_is_dead(world: &mut World, aim: Aim, mut held: Box<Credential>, lease: Option<Lease>) -> Turn {
+fn grant_is_dead(world: &mut World, aim: Aim, mut held: Arc<Credential>, lease: Option<Lease>) -> Turn {
     if world.renewals.is_uncertain(held.generation) {
         let note =
             "the refresh token was sent before and the answer was lost; the server may take this for reuse";
@@ -256,10 +258,11 @@ fn grant_is_dead(world: &mut World, aim: Aim, mut held: Box<Credential>, lease: 
         world.release(lease);
         return restore::read(world, Aim { held: None, unsaved: None, ..aim }, false);
     }
-    held.refresh_token = None;
-    if aim.refused == Some(held.generation) {
+    let buried = Arc::make_mut(&mut held);
+    buried.refresh_token = None;
+    if aim.refused == Some(buried.generation) {
         // The resource has refused it. The next generation names the same token, and must not seem to live.
-        held.expires_at = Some(world.now);
+        buried.expires_at = Some(world.now);
     }
     save::begin(world, held, After::Buried(Box::new(aim)), lease)
 }
@@ -268,7 +271,7 @@ fn grant_is_dead(world: &mut World, aim: Aim, mut held: Box<Credential>, lease: 
 fn client_is_dead(
     world: &mut World,
     aim: Aim,
-    held: Box<Credential>,
+    held: Arc<Credential>,
     lease: Option<Lease>,
     breach: &Breach,
 ) -> Turn {

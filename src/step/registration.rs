@@ -1,5 +1,7 @@
 //! Awaits the answer to a registration request (RFC 7591).
 
+use std::borrow::Cow;
+
 use super::fetch::unanswered;
 use super::server_metadata::Found;
 use super::world::{Order, Sent};
@@ -49,10 +51,10 @@ fn request(world: &mut World, found: &Found, scopes: &Scopes) -> Result<(Sent, A
     };
     let server = &found.server;
     let statement = world.config.software_statement_for(&server.named).cloned();
-    let mut client = world.config.client().clone();
+    let mut client = Cow::Borrowed(world.config.client());
     if *world.config.flow() == GrantType::DeviceCode {
         let device_code = "urn:ietf:params:oauth:grant-type:device_code";
-        client.grant_types = [device_code, "refresh_token"].map(str::to_owned).to_vec();
+        client.to_mut().grant_types = [device_code, "refresh_token"].map(str::to_owned).to_vec();
     }
     let body = client.registration_body(method, scopes, statement.as_ref());
     let text = String::from_utf8(body).unwrap_or_default();

@@ -1,5 +1,7 @@
 //! The first step of every attempt: what does the store hold, and does it serve?
 
+use std::sync::Arc;
+
 use std::time::Duration;
 
 use super::save::{After, Unsaved};
@@ -86,7 +88,7 @@ impl Restoring {
         });
         if let Some(newer) = newer.and_then(|found| adopt(world, found)) {
             aim.unsaved = None;
-            aim.held = Some(Box::new(newer));
+            aim.held = Some(Arc::new(newer));
         }
         let due = |it: &mut Unsaved| it.again_at.is_some_and(|at| at <= world.now);
         match aim.held.take() {
@@ -212,7 +214,7 @@ fn decide_alone(world: &mut World, mut aim: Aim, breach: Breach) -> Turn {
 }
 
 /// A grant that needs no person is asked for again where it was had before. Whoever insists has metadata read anew.
-fn ask_again(world: &mut World, aim: Aim, held: Box<Credential>) -> Turn {
+fn ask_again(world: &mut World, aim: Aim, held: Arc<Credential>) -> Turn {
     if aim.insists {
         return discover(world, Aim { held: Some(held), ..aim });
     }
@@ -226,7 +228,7 @@ fn ask_again(world: &mut World, aim: Aim, held: Box<Credential>) -> Turn {
     obtain::begin(world, Aim { held: Some(held), by_record: true, ..aim }, terms)
 }
 
-fn settle(world: &mut World, aim: Aim, held: Box<Credential>, good_for: Use) -> Turn {
+fn settle(world: &mut World, aim: Aim, held: Arc<Credential>, good_for: Use) -> Turn {
     if !world.has_proven(&held) {
         let note = "neither does the record hold the configured client secret, nor are its endpoints the issuer's, so \
                     they are shown nothing: it is not renewed by the record";

@@ -1,5 +1,7 @@
 //! Awaits the store. Nobody sees success before the new tokens are kept, or known not to be.
 
+use std::sync::Arc;
+
 use std::time::Duration;
 
 use super::world::Lease;
@@ -19,7 +21,7 @@ const REST: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub(crate) struct Saving {
     pub(crate) pending: Pending,
-    credential: Box<Credential>,
+    credential: Arc<Credential>,
     after: After,
     lease: Option<Lease>,
     /// The record that was to be replaced, or the one that the new one came of, whichever is newer.
@@ -60,7 +62,7 @@ impl After {
 
 pub(crate) fn begin(
     world: &mut World,
-    mut credential: Box<Credential>,
+    mut credential: Arc<Credential>,
     after: After,
     lease: Option<Lease>,
 ) -> Turn {
@@ -71,8 +73,8 @@ pub(crate) fn begin(
 }
 
 /// New tokens that nobody has written.
-pub(crate) fn unsaved(world: &mut World, mut credential: Box<Credential>, source: TokenSource) -> Turn {
-    world.number(&mut credential);
+pub(crate) fn unsaved(world: &mut World, mut credential: Arc<Credential>, source: TokenSource) -> Turn {
+    world.number(Arc::make_mut(&mut credential));
     let over = Some(credential.generation);
     let unsaved = Some(Unsaved { why: GONE.to_owned(), again_at: Some(world.now), over });
     Turn::Granted { credential, source, unsaved }
@@ -164,7 +166,7 @@ impl Saving {
         match self.after {
             After::Renewed { aim, .. } | After::Buried(aim) | After::Offered(aim) => {
                 world.note(Verdict::Decided, "another process was faster; its record is taken", CLAUSE);
-                let aim = Aim { held: Some(Box::new(winner)), unsaved: None, ..*aim };
+                let aim = Aim { held: Some(Arc::new(winner)), unsaved: None, ..*aim };
                 restore::decide(world, aim, self.lease)
             }
             After::Obtained(_) => Turn::Anonymous,

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
@@ -110,7 +111,7 @@ impl World {
             config,
             server,
             guard,
-            draws: Draws::new(seed),
+            draws: Draws::new(&seed),
             now: Timestamp::default(),
             trail: Trail::default(),
             out: VecDeque::new(),
@@ -359,13 +360,13 @@ impl World {
     }
 
     /// Writes the record over the one that is known to stand there.
-    pub(crate) fn save(&mut self, credential: &mut Credential, is_new: bool) -> Pending {
+    pub(crate) fn save(&mut self, credential: &mut Arc<Credential>, is_new: bool) -> Pending {
         if is_new {
-            self.number(credential);
+            self.number(Arc::make_mut(credential));
         }
         let pending = self.pending(self.config.policies().exchange_time);
         let (id, key, replaces) = (pending.id, self.config.key(), self.record);
-        let credential = Box::new(credential.clone());
+        let credential = Arc::clone(credential);
         self.out.push_back(Action::Store(Save { id, key, credential, replaces }));
         pending
     }

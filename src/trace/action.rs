@@ -21,7 +21,7 @@ pub(super) fn written(action: &Action) -> Value {
         ),
         Action::Store(it) => (
             "store",
-            json!({"id": it.id.0, "key": it.key, "credential": it.credential, "replaces": it.replaces}),
+            json!({"id": it.id.0, "key": it.key, "credential": *it.credential, "replaces": it.replaces}),
         ),
         Action::Forget(it) => ("forget", json!({"id": it.id.0, "key": it.key, "generation": it.generation})),
         Action::Release(it) => ("release", json!({"load": it.load.0, "key": it.key})),

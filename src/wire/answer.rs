@@ -20,12 +20,12 @@ pub(super) struct Wanted {
 }
 
 /// The members of an answer, whichever way they came.
-pub(super) enum Members {
-    Json(Object),
+pub(super) enum Members<'a> {
+    Json(Object<'a>),
     Form(Vec<(String, String)>),
 }
 
-impl Members {
+impl<'a> Members<'a> {
     /// The members of a good answer. 200 and 201 are good; an `error` member wins over a good status. The body is JSON,
     /// or form-encoded where it says so or is no JSON object. Nothing of the body but a cleaned `error` and
     /// `error_description` ever goes into the breach.
@@ -33,7 +33,7 @@ impl Members {
         wanted: &Wanted,
         status: u16,
         content_type: Option<&str>,
-        body: &[u8],
+        body: &'a [u8],
     ) -> Result<Self, Breach> {
         let refuse = |kind, clause, got: String| Err(Breach::new(kind, clause, "status 200", got));
         if (300..400).contains(&status) {
@@ -55,7 +55,7 @@ impl Members {
     }
 
     /// The members of a body, whatever the status.
-    pub(super) fn read(content_type: Option<&str>, body: &[u8]) -> Result<Self, Breach> {
+    pub(super) fn read(content_type: Option<&str>, body: &'a [u8]) -> Result<Self, Breach> {
         let essence = content_type.and_then(|it| it.split(';').next()).unwrap_or_default().trim();
         if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Self::form(body);

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use super::json::Object;
+use super::json::{self, Object};
 use super::jws::{Algorithm, SigningInput};
 use super::server_metadata::IssuerMatch;
 use crate::base::breach::{Breach, Kind};
@@ -258,10 +258,10 @@ fn without_application(typ: &str) -> &str {
 /// A claim that is one text or a list of them.
 fn one_or_more(claims: &Object, name: &str) -> Result<Vec<String>, Breach> {
     match claims.get(name) {
-        Some(Value::String(_)) => {
+        Some(json::Value::Text(_)) => {
             Ok(claims.text(name, CLAIMS).map_err(own)?.into_iter().map(str::to_owned).collect())
         }
-        _ => Ok(claims.texts(name, CLAIMS).map_err(own)?.unwrap_or_default()),
+        _ => Ok(claims.owned_texts(name, CLAIMS).map_err(own)?.unwrap_or_default()),
     }
 }
 
@@ -274,7 +274,7 @@ fn scopes(claims: &Object) -> Option<Scopes> {
 fn moment(claims: &Object, name: &str) -> Result<Option<Timestamp>, Breach> {
     match claims.get(name) {
         None => Ok(None),
-        Some(Value::Number(_)) => {
+        Some(json::Value::Number(_)) => {
             // A time before the epoch is long past.
             Ok(Some(Timestamp::from_secs(claims.seconds(name).unwrap_or(0))))
         }

@@ -72,7 +72,7 @@ impl<'a> AuthorizationRequest<'a> {
     /// Its parameters in order, whichever way they go.
     pub(crate) fn parameters(&self) -> Result<Vec<(&'a str, Cow<'a, str>)>, Breach> {
         check_extra(self.extra)?;
-        let scope = (!self.scopes.is_empty()).then(|| self.scopes.to_string());
+        let scope = (!self.scopes.is_empty()).then(|| self.scopes.as_str());
         let mut parameters = vec![
             ("response_type", Cow::Borrowed("code")),
             ("client_id", self.client_id.into()),

@@ -1,6 +1,7 @@
 //! The authorization response (RFC 6749 §4.1.2), judged in a fixed order: `state`, then `iss` (RFC 9207 §2.4), then
 //! `error`, then `code`.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -118,7 +119,7 @@ impl Callback {
     }
 
     /// The parameters, if `state` is the one that was sent.
-    fn parameters(&self, expected: &Expected<'_>) -> Result<Vec<(String, String)>, Breach> {
+    fn parameters(&self, expected: &Expected<'_>) -> Result<Vec<Pair<'_>>, Breach> {
         let foreign = |expected: &str, got: &str| Breach::new(Kind::StateMismatch, STATE, expected, got);
         if self.0.expose().len() > MAX_RESPONSE {
             return Err(foreign("a response of at most 64 KiB", "more"));
@@ -128,11 +129,14 @@ impl Callback {
             sound(&parameters, "state").map_err(|_| foreign("one `state`", "several, or other bytes"))?;
         match state {
             None => Err(foreign("the `state` that was sent", "none")),
-            Some(state) if Secret::from(state) == *expected.state => Ok(parameters),
+            Some(state) if expected.state.is(state) => Ok(parameters),
             Some(_) => Err(foreign("the `state` that was sent", "another one")),
         }
     }
 }
+
+/// A parameter: its name and its value.
+type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// Whether the text begins as a URL does, with a scheme.
 fn is_url(text: &str) -> bool {
@@ -142,7 +146,7 @@ fn is_url(text: &str) -> bool {
 
 /// The four rows of MCP's table: present is compared, as a string, whatever the metadata says; absent is refused
 /// where it is promised.
-fn issuer(parameters: &[(String, String)], expected: &Expected<'_>) -> Result<Iss, Breach> {
+fn issuer(parameters: &[Pair<'_>], expected: &Expected<'_>) -> Result<Iss, Breach> {
     match sound(parameters, "iss")? {
         Some(iss) if iss == expected.issuer => Ok(Iss::Same),
         Some(iss) if expected.issuer_aliases.iter().any(|alias| names(alias, iss)) => Ok(Iss::Alias),
@@ -170,7 +174,7 @@ fn is_uuid(text: &str) -> bool {
     text.split('-').count() == 5 && text.split('-').zip([8, 4, 4, 4, 12]).all(fits)
 }
 
-fn code(parameters: &[(String, String)]) -> Result<Secret, Breach> {
+fn code(parameters: &[Pair<'_>]) -> Result<Secret, Breach> {
     let malformed = |expected: &str, got: &str| Breach::new(Kind::CallbackMalformed, RESPONSE, expected, got);
     let code = sound(parameters, "code")?;
     let Some(error) = sound(parameters, "error")? else {
@@ -196,7 +200,7 @@ fn code(parameters: &[(String, String)]) -> Result<Secret, Breach> {
 }
 
 /// The same for a value that decides something: it must be the text that was sent, so it must be UTF-8.
-fn sound<'a>(parameters: &'a [(String, String)], name: &str) -> Result<Option<&'a str>, Breach> {
+fn sound<'a>(parameters: &'a [Pair<'_>], name: &str) -> Result<Option<&'a str>, Breach> {
     match single(parameters, name)? {
         Some(value) if value.contains(form::BROKEN) => {
             let expected = format!("{name:?} in UTF-8");
@@ -207,8 +211,8 @@ fn sound<'a>(parameters: &'a [(String, String)], name: &str) -> Result<Option<&'
 }
 
 /// The value of a parameter that may be there once; an empty one counts as absent.
-fn single<'a>(parameters: &'a [(String, String)], name: &str) -> Result<Option<&'a str>, Breach> {
-    let mut values = parameters.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
+fn single<'a>(parameters: &'a [Pair<'_>], name: &str) -> Result<Option<&'a str>, Breach> {
+    let mut values = parameters.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_ref());
     let first = values.next();
     if values.next().is_some() {
         let expected = format!("{name:?} once");

@@ -2,7 +2,7 @@
 //! Documents).
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use url::Url;
 
 use crate::base::breach::{Breach, Kind};
@@ -245,11 +245,9 @@ impl ClientMetadata {
         scopes: &Scopes,
         statement: Option<&Secret>,
     ) -> Vec<u8> {
-        let mut members = self.members(method, Some(scopes));
-        if let Some(statement) = statement {
-            members.insert("software_statement".to_owned(), json!(statement.expose()));
-        }
-        Value::Object(members).to_string().into_bytes()
+        let statement = statement.map(Secret::expose);
+        let members = Members { software_statement: statement, ..self.members(method, Some(scopes)) };
+        serde_json::to_vec(&members).unwrap_or_default()
     }
 
     /// The document to be hosted at `client_id`, its own URL (Client ID Metadata Documents §4): no secret of any kind.
@@ -268,45 +266,67 @@ impl ClientMetadata {
     ) -> Result<Value, Breach> {
         check_client_id_url(client_id)?;
         let method = if key.is_some() { AuthMethod::PrivateKeyJwt } else { AuthMethod::None };
-        let mut members = self.members(method, scopes);
-        members.insert("client_id".to_owned(), json!(client_id));
-        if let Some(key) = key {
-            members.insert("jwks".to_owned(), json!({ "keys": [key.jwk()?] }));
-        }
-        Ok(Value::Object(members))
+        let jwks = key.map(|key| Ok(json!({ "keys": [key.jwk()?] }))).transpose()?;
+        let members = Members { client_id: Some(client_id), jwks, ..self.members(method, scopes) };
+        Ok(json!(members))
     }
 
-    fn members(&self, method: AuthMethod, scopes: Option<&Scopes>) -> Map<String, Value> {
-        let mut members = Map::new();
-        let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
-        put("client_name", json!(self.client_name));
-        put("redirect_uris", json!(self.redirect_uris));
-        put("grant_types", json!(self.grant_types));
-        if self.grant_types.iter().any(|grant_type| grant_type == "authorization_code") {
-            put("response_types", json!(["code"]));
+    fn members<'a>(&'a self, method: AuthMethod, scopes: Option<&'a Scopes>) -> Members<'a> {
+        let by_code = self.grant_types.iter().any(|grant_type| grant_type == "authorization_code");
+        Members {
+            application_type: self.application_type,
+            client_id: None,
+            client_name: &self.client_name,
+            client_uri: self.client_uri.as_deref(),
+            contacts: &self.contacts,
+            grant_types: &self.grant_types,
+            jwks: None,
+            logo_uri: self.logo_uri.as_deref(),
+            policy_uri: self.policy_uri.as_deref(),
+            redirect_uris: &self.redirect_uris,
+            response_types: if by_code { &["code"] } else { &[] },
+            scope: scopes.map(Scopes::as_str).unwrap_or_default(),
+            software_id: self.software_id.as_deref(),
+            software_statement: None,
+            software_version: self.software_version.as_deref(),
+            token_endpoint_auth_method: method.as_str(),
+            tos_uri: self.tos_uri.as_deref(),
         }
-        put("token_endpoint_auth_method", json!(method.as_str()));
-        put("application_type", json!(self.application_type));
-        if let Some(scopes) = scopes.filter(|scopes| !scopes.is_empty()) {
-            put("scope", json!(scopes));
-        }
-        if !self.contacts.is_empty() {
-            put("contacts", json!(self.contacts));
-        }
-        for (name, value) in [
-            ("client_uri", &self.client_uri),
-            ("logo_uri", &self.logo_uri),
-            ("tos_uri", &self.tos_uri),
-            ("policy_uri", &self.policy_uri),
-            ("software_id", &self.software_id),
-            ("software_version", &self.software_version),
-        ] {
-            if let Some(value) = value {
-                put(name, json!(value));
-            }
-        }
-        members
     }
+}
+
+/// A registration request or a metadata document, as it is written.
+#[derive(Serialize)]
+struct Members<'a> {
+    application_type: ApplicationType,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<&'a str>,
+    client_name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_uri: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    contacts: &'a [String],
+    grant_types: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwks: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logo_uri: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy_uri: Option<&'a str>,
+    redirect_uris: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    response_types: &'static [&'static str],
+    #[serde(skip_serializing_if = "str::is_empty")]
+    scope: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    software_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    software_statement: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    software_version: Option<&'a str>,
+    token_endpoint_auth_method: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tos_uri: Option<&'a str>,
 }
 
 /// Whether a URL can be a client identifier (Client ID Metadata Documents §3): `https`, with a path, without user

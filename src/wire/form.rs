@@ -1,17 +1,21 @@
 //! `application/x-www-form-urlencoded`, the form of token requests and authorization responses (RFC 6749
 //! appendix B).
 
+use std::borrow::Cow;
+
 use url::form_urlencoded::{self, byte_serialize};
 
 use crate::base::breach::{Breach, Kind};
 
 const CLAUSE: &str = "RFC 6749 appendix B";
+/// The length of most messages, in bytes.
+const USUAL: usize = 512;
 /// The most pairs that are read.
 pub const MAX_PAIRS: usize = 64;
 
 /// Encodes pairs in the order given.
 pub fn encode<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+    form_urlencoded::Serializer::new(String::with_capacity(USUAL)).extend_pairs(pairs).finish()
 }
 
 /// Encodes one name or value.
@@ -24,8 +28,8 @@ pub fn encode_part(text: &str) -> String {
 pub(super) const BROKEN: char = '\u{fffd}';
 
 /// Decodes all pairs, in order. What is no UTF-8 becomes U+FFFD.
-pub(super) fn decode_all(text: &str) -> Vec<(String, String)> {
-    form_urlencoded::parse(text.as_bytes()).into_owned().collect()
+pub(super) fn decode_all(text: &str) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+    form_urlencoded::parse(text.as_bytes()).collect()
 }
 
 /// Decodes pairs, at most [`MAX_PAIRS`], in order. A name or value that is no UTF-8 once decoded is

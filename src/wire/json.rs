@@ -1,9 +1,12 @@
 //! JSON objects from elsewhere, read within limits and with no member named twice.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::Number;
 
 use crate::base::breach::{Breach, Kind};
 
@@ -12,16 +15,42 @@ pub const MAX_DEPTH: u32 = 16;
 /// How many values a document may hold in all.
 pub const MAX_VALUES: u32 = 10_000;
 
+type Members<'a> = BTreeMap<Cow<'a, str>, Value<'a>>;
+
+/// A JSON value. Text without escapes is not copied out of the body.
+#[derive(Clone, Debug)]
+pub enum Value<'a> {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number.
+    Number(Number),
+    /// Text.
+    Text(Cow<'a, str>),
+    /// A list.
+    List(Vec<Self>),
+    /// An object.
+    Object(BTreeMap<Cow<'a, str>, Self>),
+}
+
+impl Value<'_> {
+    /// The text, if it is one.
+    pub fn as_str(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+}
+
 /// A JSON object whose members are read leniently: `null` and `""` count as absent.
 #[derive(Clone, Debug, Default)]
-pub struct Object(Map<String, Value>);
+pub struct Object<'a>(Members<'a>);
 
-impl Object {
+impl<'a> Object<'a> {
     /// Reads a body as one JSON object.
     ///
     /// A body that is no JSON object at all is [`Kind::NotADocument`]; an object that names a member twice (at any
     /// depth), nests deeper than [`MAX_DEPTH`] or holds more than [`MAX_VALUES`] values is [`Kind::Malformed`].
-    pub fn read(body: &[u8]) -> Result<Self, Breach> {
+    pub fn read(body: &'a [u8]) -> Result<Self, Breach> {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         let start = body.iter().find(|byte| !byte.is_ascii_whitespace());
         if start != Some(&b'{') {
@@ -46,8 +75,8 @@ impl Object {
     }
 
     /// A member as it stands; `null` counts as absent.
-    pub fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name).filter(|value| !value.is_null())
+    pub fn get(&self, name: &str) -> Option<&Value<'a>> {
+        self.0.get(name).filter(|value| !matches!(value, Value::Null))
     }
 
     /// A member that is an object itself.
@@ -62,7 +91,7 @@ impl Object {
     pub fn text(&self, name: &str, clause: &'static str) -> Result<Option<&str>, Breach> {
         match self.get(name) {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
+            Some(Value::Text(text)) => Ok(Some(text.as_ref()).filter(|text| !text.is_empty())),
             Some(other) => Err(ill_typed(name, clause, "text", other)),
         }
     }
@@ -90,29 +119,35 @@ impl Object {
                 let large = number.as_f64().filter(|value| *value >= 1e15).map(|_| u64::MAX);
                 large.or_else(|| whole(&number.to_string()))
             }),
-            Value::String(text) => whole(text),
-            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+            Value::Text(text) => whole(text),
+            Value::Null | Value::Bool(_) | Value::List(_) | Value::Object(_) => None,
         }
     }
 
     /// A list of texts; entries that are `null` or `""` are passed over.
-    pub fn texts(&self, name: &str, clause: &'static str) -> Result<Option<Vec<String>>, Breach> {
+    pub fn texts(&self, name: &str, clause: &'static str) -> Result<Option<Vec<&str>>, Breach> {
         let Some(value) = self.get(name) else { return Ok(None) };
-        let Value::Array(entries) = value else {
+        let Value::List(entries) = value else {
             return Err(ill_typed(name, clause, "a list of texts", value));
         };
         let mut texts = Vec::with_capacity(entries.len());
         for entry in entries {
             match entry {
-                Value::String(text) if text.is_empty() => {}
-                Value::String(text) => texts.push(text.clone()),
+                Value::Text(text) if text.is_empty() => {}
+                Value::Text(text) => texts.push(text.as_ref()),
                 Value::Null => {}
-                other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                other @ (Value::Bool(_) | Value::Number(_) | Value::List(_) | Value::Object(_)) => {
                     return Err(ill_typed(name, clause, "a list of texts", other));
                 }
             }
         }
         Ok(Some(texts))
+    }
+
+    /// The same, to be kept.
+    pub fn owned_texts(&self, name: &str, clause: &'static str) -> Result<Option<Vec<String>>, Breach> {
+        let texts = self.texts(name, clause)?;
+        Ok(texts.map(|texts| texts.into_iter().map(str::to_owned).collect()))
     }
 }
 
@@ -135,28 +170,28 @@ fn malformed(error: &serde_json::Error) -> Breach {
     Breach::new(Kind::Malformed, clause, rule, place)
 }
 
-fn ill_typed(name: &str, clause: &'static str, expected: &str, got: &Value) -> Breach {
+fn ill_typed(name: &str, clause: &'static str, expected: &str, got: &Value<'_>) -> Breach {
     let got = match got {
         Value::Null => "null",
         Value::Bool(_) => "true or false",
         Value::Number(_) => "a number",
-        Value::String(_) => "text",
-        Value::Array(_) => "a list",
+        Value::Text(_) => "text",
+        Value::List(_) => "a list",
         Value::Object(_) => "an object",
     };
     Breach::new(Kind::Malformed, clause, format!("{expected} in {name:?}"), got)
 }
 
 /// Builds a value while counting depth and values and refusing doubled members.
-struct Checked<'a> {
+struct Checked<'c> {
     depth: u32,
-    values: &'a mut u32,
+    values: &'c mut u32,
 }
 
 impl<'de> DeserializeSeed<'de> for Checked<'_> {
-    type Value = Value;
+    type Value = Value<'de>;
 
-    fn deserialize<D: de::Deserializer<'de>>(self, input: D) -> Result<Value, D::Error> {
+    fn deserialize<D: de::Deserializer<'de>>(self, input: D) -> Result<Value<'de>, D::Error> {
         *self.values = self.values.saturating_add(1);
         if self.depth > MAX_DEPTH || *self.values > MAX_VALUES {
             return Err(de::Error::custom("too deep or too large"));
@@ -166,49 +201,53 @@ impl<'de> DeserializeSeed<'de> for Checked<'_> {
 }
 
 impl<'de> Visitor<'de> for Checked<'_> {
-    type Value = Value;
+    type Value = Value<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
         Ok(Value::Bool(value))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
         Ok(Value::Number(value.into()))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
         Ok(Value::Number(value.into()))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
         Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
+        Ok(Value::Text(Cow::Borrowed(value)))
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
+    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
+        Ok(Value::Text(Cow::Owned(value.to_owned())))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
         Ok(Value::Null)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
         let depth = self.depth.saturating_add(1);
         let mut list = Vec::new();
         while let Some(value) = entries.next_element_seed(Checked { depth, values: self.values })? {
             list.push(value);
         }
-        Ok(Value::Array(list))
+        Ok(Value::List(list))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
         let depth = self.depth.saturating_add(1);
-        let mut members = Map::new();
-        while let Some(name) = entries.next_key::<String>()? {
+        let mut members = Members::new();
+        while let Some(Name(name)) = entries.next_key()? {
             let value = entries.next_value_seed(Checked { depth, values: self.values })?;
             if members.insert(name, value).is_some() {
                 return Err(de::Error::custom("a member is named twice"));
@@ -217,6 +256,10 @@ impl<'de> Visitor<'de> for Checked<'_> {
         Ok(Value::Object(members))
     }
 }
+
+/// The name of a member. `Cow` alone would always copy.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {
@@ -253,7 +296,7 @@ mod tests {
         assert_eq!(object.text("a", "-").unwrap(), None);
         assert_eq!(object.text("b", "-").unwrap(), None);
         assert!(object.required("b", "-").is_err());
-        assert_eq!(object.texts("c", "-").unwrap(), Some(vec!["x".to_owned()]));
+        assert_eq!(object.texts("c", "-").unwrap(), Some(vec!["x"]));
         assert_eq!(object.flag("d", "-").unwrap(), Some(true));
         assert_eq!(object.text("d", "-").unwrap_err().kind, Kind::Malformed);
     }

@@ -1,29 +1,18 @@
 //! What the two metadata documents have in common.
 
-use serde_json::Value;
-
-use super::json::Object;
+use super::json::{Object, Value};
 use crate::base::breach::Breach;
-use crate::base::scope::{MAX_SCOPES, Scopes};
+use crate::base::scope::Scopes;
 
 /// The scopes of a `scopes_supported` list: what is no scope token is dropped, and so is what follows the 256th.
 /// Such a list only says what may be asked for, so one bad entry is no reason to refuse the document.
-pub(super) fn scopes(listed: &[String]) -> Scopes {
-    let mut known = Vec::<&str>::new();
-    for token in listed {
-        if known.len() >= MAX_SCOPES {
-            break;
-        }
-        if !known.contains(&token.as_str()) && Scopes::from_tokens([token.as_str()]).is_ok() {
-            known.push(token);
-        }
-    }
-    Scopes::from_tokens(known).unwrap_or_default()
+pub(super) fn scopes(listed: &[&str]) -> Scopes {
+    Scopes::listed(listed)
 }
 
 /// A flag that, when true, obliges the client to more. The text `"true"` counts as true, which errs towards the
 /// obligation; any other type is an error, because guessing could drop it.
-pub(super) fn obligation(object: &Object, name: &str, clause: &'static str) -> Result<bool, Breach> {
+pub(super) fn obligation(object: &Object<'_>, name: &str, clause: &'static str) -> Result<bool, Breach> {
     if object.get(name).and_then(Value::as_str) == Some("true") {
         return Ok(true);
     }

@@ -55,7 +55,7 @@ impl Registration {
             client_secret: secret.map(Secret::from),
             method: text("token_endpoint_auth_method").map(str::to_owned),
             secret_expires_at: object.seconds("client_secret_expires_at"),
-            redirect_uris: object.texts("redirect_uris", ANSWER).ok().flatten(),
+            redirect_uris: object.owned_texts("redirect_uris", ANSWER).ok().flatten(),
             scopes: text("scope").and_then(|scopes| Scopes::parse(scopes).ok()),
         })
     }

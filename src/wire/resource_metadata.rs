@@ -93,8 +93,10 @@ impl ResourceMetadata {
         let resource = object.required("resource", CLAUSE)?.to_owned();
         let mut authorization_servers = Vec::new();
         for server in object.texts("authorization_servers", CLAUSE)?.unwrap_or_default() {
-            if authorization_servers.len() < MAX_SERVERS && !authorization_servers.contains(&server) {
-                authorization_servers.push(server);
+            if authorization_servers.len() < MAX_SERVERS
+                && !authorization_servers.iter().any(|known| known == server)
+            {
+                authorization_servers.push(server.to_owned());
             }
         }
         if authorization_servers.is_empty() {
@@ -134,12 +136,21 @@ pub fn covers(resource: &str, server: &Url) -> bool {
     fit(resource, server).is_ok()
 }
 
+/// The resource identifier as a URL, if it covers the URL of the MCP server.
+pub(crate) fn covering(resource: &str, server: &Url) -> Option<Url> {
+    fit(resource, server).ok().map(Endpoint::into_url)
+}
+
 /// Refuses metadata for another resource than the MCP server (RFC 9728 §3.3), by the rule of [`covers`].
 ///
 /// # Errors
 ///
 /// [`Kind::ResourceMismatch`] with both URLs. Queries are not shown, as that of the server may hold a key.
 pub fn check_resource(resource: &str, server: &Url) -> Result<(), Breach> {
+    fitting(resource, server).map(|_| ())
+}
+
+fn fitting(resource: &str, server: &Url) -> Result<Endpoint, Breach> {
     fit(resource, server).map_err(|got| {
         let expected = format!("a resource that covers {}", guard::without_query(server.as_str()));
         Breach::new(Kind::ResourceMismatch, "RFC 9728 §3.3", expected, got)
@@ -156,11 +167,11 @@ pub fn check_resource(resource: &str, server: &Url) -> Result<(), Breach> {
 ///
 /// [`Kind::ResourceMismatch`] with both URLs, and no queries.
 pub fn check_place(resource: &str, server: &Url, document: &str) -> Result<(), Breach> {
-    check_resource(resource, server)?;
-    let at_home = Url::parse(document).is_ok_and(|document| guard::same_origin(&document, server));
+    let named = fitting(resource, server)?;
     // It covers the server, so the origin is the same.
-    let same = Url::parse(resource).is_ok_and(|resource| resource.path() == server.path());
-    if at_home || same {
+    let same = named.url().path() == server.path();
+    let at_home = || Url::parse(document).is_ok_and(|document| guard::same_origin(&document, server));
+    if same || at_home() {
         return Ok(());
     }
     let (own, place) = (guard::without_query(server.as_str()), guard::without_query(document));
@@ -169,21 +180,21 @@ pub fn check_place(resource: &str, server: &Url, document: &str) -> Result<(), B
 }
 
 /// Says, if the resource does not fit the server, what it is instead.
-fn fit(resource: &str, server: &Url) -> Result<(), String> {
+fn fit(resource: &str, server: &Url) -> Result<Endpoint, String> {
     // Addresses are no matter here: nothing is sent to a resource identifier but what is sent to the server anyway.
     let named = Guard::new(Reach::Any).check(resource).map_err(|refused| refused.to_string())?;
-    let shown = guard::without_query(resource);
-    let named = named.url();
-    let folded = named.path().to_ascii_lowercase();
-    if folded.contains("%2e") || folded.contains("%5c") {
-        return Err(format!("{shown}, with an escaped dot or backslash in its path"));
+    let shown = || guard::without_query(resource);
+    let url = named.url();
+    let folded = || url.path().to_ascii_lowercase();
+    if url.path().contains('%') && (folded().contains("%2e") || folded().contains("%5c")) {
+        return Err(format!("{}, with an escaped dot or backslash in its path", shown()));
     }
-    if within(named, server) {
-        Ok(())
-    } else if named.query().is_some() && named.query() != server.query() {
-        Err(format!("{shown}, with another query"))
+    if within(url, server) {
+        Ok(named)
+    } else if url.query().is_some() && url.query() != server.query() {
+        Err(format!("{}, with another query", shown()))
     } else {
-        Err(shown)
+        Err(shown())
     }
 }
 

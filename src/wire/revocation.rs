@@ -1,5 +1,7 @@
 //! Token revocation (RFC 7009).
 
+use std::borrow::Cow;
+
 use super::json::Object;
 use super::refusal;
 use crate::base::breach::{Breach, Kind};
@@ -28,8 +30,8 @@ impl Hint {
 
 /// The parameters of a revocation request, but for those of the client, which authenticates as it does at the token
 /// endpoint.
-pub fn parameters(token: &Secret, hint: Hint) -> Vec<(String, Secret)> {
-    vec![("token".to_owned(), token.clone()), ("token_type_hint".to_owned(), Secret::from(hint.as_str()))]
+pub fn parameters(token: &Secret, hint: Hint) -> Vec<(Cow<'static, str>, Secret)> {
+    vec![("token".into(), token.clone()), ("token_type_hint".into(), Secret::from(hint.as_str()))]
 }
 
 /// Judges an answer. 200 means that the token is of no use any more, whether or not it was known (RFC 7009 §2.2).

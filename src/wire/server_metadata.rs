@@ -191,7 +191,7 @@ impl ServerMetadata {
             return Err(Breach::new(Kind::IssuerMismatch, "RFC 8414 §3.3", expected_issuer, issuer));
         }
         let url = |name| object.text(name, CLAUSE).map(|url| url.map(str::to_owned));
-        let list = |name| object.texts(name, CLAUSE).unwrap_or_default();
+        let list = |name| object.owned_texts(name, CLAUSE).unwrap_or_default();
         Ok(Self {
             issuer: issuer.to_owned(),
             authorization_endpoint: url("authorization_endpoint")?,
@@ -200,7 +200,10 @@ impl ServerMetadata {
             revocation_endpoint: url("revocation_endpoint")?,
             pushed_authorization_request_endpoint: url("pushed_authorization_request_endpoint")?,
             device_authorization_endpoint: url("device_authorization_endpoint")?,
-            scopes_supported: list("scopes_supported").map(|list| metadata::scopes(&list)),
+            scopes_supported: object
+                .texts("scopes_supported", CLAUSE)
+                .unwrap_or_default()
+                .map(|list| metadata::scopes(&list)),
             response_types_supported: list("response_types_supported"),
             grant_types_supported: list("grant_types_supported"),
             token_endpoint_auth_methods_supported: list("token_endpoint_auth_methods_supported"),
@@ -209,8 +212,9 @@ impl ServerMetadata {
             ),
             authorization_grant_profiles_supported: list("authorization_grant_profiles_supported"),
             dpop_signing_alg_values_supported: object
-                .texts("dpop_signing_alg_values_supported", "RFC 9449 §5.1")?,
-            code_challenge_methods_supported: object.texts("code_challenge_methods_supported", CLAUSE)?,
+                .owned_texts("dpop_signing_alg_values_supported", "RFC 9449 §5.1")?,
+            code_challenge_methods_supported: object
+                .owned_texts("code_challenge_methods_supported", CLAUSE)?,
             authorization_response_iss_parameter_supported: metadata::obligation(
                 &object,
                 "authorization_response_iss_parameter_supported",

@@ -1,6 +1,7 @@
 //! Token requests (RFC 6749 §4.1.3, §4.4.2, §6; RFC 7523 §2.1; RFC 8693 §2.1; RFC 8628 §3.4) and their answers
 //! (RFC 6749 §5, RFC 8693 §2.2).
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,8 @@ use crate::base::time::Timestamp;
 
 const ANSWER: &str = "RFC 6749 §5.1";
 const EXCHANGE: &str = "RFC 8693 §2.2.1";
+/// The most parameters that a request has, those of the client among them.
+const MAX_PAIRS: usize = 9;
 /// The longest token that is taken, in bytes.
 pub const MAX_TOKEN: usize = 16 << 10;
 /// The longest lifetime that is believed: a year, in seconds.
@@ -136,14 +139,18 @@ pub struct TokenRequest<'a> {
 impl TokenRequest<'_> {
     /// Builds the message, by the rules and with the error of [`Message::of`].
     pub fn build(&self) -> Result<Message, Breach> {
-        let parameters = self.parameters();
-        let pairs = parameters.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
-        Message::of(pairs, self.client, self.assertion)
+        Message::of(self.pairs(), self.client, self.assertion)
     }
 
     /// Its parameters in order, but for those of the client.
-    pub fn parameters(&self) -> Vec<(String, Secret)> {
-        let mut pairs = vec![("grant_type", self.grant.grant_type())];
+    pub fn parameters(&self) -> Vec<(Cow<'static, str>, Secret)> {
+        let owned = |(name, value): (&'static str, &str)| (Cow::Borrowed(name), Secret::from(value));
+        self.pairs().into_iter().map(owned).collect()
+    }
+
+    fn pairs(&self) -> Vec<(&'static str, &str)> {
+        let mut pairs = Vec::with_capacity(MAX_PAIRS);
+        pairs.push(("grant_type", self.grant.grant_type()));
         match self.grant {
             Grant::AuthorizationCode { code, redirect_uri, code_verifier } => pairs.extend([
                 ("code", code.expose()),
@@ -163,10 +170,9 @@ impl TokenRequest<'_> {
             ]),
             Grant::DeviceCode { device_code } => pairs.push(("device_code", device_code.expose())),
         }
-        let scopes = self.grant.scopes().map(Scopes::to_string);
-        pairs.extend(scopes.as_deref().map(|scopes| ("scope", scopes)));
+        pairs.extend(self.grant.scopes().map(|scopes| ("scope", scopes.as_str())));
         pairs.extend(self.resource.map(|resource| ("resource", resource)));
-        pairs.into_iter().map(|(name, value)| (name.to_owned(), Secret::from(value))).collect()
+        pairs
     }
 }
 

@@ -14,7 +14,7 @@ fn key() -> Key {
 
 fn save(id: u64, credential: Credential) -> Action {
     let credential = Box::new(credential);
-    Action::Store(Save { id: RequestId(id), key: key(), credential, replaces: None })
+    Action::Store(Save { id: RequestId(id), key: key(), credential: credential.into(), replaces: None })
 }
 
 fn renewed() -> Action {

@@ -47,7 +47,7 @@ pub struct Demand {
 
 impl Demand {
     /// Takes the challenges of one response together.
-    pub fn of(challenges: &[Challenge]) -> Self {
+    pub fn of(challenges: &[Challenge<'_>]) -> Self {
         let mut demand = Self::default();
         let mut described = None;
         for challenge in challenges {
@@ -86,11 +86,11 @@ impl Demand {
     }
 }
 
-fn scope(challenge: &Challenge) -> Option<Scopes> {
+fn scope(challenge: &Challenge<'_>) -> Option<Scopes> {
     challenge.params("scope").filter_map(|value| Scopes::parse(value).ok()).find(|scopes| !scopes.is_empty())
 }
 
-fn algorithms(challenge: &Challenge) -> Vec<String> {
+fn algorithms(challenge: &Challenge<'_>) -> Vec<String> {
     let listed = challenge.params("algs").flat_map(|value| value.split(' '));
     listed
         .filter(|name| !name.is_empty())

@@ -3,6 +3,8 @@
 //! A failed reading of a quoted string is the only place where bytes are looked at again. A string that fails ends
 //! at the next quote that could open another, so that failed strings never overlap and the work stays linear.
 
+use std::borrow::Cow;
+
 /// One piece of a field value.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Item<'a> {
@@ -10,7 +12,7 @@ pub(super) enum Item<'a> {
     /// with it, `ends` that it ends with it.
     Word { text: &'a [u8], led: bool, ends: bool },
     /// A name and its value, without quotes and escapes. There is no value where it cannot be read.
-    Pair { name: &'a [u8], value: Option<Vec<u8>> },
+    Pair { name: &'a [u8], value: Option<Cow<'a, [u8]>> },
 }
 
 /// The items of one field value.
@@ -50,20 +52,20 @@ impl<'a> Lexer<'a> {
     }
 
     /// A value, from its first byte on.
-    fn value(&mut self) -> Option<Vec<u8>> {
+    fn value(&mut self) -> Option<Cow<'a, [u8]>> {
         match self.rest.split_first() {
             Some((b'"', inside)) => self.double_quoted(inside),
             Some((b'\'', inside)) => self.single_quoted(inside),
-            _ => Some(self.bare_value()),
+            _ => Some(self.bare_value().into()),
         }
     }
 
     /// A token, or what servers write in place of one: a URL without quotes.
-    fn bare_value(&mut self) -> Vec<u8> {
-        self.take(|byte| is_blank(byte) || byte == b',').to_vec()
+    fn bare_value(&mut self) -> &'a [u8] {
+        self.take(|byte| is_blank(byte) || byte == b',')
     }
 
-    fn double_quoted(&mut self, inside: &'a [u8]) -> Option<Vec<u8>> {
+    fn double_quoted(&mut self, inside: &'a [u8]) -> Option<Cow<'a, [u8]>> {
         let string = Quoted::read(inside, b'"');
         match string.after {
             Some(after) if !(string.ends_in_equals && string.comma.is_some() && !is_divided(after)) => {
@@ -81,7 +83,7 @@ impl<'a> Lexer<'a> {
 
     /// The grammar knows no single quotes and has them as token characters. A string in them counts as quoted if it
     /// is well divided from what follows, and if it cannot hide a parameter that the grammar would see.
-    fn single_quoted(&mut self, inside: &'a [u8]) -> Option<Vec<u8>> {
+    fn single_quoted(&mut self, inside: &'a [u8]) -> Option<Cow<'a, [u8]>> {
         let string = Quoted::read(inside, b'\'');
         match string.after {
             Some(after) if is_divided(after) && !string.equals_after_comma => {
@@ -92,7 +94,7 @@ impl<'a> Lexer<'a> {
                 self.rest = &[];
                 None
             }
-            _ => Some(self.bare_value()),
+            _ => Some(self.bare_value().into()),
         }
     }
 }
@@ -138,7 +140,7 @@ impl<'a> Iterator for Lexer<'a> {
 /// What was found when reading on from an opening quote.
 struct Quoted<'a> {
     /// The text, without escapes.
-    text: Vec<u8>,
+    text: Cow<'a, [u8]>,
     /// What follows the closing quote, if there is one.
     after: Option<&'a [u8]>,
     /// What begins with the first comma inside.
@@ -152,12 +154,14 @@ struct Quoted<'a> {
 impl<'a> Quoted<'a> {
     fn read(inside: &'a [u8], quote: u8) -> Self {
         let mut string = Self {
-            text: Vec::new(),
+            text: Cow::Borrowed(&[]),
             after: None,
             comma: None,
             equals_after_comma: false,
             ends_in_equals: false,
         };
+        // The text once it differs from what stands there: behind the first escape.
+        let mut unescaped: Option<Vec<u8>> = None;
         let mut escaped = false;
         let mut rest = inside;
         while let Some((&byte, tail)) = rest.split_first() {
@@ -170,12 +174,20 @@ impl<'a> Quoted<'a> {
             }
             string.equals_after_comma |= byte == b'=' && string.comma.is_some();
             escaped = byte == b'\\' && !escaped;
-            if !escaped {
-                string.text.push(byte);
+            if escaped {
+                let before = inside.len().saturating_sub(rest.len());
+                unescaped.get_or_insert_with(|| inside.get(..before).unwrap_or_default().to_vec());
+            } else {
+                if let Some(text) = &mut unescaped {
+                    text.push(byte);
+                }
                 string.ends_in_equals = byte == b'=' || (string.ends_in_equals && is_blank(byte));
             }
             rest = tail;
         }
+        let length = inside.len().saturating_sub(rest.len());
+        let plain = Cow::Borrowed(inside.get(..length).unwrap_or_default());
+        string.text = unescaped.map_or(plain, Cow::Owned);
         string
     }
 }

@@ -5,6 +5,8 @@
 //! parameters divided by blanks alone, URLs without quotes, values in single quotes. Every byte is looked at
 //! a fixed number of times at most.
 
+use std::borrow::Cow;
+
 mod demand;
 mod lexer;
 
@@ -23,14 +25,14 @@ const MAX_PARAMS: usize = 32;
 
 /// One challenge: a scheme, with a token68 or parameters (RFC 9110 §11.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Challenge {
-    scheme: String,
-    token68: Option<String>,
-    params: Vec<(String, String)>,
+pub struct Challenge<'a> {
+    scheme: Cow<'a, str>,
+    token68: Option<Cow<'a, str>>,
+    params: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
 
-impl Challenge {
-    fn new(scheme: &[u8]) -> Self {
+impl<'a> Challenge<'a> {
+    fn new(scheme: &'a [u8]) -> Self {
         Self { scheme: lossy(scheme), token68: None, params: Vec::new() }
     }
 
@@ -56,18 +58,24 @@ impl Challenge {
 
     /// All parameters called `name`, in order. A name may be given once only (RFC 9110 §11.2); some servers
     /// give one twice.
-    pub fn params<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
+    pub fn params(&self, name: &str) -> impl Iterator<Item = &str> {
         self.all_params().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     /// All parameters in order: the name in lower case, and the value without its quotes and escapes.
     pub fn all_params(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.params.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.params.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
     }
 
-    fn add(&mut self, name: &[u8], value: &[u8]) {
+    fn add(&mut self, name: &'a [u8], value: Cow<'a, [u8]>) {
         if self.params.len() < MAX_PARAMS {
-            self.params.push((lossy(name).to_ascii_lowercase(), lossy(value)));
+            let capital = name.iter().any(u8::is_ascii_uppercase);
+            let name = if capital { lossy(name).to_ascii_lowercase().into() } else { lossy(name) };
+            let value = match value {
+                Cow::Borrowed(value) => lossy(value),
+                Cow::Owned(value) => lossy(&value).into_owned().into(),
+            };
+            self.params.push((name, value));
         }
     }
 }
@@ -76,7 +84,7 @@ impl Challenge {
 /// read is left out. Bytes beyond ASCII are taken for UTF-8, and replaced by U+FFFD where they are not.
 ///
 /// At most [`MAX_BYTES`] bytes are read, and at most 32 challenges with 32 parameters each are kept.
-pub fn read<'a>(fields: impl IntoIterator<Item = &'a [u8]>) -> Vec<Challenge> {
+pub fn read<'a>(fields: impl IntoIterator<Item = &'a [u8]>) -> Vec<Challenge<'a>> {
     let mut challenges = Vec::new();
     let mut left = MAX_BYTES;
     for field in fields {
@@ -98,7 +106,7 @@ pub fn read<'a>(fields: impl IntoIterator<Item = &'a [u8]>) -> Vec<Challenge> {
 
 /// Sorts the items of one field into challenges. Fields are as good as joined by a comma (RFC 9110 §5.3): what
 /// begins with a parameter goes on with the last challenge of the field before.
-fn gather(items: Lexer<'_>, challenges: &mut Vec<Challenge>) {
+fn gather<'a>(items: Lexer<'a>, challenges: &mut Vec<Challenge<'a>>) {
     let mut items = items.peekable();
     let mut first = true;
     let mut fresh = false;
@@ -121,7 +129,7 @@ fn gather(items: Lexer<'_>, challenges: &mut Vec<Challenge>) {
             }
             Item::Pair { name, value: Some(value) } if is_token(name) => {
                 if let Some(challenge) = challenges.last_mut() {
-                    challenge.add(name, &value);
+                    challenge.add(name, value);
                 }
             }
             Item::Word { .. } | Item::Pair { .. } => {}
@@ -161,8 +169,8 @@ fn is_token68(text: &[u8]) -> bool {
         })
 }
 
-fn lossy(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
 }
 
 #[cfg(test)]

@@ -1,0 +1,4 @@
+//! The same login, with the same documents and the same answers in memory, through others who do it.
+
+pub mod alone;
+pub mod rmcp;

@@ -1,0 +1,280 @@
+//! The machine at work, with every answer of the world ready beforehand: nothing is measured but the machine.
+
+use http::{HeaderMap, Response, StatusCode};
+use mcp_auth::wire::dpop::Nonce;
+use mcp_auth::wire::jws::SigningInput;
+use mcp_auth::{
+    Access, Action, Authorizer, Callback, Challenge, Config, Credential, Event, Outcome, ProofKey, Saving,
+    Secret, Seed, Timestamp,
+};
+use serde_json::json;
+use url::Url;
+
+use crate::documents;
+
+/// When everything happens.
+pub const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+/// When the token of the login has run out.
+pub const LATER: Timestamp = Timestamp::from_secs(1_800_000_000 + 4000);
+
+/// The configuration of the measured client.
+pub fn config() -> Config {
+    Config::new(documents::SERVER, documents::NAME, documents::REDIRECT)
+}
+
+/// The seed of the measured client.
+pub fn seed() -> Seed {
+    Seed::new([7; 32])
+}
+
+/// Everything that a login is told, in order.
+pub struct Told {
+    config: Option<Config>,
+    refusal: HeaderMap,
+    answers: std::vec::IntoIter<Response<Vec<u8>>>,
+    callback: Callback,
+    /// What is done with each event and each action besides.
+    eye: Option<mcp_auth::trace::Recorder>,
+}
+
+impl Told {
+    /// A login by registration.
+    pub fn new() -> Self {
+        Self::with(config(), documents::answers())
+    }
+
+    /// The same, and written down as it happens.
+    pub fn recorded() -> Self {
+        let mut bytes = 0_usize;
+        let count = move |line: &str| bytes = bytes.saturating_add(std::hint::black_box(line).len());
+        let recorder = mcp_auth::trace::Recorder::new(&config(), &seed(), count);
+        Self { eye: Some(recorder), ..Self::new() }
+    }
+
+    fn with(config: Config, answers: Vec<Response<Vec<u8>>>) -> Self {
+        let state = state_of(&config, &answers);
+        let callback = Callback::new(documents::callback(&state));
+        let config = Some(config);
+        Self { config, refusal: documents::refusal(), answers: answers.into_iter(), callback, eye: None }
+    }
+
+    fn sees(&mut self, event: &Event) {
+        if let Some(eye) = &mut self.eye {
+            eye.event(NOW, event);
+        }
+    }
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The `state` of the login, which follows from the seed.
+fn state_of(config: &Config, answers: &[Response<Vec<u8>>]) -> String {
+    let mut auth = Authorizer::new(config.clone(), seed()).expect("a good configuration");
+    auth.handle(NOW, Event::LogIn { scopes: Default::default() });
+    let mut answers = answers.iter().cloned();
+    loop {
+        let event = match auth.poll() {
+            Action::Load(load) => load.reply(None),
+            Action::Send(send) => send.reply(answers.next().expect("an answer for each request")),
+            Action::Open(open) => {
+                let mut pairs = open.url().query_pairs();
+                return pairs.find(|(name, _)| name == "state").expect("a state").1.into_owned();
+            }
+            other => panic!("{other:?}\n{}", auth.trail()),
+        };
+        auth.handle(NOW, event);
+    }
+}
+
+/// A login, from the refusal of a request to a stored token, with all the requests that a driver would send.
+pub fn login(mut told: Told) -> Authorizer {
+    let Told { config, refusal, .. } = &mut told;
+    let config = config.take().expect("it is used once");
+    let mut auth = Authorizer::new(config, seed()).expect("a good configuration");
+    let challenge = Challenge::of(StatusCode::UNAUTHORIZED, refusal, None, 0).expect("a challenge");
+    let begin = Event::Challenged(challenge);
+    told.sees(&begin);
+    auth.handle(NOW, begin);
+    loop {
+        let action = auth.poll();
+        if let Some(eye) = &mut told.eye {
+            eye.action(&action);
+        }
+        let event = match action {
+            Action::Load(load) => load.reply(None),
+            Action::Send(send) => {
+                std::hint::black_box(send.request());
+                send.reply(told.answers.next().expect("an answer for each request"))
+            }
+            Action::Open(open) => {
+                std::hint::black_box(open.url());
+                continue;
+            }
+            Action::Wait(_) => Event::Called(told.callback.clone()),
+            Action::Store(save) => save.reply(Saving::Kept),
+            Action::Finish(Ok(Outcome::Authorized(_))) => return auth,
+            other => panic!("{other:?}\n{}", auth.trail()),
+        };
+        told.sees(&event);
+        auth.handle(NOW, event);
+    }
+}
+
+/// The record that the login leaves in the store.
+pub fn record() -> Credential {
+    let mut told = Told::new();
+    let mut auth = Authorizer::new(config(), seed()).expect("a good configuration");
+    auth.handle(NOW, Event::LogIn { scopes: Default::default() });
+    loop {
+        let event = match auth.poll() {
+            Action::Load(load) => load.reply(None),
+            Action::Send(send) => send.reply(told.answers.next().expect("an answer for each request")),
+            Action::Open(_) => continue,
+            Action::Wait(_) => Event::Called(told.callback.clone()),
+            Action::Store(save) => return save.credential().clone(),
+            other => panic!("{other:?}\n{}", auth.trail()),
+        };
+        auth.handle(NOW, event);
+    }
+}
+
+/// A machine that has found this record in its store, idle.
+pub fn restored(config: Config, record: Credential, seed: Seed) -> Authorizer {
+    let mut auth = Authorizer::new(config, seed).expect("a good configuration");
+    auth.handle(NOW, Event::Restore);
+    let Action::Load(load) = auth.poll() else { panic!("the store is read first") };
+    auth.handle(NOW, load.reply(Some(record)));
+    assert!(matches!(auth.poll(), Action::Finish(Ok(Outcome::Authorized(_)))), "{}", auth.trail());
+    auth
+}
+
+/// An idle machine with a live token.
+pub fn authorized() -> Authorizer {
+    restored(config(), record(), seed())
+}
+
+/// What a renewal begins with.
+pub struct Expired {
+    pub auth: Authorizer,
+    pub record: Credential,
+    pub answer: Response<Vec<u8>>,
+}
+
+/// A machine whose token has run out.
+pub fn expired() -> Expired {
+    let answer = documents::answer(200, &documents::token());
+    Expired { auth: authorized(), record: record(), answer }
+}
+
+/// A renewal: the record read and held, the refresh token spent, its successor stored, the record let go.
+pub fn refresh(expired: Expired) -> Authorizer {
+    let Expired { mut auth, record, answer } = expired;
+    let (mut record, mut answer) = (Some(record), Some(answer));
+    auth.handle(LATER, Event::Restore);
+    loop {
+        let event = match auth.poll() {
+            Action::Load(load) if load.exclusive().is_some() => load.reply(record.take()),
+            Action::Load(load) => load.reply(record.clone()),
+            Action::Send(send) => {
+                std::hint::black_box(send.request());
+                send.reply(answer.take().expect("one request"))
+            }
+            Action::Store(save) => save.reply(Saving::Kept),
+            Action::Release(_) => continue,
+            Action::Finish(Ok(Outcome::Authorized(_))) => return auth,
+            other => panic!("{other:?}\n{}", auth.trail()),
+        };
+        auth.handle(LATER, event);
+    }
+}
+
+/// The hot path: what a request may carry. Whether it may carry a token.
+pub fn access(auth: &Authorizer, url: &Url) -> bool {
+    matches!(auth.access(url, NOW), Access::Ready(_))
+}
+
+/// A machine whose token is bound to a key, and which knows the resource's nonce.
+pub fn bound() -> Authorizer {
+    let jwk = json!({
+        "kty": "EC",
+        "crv": "P-256",
+        "x": "l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs",
+        "y": "9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA",
+    });
+    let public = serde_json::from_value(jwk).expect("a public key");
+    let key = ProofKey::new(public);
+    let mut record = serde_json::to_value(record()).expect("a record");
+    record["binding"] = json!({
+        "thumbprint": key.public.thumbprint(),
+        "algorithm": key.public.algorithms()[0],
+    });
+    let record = serde_json::from_value(record).expect("a record");
+    let mut auth = restored(config().proof_key(key), record, seed());
+    let nonce = "eyJ7S_zG.eyJH0-Z.HX4w-7v";
+    auth.handle(NOW, Event::Nonce(Nonce::try_from(nonce.to_owned()).expect("a nonce")));
+    auth
+}
+
+/// What a request with a bound token takes: the token, what is to be signed, and the proof made of that and a signature
+/// (which is another's work).
+pub fn bound_request(auth: &mut Authorizer, url: &Url, signature: &[u8]) -> Secret {
+    assert!(access(auth, url));
+    let input: SigningInput = auth.prove(NOW, "POST", url).expect("the key").expect("a bound token");
+    input.complete(signature).expect("a signature of the right length")
+}
+
+/// A step that does nothing.
+pub fn idle_step(auth: &mut Authorizer) -> Action {
+    auth.handle(NOW, Event::Tick);
+    auth.poll()
+}
+
+/// A machine that waits for a person.
+pub fn consenting() -> Authorizer {
+    let mut auth = Authorizer::new(config(), seed()).expect("a good configuration");
+    auth.handle(NOW, Event::LogIn { scopes: Default::default() });
+    let mut answers = documents::answers().into_iter();
+    loop {
+        let event = match auth.poll() {
+            Action::Load(load) => load.reply(None),
+            Action::Send(send) => send.reply(answers.next().expect("an answer for each request")),
+            Action::Open(_) => continue,
+            Action::Wait(_) => return auth,
+            other => panic!("{other:?}\n{}", auth.trail()),
+        };
+        auth.handle(NOW, event);
+    }
+}
+
+/// So many requests are refused at once, as the token has run out: how many exchanges they cost.
+pub fn burst(requests: usize) -> usize {
+    let Expired { mut auth, record, answer } = expired();
+    let refused = match auth.access(&Url::parse(documents::SERVER).expect("a URL"), NOW) {
+        Access::Ready(token) => Some(token.generation()),
+        other => panic!("{other:?}"),
+    };
+    let fields = documents::refusal();
+    let (mut exchanges, mut answer) = (0, Some(answer));
+    for _ in 0..requests {
+        let challenge = Challenge::of(StatusCode::UNAUTHORIZED, &fields, refused, 0).expect("a challenge");
+        auth.handle(LATER, Event::Challenged(challenge));
+    }
+    loop {
+        let event = match auth.poll() {
+            Action::Load(load) => load.reply(Some(record.clone())),
+            Action::Send(send) => {
+                exchanges += 1;
+                send.reply(answer.take().expect("one request"))
+            }
+            Action::Store(save) => save.reply(Saving::Kept),
+            Action::Release(_) | Action::Finish(Ok(_)) => continue,
+            Action::Wait(_) => return exchanges,
+            other => panic!("{other:?}\n{}", auth.trail()),
+        };
+        auth.handle(LATER, event);
+    }
+}
