@@ -117,12 +117,14 @@ impl ScopeRule {
         let (asked, wanted) = (sources.asked.unwrap_or(&none), sources.wanted.unwrap_or(&none));
         let chosen = match &self.only {
             Some(only) if sources.step_up && !sources.nobody => {
-                only.union(asked).union(sources.challenged.unwrap_or(&none))
+                only.union(asked).and(sources.challenged.unwrap_or(&none))
             }
             Some(only) => only.clone(),
-            None => asked.union(&self.named(sources)).union(&self.also).union(&self.offline(sources)),
+            None if asked.is_empty() => self.named(sources).and(&self.also).and(&self.offline(sources)),
+            None => asked.union(&self.named(sources)).and(&self.also).and(&self.offline(sources)),
         };
-        chosen.union(wanted).without(&self.never)
+        let chosen = chosen.and(wanted);
+        if self.never.is_empty() { chosen } else { chosen.without(&self.never) }
     }
 
     fn named(&self, sources: ScopeSources<'_>) -> Scopes {

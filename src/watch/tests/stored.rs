@@ -1,5 +1,7 @@
 //! Records on their way to the store.
 
+use std::sync::Arc;
+
 use super::proofs::record;
 use super::*;
 use crate::action::{Forget, Save};
@@ -13,8 +15,7 @@ fn key() -> Key {
 }
 
 fn save(id: u64, credential: Credential) -> Action {
-    let credential = Box::new(credential);
-    Action::Store(Save { id: RequestId(id), key: key(), credential: credential.into(), replaces: None })
+    Action::Store(Save { id: RequestId(id), key: key(), credential: Arc::new(credential), replaces: None })
 }
 
 fn renewed() -> Action {
