@@ -2,9 +2,10 @@
 
 pub mod breach;
 pub mod guard;
-pub(crate) mod redaction;
+pub mod redaction;
 pub mod scope;
 pub mod secret;
 pub mod seed;
+pub(crate) mod spelling;
 pub mod text;
 pub mod time;

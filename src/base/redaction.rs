@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use url::form_urlencoded::byte_serialize;
-
 use super::breach::Breach;
 use super::secret::Secret;
 use super::text;
@@ -47,18 +45,25 @@ impl Redaction {
     }
 }
 
-/// Each secret in every spelling in which an answer may give it back: as it is, form-encoded, percent-encoded, and within
-/// Basic credentials (RFC 6749 §2.3.1). The longest come first.
+/// What a server says, without the credentials of the `Authorization` field that the request carried, in whatever usual
+/// spelling it gives them back.
+pub fn without_credentials(text: &str, authorization: &http::HeaderValue) -> String {
+    let field = Secret::from(String::from_utf8_lossy(authorization.as_bytes()).into_owned());
+    let Redaction(secrets) = Redaction::of(Some(&field), []);
+    Spellings::of(&secrets).cleared(text.to_owned())
+}
+
+/// Each secret in every spelling in which an answer may give it back: as it is, form-encoded, percent-encoded, escaped, and
+/// within Basic credentials (RFC 6749 §2.3.1). The longest come first.
 struct Spellings(Vec<Secret>);
 
 impl Spellings {
     fn of(secrets: &[Secret]) -> Self {
         let mut spellings = Vec::new();
         for text in secrets.iter().map(Secret::expose) {
-            let form = Secret::new(byte_serialize(text.as_bytes()).collect::<String>());
-            let percent = Secret::new(form.expose().replace('+', "%20"));
+            spellings.extend(super::spelling::spellings(text).into_iter().map(Secret::new));
             // As it looks once it is cleaned.
-            spellings.extend([Secret::new(text::clean(text, usize::MAX)), form, percent]);
+            spellings.push(Secret::new(text::clean(text, usize::MAX)));
         }
         spellings.sort_by_key(|spelling| std::cmp::Reverse(spelling.expose().len()));
         spellings.dedup();
@@ -104,9 +109,17 @@ mod tests {
 
     #[test]
     fn every_spelling_is_taken_out() {
-        for said in
-            ["s3cret/ +&x", "s3cret", "s3cret%2F+%2B%26x", "s3cret%2F%20%2B%26x", "aWQ6czNjcmV0JTJGKysmeA=="]
-        {
+        for said in [
+            "s3cret/ +&x",
+            "s3cret",
+            "s3cret%2F+%2B%26x",
+            "s3cret%2F%20%2B%26x",
+            "s3cret%2f%20%2b%26x",
+            "s3cret\\/ +&x",
+            "s3cret\\u002f \\u002b\\u0026x",
+            "s3cret/ +&amp;x",
+            "aWQ6czNjcmV0JTJGKysmeA==",
+        ] {
             assert_eq!(cleared(&format!("cannot parse <{said}>, id")), "cannot parse <(secret)>, id");
         }
     }

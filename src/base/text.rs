@@ -33,8 +33,10 @@ fn is_clean(text: &str, max: usize) -> bool {
 fn is_plain(letter: char) -> bool {
     !(letter.is_control()
         || matches!(letter,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}'
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            |  '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffc}'
+            | '\u{1d173}'..='\u{1d17a}'
             | '\u{e0000}'..='\u{e0fff}'))
 }
 
@@ -47,6 +49,16 @@ mod tests {
         assert_eq!(clean("a\u{1b}[31mb", 80), "a\u{fffd}[31mb");
         assert_eq!(clean("a\u{202e}b\u{200b}c\r\nd", 80), "a\u{fffd}b\u{fffd}c\u{fffd}\u{fffd}d");
         assert_eq!(clean("überall", 80), "überall");
+    }
+
+    #[test]
+    fn letters_that_show_nothing_are_replaced() {
+        for letter in
+            "\u{34f}\u{115f}\u{1160}\u{17b4}\u{180b}\u{180f}\u{2060}\u{2800}\u{3164}\u{ffa0}\u{1d173}\u{fffc}"
+                .chars()
+        {
+            assert_eq!(clean(&format!("a{letter}b"), 10), "a\u{fffd}b", "U+{:04X}", u32::from(letter));
+        }
     }
 
     #[test]

@@ -6,9 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use url::form_urlencoded::{byte_serialize, parse};
+use url::form_urlencoded::parse;
 
 use super::names::Places;
+use crate::base::spelling::spellings;
 
 /// The members, in records, documents and configurations, whose values are secret.
 pub(super) const SECRET: [&str; 14] = [
@@ -300,26 +301,4 @@ impl Pseudonyms {
         }
         changed
     }
-}
-
-/// How a text may be spelled where somebody quotes it: as it is, in a form, in a URL, in JSON, in HTML.
-fn spellings(text: &str) -> Vec<String> {
-    let form: String = byte_serialize(text.as_bytes()).collect();
-    let percent = form.replace('+', "%20");
-    let lower = |text: &str| {
-        let mut rest = text.split('%');
-        let first = rest.next().unwrap_or_default().to_owned();
-        rest.fold(first, |all, part| match part.split_at_checked(2) {
-            Some((digits, part)) => format!("{all}%{}{part}", digits.to_lowercase()),
-            None => format!("{all}%{part}"),
-        })
-    };
-    let quoted = Value::from(text).to_string();
-    let quoted = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned();
-    let solidus = quoted.replace('/', "\\/");
-    let html = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
-    let mut all = vec![text.to_owned(), lower(&form), lower(&percent), form, percent, quoted, solidus, html];
-    all.sort();
-    all.dedup();
-    all
 }

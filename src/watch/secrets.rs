@@ -2,10 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use url::form_urlencoded::byte_serialize;
 
 use super::Watch;
 use crate::base::secret::Secret;
+use crate::base::spelling::spellings;
 use crate::credential::AuthorizationServer;
 
 /// What kind of secret it is; says what may carry it.
@@ -75,12 +75,7 @@ impl Secrets {
             known.homes.push(home);
             return;
         }
-        let encoded = byte_serialize(text.as_bytes()).collect::<String>();
-        let mut spellings = vec![text.to_owned()];
-        if encoded != text {
-            spellings.push(encoded);
-        }
-        self.0.push(Known { sort, spellings, homes: vec![home] });
+        self.0.push(Known { sort, spellings: spellings(text), homes: vec![home] });
     }
 
     /// The sorts of secret that stand in `text`, each with its home.

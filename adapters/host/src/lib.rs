@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod bearing;
 mod clock;
 mod desk;
 mod errand;
@@ -28,6 +29,7 @@ mod parts;
 pub mod reach;
 mod work;
 
+pub use bearing::Bearing;
 pub use desk::{Awaited, Desk, Done, Ended, Ticket};
 pub use errand::{Errand, Next};
 pub use host::{Carried, Host, Permit, Refused, Token};

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use mcp_auth::Reach;
+use url::Host;
 
 /// A host has addresses, and none of them may be reached.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,15 +28,17 @@ pub fn permitted(
     Ok(allowed)
 }
 
-/// Judges an address that stands in the URL itself, which no resolver sees. A name passes; it is judged when it is
-/// resolved. The error says which address may not be reached.
+/// Judges an address that stands in the URL itself, which no resolver sees, in every spelling that a URL may have it in
+/// (`127.1`, `0x7f000001`, `2130706433`). A name passes; it is judged when it is resolved. The error says which address may
+/// not be reached.
 pub fn check_literal(host: Option<&str>, reach: Reach) -> Result<(), String> {
     let host = host.unwrap_or_default();
-    let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    match literal {
-        Ok(address) if !reach.allows(address) => Err(format!("{address} may not be reached")),
-        Ok(_) | Err(_) => Ok(()),
-    }
+    let address = match Host::parse(host) {
+        Ok(Host::Ipv4(address)) => IpAddr::V4(address),
+        Ok(Host::Ipv6(address)) => IpAddr::V6(address),
+        Ok(Host::Domain(_)) | Err(_) => return Ok(()),
+    };
+    if reach.allows(address) { Ok(()) } else { Err(format!("{address} may not be reached")) }
 }
 
 #[cfg(test)]
@@ -56,6 +59,26 @@ mod tests {
         let kept = permitted(Reach::Machine, "a.localhost", found.clone().into_iter()).unwrap();
         assert_eq!(kept, addresses(&["::1"]));
         assert_eq!(permitted(Reach::Any, "a.example", found.clone().into_iter()).unwrap(), found);
+    }
+
+    #[test]
+    fn an_address_is_judged_in_every_spelling() {
+        for host in [
+            "127.0.0.1",
+            "127.1",
+            "2130706433",
+            "0x7f000001",
+            "0x7f.1",
+            "0177.0.0.1",
+            "127.0.0.1.",
+            "0",
+            "[::1]",
+        ] {
+            assert!(check_literal(Some(host), Reach::Public).is_err(), "{host}");
+        }
+        for host in ["1.1.1.1", "[2606:4700::1111]", "mcp.example", ""] {
+            assert_eq!(check_literal(Some(host), Reach::Public), Ok(()), "{host}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use http::header::AUTHORIZATION;
 use mcp_auth::{Authorized, Challenge, Config, Event, LoggedOut, Outcome, Scopes, Trail};
-use mcp_auth_host::{Carried, Errand, Next, Observed, Permit, Token};
+use mcp_auth_host::{Bearing, Carried, Errand, Next, Observed, Permit, Token};
 use reqwest::{Request, Response};
 use tokio::time::timeout;
 
@@ -207,8 +207,10 @@ impl Client {
             }
             request.headers_mut().insert(AUTHORIZATION, token.value);
         }
+        let bearing = Bearing::of(request.headers());
         let begun = Instant::now();
-        let response = self.shared.http.own(request).await?;
+        let mut response = self.shared.http.own(request).await?;
+        bearing.map(|bearing| response.extensions_mut().insert(bearing));
         host.responded(errand, carried, response.status(), response.headers(), begun.elapsed());
         Ok(response)
     }

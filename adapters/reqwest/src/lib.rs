@@ -68,7 +68,7 @@ pub use client::Client;
 pub use error::Error;
 pub use exchanger::Exchanger;
 pub use mcp_auth_host::{
-    Answers, Assertions, BoxFuture, Consent, DeviceCode, Keys, Lease, MemoryStore, Observed, Shown, Store,
-    Tap, WantedAssertion,
+    Answers, Assertions, Bearing, BoxFuture, Consent, DeviceCode, Keys, Lease, MemoryStore, Observed, Shown,
+    Store, Tap, WantedAssertion,
 };
 pub use {mcp_auth, reqwest};

@@ -1,7 +1,7 @@
 //! What the server's answers mean to rmcp.
 
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, StatusCode};
 use mcp_auth_reqwest::mcp_auth::Challenge;
 use mcp_auth_reqwest::reqwest::Response;
 use rmcp::model::{
@@ -12,7 +12,7 @@ use rmcp::transport::streamable_http_client::{
     StreamableHttpPostResponse as Posted, StreamableHttpResponseLimits as Limits,
 };
 
-use crate::body::{self, Media};
+use crate::body::{self, Media, Shown};
 use crate::error::{Fails, unusable};
 use crate::events::{self, DeadEnds, Events, Place};
 
@@ -76,23 +76,24 @@ pub(crate) async fn posted(
             Ok(Posted::Sse(events, session_id))
         }
         Media::Json => {
+            let shown = Shown::of(&response);
             let body = body::whole(response, limits.max_json_response_size).await?;
             match serde_json::from_slice(&body) {
                 Ok(message) => Ok(Posted::Json(message, session_id)),
                 Err(_) if !awaits => Ok(Posted::Accepted),
                 Err(error) => Err(unusable(format!(
                     "the body is no JSON-RPC message of a server: {error}: {}",
-                    body::cut(&body, SHOWN)
+                    shown.text(&body, SHOWN)
                 ))),
             }
         }
         Media::Other if !awaits => Ok(Posted::Accepted),
-        Media::Other => {
-            Err(StreamableHttpError::UnexpectedContentType(body::content_type(response.headers())))
-        }
+        Media::Other => Err(StreamableHttpError::UnexpectedContentType(body::content_type(&response))),
     }
 }
 
+/// How much of one challenge is shown, in bytes.
+const MAX_CHALLENGE: usize = 4000;
 /// How much of a body is shown that was expected to be a message.
 const SHOWN: usize = 256;
 
@@ -101,7 +102,7 @@ async fn failed(response: Response, sent: &Sent<'_>, limits: Limits) -> Result<P
     let status = response.status();
     let session_id = session_id(response.headers());
     let is_json = Media::of(response.headers()) == Media::Json;
-    let unavailable = unavailable(&response);
+    let (shown, unavailable) = (Shown::of(&response), unavailable(&response));
     let text = match &unavailable {
         Some(_) if !is_json || status == StatusCode::TOO_MANY_REQUESTS => String::new(),
         _ if is_json && !concerns_authorization(status) => {
@@ -113,7 +114,7 @@ async fn failed(response: Response, sent: &Sent<'_>, limits: Limits) -> Result<P
                         let kept = if sent.discovers(status) { None } else { session_id };
                         return Ok(Posted::Json(ServerJsonRpcMessage::Error(error), kept));
                     }
-                    _ => body::cut(&body, limits.max_error_response_size),
+                    _ => shown.text(&body, limits.max_error_response_size),
                 },
                 Err(error @ StreamableHttpError::ResponseBodyTooLarge { .. }) => {
                     return Err(unavailable.map_or(error, Into::into));
@@ -163,9 +164,7 @@ pub(crate) async fn opened(
             let body = body::whole(response, limit).await?;
             Ok(events::one(String::from_utf8_lossy(&body).into_owned()))
         }
-        Media::Other => {
-            Err(StreamableHttpError::UnexpectedContentType(body::content_type(response.headers())))
-        }
+        Media::Other => Err(StreamableHttpError::UnexpectedContentType(body::content_type(&response))),
     }
 }
 
@@ -183,8 +182,8 @@ pub(crate) async fn ended(response: Response) -> Result<(), Fails> {
 fn refused(response: &Response) -> Result<(), Fails> {
     let (status, fields) = (response.status(), response.headers());
     let Some(challenge) = Challenge::of(status, fields, None, 0) else { return Ok(()) };
-    let values = fields.get_all(WWW_AUTHENTICATE).into_iter().map(HeaderValue::as_bytes);
-    let shown: Vec<_> = values.map(|value| String::from_utf8_lossy(value).into_owned()).collect();
+    let (values, shown) = (fields.get_all(WWW_AUTHENTICATE).into_iter(), Shown::of(response));
+    let shown: Vec<_> = values.map(|value| shown.text(value.as_bytes(), MAX_CHALLENGE)).collect();
     let shown = shown.join(", ");
     if status == StatusCode::FORBIDDEN {
         let scope = challenge.demand().scope.as_ref().map(ToString::to_string);

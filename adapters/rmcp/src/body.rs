@@ -1,11 +1,22 @@
 //! Bodies, as far as they are wanted.
 
+use std::time::Duration;
+
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use mcp_auth_reqwest::Bearing;
+use mcp_auth_reqwest::mcp_auth::base::text::clean;
 use mcp_auth_reqwest::reqwest::Response;
 use rmcp::transport::streamable_http_client::StreamableHttpError;
 
+use tokio::time::{Instant, timeout_at};
+
 use crate::error::{Fails, broken};
+
+/// How much of a media type is shown, in bytes.
+const MAX_TYPE: usize = 200;
+/// How long a body is waited for that is only to be shown.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A media type that this transport knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +42,9 @@ impl Media {
 }
 
 /// The `Content-Type` as it came, to be shown.
-pub(crate) fn content_type(fields: &HeaderMap) -> Option<String> {
-    fields.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+pub(crate) fn content_type(response: &Response) -> Option<String> {
+    let shown = Shown::of(response);
+    response.headers().get(CONTENT_TYPE).map(|value| shown.text(value.as_bytes(), MAX_TYPE))
 }
 
 /// The whole body, which may have `limit` bytes. One that says that it is longer is not read at all.
@@ -52,25 +64,41 @@ pub(crate) async fn whole(mut response: Response, limit: usize) -> Result<Vec<u8
     Ok(body)
 }
 
-/// The first `limit` bytes of a body that is only to be shown. What breaks off is shown as far as it came.
+/// The first `limit` bytes of a body that is only to be shown. What breaks off, or drips, is shown as far as it came.
 pub(crate) async fn beginning(mut response: Response, limit: usize) -> String {
+    let shown = Shown::of(&response);
     let mut body = Vec::new();
+    let until = Instant::now() + PATIENCE;
     while body.len() < limit {
-        let Ok(Some(chunk)) = response.chunk().await else { break };
+        let Ok(Ok(Some(chunk))) = timeout_at(until, response.chunk()).await else { break };
         let room = limit.saturating_sub(body.len());
         body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
     }
-    String::from_utf8_lossy(&body).into_owned()
+    shown.text(&body, limit)
 }
 
-/// The first `limit` bytes of a body that is there already.
-pub(crate) fn cut(body: &[u8], limit: usize) -> String {
-    String::from_utf8_lossy(body.get(..limit).unwrap_or(body)).into_owned()
+/// How text of the server is shown in an error: without the credentials of the request, which it may quote, and without
+/// what a terminal takes for an order.
+#[derive(Clone)]
+pub(crate) struct Shown(Option<Bearing>);
+
+impl Shown {
+    /// For what comes with this answer.
+    pub(crate) fn of(response: &Response) -> Self {
+        Self(response.extensions().get::<Bearing>().cloned())
+    }
+
+    /// The first `limit` bytes of a text.
+    pub(crate) fn text(&self, text: &[u8], limit: usize) -> String {
+        let text = String::from_utf8_lossy(text.get(..limit).unwrap_or(text));
+        let text = self.0.as_ref().map_or_else(|| text.to_string(), |bearing| bearing.cleared(&text));
+        clean(&text, limit)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Media, cut};
+    use super::{Media, Shown};
 
     #[test]
     fn a_media_type_is_known_by_its_essence() {
@@ -90,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_cut_counts_bytes() {
-        assert_eq!(cut("ééé".as_bytes(), 2), "é");
-        assert_eq!(cut(b"short", 64), "short");
+        assert_eq!(Shown(None).text("ééé".as_bytes(), 2), "é");
+        assert_eq!(Shown(None).text(b"short\x1b[2J", 64), "short\u{fffd}[2J");
     }
 }
