@@ -6,10 +6,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use url::Url;
 use url::form_urlencoded::parse;
 
 use super::names::Places;
 use crate::base::spelling::spellings;
+use crate::config::Config;
 
 /// The members, in records, documents and configurations, whose values are secret.
 pub(super) const SECRET: [&str; 14] = [
@@ -76,11 +78,16 @@ pub(super) struct Pseudonyms {
     counts: BTreeMap<String, u32>,
     generations: BTreeMap<u64, u64>,
     places: Option<Places>,
+    /// The redirect URI, and its path: where answers are seen to arrive.
+    redirect: [String; 2],
 }
 
 impl Pseudonyms {
-    pub(super) fn new(places: bool) -> Self {
+    /// `places`: hosts and paths are replaced too.
+    pub(super) fn new(config: &Config, places: bool) -> Self {
+        let path = Url::parse(config.redirect_url()).map_or(String::new(), |url| url.path().to_owned());
         Self {
+            redirect: [config.redirect_url().to_owned(), path],
             whole: BTreeMap::new(),
             within: Vec::new(),
             states: BTreeSet::new(),
@@ -262,7 +269,9 @@ impl Pseudonyms {
             };
             changed.append_pair(&name, &value);
         }
-        format!("?{}", changed.finish())
+        let place = callback.split('?').next().filter(|place| self.redirect.iter().any(|it| it == place));
+        let place = place.unwrap_or_default();
+        format!("{place}?{}", changed.finish())
     }
 
     /// A JWS with the claims that a client looks at, and pseudonyms for the rest; `None`: it is no JWS.

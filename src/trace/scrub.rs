@@ -64,7 +64,7 @@ impl Trace {
     }
 
     fn scrubbed(&self, names: Names, seed: &Seed) -> Result<Self, Divergence> {
-        let mut known = Pseudonyms::new(names == Names::Replaced);
+        let mut known = Pseudonyms::new(&self.header.config, names == Names::Replaced);
         let unreadable = |place: usize| Divergence::Unreadable { line: place.saturating_add(2) };
         let header = scrubbed_header(&self.header, seed, &mut known);
         let header = header.ok_or(Divergence::Unreadable { line: 1 })?;
