@@ -19,10 +19,12 @@ async fn said(answer: &'static str, drip: bool) -> Result<String, &'static str> 
             tokio::spawn(async move {
                 let _ = stream.read(&mut [0; 4096]).await;
                 let _ = stream.write_all(answer.as_bytes()).await;
-                while drip {
-                    tokio::time::sleep(Duration::from_millis(200)).await;
-                    if stream.write_all(b"x").await.is_err() {
-                        break;
+                if drip {
+                    loop {
+                        tokio::time::sleep(Duration::from_millis(200)).await;
+                        if stream.write_all(b"x").await.is_err() {
+                            break;
+                        }
                     }
                 }
             });
