@@ -40,7 +40,7 @@
 //! use mcp_auth::{Action, Authorizer, Callback, Config, Event, Failure, Kind, Outcome, Seed, Timestamp};
 //! use mcp_auth_native::{FileStore, Listener, Loopback, Page, Received, browser};
 //! use mcp_auth_store::{Lease, Store};
-//! # fn exchange(send: &mcp_auth::Send) -> Result<http::Response<Vec<u8>>, mcp_auth::SendFailure> { unimplemented!() }
+//! # fn exchange(send: &mcp_auth::Send) -> Result<http::Response<Vec<u8>>, mcp_auth::SendFailure> { Err(mcp_auth::SendFailure::NotSent("there is no network here".to_owned())) }
 //!
 //! fn now() -> Timestamp {
 //!     Timestamp::from_secs(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs()))
