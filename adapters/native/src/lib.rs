@@ -37,7 +37,7 @@
 //! ```no_run
 //! use std::time::{Duration, SystemTime, UNIX_EPOCH};
 //!
-//! use mcp_auth::{Action, Authorizer, Callback, Config, Event, Failure, Kind, Outcome, Seed, Timestamp};
+//! use mcp_auth::{Action, Authorizer, Callback, Config, Event, Failure, Outcome, Seed, Timestamp};
 //! use mcp_auth_native::{FileStore, Listener, Loopback, Page, Received, browser};
 //! use mcp_auth_store::{Lease, Store};
 //! # fn exchange(send: &mcp_auth::Send) -> Result<http::Response<Vec<u8>>, mcp_auth::SendFailure> { Err(mcp_auth::SendFailure::NotSent("there is no network here".to_owned())) }
@@ -113,17 +113,8 @@
 //!             Action::Sign(sign) => sign.fail("there is no key"),
 //!             Action::Supply(supply) => supply.fail("nobody vouches for anybody"),
 //!             Action::Finish(outcome) => {
-//!                 if let Some(ours) = arrived {
-//!                     ours.finish(match &outcome {
-//!                         Ok(_) => Page::Success,
-//!                         Err(failure) if failure.kind() == Kind::AccessDenied => {
-//!                             Page::Refused { reason: failure.breach.got.clone() }
-//!                         }
-//!                         Err(failure) => Page::Failed {
-//!                             reason: failure.breach.to_string(),
-//!                             next: failure.advice().to_owned(),
-//!                         },
-//!                     });
+//!                 if let Some((ours, page)) = arrived.zip(Page::of(&outcome)) {
+//!                     ours.finish(page);
 //!                 }
 //!                 return outcome;
 //!             }

@@ -1,6 +1,7 @@
 //! What the person sees in the browser at the end. Each page is one document: no script, nothing from elsewhere.
 
 use mcp_auth::base::text::clean;
+use mcp_auth::{Failure, Kind, Outcome};
 
 /// How many characters of a text from outside a page shows.
 const LONGEST: usize = 300;
@@ -30,6 +31,22 @@ pub enum Page {
     },
     /// The answer belongs to no login that waits. It ends none.
     Stranger,
+}
+
+impl Page {
+    /// How a login ended; `None`: there was no login, or a logout came in between, and a browser has nothing to say of it.
+    pub fn of(outcome: &Result<Outcome, Box<Failure>>) -> Option<Self> {
+        match outcome {
+            Ok(Outcome::Authorized(_)) => Some(Self::Success),
+            Ok(Outcome::Anonymous | Outcome::LoggedOut(_)) => None,
+            Err(failure) if failure.kind() == Kind::AccessDenied => {
+                Some(Self::Refused { reason: failure.breach.got.clone() })
+            }
+            Err(failure) => {
+                Some(Self::Failed { reason: failure.breach.to_string(), next: failure.advice().to_owned() })
+            }
+        }
+    }
 }
 
 /// Every page there is: those of the host, and those of the listener itself.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mcp_auth::{Callback, Failure, Kind, Outcome, Timestamp};
+use mcp_auth::{Callback, Failure, Outcome, Timestamp};
 use mcp_auth_host::{Answers, BoxFuture, Consent};
 use url::Url;
 
@@ -162,7 +162,7 @@ impl Answers for Visit {
     }
 
     fn finished(&mut self, outcome: &Result<Outcome, Box<Failure>>) {
-        let (Some(received), Some(page)) = (self.received.take(), page(outcome)) else { return };
+        let (Some(received), Some(page)) = (self.received.take(), Page::of(outcome)) else { return };
         received.answer(page, SHOWN);
     }
 }
@@ -171,20 +171,6 @@ impl Drop for Visit {
     fn drop(&mut self) {
         if let Some(listener) = self.listener.take() {
             *self.home() = Some(listener);
-        }
-    }
-}
-
-/// What the browser shows of an outcome; `None`: nothing that it could say.
-fn page(outcome: &Result<Outcome, Box<Failure>>) -> Option<Page> {
-    match outcome {
-        Ok(Outcome::Authorized(_)) => Some(Page::Success),
-        Ok(Outcome::Anonymous | Outcome::LoggedOut(_)) => None,
-        Err(failure) if failure.kind() == Kind::AccessDenied => {
-            Some(Page::Refused { reason: failure.breach.got.clone() })
-        }
-        Err(failure) => {
-            Some(Page::Failed { reason: failure.breach.to_string(), next: failure.advice().to_owned() })
         }
     }
 }

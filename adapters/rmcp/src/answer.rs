@@ -1,5 +1,7 @@
 //! What the server's answers mean to rmcp.
 
+use std::sync::Arc;
+
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 use mcp_auth_reqwest::mcp_auth::Challenge;
@@ -22,11 +24,11 @@ pub(crate) const SESSION_ID: &str = "mcp-session-id";
 /// What was posted, as far as the answer is read by it.
 pub(crate) struct Sent<'a> {
     message: &'a ClientJsonRpcMessage,
-    pub(crate) session: Option<std::sync::Arc<str>>,
+    pub(crate) session: Option<Arc<str>>,
 }
 
 impl<'a> Sent<'a> {
-    pub(crate) fn new(message: &'a ClientJsonRpcMessage, session: Option<std::sync::Arc<str>>) -> Self {
+    pub(crate) fn new(message: &'a ClientJsonRpcMessage, session: Option<Arc<str>>) -> Self {
         Self { message, session }
     }
 

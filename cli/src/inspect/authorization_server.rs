@@ -10,10 +10,11 @@ use url::Url;
 
 use super::catalogue::Rule;
 use super::catalogue::authorization_server as rules;
-use super::document::{self, Found, Type, found, has, shown, text, texts};
+use super::document::{self, Type, has, shown, text, texts};
 use super::evidence::{Evidence, Issuer, Place};
 use super::probe;
 use super::report::{Document, Section, Told, Verdict};
+use super::walk::MAX_NAMED;
 
 const ENDPOINTS: [&str; 6] = [
     "authorization_endpoint",
@@ -93,14 +94,7 @@ pub(crate) fn judge(seen: &Evidence, issuer: &Issuer) -> Section {
         return section;
     }
     section.ok(&rules::ISSUER_URL, shown(&issuer.named));
-    let documents: Vec<_> = issuer
-        .places
-        .iter()
-        .filter_map(|place| match found(place, &RULES) {
-            Found::Document(members) => Some((place, members)),
-            Found::Broken(_) | Found::Miss(_) => None,
-        })
-        .collect();
+    let documents = document::documents(&issuer.places, &RULES);
     let own =
         |(_, members): &&(&Place, Map<String, Value>)| text(members, "issuer") == Some(issuer.named.as_str());
     let Some((place, members)) = documents.iter().find(own).or(documents.first()) else {
@@ -129,19 +123,13 @@ pub(crate) fn judge(seen: &Evidence, issuer: &Issuer) -> Section {
 /// A section for servers that were named and not looked at.
 pub(crate) fn passed_over(issuer: &str) -> Section {
     let mut section = Section::new(Document::AuthorizationServer, &shown(issuer));
-    section.skipped(&rules::INSPECTED, "only the first four that are named are looked at");
+    let why = format!("only the first {MAX_NAMED} that are named are looked at");
+    section.skipped(&rules::INSPECTED, why);
     section
 }
 
 fn none(section: &mut Section, seen: &Evidence, issuer: &Issuer) {
-    let told = |place: &Place| {
-        let what = match found(place, &RULES) {
-            Found::Miss(what) | Found::Broken(what) => what,
-            Found::Document(_) => String::new(),
-        };
-        format!("{what} at {}", shown(&place.url))
-    };
-    let got = issuer.places.iter().map(told).collect::<Vec<_>>().join("; ");
+    let got = document::lacking(&issuer.places, &RULES).join("; ");
     if seen.legacy {
         section.note(&rules::FOUND, got);
         return;

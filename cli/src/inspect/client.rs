@@ -76,18 +76,18 @@ impl Outlook {
         if metadata.is_none() && !seen.legacy {
             return Self::Stops("at the protected resource metadata: no document can be used".to_owned());
         }
-        let mut worst = None;
+        let mut first = None;
         for issuer in &seen.issuers {
             match usable(seen, issuer) {
                 Ok(server) => return Self::Login(login(seen, &issuer.named, &server)),
-                Err(why) => worst = worst.or(Some(why)),
+                Err(why) => first = first.or(Some(why)),
             }
         }
         if seen.legacy && seen.issuers.iter().all(authorization_server::is_plainly_absent) {
             let guessed = ServerMetadata::legacy(seen.server.url());
             return Self::Login(login(seen, &guessed.issuer.clone(), &guessed));
         }
-        Self::Stops(format!("at the authorization server metadata: {}", worst.unwrap_or_default()))
+        Self::Stops(format!("at the authorization server metadata: {}", first.unwrap_or_default()))
     }
 
     /// In a sentence.

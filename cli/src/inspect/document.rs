@@ -75,6 +75,24 @@ pub(crate) fn found(place: &Place, rules: &Rules) -> Found {
     }
 }
 
+/// The documents of the kind, and where each is.
+pub(crate) fn documents<'a>(places: &'a [Place], rules: &Rules) -> Vec<(&'a Place, Map<String, Value>)> {
+    let document = |place: &'a Place| match found(place, rules) {
+        Found::Document(members) => Some((place, members)),
+        Found::Broken(_) | Found::Miss(_) => None,
+    };
+    places.iter().filter_map(document).collect()
+}
+
+/// What there is instead, at each place without a document.
+pub(crate) fn lacking<'a>(places: impl IntoIterator<Item = &'a Place>, rules: &Rules) -> Vec<String> {
+    let lacks = |place: &Place| match found(place, rules) {
+        Found::Miss(what) | Found::Broken(what) => Some(format!("{what} at {}", shown(&place.url))),
+        Found::Document(_) => None,
+    };
+    places.into_iter().filter_map(lacks).collect()
+}
+
 /// Whether a member is there with a value.
 pub(crate) fn has(members: &Map<String, Value>, name: &str) -> bool {
     members.get(name).is_some_and(|value| !value.is_null())

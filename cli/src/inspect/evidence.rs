@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use mcp_auth::base::{guard, text};
 use mcp_auth::wire::{resource_metadata, server_metadata};
 use mcp_auth::{Endpoint, Guard, SendFailure};
@@ -44,7 +44,7 @@ impl Answer {
 /// One request, and what came of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
-    pub(crate) method: &'static str,
+    pub(crate) method: Method,
     /// As it was sent; it may have a query.
     pub(crate) url: String,
     pub(crate) came: Result<Answer, SendFailure>,
@@ -97,6 +97,9 @@ pub(crate) enum Wire {
 }
 
 impl Wire {
+    /// In the order in which they are tried.
+    pub(crate) const ALL: [Self; 2] = [Self::Stateless, Self::Stateful];
+
     pub(crate) const fn method(self) -> &'static str {
         match self {
             Self::Stateless => "tools/list",

@@ -66,7 +66,7 @@ fn exchange(told: &Told) -> Value {
     let field = |name| answer.and_then(|answer| answer.field(name)).map(|value| words(&value));
     json!({
         "what": told.what,
-        "method": told.exchange.as_ref().map(|exchange| exchange.method),
+        "method": told.exchange.as_ref().map(|exchange| exchange.method.as_str()),
         "url": guard::without_query(&told.url),
         "status": answer.map(|answer| answer.status),
         "content_type": field("content-type"),

@@ -7,24 +7,18 @@ use mcp_auth::wire::challenge::{self, Challenge, Demand, MAX_BYTES};
 use super::catalogue::mcp_server as rules;
 use super::evidence::{Answer, Evidence, Exchange, Wire};
 use super::grammar;
-use super::report::{Document, Section, Told};
+use super::report::{Document, Section, Told, Verdict};
 
 /// `published`: whether the server publishes protected resource metadata.
 pub(crate) fn judge(seen: &Evidence, published: bool) -> Section {
     let subject = guard::without_query(seen.server.as_given());
     let mut section = Section::new(Document::McpServer, &subject);
-    let asked = |what: String, exchange: &Exchange| Told {
-        what,
-        exchange: Some(exchange.clone()),
-        refused: None,
-        url: exchange.url.clone(),
-    };
     for (wire, exchange) in &seen.open {
         let what = format!("{} of {}, no token", wire.method(), wire.revision());
-        section.exchanges.push(asked(what, exchange));
+        section.exchanges.push(Told::of(what, exchange));
     }
     if let Some(exchange) = &seen.bad {
-        section.exchanges.push(asked("a token that cannot be valid".to_owned(), exchange));
+        section.exchanges.push(Told::of("a token that cannot be valid", exchange));
     }
     status(&mut section, seen, published);
     match seen.refusal() {
@@ -79,7 +73,7 @@ fn refusal(section: &mut Section, seen: &Evidence, answer: &Answer) {
     }
     let schemes: Vec<_> = challenges.iter().map(Challenge::scheme).collect();
     section.ok(&rules::CHALLENGE, schemes.join(", "));
-    section.faults(&rules::GRAMMAR, super::report::Verdict::Wrong, &grammar::faults(&fields), "it does");
+    section.faults(&rules::GRAMMAR, Verdict::Wrong, &grammar::faults(&fields), "it does");
     once(section, &challenges);
     let length = fields.iter().map(|field| field.len()).sum::<usize>();
     if length > MAX_BYTES {
@@ -113,7 +107,7 @@ fn once(section: &mut Section, challenges: &[Challenge]) {
             }
         }
     }
-    section.faults(&rules::PARAMETER_ONCE, super::report::Verdict::Wrong, &twice, "none is given twice");
+    section.faults(&rules::PARAMETER_ONCE, Verdict::Wrong, &twice, "none is given twice");
 }
 
 fn metadata(section: &mut Section, seen: &Evidence, demand: &Demand) {
@@ -129,7 +123,7 @@ fn metadata(section: &mut Section, seen: &Evidence, demand: &Demand) {
     }
     let refused = demand.resource_metadata.iter().filter_map(|url| seen.guard.check(url).err());
     let refused: Vec<_> = refused.map(|refused| refused.to_string()).collect();
-    section.faults(&rules::METADATA_URL, super::report::Verdict::Wrong, &refused, "it may");
+    section.faults(&rules::METADATA_URL, Verdict::Wrong, &refused, "it may");
 }
 
 fn scope(section: &mut Section, seen: &Evidence, challenges: &[Challenge], demand: &Demand) {
@@ -138,7 +132,7 @@ fn scope(section: &mut Section, seen: &Evidence, challenges: &[Challenge], deman
     let bad: Vec<_> =
         given.iter().filter_map(|value| Scopes::parse(value).err()).map(|it| it.to_string()).collect();
     if !given.is_empty() {
-        section.faults(&rules::SCOPE_GRAMMAR, super::report::Verdict::Wrong, &bad, "it is");
+        section.faults(&rules::SCOPE_GRAMMAR, Verdict::Wrong, &bad, "it is");
     }
     match &demand.scope {
         Some(scope) => {

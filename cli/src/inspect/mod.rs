@@ -88,7 +88,7 @@ pub(crate) struct Args {
     timeout: u64,
 }
 
-/// `verbose`: every check and every request is shown.
+/// `verbose`: every check is shown, and every request but those that end a session.
 pub(crate) async fn run(args: Args, verbose: bool) -> ExitCode {
     let report = match inspected(&args).await {
         Ok(report) => report,
@@ -136,6 +136,7 @@ async fn inspected(args: &Args) -> Result<report::Report, String> {
         }
     }
     let seen = walk.done();
+    // There may be nothing at all, where no request could be made of the URL.
     if seen.open.iter().all(|(_, exchange)| exchange.came.is_err()) {
         let why = seen.open.first().map_or("nothing was sent".to_owned(), |(_, exchange)| exchange.shown());
         let advice = "Is it running? Check the host and the port of the URL, and the network.";

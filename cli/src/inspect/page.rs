@@ -131,7 +131,7 @@ fn exchange(out: &mut dyn Write, told: &Told) -> io::Result<()> {
             let size = if size == 0 { String::new() } else { format!(", {size} bytes") };
             let kind = kind.map_or(String::new(), |kind| format!(", {kind}"));
             let url = shown(&told.url);
-            let (method, came) = (exchange.method, exchange.shown());
+            let (method, came) = (&exchange.method, exchange.shown());
             writeln!(out, "  {DIM}{method}{DIM:#} {url} {DIM}({what}){DIM:#} {came}{kind}{size}, {took} ms")
         }
     }

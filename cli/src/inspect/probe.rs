@@ -49,12 +49,7 @@ pub(crate) fn authorize(endpoint: &Url) -> Option<Request<Vec<u8>>> {
 pub(crate) fn judge(section: &mut Section, issuer: &Issuer) {
     let probes = [("a made-up code", &issuer.token), ("a made-up client", &issuer.authorize)];
     for (what, exchange) in probes {
-        section.exchanges.extend(exchange.as_ref().map(|exchange| Told {
-            what: what.to_owned(),
-            exchange: Some(exchange.clone()),
-            refused: None,
-            url: exchange.url.clone(),
-        }));
+        section.exchanges.extend(exchange.as_ref().map(|exchange| Told::of(what, exchange)));
     }
     if let Some(exchange) = &issuer.token {
         match exchange.answer() {

@@ -2,7 +2,7 @@
 
 use super::catalogue::{Revision, Rule};
 use super::client::Outlook;
-use super::evidence::{Exchange, How, words};
+use super::evidence::{Exchange, How, Place, words};
 
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,19 +79,20 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// A request that was made.
+    pub(crate) fn of(what: impl Into<String>, exchange: &Exchange) -> Self {
+        Self { what: what.into(), exchange: Some(exchange.clone()), refused: None, url: exchange.url.clone() }
+    }
+
     /// The requests for a document.
-    pub(crate) fn of_place(place: &super::evidence::Place) -> Vec<Self> {
-        let told = |exchange: Option<&Exchange>, what: &str| Self {
-            what: what.to_owned(),
-            exchange: exchange.cloned(),
-            refused: place.refused.clone().filter(|_| exchange.is_none()),
-            url: exchange.map_or(place.url.clone(), |exchange| exchange.url.clone()),
-        };
+    pub(crate) fn of_place(place: &Place) -> Vec<Self> {
+        let how = place.how.shown();
         if place.hops.is_empty() {
-            return vec![told(None, place.how.shown())];
+            let (refused, url) = (place.refused.clone(), place.url.clone());
+            return vec![Self { what: how.to_owned(), exchange: None, refused, url }];
         }
-        let first = std::iter::once(place.how.shown()).chain(std::iter::repeat("redirected"));
-        place.hops.iter().zip(first).map(|(exchange, what)| told(Some(exchange), what)).collect()
+        let words = std::iter::once(how).chain(std::iter::repeat("redirected"));
+        place.hops.iter().zip(words).map(|(exchange, what)| Self::of(what, exchange)).collect()
     }
 }
 

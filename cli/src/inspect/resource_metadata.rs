@@ -71,14 +71,7 @@ pub(crate) fn is_plainly_absent(places: &[Place]) -> bool {
 pub(crate) fn judge(seen: &Evidence) -> Section {
     let mut section = Section::new(Document::ResourceMetadata, &shown(seen.server.as_given()));
     section.exchanges = seen.places.iter().flat_map(Told::of_place).collect();
-    let documents: Vec<_> = seen
-        .places
-        .iter()
-        .filter_map(|place| match found(place, &RULES) {
-            Found::Document(members) => Some((place, members)),
-            Found::Broken(_) | Found::Miss(_) => None,
-        })
-        .collect();
+    let documents = document::documents(&seen.places, &RULES);
     let Some((first, _)) = documents.first() else {
         none(&mut section, seen);
         return section;
@@ -116,14 +109,7 @@ fn none(section: &mut Section, seen: &Evidence) {
         section.skipped(&rules::FOUND, "there is none, and the server asks for no login");
         return;
     }
-    let told = |place: &Place| {
-        let what = match found(place, &RULES) {
-            Found::Miss(what) | Found::Broken(what) => what,
-            Found::Document(_) => String::new(),
-        };
-        format!("{what} at {}", shown(&place.url))
-    };
-    section.wrong(&rules::FOUND, seen.places.iter().map(told).collect::<Vec<_>>().join("; "));
+    section.wrong(&rules::FOUND, document::lacking(&seen.places, &RULES).join("; "));
     advertised(section, seen);
     document::broken(section, &seen.places, &RULES);
     if seen.legacy {
@@ -169,12 +155,7 @@ fn places(section: &mut Section, seen: &Evidence, documents: &[(&Place, Map<Stri
 fn advertised(section: &mut Section, seen: &Evidence) {
     let named: Vec<_> =
         seen.places.iter().filter(|place| place.how == How::Resource(Source::Advertised)).collect();
-    let mut faults = Vec::new();
-    for place in &named {
-        if let Found::Miss(what) | Found::Broken(what) = found(place, &RULES) {
-            faults.push(format!("{what} at {}", shown(&place.url)));
-        }
-    }
+    let faults = document::lacking(named.iter().copied(), &RULES);
     if !named.is_empty() {
         section.faults(&rules::ADVERTISED, Verdict::Wrong, &faults, "it is");
     }

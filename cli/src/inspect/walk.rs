@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::{HeaderValue, Request, header};
 use mcp_auth::base::guard;
 use mcp_auth::wire::challenge::{self, Demand};
-use mcp_auth::wire::resource_metadata::{self, ResourceMetadata, check_place};
+use mcp_auth::wire::resource_metadata::{self, ResourceMetadata};
 use mcp_auth::wire::server_metadata;
 use mcp_auth::{Endpoint, Guard, Reach, SendFailure};
 use serde_json::json;
@@ -22,7 +22,7 @@ use super::probe;
 /// What is presented as a token: nobody can have issued it.
 const NO_TOKEN: &str = "Bearer mcp-auth-inspect-presents-no-token";
 /// How many URLs of challenges are looked at, and how many authorization servers.
-const MAX_NAMED: usize = 4;
+pub(crate) const MAX_NAMED: usize = 4;
 /// How many redirects are followed for one document.
 const MAX_REDIRECTS: usize = 3;
 
@@ -77,12 +77,7 @@ impl Walk {
             passed_over: Vec::new(),
             legacy: false,
         };
-        Self {
-            seen,
-            stage: Stage::Open([Wire::Stateless, Wire::Stateful].into()),
-            queue: VecDeque::new(),
-            probe: false,
-        }
+        Self { seen, stage: Stage::Open(Wire::ALL.into()), queue: VecDeque::new(), probe: false }
     }
 
     /// Whether the endpoints are asked too, with a code and a client that do not exist.
@@ -122,8 +117,8 @@ impl Walk {
 
     /// What came of a request.
     pub(crate) fn came(&mut self, ask: Ask, came: Result<Answer, SendFailure>, took: Duration) {
-        let method = if ask.request.method() == http::Method::GET { "GET" } else { "POST" };
-        let exchange = Exchange { method, url: ask.request.uri().to_string(), came, took };
+        let (method, url) = (ask.request.method().clone(), ask.request.uri().to_string());
+        let exchange = Exchange { method, url, came, took };
         match ask.slot {
             Slot::Open(wire) => {
                 let end = self.end(&exchange);
@@ -157,7 +152,8 @@ impl Walk {
 
     /// Whether no request without a token was answered, so that there is nothing to go on with.
     pub(crate) fn is_unreached(&self) -> bool {
-        self.seen.open.len() == 2 && self.seen.open.iter().all(|(_, exchange)| exchange.came.is_err())
+        self.seen.open.len() == Wire::ALL.len()
+            && self.seen.open.iter().all(|(_, exchange)| exchange.came.is_err())
     }
 
     /// Everything that was seen.
@@ -238,14 +234,10 @@ impl Walk {
     /// The candidates of each authorization server that the first good document names, or else the first readable one.
     fn look_for_servers(&mut self) {
         let server = self.seen.server.url();
-        let read = |place: &Place| {
-            let (url, answer) = place.body()?;
-            let metadata = ResourceMetadata::read(&answer.body).ok()?;
-            Some((check_place(&metadata.resource, server, url).is_ok(), metadata.authorization_servers))
-        };
-        let documents: Vec<_> = self.seen.places.iter().filter_map(read).collect();
-        let best = documents.iter().find(|(fits, _)| *fits).or(documents.first());
-        let mut named = best.map(|(_, servers)| servers.clone()).unwrap_or_default();
+        let good = super::resource_metadata::chosen(&self.seen).map(|(_, metadata)| metadata);
+        let readable = |place: &Place| ResourceMetadata::read(&place.body()?.1.body).ok();
+        let best = good.or_else(|| self.seen.places.iter().find_map(readable));
+        let mut named = best.map(|metadata| metadata.authorization_servers).unwrap_or_default();
         let absent = super::resource_metadata::is_plainly_absent(&self.seen.places);
         if absent && self.seen.refusal().is_some() {
             self.seen.legacy = true;

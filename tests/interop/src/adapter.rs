@@ -16,8 +16,7 @@ pub(crate) trait Adapter: Sync {
     /// The name for `--adapter`.
     fn name(&self) -> &'static str;
 
-    /// Whether it can do without a record in files, speak both wires, and so on is all in the setting: what it cannot do
-    /// is an error that says so, and its scenario fails.
+    /// A client as it is set. What the adapter cannot do of it is an error that says so, and the scenario fails.
     fn build(&self, setting: Setting) -> Result<Box<dyn Session>, Refused>;
 }
 

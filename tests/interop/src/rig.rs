@@ -177,17 +177,12 @@ impl Client<'_> {
     /// Ends what is common to all scenarios: every visit to the browser is over and went as wished, the machine has done
     /// nothing that it must never do, and no refresh token was used twice.
     pub(crate) fn end(&self) -> Result<(), String> {
-        self.end_with_reuses(0)
-    }
-
-    /// The same where the scenario itself has used refresh tokens again.
-    pub(crate) fn end_with_reuses(&self, reuses: usize) -> Result<(), String> {
         for visit in self.person.visits() {
             let ok = visit["ok"] == true;
             check(ok, || format!("the browser's way went wrong: {visit}\n{}", self.session.trail()))?;
         }
         same("breaches seen by the watch", &self.session.breaches(), &Vec::new())?;
-        same("refresh tokens that were used twice", &self.log()?.reused(), &reuses)
+        same("refresh tokens that were used twice", &self.log()?.reused(), &0)
     }
 }
 

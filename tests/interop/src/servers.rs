@@ -121,12 +121,12 @@ impl Log {
 
     /// How many requests to this route were answered well.
     pub(crate) fn served(&self, route: &str) -> usize {
-        self.route(route).iter().filter(|entry| entry["status"].as_u64() < Some(400)).count()
+        self.route(route).iter().filter(|entry| is_good(entry)).count()
     }
 
     /// How many tokens were given for this grant.
     pub(crate) fn granted(&self, grant: &str) -> usize {
-        let of = |entry: &&&Value| entry["grant"] == grant && entry["status"].as_u64() < Some(400);
+        let of = |entry: &&&Value| entry["grant"] == grant && is_good(entry);
         self.route("token").iter().filter(of).count()
     }
 
@@ -175,6 +175,11 @@ impl Log {
         let described = |entry: &&Value| entry["document"] == true;
         (self.0.iter().filter(at_the_issuer).count(), self.0.iter().filter(described).count())
     }
+}
+
+/// Whether it was answered, and well.
+fn is_good(entry: &Value) -> bool {
+    entry["status"].as_u64().is_some_and(|status| status < 400)
 }
 
 /// One exchange in the plainest HTTP: none of the clients under test is involved.

@@ -78,13 +78,16 @@ fn head(entry: &[u8]) -> Option<Head> {
 pub(super) fn read(entries: &impl Entries, name: &str) -> Result<Found, KeyringError> {
     let Some(entry) = entries.entry(name)? else { return Ok(Found::Nothing) };
     let Some(head) = head(&entry) else { return Ok(Found::Text(entry)) };
-    let mut text = Zeroizing::new(Vec::new());
+    let mut parts = Vec::new();
     for number in 1..=head.parts.min(MOST) {
         match entries.entry(&head.slot.part(name, number))? {
-            Some(part) => text.extend_from_slice(&part),
+            Some(part) => parts.push(part),
             None => return Ok(Found::Torn),
         }
     }
+    // Room for all of it: a vector that grows leaves behind what is not wiped.
+    let mut text = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
+    parts.iter().for_each(|part| text.extend_from_slice(part));
     Ok(if digest(&text) == head.digest { Found::Text(text) } else { Found::Torn })
 }
 

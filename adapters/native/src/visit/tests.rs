@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
-use mcp_auth::{Breach, Trail};
+use mcp_auth::{Breach, Kind, Trail};
 
 use crate::Loopback;
 
