@@ -69,7 +69,9 @@ impl Client {
             drop(turn);
             let repeatable = payload.is_repeatable();
             match errand.answered(response.status(), response.headers(), carried, repeatable) {
-                Next::Again => self.shared.host.see(Observed::NonceWanted { operation }),
+                Next::Again => {
+                    self.shared.host.see(Observed::NonceWanted { operation: errand.operation() });
+                }
                 Next::Mend(challenge) => {
                     // The connection is not to be held while a person thinks.
                     drop(response);

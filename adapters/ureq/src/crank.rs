@@ -206,7 +206,9 @@ impl Crank<'_> {
                 unpanicked("the HTTP client panicked", || exchange.run(job.request(), job.max_bytes()));
             let answer = answer.map_err(SendFailure::Interrupted).flatten();
             let status = answer.as_ref().ok().map(|response| response.status().as_u16());
-            shared.host.see(Observed::Answered { purpose, status, took: begun.elapsed() });
+            // Whoever watches may panic, but what was sent was sent.
+            let seen = Observed::Answered { purpose, status, took: begun.elapsed() };
+            let _ = unpanicked("whoever watches panicked", || shared.host.see(seen));
             let event = match answer {
                 Ok(response) => job.reply(response),
                 Err(failure) => job.fail(failure),

@@ -188,3 +188,15 @@ fn a_thread_that_falls_over_is_followed_but_so_often() {
     assert!(matches!(client.log_in(Scopes::new()), Err(Error::Stopped)));
     assert!(matches!(client.log_in(Scopes::new()), Err(Error::Stopped)));
 }
+
+/// Were the answer lost with it, a request that was sent would pass for one that was not.
+#[test]
+fn an_observer_that_panics_at_an_answer_loses_none() {
+    let town = Town::new();
+    let client = town.builder().observe(|observed| {
+        assert!(!matches!(observed, mcp_auth_ureq::Observed::Answered { .. }), "nobody looks");
+    });
+    let client = client.build().unwrap();
+    client.log_in(Scopes::new()).unwrap();
+    assert_eq!((town.logins(), town.asked("/register"), town.asked("/token")), (1, 1, 1));
+}
