@@ -45,11 +45,18 @@ impl Redaction {
     }
 }
 
-/// What a server says, without the credentials of the `Authorization` field that the request carried, in whatever usual
-/// spelling it gives them back.
-pub fn without_credentials(text: &str, authorization: &http::HeaderValue) -> String {
-    let field = Secret::from(String::from_utf8_lossy(authorization.as_bytes()).into_owned());
-    let Redaction(secrets) = Redaction::of(Some(&field), []);
+/// What a server says, without the credentials of the `Authorization` field that the request carried, and without its proof
+/// (the field `DPoP`), in whatever usual spelling it gives them back. Text that was cut ends in `…`: it may end within one
+/// of them.
+pub fn without_credentials(
+    text: &str,
+    authorization: Option<&http::HeaderValue>,
+    proof: Option<&http::HeaderValue>,
+) -> String {
+    let secret =
+        |field: &http::HeaderValue| Secret::from(String::from_utf8_lossy(field.as_bytes()).into_owned());
+    let (authorization, proof) = (authorization.map(secret), proof.map(secret));
+    let Redaction(secrets) = Redaction::of(authorization.as_ref(), &proof);
     Spellings::of(&secrets).cleared(text.to_owned())
 }
 

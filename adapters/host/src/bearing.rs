@@ -5,20 +5,26 @@ use std::fmt;
 use http::{HeaderMap, HeaderValue, header};
 use mcp_auth::base::redaction;
 
-/// The credentials that a request bore, kept with its answer (in its extensions) for one purpose: to take them out of
-/// what a server says.
+/// The credentials that a request bore, and its proof (RFC 9449 §7.1), kept with its answer (in its extensions) for one
+/// purpose: to take them out of what a server says.
 #[derive(Clone)]
-pub struct Bearing(HeaderValue);
+pub struct Bearing {
+    authorization: Option<HeaderValue>,
+    proof: Option<HeaderValue>,
+}
 
 impl Bearing {
     /// Of a request with these fields; `None`: it bore none.
     pub fn of(fields: &HeaderMap) -> Option<Self> {
-        fields.get(header::AUTHORIZATION).cloned().map(Self)
+        let (authorization, proof) = (fields.get(header::AUTHORIZATION), fields.get("dpop"));
+        let bore = authorization.is_some() || proof.is_some();
+        bore.then(|| Self { authorization: authorization.cloned(), proof: proof.cloned() })
     }
 
-    /// The text without them, in whatever usual spelling they are quoted.
+    /// The text without them, in whatever usual spelling they are quoted. One that was cut is to end in `…`, for it may end
+    /// within one of them.
     pub fn cleared(&self, text: &str) -> String {
-        redaction::without_credentials(text, &self.0)
+        redaction::without_credentials(text, self.authorization.as_ref(), self.proof.as_ref())
     }
 }
 
@@ -41,7 +47,11 @@ mod tests {
             assert!(!told.contains("cret") || told.contains("(secret)"), "{told}");
             assert!(!told.contains(said), "{told}");
         }
+        assert_eq!(bearing.cleared("I cannot read s3/cre…"), "I cannot read (secret)…");
         assert_eq!(format!("{bearing:?}"), "Bearing(…)");
+        let proof =
+            HeaderMap::from_iter([(header::HeaderName::from_static("dpop"), "ey.pro.of".parse().unwrap())]);
+        assert_eq!(Bearing::of(&proof).unwrap().cleared("DPoP: ey.pro.of"), "DPoP: (secret)");
         assert!(Bearing::of(&HeaderMap::new()).is_none());
     }
 }

@@ -7,13 +7,11 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
+#[cfg(all(unix, not(target_os = "macos")))]
+mod terminal;
+
 /// How long [`open`] waits for a browser to say that it does not start.
 const STARTING: Duration = Duration::from_secs(3);
-
-/// Browsers that run in the terminal: they need one, and write to it.
-#[cfg(all(unix, not(target_os = "macos")))]
-const IN_TERMINAL: [&str; 11] =
-    ["lynx", "links", "links2", "elinks", "w3m", "eww", "netrik", "retawq", "curl", "browsh", "www-browser"];
 
 /// Opens this URL in the person's browser, or says why that cannot be.
 ///
@@ -32,26 +30,30 @@ const IN_TERMINAL: [&str; 11] =
 /// for a per cent sign; without `%s` the URL is the last argument. Quotes, `;`, `|`, `$` and the like mean nothing: no shell
 /// reads it. If none of them can be started, the desktop's choice is taken.
 ///
-/// A browser that `BROWSER` names and that runs in the terminal (`w3m`, `lynx` and their like) is started in this program's
-/// terminal, and has it until the person leaves. Where input or output is no terminal, it is not started:
-/// [`OpenError::NoTerminal`].
+/// A browser that runs in the terminal (`w3m`, `lynx` and their like in `BROWSER`, or the desktop's choice if its entry says
+/// `Terminal=true`) is started in this program's terminal, and has it until the person leaves. Where input or output is no
+/// terminal, it is not started: [`OpenError::NoTerminal`].
 pub fn open(url: &Url) -> Result<(), OpenError> {
     judge(url)?;
-    #[cfg(all(unix, not(target_os = "macos")))]
-    needs_terminal()?;
     let url = url.clone();
     let (sender, started) = mpsc::channel();
     let thread = thread::Builder::new().name("open-browser".to_owned());
     // A browser in the terminal runs for as long as the person likes; the rest of the program does not wait for it.
-    let run = move || drop(sender.send(webbrowser::open(url.as_str())));
+    let run = move || drop(sender.send(started_with(&url)));
     thread.spawn(run).map_err(OpenError::NoBrowser)?;
     match started.recv_timeout(STARTING) {
-        Ok(opened) => opened.map_err(OpenError::NoBrowser),
+        Ok(opened) => opened,
         Err(RecvTimeoutError::Timeout) => Ok(()),
         Err(RecvTimeoutError::Disconnected) => {
             Err(OpenError::NoBrowser(io::Error::other("what opens browsers broke down")))
         }
     }
+}
+
+fn started_with(url: &Url) -> Result<(), OpenError> {
+    #[cfg(all(unix, not(target_os = "macos")))]
+    terminal::needed()?;
+    webbrowser::open(url.as_str()).map_err(OpenError::NoBrowser)
 }
 
 /// Why no browser was opened. The URL is not in it: show that to the person beside it.
@@ -69,12 +71,14 @@ pub enum OpenError {
     /// There is no browser, or it does not start.
     #[error("no browser could be opened: {0}. Open the URL yourself, in a browser on this machine")]
     NoBrowser(#[source] io::Error),
-    /// `BROWSER` names a browser that runs in a terminal, and there is none.
+    /// The browser that is chosen runs in a terminal, and there is none.
     #[error(
-        "BROWSER names {browser}, which runs in a terminal, and there is none here. Open the URL yourself, in a browser on \
+        "{named_by} names {browser}, which runs in a terminal, and there is none here. Open the URL yourself, in a browser on \
          this machine"
     )]
     NoTerminal {
+        /// Who chose it: `BROWSER` or `the desktop`.
+        named_by: &'static str,
         /// The program.
         browser: String,
     },
@@ -94,38 +98,6 @@ fn judge(url: &Url) -> Result<(), OpenError> {
         ("http", _) => refused("http and a host that is not loopback"),
         (scheme, _) => refused(&format!("the scheme {scheme:.20}")),
     }
-}
-
-/// Refuses a browser in the terminal where there is none: it would write into what may be another program's input.
-#[cfg(all(unix, not(target_os = "macos")))]
-fn needs_terminal() -> Result<(), OpenError> {
-    use std::io::IsTerminal as _;
-    if io::stdin().is_terminal() && io::stdout().is_terminal() {
-        return Ok(());
-    }
-    let commands = std::env::var("BROWSER").unwrap_or_default();
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    match chosen(&commands, &path) {
-        Some(browser) if IN_TERMINAL.contains(&name(browser)) => {
-            Err(OpenError::NoTerminal { browser: name(browser).to_owned() })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The program of the first of these commands that is there.
-#[cfg(all(unix, not(target_os = "macos")))]
-fn chosen<'a>(commands: &'a str, path: &std::ffi::OsStr) -> Option<&'a str> {
-    let is_there = |program: &&str| {
-        program.contains('/') && std::path::Path::new(program).is_file()
-            || !program.contains('/') && std::env::split_paths(path).any(|it| it.join(program).is_file())
-    };
-    commands.split(':').filter_map(|command| command.split_ascii_whitespace().next()).find(is_there)
-}
-
-#[cfg(all(unix, not(target_os = "macos")))]
-fn name(program: &str) -> &str {
-    program.rsplit('/').next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -165,15 +137,5 @@ mod tests {
             assert!(matches!(refused, OpenError::Refused { .. }), "{refused}");
             assert!(!refused.to_string().contains("password"), "{refused}");
         }
-    }
-
-    #[cfg(all(unix, not(target_os = "macos")))]
-    #[test]
-    fn the_first_browser_that_is_there_is_the_one() {
-        let path = std::ffi::OsStr::new("/nowhere:/bin");
-        assert_eq!(chosen("nosuchbrowser:sh -c x:w3m", path), Some("sh"));
-        assert_eq!(chosen("/bin/sh --new-window %s", path), Some("/bin/sh"));
-        assert_eq!(chosen("", path), None);
-        assert_eq!(name("/usr/bin/w3m"), "w3m");
     }
 }

@@ -5,7 +5,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -58,6 +58,12 @@ impl Place {
 
     /// This program once more, which opens the URL.
     fn open(&self, browser: &str) -> Output {
+        self.open_with(browser, "")
+    }
+
+    /// The same, with this as its input.
+    fn open_with(&self, browser: &str, input: &str) -> Output {
+        fs::write(self.0.join("input"), input).unwrap();
         Command::new(std::env::current_exe().unwrap())
             .args(["in_a_process_of_its_own", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
             .env_clear()
@@ -66,9 +72,21 @@ impl Place {
             .env("HOME", &self.0)
             .env("XDG_DATA_DIRS", &self.0)
             .current_dir(&self.0)
-            .stdin(Stdio::null())
+            .stdin(fs::File::open(self.0.join("input")).unwrap())
             .output()
             .unwrap()
+    }
+
+    /// A desktop whose choice is this browser.
+    fn desktop(&self, browser: &str, terminal: bool) {
+        let applications = self.0.join("applications");
+        fs::create_dir_all(&applications).unwrap();
+        let program = self.0.join(browser).display().to_string();
+        let entry = format!("[Desktop Entry]\nExec={program} %u\nTerminal={terminal}\n");
+        fs::write(applications.join("chosen.desktop"), entry).unwrap();
+        let asked = self.0.join("xdg-settings");
+        fs::write(&asked, "#!/bin/sh\necho chosen.desktop\n").unwrap();
+        fs::set_permissions(&asked, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     /// Nothing was started that the test did not lay there.
@@ -169,6 +187,49 @@ fn a_browser_in_the_terminal_needs_one() {
     let said = said(&place.open("w3m"));
     assert!(said.contains("no terminal: BROWSER names w3m") && !said.contains("spoilt"), "{said}");
     assert!(place.given("w3m").is_none() && began.elapsed() < SLACK);
+}
+
+#[test]
+fn a_file_that_is_no_program_stands_for_no_browser_before_one_in_the_terminal() {
+    let place = Place::new();
+    place.browser("w3m", "");
+    fs::write(place.0.join("firefox"), "not a program").unwrap();
+    let said = said(&place.open("firefox:w3m"));
+    assert!(said.contains("no terminal: BROWSER names w3m") && !said.contains("spoilt"), "{said}");
+    assert!(place.given("w3m").is_none());
+}
+
+#[test]
+fn a_browser_in_the_terminal_behind_another_keeps_none_from_opening() {
+    let place = Place::new();
+    place.browser("firefox", "");
+    place.browser("w3m", "");
+    assert!(said(&place.open("firefox:w3m")).contains("opened"));
+    assert!(place.given("firefox").is_some() && place.given("w3m").is_none());
+}
+
+#[test]
+fn the_desktop_s_choice_needs_a_terminal_if_it_says_so() {
+    for browser in ["", "nosuchbrowser"] {
+        let place = Place::new();
+        // Were it started, it would take what another program has said to this one.
+        place.browser("dillo", "read line; echo \"has taken $line\"");
+        place.desktop("dillo", true);
+        let said = said(&place.open_with(browser, "{\"jsonrpc\":\"2.0\"}\n"));
+        assert!(said.contains("no terminal: the desktop names dillo"), "{said}");
+        assert!(!said.contains("spoilt") && !said.contains("has taken"), "{said}");
+        assert!(place.given("dillo").is_none());
+    }
+    // The same without its need is opened; and what `BROWSER` names goes before it.
+    let place = Place::new();
+    place.browser("dillo", "");
+    place.desktop("dillo", false);
+    assert!(said(&place.open("")).contains("opened") && place.given("dillo").is_some());
+    let place = Place::new();
+    place.browser("dillo", "");
+    place.browser("firefox", "");
+    place.desktop("dillo", true);
+    assert!(said(&place.open("firefox")).contains("opened") && place.given("dillo").is_none());
 }
 
 #[test]

@@ -84,7 +84,9 @@ pub(crate) async fn posted(
                 Ok(message) => Ok(Posted::Json(message, session_id)),
                 Err(_) if !awaits => Ok(Posted::Accepted),
                 Err(error) => Err(unusable(format!(
-                    "the body is no JSON-RPC message of a server: {error}: {}",
+                    "the body is no JSON-RPC message of a server: {}: {}",
+                    // It may quote the body.
+                    shown.text(error.to_string().as_bytes(), SHOWN),
                     shown.text(&body, SHOWN)
                 ))),
             }
@@ -96,7 +98,7 @@ pub(crate) async fn posted(
 
 /// How much of one challenge is shown, in bytes.
 const MAX_CHALLENGE: usize = 4000;
-/// How much of a body is shown that was expected to be a message.
+/// How much is shown of a body that was expected to be a message, and of what else is short if it is honest.
 const SHOWN: usize = 256;
 
 /// An answer without success, which may be the JSON-RPC error that the request is to end with.
@@ -184,11 +186,13 @@ pub(crate) async fn ended(response: Response) -> Result<(), Fails> {
 fn refused(response: &Response) -> Result<(), Fails> {
     let (status, fields) = (response.status(), response.headers());
     let Some(challenge) = Challenge::of(status, fields, None, 0) else { return Ok(()) };
-    let (values, shown) = (fields.get_all(WWW_AUTHENTICATE).into_iter(), Shown::of(response));
-    let shown: Vec<_> = values.map(|value| shown.text(value.as_bytes(), MAX_CHALLENGE)).collect();
+    let (values, says) = (fields.get_all(WWW_AUTHENTICATE).into_iter(), Shown::of(response));
+    let shown: Vec<_> = values.map(|value| says.text(value.as_bytes(), MAX_CHALLENGE)).collect();
     let shown = shown.join(", ");
     if status == StatusCode::FORBIDDEN {
         let scope = challenge.demand().scope.as_ref().map(ToString::to_string);
+        // What is demanded is no use with something taken out of it.
+        let scope = scope.filter(|scope| says.text(scope.as_bytes(), scope.len()) == *scope);
         return Err(StreamableHttpError::InsufficientScope(InsufficientScopeError::new(shown, scope)));
     }
     if shown.is_empty() {
@@ -201,8 +205,11 @@ fn refused(response: &Response) -> Result<(), Fails> {
 fn unavailable(response: &Response) -> Option<HttpStatusError> {
     let status = response.status();
     let applies = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
-    let after = || response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    applies.then(|| HttpStatusError::new(status.as_u16(), after().map(str::to_owned)))
+    let after = || {
+        let value = response.headers().get(RETRY_AFTER)?;
+        Some(Shown::of(response).text(value.to_str().ok()?.as_bytes(), SHOWN))
+    };
+    applies.then(|| HttpStatusError::new(status.as_u16(), after()))
 }
 
 fn status_error(status: StatusCode, text: &str) -> Fails {

@@ -69,10 +69,16 @@ pub(crate) async fn beginning(mut response: Response, limit: usize) -> String {
     let shown = Shown::of(&response);
     let mut body = Vec::new();
     let until = Instant::now() + PATIENCE;
-    while body.len() < limit {
-        let Ok(Ok(Some(chunk))) = timeout_at(until, response.chunk()).await else { break };
-        let room = limit.saturating_sub(body.len());
-        body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+    while body.len() <= limit {
+        match timeout_at(until, response.chunk()).await {
+            Ok(Ok(Some(chunk))) => {
+                // One byte more than is shown tells whether there is more.
+                let room = limit.saturating_add(1).saturating_sub(body.len());
+                body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+            }
+            Ok(Ok(None)) => return shown.text(&body, limit),
+            Ok(Err(_)) | Err(_) => return shown.cut(&body, limit),
+        }
     }
     shown.text(&body, limit)
 }
@@ -90,15 +96,41 @@ impl Shown {
 
     /// The first `limit` bytes of a text.
     pub(crate) fn text(&self, text: &[u8], limit: usize) -> String {
+        if text.len() > limit {
+            return self.cut(text, limit);
+        }
+        self.cleared(String::from_utf8_lossy(text).into_owned(), limit)
+    }
+
+    /// The first `limit` bytes of a text that has more, which was left away or never came. It may end within what the
+    /// request bore, which then goes too.
+    fn cut(&self, text: &[u8], limit: usize) -> String {
         let text = String::from_utf8_lossy(text.get(..limit).unwrap_or(text));
-        let text = self.0.as_ref().map_or_else(|| text.to_string(), |bearing| bearing.cleared(&text));
+        self.cleared(format!("{text}…"), limit.saturating_add(1))
+    }
+
+    fn cleared(&self, text: String, limit: usize) -> String {
+        let text = self.0.as_ref().map_or_else(|| text.clone(), |bearing| bearing.cleared(&text));
         clean(&text, limit)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Media, Shown};
+    use super::{Bearing, Media, Shown};
+
+    #[test]
+    fn a_cut_within_a_token_leaves_none_of_it() {
+        let field = ("Bearer SECRETtoken").parse().unwrap();
+        let shown = Shown(Bearing::of(&http::HeaderMap::from_iter([(http::header::AUTHORIZATION, field)])));
+        let said = b"I cannot read SECRETtoken, says the server";
+        for limit in 0..said.len() {
+            let text = shown.text(said, limit);
+            assert!(!text.contains("SECR"), "{limit}: {text}");
+        }
+        assert_eq!(shown.text(said, said.len()), "I cannot read (secret), says the server");
+        assert_eq!(shown.cut(b"I cannot read SECRETtoke", 64), "I cannot read (secret)…");
+    }
 
     #[test]
     fn a_media_type_is_known_by_its_essence() {
@@ -118,7 +150,9 @@ mod tests {
 
     #[test]
     fn a_cut_counts_bytes() {
-        assert_eq!(Shown(None).text("ééé".as_bytes(), 2), "é");
+        assert_eq!(Shown(None).text("ééé".as_bytes(), 2), "é…");
+        assert_eq!(Shown(None).text("ééé".as_bytes(), 6), "ééé");
+        assert_eq!(Shown(None).cut(b"short", 64), "short…");
         assert_eq!(Shown(None).text(b"short\x1b[2J", 64), "short\u{fffd}[2J");
     }
 }

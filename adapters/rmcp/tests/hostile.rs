@@ -6,7 +6,7 @@ use std::time::Duration;
 use mcp_auth_reqwest::Client;
 use mcp_auth_reqwest::mcp_auth::Config;
 use mcp_auth_rmcp::AuthorizedClient;
-use rmcp::transport::streamable_http_client::StreamableHttpClient as _;
+use rmcp::transport::streamable_http_client::{StreamableHttpClient as _, StreamableHttpResponseLimits};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -85,17 +85,34 @@ async fn a_token_that_the_server_echoes_is_in_no_error() {
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n{\"request\":\"Bearer SECRETtoken\"}",
         "HTTP/1.1 401 No\r\nwww-authenticate: Bearer error=\"invalid_token\", error_description=\"SECRETtoken\"\r\ncontent-length: 0\r\n\r\n",
         "HTTP/1.1 403 No\r\nwww-authenticate: Bearer error=\"insufficient_scope\", error_description=\"SECRETtoken\"\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 403 No\r\nwww-authenticate: Bearer error=\"insufficient_scope\", scope=\"a SECRETtoken\"\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-type: text/SECRETtoken\r\ncontent-length: 3\r\n\r\nabc",
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n\"SECRETtoken\"",
+        "HTTP/1.1 503 No\r\nretry-after: SECRETtoken\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 400 No\r\ncontent-type: text/plain\r\ncontent-length: 100\r\n\r\nbroken off: SECRETtoke",
     ] {
         let text = said(answer, false).await.unwrap();
-        eprintln!("{text:?}");
-        assert!(!text.contains("SECRETtoken"), "{answer:?} gives {text:?}");
+        assert!(!text.is_empty() && !text.contains("SECRET"), "{answer:?} gives {text:?}");
     }
 }
 
 #[tokio::test]
 async fn a_body_that_drips_holds_nobody_up() {
     let text = said("HTTP/1.1 400 Bad\r\ncontent-type: text/plain\r\n\r\n", true).await;
-    assert!(text.is_ok(), "{text:?}");
+    assert!(text.as_ref().is_ok_and(|text| text.contains("400") && text.contains('x')), "{text:?}");
+}
+
+/// Longer than what is shown, so that the cut is in the middle of the token.
+#[tokio::test]
+async fn a_token_that_is_cut_is_in_no_error() {
+    let limit = StreamableHttpResponseLimits::default().max_error_response_size;
+    for kept in [1, 5, 10] {
+        let body = "-".repeat(limit - kept) + "SECRETtoken and more";
+        let answer =
+            format!("HTTP/1.1 400 No\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n{body}");
+        let text = said(answer.leak(), false).await.unwrap();
+        assert!(text.contains("----") && !text.contains("SECR"), "{kept}");
+    }
 }
 
 /// The same with the token of the client's own grant, which the host has never seen.
@@ -143,7 +160,6 @@ async fn the_token_of_the_grant_is_in_no_error() {
     .unwrap();
     let error =
         client.post_message(url.into(), message, None, None, HashMap::new()).await.map(drop).unwrap_err();
-    eprintln!("{error}");
     assert!(
         error.to_string().contains("I cannot read: authorization"),
         "the request carried no token: {error}"

@@ -289,11 +289,11 @@ async fn bodies_have_limits() {
         (answer("500 Oops", JSON, &long), "HTTP 500"),
         (
             answer("400 Bad", "content-length: 99999999", &"é".repeat(50)),
-            "unexpected server response: HTTP 400 Bad Request: ééééé",
+            "unexpected server response: HTTP 400 Bad Request: ééééé…",
         ),
         (
             answer("400 Bad", JSON, "[1234567890123]"),
-            "unexpected server response: HTTP 400 Bad Request: [123456789",
+            "unexpected server response: HTTP 400 Bad Request: [123456789…",
         ),
     ];
     for (given, expected) in cases {

@@ -244,11 +244,25 @@ mod tests {
 
     #[test]
     fn an_address_in_the_url_is_judged_too() {
-        for url in
-            ["http://127.0.0.1:1/", "http://[::1]:1/", "https://10.0.0.1/", "https://[::ffff:10.0.0.1]/"]
-        {
-            let failure = failed(url, Reach::Public);
-            assert!(matches!(&failure, SendFailure::AddressRefused(_)), "{url}: {failure:?}");
+        // The last ones are addresses only to some parsers, and to some resolvers.
+        for host in [
+            "127.0.0.1",
+            "[::1]",
+            "10.0.0.1",
+            "[::ffff:10.0.0.1]",
+            "[::ffff:7f00:1]",
+            "0.0.0.0",
+            "[::]",
+            "2130706433",
+            "0x7f000001",
+            "0x7f.1",
+            "127.1",
+            "0177.0.0.1",
+            "127.0.0.1.",
+            "0",
+        ] {
+            let failure = failed(&format!("http://{host}:1/"), Reach::Public);
+            assert!(matches!(&failure, SendFailure::AddressRefused(_)), "{host}: {failure:?}");
         }
     }
 
