@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use url::{Host, Url};
 
 use crate::base::guard;
+use crate::wire::callback::{TENANT, is_uuid};
 
 /// Segments that the standards name.
 const STANDARD: [&str; 4] =
@@ -68,10 +69,15 @@ impl Places {
     }
 
     fn segment(&self, segment: &str) -> String {
-        if segment.is_empty() || STANDARD.contains(&segment) {
+        if segment.is_empty() || segment == TENANT || STANDARD.contains(&segment) {
             return segment.to_owned();
         }
-        name(&self.segments, segment, |count| format!("path-{count}"))
+        // A tenant stays one, since only a tenant fits where an alias has a place for it.
+        let make = |count| match is_uuid(segment) {
+            true => format!("00000000-0000-4000-8000-{count:012x}"),
+            false => format!("path-{count}"),
+        };
+        name(&self.segments, segment, make)
     }
 }
 

@@ -164,11 +164,14 @@ fn names(alias: &str, iss: &str) -> bool {
         let tenant = iss.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
         tenant.is_some_and(is_uuid)
     };
-    alias == iss || alias.split_once("{tenantid}").is_some_and(of_tenant)
+    alias == iss || alias.split_once(TENANT).is_some_and(of_tenant)
 }
 
+/// The place that an alias may have for a tenant.
+pub(crate) const TENANT: &str = "{tenantid}";
+
 /// Whether a text is a UUID as RFC 9562 §4 writes it, in lower case.
-fn is_uuid(text: &str) -> bool {
+pub(crate) fn is_uuid(text: &str) -> bool {
     let hexadecimal = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let fits = |(part, length): (&str, usize)| part.len() == length && part.bytes().all(hexadecimal);
     text.split('-').count() == 5 && text.split('-').zip([8, 4, 4, 4, 12]).all(fits)

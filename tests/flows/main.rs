@@ -164,6 +164,7 @@ fn holds(name: &str, expected: &Recorded) -> Result<usize, String> {
     }
     let scrubbed = trace.scrub(Names::Kept).map_err(|divergence| divergence.to_string())?.to_string();
     watch.shown("the scrubbed flow", &scrubbed);
+    trace.scrub(Names::Replaced).map_err(|divergence| format!("without its names: {divergence}"))?;
     match watch.breaches() {
         [] => Ok(replayed.actions),
         breaches => Err(breaches.join("\n")),
