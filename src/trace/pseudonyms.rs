@@ -39,6 +39,9 @@ const OTHER_CLAIMS: [&str; 12] =
 /// The claims that tell a time.
 const TIMES: [&str; 4] = ["auth_time", "exp", "iat", "nbf"];
 
+/// The members of records and configurations that are one of a few words.
+const CHOICES: [&str; 3] = ["algorithm", "method", "origin"];
+
 /// What stands in the place of what cannot be read, and so may hold anything.
 pub(super) const SCRUBBED: &str = "(scrubbed)";
 
@@ -69,8 +72,10 @@ fn parameters(action: &Value) -> Vec<(String, String)> {
 
 /// What has been learnt so far: texts and their pseudonyms.
 pub(super) struct Pseudonyms {
-    /// What stands for a text that is a whole value.
+    /// What stands for a secret that is a whole value.
     whole: BTreeMap<String, String>,
+    /// What stands for the other values of private answers, where they stand: they may be names that mean something elsewhere.
+    aliases: BTreeMap<String, String>,
     /// What is looked for within others, in every spelling, and what stands for it; the longest first.
     within: Vec<(String, String)>,
     /// Each `state` that the first machine waited for.
@@ -89,6 +94,7 @@ impl Pseudonyms {
         Self {
             redirect: [config.redirect_url().to_owned(), path],
             whole: BTreeMap::new(),
+            aliases: BTreeMap::new(),
             within: Vec::new(),
             states: BTreeSet::new(),
             counts: BTreeMap::new(),
@@ -109,16 +115,16 @@ impl Pseudonyms {
         name
     }
 
-    /// The pseudonym of a text that is a value of its own.
+    /// The pseudonym of a text that is a value of a private answer, and no secret by its name.
     pub(super) fn alias(&mut self, sort: &str, text: &str) -> String {
         if text.is_empty() {
             return String::new();
         }
-        if let Some(name) = self.whole.get(text) {
+        if let Some(name) = self.whole.get(text).or_else(|| self.aliases.get(text)) {
             return name.clone();
         }
         let name = self.assertion(text).unwrap_or_else(|| self.next(sort));
-        self.whole.insert(text.to_owned(), name.clone());
+        self.aliases.insert(text.to_owned(), name.clone());
         name
     }
 
@@ -217,6 +223,9 @@ impl Pseudonyms {
             Value::Object(members) => members
                 .into_iter()
                 .map(|(name, member)| {
+                    if CHOICES.contains(&name.as_str()) {
+                        return (name, member);
+                    }
                     let numbered = matches!(name.as_str(), "generation" | "refused" | "record" | "latest");
                     let generation = member.as_u64().filter(|_| numbered);
                     let generation = generation.and_then(|number| self.generations.get(&number));

@@ -46,8 +46,8 @@ impl Lane {
 pub(super) struct Holding {
     /// The exclusive loads that took the record: one, and those that were given up before they did.
     pub(super) leases: Vec<RequestId>,
-    /// The exclusive load that was asked for.
-    asked: Option<RequestId>,
+    /// The exclusive loads that were asked for.
+    asked: Vec<RequestId>,
     /// Exclusive loads that were answered.
     answered: Vec<RequestId>,
     /// The store failed, so there is nothing to hold.
@@ -79,7 +79,7 @@ impl Watch {
 
     pub(super) fn holds(&mut self, action: &Action) {
         match action {
-            Action::Load(load) if load.exclusive().is_some() => self.holding.asked = Some(load.id),
+            Action::Load(load) if load.exclusive().is_some() => self.holding.asked.push(load.id),
             Action::Release(release) => {
                 let held = self.holding.leases.len();
                 self.holding.leases.retain(|lease| *lease != release.load);
@@ -114,10 +114,12 @@ impl Watch {
         }
     }
 
-    /// What a store said. Late or not: a record that was given is held.
+    /// What a store said. Late or not: a record that was asked for and given is held.
     pub(super) fn held(&mut self, id: RequestId, answer: &Answer) {
         match answer {
-            Answer::Leased(found) if !self.holding.answered.contains(&id) => {
+            Answer::Leased(found)
+                if self.holding.asked.contains(&id) && !self.holding.answered.contains(&id) =>
+            {
                 self.holding.answered.push(id);
                 self.holding.leases.push(id);
                 let client = found.as_ref().map(|found| &found.client);
@@ -142,7 +144,7 @@ impl Watch {
     /// A refresh token goes out.
     pub(super) fn spends(&mut self, form: &[(String, String)]) {
         // A load that is given up counts as one that failed.
-        let late = self.holding.asked.is_some_and(|id| self.awaited.iter().all(|it| it.id != id));
+        let late = self.holding.asked.last().is_some_and(|id| self.awaited.iter().all(|it| it.id != *id));
         if self.holding.leases.is_empty() && !self.holding.failed && !late {
             self.breach("a refresh token is spent while the record is not held");
         }
