@@ -16,6 +16,11 @@ use crate::wire::authorization;
 use crate::wire::client::{ClientMetadata, check_client_id_url};
 use crate::wire::client_key::ClientKey;
 
+/// The longest that one exchange may be given.
+const MAX_EXCHANGE_TIME: Duration = Duration::from_secs(3600);
+/// The most that is read of any answer, in bytes.
+const MAX_BYTES: usize = 16 << 20;
+
 /// Everything one machine is told at its birth: which MCP server, who the client is, and what it may do.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
@@ -325,11 +330,15 @@ impl Config {
             let expected = "a redirect URI that is https, or http on a loopback host";
             refuse("MCP 2026-07-28, communication security", expected, refused.to_string())
         })?;
-        let spans = [self.policy.exchange_time, self.policy.consent_time];
-        let sizes = [self.policy.metadata_bytes, self.policy.answer_bytes];
-        if spans.iter().any(std::time::Duration::is_zero) || sizes.contains(&0) {
-            let expected = "an exchange time, a consent time and byte limits above zero";
-            return Err(refuse("mcp-auth, policy", expected, "zero".to_owned()));
+        let Policy { exchange_time, consent_time, metadata_bytes, answer_bytes, .. } = self.policy;
+        if exchange_time.is_zero() || exchange_time > MAX_EXCHANGE_TIME || consent_time.is_zero() {
+            let expected = "an exchange time of no more than an hour and a consent time, both above zero";
+            let got = format!("{exchange_time:?} and {consent_time:?}");
+            return Err(refuse("mcp-auth, policy", expected, got));
+        }
+        if [metadata_bytes, answer_bytes].iter().any(|limit| !(1..=MAX_BYTES).contains(limit)) {
+            let got = format!("{metadata_bytes} and {answer_bytes}");
+            return Err(refuse("mcp-auth, policy", "byte limits from 1 to 16 MiB", got));
         }
         for uri in self.client.redirect_uris.iter().filter(|uri| **uri != self.redirect_uri) {
             guard::redirect_uri(uri).map_err(|refused| {

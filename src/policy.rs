@@ -41,7 +41,7 @@ pub struct Policy {
     /// endpoint of an honest one (RFC 9700 §4.4). It holds for all issuers, because the hostile one is none that a caller
     /// has heard of. Default no, as in MCP's table.
     pub require_iss: bool,
-    /// How long one exchange may take. Default 15 seconds.
+    /// How long one exchange may take, at most an hour. Default 15 seconds.
     pub exchange_time: Duration,
     /// How long a person may take to consent. Default 10 minutes.
     pub consent_time: Duration,
@@ -58,9 +58,9 @@ pub struct Policy {
     pub logins_per_hour: u8,
     /// How often one operation may lead to a step-up that brings a grant, and yet not what was demanded. Default 2.
     pub step_ups: u8,
-    /// The largest metadata document, in bytes. Default 256 KiB.
+    /// The largest metadata document, in bytes; at most 16 MiB. Default 256 KiB.
     pub metadata_bytes: usize,
-    /// The largest answer of a token or registration endpoint, in bytes. Default 64 KiB.
+    /// The largest answer of a token or registration endpoint, in bytes; at most 16 MiB. Default 64 KiB.
     pub answer_bytes: usize,
     /// Whether a person can be asked for a client identifier when no other way is left.
     pub ask_for_client: bool,
