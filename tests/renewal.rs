@@ -150,6 +150,26 @@ fn a_request_that_never_arrived_and_one_whose_answer_is_lost_are_told_apart() {
     mends(rig);
 }
 
+/// The answer has arrived: the server has put another refresh token in the place of the one that was sent.
+#[test]
+fn a_refresh_token_that_has_a_successor_is_not_sent_again() {
+    for body in [
+        r#"{"access_token":"not visible","refresh_token":"its-successor","token_type":"Bearer"}"#,
+        r#"{"access_token":"a-token","refresh_token":"its successor","token_type":"Bearer"}"#,
+        r#"{"refresh_token":"its-successor","token_type":"Bearer"}"#,
+        r#"{"access_token":"a-token","refresh_token":"its-successor"}"#,
+    ] {
+        let broken = Trouble::Answer(200, "application/json", body.as_bytes().to_vec());
+        let mut rig = works(Dials { faults: failing(broken), ..dials() });
+        rig.now += 3600;
+        rig.run(Event::Restore).unwrap_err();
+        rig.now += 3600;
+        let _ = rig.run(Event::Restore);
+        assert_eq!(rig.count(Purpose::Refresh), 1, "{body}");
+        rig.log_in().unwrap();
+    }
+}
+
 #[test]
 fn reuse_after_a_lost_answer_may_end_the_grant_and_is_said_so() {
     let mut rig = works(Dials { faults: failing(Trouble::DropAfter), ..dials() });

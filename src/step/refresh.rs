@@ -40,6 +40,8 @@ struct Refused {
     breach: Box<Breach>,
     /// Before when the server does not want to be asked again.
     asked: Option<Timestamp>,
+    /// The refresh token has a successor, in an answer that is of no use.
+    replaced: bool,
 }
 
 impl Refreshing {
@@ -65,7 +67,7 @@ impl Refreshing {
             Posted::Failed(breach) => return later(world, aim, held, lease, breach, None),
             Posted::Answered(answer, carried) => (answer, carried),
         };
-        match read(world, &terms(&held), &carried, answer) {
+        match read(world, &held, &carried, answer) {
             Ok(token) => renewed(world, aim, held, lease, sent, token),
             Err(refused) => Spent { aim, held, lease, again }.refused(world, *refused),
         }
@@ -90,9 +92,13 @@ struct Spent {
 impl Spent {
     fn refused(self, world: &mut World, refused: Refused) -> Turn {
         let Self { aim, held, lease, again } = self;
-        let Refused { refusal, breach, asked } = refused;
+        let Refused { refusal, breach, asked, replaced } = refused;
         let breach = *breach;
         match refusal {
+            Refusal::Unknown if replaced => {
+                world.renewals.spend(held.generation);
+                otherwise(world, aim, held, lease, breach, false)
+            }
             Refusal::Unknown if !again && may_resend(world, lease.as_ref()) => {
                 let note = "the answer is lost, so the refresh token is sent once more";
                 world.note(Verdict::Decided, note, CLAUSE);
@@ -189,17 +195,21 @@ pub(crate) fn terms(held: &Credential) -> Terms {
 
 fn read(
     world: &mut World,
-    terms: &Terms,
+    held: &Credential,
     carried: &Redaction,
     answer: Answer,
 ) -> Result<TokenAnswer, Box<Refused>> {
     let interrupted = matches!(&answer, Answer::SendFailed(SendFailure::Interrupted(_)));
     let (status, asked) = (answer.status(), answer.retry_at(world.now));
-    exchange::read(world, terms, carried, answer, CLAUSE).map_err(|mut breach| {
+    let replaced = answer.as_response().zip(held.refresh_token.as_ref()).is_some_and(|(response, spent)| {
+        response.status.is_success()
+            && TokenAnswer::replaces(response.content_type().as_deref(), &response.body, spent)
+    });
+    exchange::read(world, &terms(held), carried, answer, CLAUSE).map_err(|mut breach| {
         if interrupted {
             breach.kind = Kind::OutcomeUnknown;
         }
-        Box::new(Refused { refusal: Refusal::of(status, &breach), breach: Box::new(breach), asked })
+        Box::new(Refused { refusal: Refusal::of(status, &breach), breach: Box::new(breach), asked, replaced })
     })
 }
 

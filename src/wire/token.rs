@@ -214,6 +214,14 @@ pub struct TokenAnswer {
 }
 
 impl TokenAnswer {
+    /// Whether a body gives a refresh token in the place of `spent`, however wrong the rest of it is: then the server has
+    /// answered, and to send `spent` again would be its reuse (RFC 9700 §4.14.2).
+    pub(crate) fn replaces(content_type: Option<&str>, body: &[u8], spent: &Secret) -> bool {
+        let members = Members::read(content_type, body).ok();
+        let text = members.as_ref().and_then(|it| it.text("refresh_token", ANSWER).ok().flatten());
+        text.is_some_and(|text| text != spent.expose())
+    }
+
     /// Judges an answer. 200 and 201 are good; an `error` member wins over a good status. The body is JSON, or
     /// form-encoded where it says so or is no JSON object. Nothing of the body but a cleaned `error` and
     /// `error_description` ever goes into the breach.
