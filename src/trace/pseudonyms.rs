@@ -50,8 +50,22 @@ pub(super) const SCRUBBED: &str = "(scrubbed)";
 const LEAST: usize = 6;
 /// How many texts are looked for within others. A run has a few; a server that gives thousands does so to be looked for.
 const MOST: usize = 2048;
+/// Longer texts may be too long for what they are.
+const LONG: usize = 4096;
 /// As long as a code verifier must be (RFC 7636 §4.1), so that a pseudonym can stand for one.
 const LENGTH: usize = 43;
+
+/// A pseudonym that is as fit to be a token, a code or a secret as the text is for which it stands: with its first letter that
+/// none of them may have, and as long where that is too long.
+fn as_fit(mut name: String, text: &str) -> String {
+    if text.len() > LONG {
+        name.extend(std::iter::repeat_n('-', text.len().saturating_sub(name.len())));
+    }
+    name.extend(
+        text.chars().find(|letter| !matches!(letter, ' '..='~')).or_else(|| text.find(' ').map(|_| ' ')),
+    );
+    name
+}
 
 /// The parameters of a request, in its query, its body and its fields.
 fn parameters(action: &Value) -> Vec<(String, String)> {
@@ -123,7 +137,7 @@ impl Pseudonyms {
         if let Some(name) = self.whole.get(text).or_else(|| self.aliases.get(text)) {
             return name.clone();
         }
-        let name = self.assertion(text).unwrap_or_else(|| self.next(sort));
+        let name = self.assertion(text).unwrap_or_else(|| as_fit(self.next(sort), text));
         self.aliases.insert(text.to_owned(), name.clone());
         name
     }
