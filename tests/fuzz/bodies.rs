@@ -2,8 +2,12 @@
 
 #[path = "clients.rs"]
 mod clients;
+#[path = "edits.rs"]
+mod edits;
 #[path = "flow.rs"]
 mod flow;
+#[path = "recorded.rs"]
+pub(crate) mod recorded;
 #[path = "servers.rs"]
 mod servers;
 
@@ -47,6 +51,8 @@ pub(crate) const BODIES: &[(&str, Body)] = &[
     ("device", device),
     ("pushed", pushed),
     ("flow", flow),
+    ("traces", recorded::traces),
+    ("records", recorded::records),
 ];
 
 /// `WWW-Authenticate`: a good challenge in a field of its own is found, whatever the others hold.

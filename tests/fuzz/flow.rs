@@ -21,6 +21,8 @@ pub(crate) struct Flow<'a> {
     auth: Authorizer,
     watch: Watch,
     stored: Option<Credential>,
+    /// The record was not made with these servers.
+    foreign: bool,
     opened: Option<Url>,
     /// The code that the person was shown.
     shown: Option<String>,
@@ -39,7 +41,27 @@ impl<'a> Flow<'a> {
         let auth = Authorizer::new(config.clone(), Seed::new([0; 32])).unwrap();
         let now = 1_800_000_000;
         let (stored, opened, shown, late) = (None, None, None, None);
-        Self { data, choice, config, world, auth, watch, stored, opened, shown, late, now, moves: 0 }
+        Self {
+            data,
+            choice,
+            config,
+            world,
+            auth,
+            watch,
+            stored,
+            foreign: false,
+            opened,
+            shown,
+            late,
+            now,
+            moves: 0,
+        }
+    }
+
+    /// A store that has this record from the beginning.
+    pub(crate) fn holding(mut self, credential: Credential) -> Self {
+        (self.stored, self.foreign) = (Some(credential), true);
+        self
     }
 
     /// The next byte; 0, which is always right, when there are no more.
@@ -75,8 +97,13 @@ impl<'a> Flow<'a> {
     fn recover(&mut self) {
         self.world = self.choice.world();
         self.late = None;
-        for _ in 0..3 {
+        for attempt in 0..3 {
             self.now += 3600;
+            if self.foreign {
+                // These servers do not know the client of the record, as the person saw, nor all of its scopes.
+                self.tell(if attempt == 0 { Event::ClientDisowned } else { Event::LogOut });
+                self.rest();
+            }
             self.tell(Event::LogIn { scopes: Scopes::new() });
             let end = (0..40).find_map(|_| match self.poll() {
                 Action::Finish(outcome) => Some(outcome),

@@ -3,7 +3,7 @@
 mod bodies;
 
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 
 /// A small generator of bytes (xorshift); nothing here depends on its quality.
 struct Bytes(u64);
@@ -57,31 +57,97 @@ fn flows_reach_their_end() {
 /// The texts of the vectors, whole and with one byte changed, through every body.
 #[test]
 fn every_body_holds_near_the_vectors() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
     let mut bytes = Bytes(0x2545_f491_4f6c_dd1d);
-    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    for path in paths.filter(|path| path.extension().is_some_and(|ending| ending == "json")) {
-        let text = fs::read_to_string(path).unwrap();
-        let table: serde_json::Value = serde_json::from_str(&text).unwrap();
-        for case in table["cases"].as_array().unwrap() {
-            for seed in seeds(&case["input"]) {
-                let mut seed = seed.into_bytes();
-                seed.truncate(4096);
-                for (name, body) in bodies::BODIES {
-                    // To a flow bytes are choices, and one seed is as good as its neighbour.
-                    if *name != "flow" {
-                        body(&seed);
-                    }
-                    let mut changed = seed.clone();
-                    if !changed.is_empty() {
-                        let place = usize::from(bytes.next()) * 257 % changed.len();
-                        changed[place] = bytes.next();
-                        body(&changed);
-                    }
-                }
+    for (count, (_, seed)) in tables().into_iter().enumerate() {
+        for (name, body) in bodies::BODIES {
+            // To these all seeds are alike, and what they do takes longer.
+            if CHOOSES.contains(name) && count % 16 != 0 {
+                continue;
+            }
+            if !CHOOSES.contains(name) {
+                body(&seed);
+            }
+            let mut changed = seed.clone();
+            if !changed.is_empty() {
+                let place = usize::from(bytes.next()) * 257 % changed.len();
+                changed[place] = bytes.next();
+                body(&changed);
             }
         }
     }
+}
+
+/// Every recorded flow as it is, and every record that a flow kept.
+#[test]
+fn what_was_recorded_holds() {
+    let (traces, records) = bodies::recorded::seeds();
+    assert!(traces.len() > 150 && records.len() > 150);
+    for trace in traces.iter().step_by(8) {
+        bodies::recorded::traces(trace.as_bytes());
+    }
+    for record in &records {
+        bodies::recorded::records(record.as_bytes());
+    }
+    // The first byte says which flow; no change follows.
+    for flow in (0..=u8::MAX).step_by(8) {
+        bodies::recorded::traces(&[flow, 1]);
+    }
+}
+
+/// To these bodies bytes are choices, so that one text is as good as its neighbour.
+const CHOOSES: [&str; 3] = ["flow", "traces", "records"];
+
+/// Writes what the fuzzer begins with into a folder for each target, if a variable names where.
+#[test]
+fn seeds_are_there() {
+    let mut all: Vec<(&str, String, Vec<u8>)> = Vec::new();
+    for (table, seed) in tables() {
+        let takes = |(name, _): &&(&'static str, bodies::Body)| !CHOOSES.contains(name);
+        for (name, _) in bodies::BODIES.iter().filter(takes) {
+            all.push((name, table.clone(), seed.clone()));
+        }
+    }
+    let (traces, records) = bodies::recorded::seeds();
+    all.extend(traces.into_iter().map(|seed| ("traces", "whole".to_owned(), seed.into_bytes())));
+    all.extend(records.into_iter().map(|seed| ("records", "whole".to_owned(), seed.into_bytes())));
+    // Long cases, so that the fuzzer has something to shorten and to splice.
+    let mut bytes = Bytes(0x9e37_79b9_7f4a_7c15);
+    for name in CHOOSES {
+        for number in 0..=u8::MAX {
+            let case = [&[number][..], &bytes.case()].concat();
+            all.push((name, "chosen".to_owned(), case));
+        }
+    }
+    for (name, _) in bodies::BODIES {
+        assert!(all.iter().filter(|(target, ..)| target == name).count() > 100, "{name} has no seeds");
+    }
+    let Some(folder) = std::env::var_os("MCP_AUTH_WRITE_SEEDS").map(PathBuf::from) else { return };
+    for (number, (target, from, seed)) in all.iter().enumerate() {
+        let folder = folder.join(target);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(format!("{from}-{number}")), seed).unwrap();
+    }
+}
+
+/// The texts of the tables, each with the name of its table.
+fn tables() -> Vec<(String, Vec<u8>)> {
+    let mut paths: Vec<_> =
+        fs::read_dir(bodies::recorded::vectors()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "json"));
+    paths.sort();
+    let mut found = Vec::new();
+    for path in paths {
+        let table: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        for case in table["cases"].as_array().into_iter().flatten() {
+            for seed in seeds(&case["input"]) {
+                let mut seed = seed.into_bytes();
+                seed.truncate(4096);
+                found.push((name.clone(), seed));
+            }
+        }
+    }
+    found
 }
 
 /// Every text in a value, and every object as a document.

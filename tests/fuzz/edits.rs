@@ -1,0 +1,98 @@
+//! Small changes to what has a form, so that most of it still holds: bytes choose what is changed, and how.
+
+use serde_json::Value;
+
+/// The bytes of a case, one after another; 0 when there are no more.
+pub(crate) struct Choices<'a>(std::slice::Iter<'a, u8>);
+
+impl<'a> Choices<'a> {
+    pub(crate) fn new(data: &'a [u8]) -> Self {
+        Self(data.iter())
+    }
+
+    pub(crate) fn are_left(&self) -> bool {
+        !self.0.as_slice().is_empty()
+    }
+
+    pub(crate) fn byte(&mut self) -> u8 {
+        self.0.next().copied().unwrap_or_default()
+    }
+
+    /// One of this many. Of none, the first.
+    pub(crate) fn below(&mut self, many: usize) -> usize {
+        let number = usize::from(self.byte()) << 8 | usize::from(self.byte());
+        number.checked_rem(many).unwrap_or_default()
+    }
+}
+
+/// Changes one value within this one. Texts may be put in the place of others: `pool` are those that mean something
+/// elsewhere.
+pub(crate) fn edit(value: &mut Value, choices: &mut Choices<'_>, pool: &[String]) {
+    let mut place = value;
+    // Down to a value that holds no others, or now and then to one that does.
+    while !(choices.byte() < 24 || is_leaf(place)) {
+        let next = match place {
+            Value::Object(members) => {
+                let chosen = choices.below(members.len());
+                members.values_mut().nth(chosen)
+            }
+            Value::Array(entries) => {
+                let chosen = choices.below(entries.len());
+                entries.get_mut(chosen)
+            }
+            _ => None,
+        };
+        let Some(next) = next else { return };
+        place = next;
+    }
+    match choices.byte() % 8 {
+        0 => *place = Value::Null,
+        1 => *place = [0, 1, u64::MAX, 1 << 63, 1_800_000_000][choices.below(5)].into(),
+        2 => *place = Value::Bool(choices.byte() > 127),
+        3 | 4 => *place = pool.get(choices.below(pool.len())).cloned().unwrap_or_default().into(),
+        5 => *place = serde_json::json!({"x": -1.5e300}),
+        6 => match place {
+            Value::Object(members) => {
+                let name = members.keys().nth(choices.below(members.len())).cloned();
+                let removed = name.and_then(|name| members.remove(&name));
+                drop(removed);
+            }
+            Value::Array(entries) => entries.extend_from_within(..),
+            Value::Number(number) => {
+                let by = u64::from(choices.byte());
+                *place = number.as_u64().map_or(0, |number| number.wrapping_add(by)).into();
+            }
+            _ => *place = Value::Array(Vec::new()),
+        },
+        _ => {
+            if let Value::String(text) = place {
+                let mut bytes = std::mem::take(text).into_bytes();
+                let chosen = choices.below(bytes.len());
+                if let Some(byte) = bytes.get_mut(chosen) {
+                    *byte = choices.byte();
+                }
+                *text = String::from_utf8_lossy(&bytes).into_owned();
+            } else {
+                *place = String::new().into();
+            }
+        }
+    }
+}
+
+fn is_leaf(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => members.is_empty(),
+        Value::Array(entries) => entries.is_empty(),
+        _ => true,
+    }
+}
+
+/// Every text in a value.
+pub(crate) fn texts(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::String(text) => found.push(text.clone()),
+        Value::Array(entries) => entries.iter().for_each(|entry| texts(entry, found)),
+        Value::Object(members) => members.values().for_each(|member| texts(member, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
