@@ -151,14 +151,19 @@ fn any_trace(text: &str) {
     }
 }
 
-/// What replays, replays without its secrets too; none of those that are known is left.
+/// What a recorder wrote replays without its secrets too, and none of those that the watch knows is left. A trace from which a line
+/// is missing need not lead a second machine to the same actions.
 fn check(trace: &Trace, mut watch: Option<&mut Watch>) {
     for names in [Names::Kept, Names::Replaced] {
-        let scrubbed =
-            trace.scrub(names).unwrap_or_else(|divergence| panic!("{divergence}\n{trace}")).to_string();
+        let scrubbed = match trace.scrub(names) {
+            Ok(scrubbed) => scrubbed.to_string(),
+            // A name may be compared to something else than itself.
+            Err(_) if watch.is_none() || names == Names::Replaced => return,
+            Err(divergence) => panic!("{names:?}: {divergence}"),
+        };
         if let Some(watch) = &mut watch {
             watch.shown("the scrubbed trace", &scrubbed);
-            assert_eq!(watch.breaches(), [""; 0]);
+            assert!(watch.breaches().is_empty(), "{:?}\n{trace}\n{scrubbed}", watch.breaches());
         }
         let again = Trace::read(&scrubbed).unwrap();
         assert_eq!(again.to_string(), scrubbed);
