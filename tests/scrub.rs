@@ -124,6 +124,17 @@ fn token(body: &str) -> Server {
     Server { token: body.as_bytes().to_vec(), ..Server::default() }
 }
 
+/// The words of the standard that the machine goes by are no secrets where a server calls them its code.
+#[test]
+fn an_error_that_is_said_twice() {
+    for name in ["code", "state", "x"] {
+        let body = format!(r#"{{"error":"invalid_grant","{name}":"invalid_grant"}}"#);
+        let (_, scrubbed, fine) = run(&Server { status: 400, ..token(&body) });
+        assert!(!fine && scrubbed.contains("invalid_grant"));
+        Trace::read(&scrubbed).unwrap().replay().unwrap();
+    }
+}
+
 #[test]
 fn a_token_that_stood_in_public_before() {
     hidden(

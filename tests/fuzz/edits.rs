@@ -49,7 +49,12 @@ pub(crate) fn edit(value: &mut Value, choices: &mut Choices<'_>, pool: &[String]
         0 => *place = Value::Null,
         1 => *place = [0, 1, u64::MAX, 1 << 63, 1_800_000_000][choices.below(5)].into(),
         2 => *place = Value::Bool(choices.byte() > 127),
-        3 | 4 => *place = pool.get(choices.below(pool.len())).cloned().unwrap_or_default().into(),
+        3 | 4 => {
+            // A name takes the place of a name, and a secret that of a secret: one that is both would be found everywhere.
+            let sort = sort(place.as_str().unwrap_or_default());
+            let alike: Vec<_> = pool.iter().filter(|text| self::sort(text) == sort).collect();
+            *place = alike.get(choices.below(alike.len())).map_or(Value::Null, |text| text.as_str().into());
+        }
         5 => *place = serde_json::json!({"x": -1.5e300}),
         6 => match place {
             Value::Object(members) => {
@@ -77,6 +82,10 @@ pub(crate) fn edit(value: &mut Value, choices: &mut Choices<'_>, pool: &[String]
             }
         }
     }
+}
+
+fn sort(text: &str) -> (bool, bool) {
+    (text.starts_with("http"), text.len() < 30)
 }
 
 fn is_leaf(value: &Value) -> bool {
