@@ -9,6 +9,7 @@ mod behaviours;
 mod book;
 mod documented;
 mod faults;
+mod further;
 mod grants;
 mod index;
 mod renewals;
@@ -64,6 +65,7 @@ fn flows() -> BTreeMap<&'static str, Flow> {
         .chain(renewals::flows())
         .chain(grants::flows())
         .chain(servers::flows())
+        .chain(further::flows())
     {
         let name = flow.name;
         assert!(flows.insert(name, flow).is_none(), "two flows are called {name}");
