@@ -16,10 +16,14 @@ mod renewals;
 mod servers;
 mod stage;
 
+#[path = "../support/exceptions.rs"]
+mod exceptions;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
+use exceptions::Exceptions;
 use index::{Recorded, recorded, summary};
 use mcp_auth::trace::{Names, Trace};
 use stage::Stage;
@@ -73,17 +77,6 @@ fn flows() -> BTreeMap<&'static str, Flow> {
     flows
 }
 
-/// Flows that are known not to hold, and why. One that holds all the same fails.
-fn exceptions() -> BTreeMap<String, String> {
-    let text = fs::read_to_string(folder().join("../exceptions.json")).unwrap();
-    let listed: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let own = listed["cases"].as_array().unwrap().iter().filter_map(|case| {
-        let name = case["name"].as_str().unwrap().strip_prefix("flows/")?.to_owned();
-        Some((name, case["reason"].as_str().unwrap().to_owned()))
-    });
-    own.collect()
-}
-
 #[test]
 fn every_flow_plays_as_it_is_recorded() {
     let rewrite = std::env::var_os("MCP_AUTH_REWRITE_FLOWS").is_some();
@@ -135,18 +128,15 @@ fn every_recorded_flow_holds() {
     }
     let index = recorded();
     assert_eq!(index.keys().cloned().collect::<BTreeSet<_>>(), files(), "the index names each file once");
-    let mut exceptions = exceptions();
+    let listed = fs::read_to_string(folder().join("../exceptions.json")).unwrap();
+    let mut exceptions = Exceptions::read(&listed, true).unwrap();
     let (mut failures, mut actions) = (Vec::new(), 0);
     for (name, expected) in &index {
-        let held = holds(name, expected);
-        match (held, exceptions.remove(name)) {
-            (Ok(count), None) => actions += count,
-            (Err(_), Some(why)) => assert!(!why.is_empty(), "an exception has a reason"),
-            (Ok(_), Some(_)) => failures.push(format!("{name}: holds, and is listed as an exception")),
-            (Err(why), None) => failures.push(format!("{name}: {why}")),
-        }
+        let came = holds(name, expected).map(|count| actions += count);
+        let came = came.map_err(|why| format!("{name}: {why}"));
+        failures.extend(exceptions.judge(&format!("flows/{name}"), came));
     }
-    assert!(exceptions.is_empty(), "exceptions of no flow: {exceptions:?}");
+    assert_eq!(exceptions.left(), [""; 0], "exceptions of no flow");
     assert!(failures.is_empty(), "{} flows do not hold\n{}", failures.len(), failures.join("\n"));
     println!("{} flows, {actions} actions", index.len());
 }
