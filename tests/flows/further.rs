@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mcp_auth::trace::{Entry, Names, Trace};
-use mcp_auth::{Config, Event, IssuerPolicy, Preregistered, Preset};
+use mcp_auth::{Action, Config, Event, IssuerPolicy, Preregistered, Preset, Scopes};
 use mcp_auth_testbed::*;
 
 use crate::stage::{REDIRECT, Stage};
@@ -69,11 +69,11 @@ fn spelled() -> Vec<Flow> {
         "Every document has `\\/` for a slash and `\\uXXXX` beyond ASCII; identifiers, secrets and tokens are what they say.",
         "Every document has `\\u002B` for `+` and `\\u0026` for `&`; identifiers, secrets and tokens are what they say.",
     ];
-    const CLAUSES: &[&str] = &["RFC 8414 §4", "RFC 6749 §2.3.1"];
+    const NAMED: &[&str] = &["strings-compared", "basic-encoded"];
     const ENDS: &[&str] = &["logged_in", "refreshed", "logged_out"];
     vec![
-        flow("php-like.strict", SHOWS[0], CLAUSES, ENDS, || escaping("php-like", JsonEscapes::Php)),
-        flow("dotnet-like.strict", SHOWS[1], CLAUSES, ENDS, || escaping("dotnet-like", JsonEscapes::DotNet)),
+        flow("php-like.strict", SHOWS[0], NAMED, ENDS, || escaping("php-like", JsonEscapes::Php)),
+        flow("dotnet-like.strict", SHOWS[1], NAMED, ENDS, || escaping("dotnet-like", JsonEscapes::DotNet)),
     ]
 }
 
@@ -82,7 +82,7 @@ fn served() -> Vec<Flow> {
         flow(
             "paypal-like.strict",
             "The resource is the whole origin, and its authorization server takes anyone's registration.",
-            &["RFC 7591 §3"],
+            &["registration-request"],
             &["logged_in"],
             || {
                 lists(Stage::named(
@@ -95,7 +95,7 @@ fn served() -> Vec<Flow> {
         flow(
             "google-like.tool-metadata",
             "The challenge of a tool names a document of its own; it is read, and the well-known places are not.",
-            &["RFC 9728 §5.1"],
+            &["both-places"],
             &["logged_in"],
             || {
                 let dials = Dials {
@@ -111,7 +111,7 @@ fn served() -> Vec<Flow> {
         flow(
             "notion-like.basic",
             "`client_id` in the body beside Basic counts as a second method there: nothing of the client is in the body.",
-            &["RFC 6749 §2.3"],
+            &["one-authentication"],
             &["logged_in", "refreshed"],
             || {
                 let dials = Dials {
@@ -127,7 +127,7 @@ fn served() -> Vec<Flow> {
         flow(
             "hubspot-like.configured",
             "The same with a client that was registered by hand.",
-            &["MCP 2026-07-28, client registration"],
+            &["preregistered"],
             &["logged_in"],
             || {
                 let dials = Dials {
@@ -144,7 +144,7 @@ fn served() -> Vec<Flow> {
         flow(
             "stytch-like.https",
             "The same with a redirect URI of a site: `application_type` is `web`, and it is taken.",
-            &["MCP 2026-07-28, dynamic client registration"],
+            &["application-type", "application-type-values"],
             &["logged_in"],
             || {
                 let dials = Dials { client_id_metadata_documents: false, ..Dials::default() };
@@ -154,9 +154,32 @@ fn served() -> Vec<Flow> {
             },
         ),
         flow(
+            "freee-like.configured",
+            "A client that was registered by hand has a secret that lives on.",
+            &["preregistered", "client-authenticates"],
+            &["logged_in", "refreshed"],
+            || {
+                let secret = "a-secret-of-client-1";
+                let client = PreRegistered::confidential("client-1", secret, "client_secret_basic", REDIRECT);
+                let dials = Dials {
+                    auth_methods: Some(texts(&["client_secret_basic"])),
+                    clients: vec![client],
+                    secret_lifetime: Some(1000),
+                    registration_again: RegistrationAgain::Same,
+                    ..Dials::default()
+                };
+                let mut stage = lists(Stage::named("freee-like", dials, |config, world| {
+                    let client = Preregistered::new(world.issuer(0), "client-1");
+                    config.preregistered(client.secret("a-secret-of-client-1"))
+                }));
+                stage.now += 4000;
+                lists(stage)
+            },
+        ),
+        flow(
             "entra-consumers-like.policy",
             "That tenant's issuer is taken for it by policy, with the rest of the preset.",
-            &["RFC 8414 §3.3"],
+            &["own-deviation"],
             &["logged_in"],
             || {
                 let mut policy = Preset::EntraLike.policy();
@@ -175,14 +198,14 @@ fn refused() -> Vec<Flow> {
         flow(
             "entra-consumers-like.strict",
             "The metadata below `/consumers` names the one tenant that is meant, and that is another issuer.",
-            &["RFC 8414 §3.3"],
+            &["issuer-held"],
             &["issuer_mismatch"],
             || lists(consumers(IssuerPolicy::default())),
         ),
         flow(
             "okta-like.no-token",
             "Registration takes an API token, and there is none: the refusal is told.",
-            &["RFC 7591 §3.2.2"],
+            &["registration-failure-told"],
             &["registration_rejected"],
             || {
                 let dials = Dials {
@@ -197,7 +220,7 @@ fn refused() -> Vec<Flow> {
         flow(
             "server-metadata.none",
             "The resource names an authorization server that has no metadata: nothing is guessed of one that was named.",
-            &["MCP 2026-07-28, authorization server metadata discovery"],
+            &["metadata-before-fallback", "metadata-get"],
             &["not_found"],
             || {
                 let mut stage = Stage::plain(Dials::default());
@@ -211,7 +234,7 @@ fn refused() -> Vec<Flow> {
         flow(
             "freee-like.strict",
             "A registered secret has run out, and registering anew brings the same dead secret: a failure that says so, and no loop.",
-            &["RFC 7591 §3.2.1"],
+            &["registered-counts"],
             &["logged_in", "anonymous", "registration_unusable"],
             || {
                 let dials = Dials {
@@ -226,9 +249,26 @@ fn refused() -> Vec<Flow> {
             },
         ),
         flow(
+            "callback.twice",
+            "What reached the redirect URI once reaches it again: `state` is spent, and the code is not sent a second time.",
+            &["state-once", "code-once"],
+            &["logged_in"],
+            || {
+                let mut stage = Stage::plain(Dials::default());
+                stage.tell(Event::LogIn { scopes: Scopes::new() });
+                stage.until(|action| matches!(action, Action::Wait(_)));
+                let callback = stage.consent();
+                stage.tell(callback.clone());
+                stage.settle();
+                stage.tell(callback);
+                stage.settle();
+                stage
+            },
+        ),
+        flow(
             "logout.busy",
             "Revocation is answered with 503: the tokens count as alive, that is said, and the record goes all the same.",
-            &["RFC 7009 §2.2.1"],
+            &["revocation-503"],
             &["logged_in", "logged_out"],
             || {
                 let faults =

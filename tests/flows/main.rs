@@ -7,6 +7,7 @@
 
 mod behaviours;
 mod book;
+mod clauses;
 mod documented;
 mod faults;
 mod further;
@@ -23,16 +24,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
+use clauses::Clauses;
 use exceptions::Exceptions;
 use index::{Recorded, recorded, summary};
 use mcp_auth::trace::{Names, Trace};
 use stage::Stage;
 
-/// One flow: its name, what it shows, the clauses it is about, how its attempts end, and who plays it.
+/// One flow: its name, what it shows, the requirements of `vectors/clauses` that it shows, how its attempts end, and who
+/// plays it.
 pub(crate) struct Flow {
     pub(crate) name: &'static str,
     pub(crate) shows: &'static str,
-    pub(crate) clauses: &'static [&'static str],
+    /// Only those that it would not show if they were broken: it then ends otherwise, or sends something else.
+    pub(crate) requirements: &'static [&'static str],
     /// How each attempt ends, in order.
     pub(crate) ends: &'static [&'static str],
     /// The policies that make it work, as the trail names them.
@@ -50,11 +54,11 @@ impl Flow {
 pub(crate) const fn flow(
     name: &'static str,
     shows: &'static str,
-    clauses: &'static [&'static str],
+    requirements: &'static [&'static str],
     ends: &'static [&'static str],
     play: fn() -> Stage,
 ) -> Flow {
-    Flow { name, shows, clauses, ends, by: &[], play }
+    Flow { name, shows, requirements, ends, by: &[], play }
 }
 
 pub(crate) fn folder() -> PathBuf {
@@ -81,12 +85,13 @@ fn flows() -> BTreeMap<&'static str, Flow> {
 fn every_flow_plays_as_it_is_recorded() {
     let rewrite = std::env::var_os("MCP_AUTH_REWRITE_FLOWS").is_some();
     let (mut index, mut wrong, mut bytes) = (BTreeMap::new(), Vec::new(), 0);
+    let clauses = Clauses::read();
     for (name, flow) in flows() {
         let stage = (flow.play)();
         let text = stage.trace();
         bytes += text.len();
         let trace = Trace::read(&text).unwrap();
-        match Recorded::of(&flow, &trace) {
+        match Recorded::of(&flow, &trace, &clauses) {
             Ok(recorded) => drop(index.insert(name.to_owned(), recorded)),
             Err(why) => {
                 wrong.push(why);
@@ -165,7 +170,7 @@ fn holds(name: &str, expected: &Recorded) -> Result<usize, String> {
 #[test]
 fn every_flow_says_what_it_shows() {
     for flow in flows().values() {
-        let described = flow.shows.ends_with('.') && !flow.clauses.is_empty() && !flow.ends.is_empty();
+        let described = flow.shows.ends_with('.') && !flow.requirements.is_empty() && !flow.ends.is_empty();
         assert!(described, "{} does not say what it shows", flow.name);
     }
 }

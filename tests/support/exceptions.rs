@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 /// The exceptions that have not met their case yet: the name as `table/case` or `flows/name`, and the reason.
-pub struct Exceptions(BTreeMap<String, String>);
+pub(crate) struct Exceptions(BTreeMap<String, String>);
 
 impl Exceptions {
     /// Those of the list whose names this runner knows: `flows/…`, or all others.
-    pub fn read(text: &str, flows: bool) -> Result<Self, String> {
+    pub(crate) fn read(text: &str, flows: bool) -> Result<Self, String> {
         let listed: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let cases = listed["cases"].as_array().ok_or("there is no list of cases")?;
         let mut own = BTreeMap::new();
@@ -27,7 +27,7 @@ impl Exceptions {
 
     /// Takes what came of a case, and gives what is wrong about that, if anything: it fails and is not listed, or it
     /// holds and is.
-    pub fn judge(&mut self, name: &str, came: Result<(), String>) -> Option<String> {
+    pub(crate) fn judge(&mut self, name: &str, came: Result<(), String>) -> Option<String> {
         match (self.0.remove(name), came) {
             (None, Err(why)) => Some(why),
             (Some(reason), Ok(())) => {
@@ -38,7 +38,7 @@ impl Exceptions {
     }
 
     /// What is listed and met no case.
-    pub fn left(self) -> Vec<String> {
+    pub(crate) fn left(self) -> Vec<String> {
         self.0.into_keys().collect()
     }
 }
