@@ -102,7 +102,7 @@ fn starts() -> Vec<Flow> {
         flow(
             "refresh.not-rotated",
             "The refresh answer has no refresh token: the old one is kept.",
-            &["refresh-replaced"],
+            &["refresh-kept"],
             &["logged_in", "refreshed", "refreshed"],
             || {
                 let mut stage = logged_in(Dials { rotation: Rotation::None, ..Dials::default() });

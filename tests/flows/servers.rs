@@ -311,7 +311,7 @@ fn google() -> Vec<Flow> {
         flow(
             "google-like.policy",
             "The preset: the slash, the parameters for a refresh token, and no `offline_access`. The refresh answer has no refresh token; the old one is kept.",
-            &["own-deviation", "refresh-replaced"],
+            &["own-deviation", "refresh-kept"],
             &["logged_in", "refreshed"],
             || calls_twice(google_stage(Preset::GoogleLike.policy())),
         ),
@@ -964,7 +964,7 @@ fn others() -> Vec<Flow> {
         flow(
             "gitlab-like.strict",
             "The issuer is the origin, the resource a path on it; what is expected is what the resource names.",
-            &["issuer-held", "resource-specific"],
+            &["resource-specific"],
             &["logged_in"],
             || {
                 let dials = Dials { mcp_path: "/api/v4/mcp".to_owned(), ..Dials::default() };
