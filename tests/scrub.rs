@@ -9,6 +9,8 @@ struct Server {
     registration: Vec<u8>,
     /// Where the public documents say that there is a page for developers.
     page: &'static str,
+    /// Where the answer arrives.
+    arrives: &'static str,
     callback: String,
     status: u16,
     fields: Vec<(&'static str, String)>,
@@ -22,6 +24,7 @@ impl Default for Server {
             registration: br#"{"client_id":"c-1","redirect_uris":["http://127.0.0.1:3000/callback"]}"#
                 .to_vec(),
             page: "https://as.example/docs",
+            arrives: "/callback?",
             callback: String::new(),
             status: 200,
             fields: Vec::new(),
@@ -84,7 +87,7 @@ fn run(server: &Server) -> (String, String, bool) {
                 let state =
                     open.url().query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
                 let rest = if server.callback.is_empty() { "code=the-real-code" } else { &server.callback };
-                callback = Some(format!("/callback?state={state}&{rest}"));
+                callback = Some(format!("{}state={state}&{rest}", server.arrives));
                 None
             }
             Action::Wait(Some(_)) => match callback.take() {
@@ -131,6 +134,19 @@ fn an_error_that_is_said_twice() {
         let body = format!(r#"{{"error":"invalid_grant","{name}":"invalid_grant"}}"#);
         let (_, scrubbed, fine) = run(&Server { status: 400, ..token(&body) });
         assert!(!fine && scrubbed.contains("invalid_grant"));
+        Trace::read(&scrubbed).unwrap().replay().unwrap();
+    }
+}
+
+/// An answer is read in a scrubbed trace as it was read before, be it one or not.
+#[test]
+fn an_answer_that_arrives_nowhere() {
+    let rest = "code=the-real-code".to_owned();
+    // The last two are no URLs, so that all of the text is parameters.
+    for arrives in ["?", "", "/else?", "x:/y?", "else?code=first&", "\0ttp://x/?code=first&"] {
+        let (text, scrubbed, ended) = run(&Server { arrives, callback: rest.clone(), ..Server::default() });
+        assert!(ended, "{arrives:?}");
+        assert!(text.contains("the-real-code") && !scrubbed.contains("the-real-code"), "{arrives:?}");
         Trace::read(&scrubbed).unwrap().replay().unwrap();
     }
 }

@@ -12,6 +12,7 @@ use url::form_urlencoded::parse;
 use super::names::Places;
 use crate::base::spelling::spellings;
 use crate::config::Config;
+use crate::wire::callback::Callback;
 
 /// The members, in records, documents and configurations, whose values are secret.
 pub(super) const SECRET: [&str; 14] = [
@@ -275,9 +276,8 @@ impl Pseudonyms {
     }
 
     /// An authorization response. One that nobody waited for tells nothing but that.
-    pub(super) fn callback(&mut self, callback: &str) -> String {
-        let query = callback.split('#').next().unwrap_or_default();
-        let query = query.split_once('?').map_or(query, |(_, query)| query);
+    pub(super) fn callback(&mut self, callback: &Callback) -> String {
+        let (query, callback) = (callback.query(), callback.expose());
         let parameters: Vec<_> = parse(query.as_bytes()).into_owned().collect();
         let mut states = parameters.iter().filter(|(name, _)| name == "state").map(|(_, state)| state);
         if !states.next().is_some_and(|state| self.states.contains(state)) || states.next().is_some() {
@@ -292,8 +292,10 @@ impl Pseudonyms {
             };
             changed.append_pair(&name, &value);
         }
-        let place = callback.split('?').next().filter(|place| self.redirect.iter().any(|it| it == place));
-        let place = place.unwrap_or_default();
+        let before = callback.split_once('?').filter(|(_, after)| after.starts_with(query));
+        // What is no place of an answer is a parameter, as the machine reads it.
+        let Some((place, _)) = before else { return changed.finish() };
+        let place = if self.redirect.iter().any(|it| it == place) { place } else { "" };
         format!("{place}?{}", changed.finish())
     }
 

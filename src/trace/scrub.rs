@@ -217,7 +217,7 @@ fn scrubbed(event: &Told, purposes: &Purposes, known: &mut Pseudonyms) -> Option
             let answer = scrubbed_answer(answer, purposes.is_private(*id), known)?;
             Told::Replied { id: *id, answer: Box::new(answer) }
         }
-        Told::Called(callback) => Told::Called(Callback::new(known.callback(callback.expose()))),
+        Told::Called(callback) => Told::Called(Callback::new(known.callback(callback))),
         Told::Nonce(nonce) => Told::Nonce(known_nonce(nonce, known)?),
         Told::Challenged(challenge) => {
             let nonce = match &challenge.nonce {

@@ -107,7 +107,7 @@ impl Callback {
     }
 
     /// The query: of a URL what is between `?` and `#`, otherwise everything.
-    fn query(&self) -> &str {
+    pub(crate) fn query(&self) -> &str {
         let text = self.0.expose();
         let text = text.split('#').next().unwrap_or_default().trim();
         match text.split_once('?') {
