@@ -2,10 +2,11 @@
 
 mod support;
 
-use mcp_auth::{Action, Event, Kind, Load, Send, SendFailure, TokenSource};
-use mcp_auth_testbed::{Dials, Purpose};
+use http::{HeaderMap, StatusCode};
+use mcp_auth::{Action, Challenge, Event, Generation, Kind, Load, Send, SendFailure, TokenSource};
+use mcp_auth_testbed::{Dials, Purpose, RefreshTokens};
 use serde_json::json;
-use support::{Rig, authorized, works};
+use support::{Rig, StoreMood, authorized, works};
 
 /// A machine whose token has expired, on its way.
 fn renewing() -> Rig {
@@ -130,4 +131,70 @@ fn a_record_that_vanishes_while_it_is_being_taken_is_not_missed() {
         assert_eq!(authorized(rig.drive().unwrap()).source, TokenSource::Refreshed, "{warm}");
         assert_eq!((rig.opened.len(), rig.store.len()), (1, 1));
     }
+}
+
+fn refusal(refused: Option<Generation>, retries: u8) -> Event {
+    Event::Challenged(Challenge::of(StatusCode::UNAUTHORIZED, &HeaderMap::new(), refused, retries).unwrap())
+}
+
+/// A store that cannot be read cannot be held either. What it may have is not spent; a token that lives serves on, unless it is
+/// the one that was refused.
+#[test]
+fn without_its_store_a_machine_has_what_still_lives() {
+    for (left, refused, served) in [(10, false, true), (10, true, false), (0, false, false)] {
+        let mut rig = works(Dials::default());
+        let held = rig.auth.authorized().unwrap();
+        rig.now = held.expires_at.unwrap().as_secs() - left;
+        rig.mood = StoreMood::FailsToRead;
+        let begin = if refused { refusal(Some(held.generation), 0) } else { Event::Restore };
+        let source = rig.run(begin).map(|it| authorized(it).source).map_err(|failure| failure.kind());
+        assert_eq!(source, if served { Ok(TokenSource::Kept) } else { Err(Kind::StoreFailed) }, "{left}");
+        assert_eq!((rig.count(Purpose::Refresh), rig.opened.len()), (0, 1));
+    }
+}
+
+/// What the store never had nobody else can spend, so it is renewed without the store; but not while somebody else holds the
+/// record, who is there to write.
+#[test]
+fn what_the_store_never_had_is_renewed_without_it() {
+    let mut rig = Rig::new(Dials::default());
+    rig.mood = StoreMood::FailsToWrite;
+    rig.log_in().unwrap();
+    rig.now += 3600;
+    rig.mood = StoreMood::FailsToRead;
+    assert_eq!(authorized(rig.run(Event::Restore).unwrap()).source, TokenSource::Refreshed);
+    rig.now += 3600;
+    rig.tell(Event::Restore);
+    let failure = loop {
+        match rig.poll() {
+            Action::Load(load) => rig.tell(load.busy()),
+            Action::Wait(until) => {
+                rig.now = until.unwrap().as_secs();
+                rig.tell(Event::Tick);
+            }
+            Action::Finish(outcome) => break outcome.unwrap_err(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!((failure.kind(), rig.count(Purpose::Refresh)), (Kind::StoreBusy, 1));
+}
+
+/// A token that was renewed for this request and refused again: somebody else may have a better one, which cannot be seen, so no
+/// person is asked. Where there is nothing to renew, a person is the way.
+#[test]
+fn a_store_that_fails_sends_nobody_to_a_browser_who_may_have_a_token() {
+    let mut rig = works(Dials::default());
+    rig.now += 3600;
+    let renewed = authorized(rig.run(Event::Restore).unwrap());
+    assert_eq!(renewed.source, TokenSource::Refreshed);
+    rig.mood = StoreMood::FailsToRead;
+    let failure = rig.run(refusal(Some(renewed.generation), 1)).unwrap_err();
+    assert_eq!((failure.kind(), rig.opened.len()), (Kind::StoreFailed, 1));
+
+    let mut rig = works(Dials { refresh_tokens: RefreshTokens::Never, ..Dials::default() });
+    let held = rig.auth.authorized().unwrap().generation;
+    rig.now += 3600;
+    rig.mood = StoreMood::FailsToRead;
+    assert_eq!(authorized(rig.run(refusal(Some(held), 0)).unwrap()).source, TokenSource::LoggedIn);
+    assert_eq!(rig.opened.len(), 2);
 }
