@@ -3,12 +3,16 @@
 mod support;
 
 use mcp_auth::wire::client::AuthMethod;
+use mcp_auth::wire::jws::Algorithm;
 use mcp_auth::{
-    Action, Event, Generation, GrantType, IssuerPolicy, Outcome, Preregistered, Saving, Scopes, TokenSource,
+    Action, ClientKey, Event, Generation, GrantType, IssuerPolicy, Kind, Outcome, Preregistered, Saving,
+    Scopes, TokenSource,
 };
-use mcp_auth_testbed::{ClientCredentials, Dials, PreRegistered, Purpose, Workload};
+use mcp_auth_testbed::{
+    AuthorizationServers, ClientCredentials, Dials, PreRegistered, Purpose, Pushed, Workload,
+};
 use serde_json::json;
-use support::{REDIRECT, Rig, authorized, works};
+use support::{CLIENT_KEY, REDIRECT, Rig, authorized, public, works};
 
 const ISSUER: &str = "https://as.example";
 
@@ -123,4 +127,31 @@ fn a_client_authenticates_as_it_is_configured_now() {
     assert!(
         sent.parameters.iter().any(|(name, value)| name == "client_secret" && value == "configured-secret")
     );
+}
+
+/// The first authorization server that is shown what only its own may see is the only one: a signature for a pushed request, or
+/// what the platform says of a workload, as much as a code.
+#[test]
+fn whoever_is_shown_a_signature_or_an_assertion_first_is_the_only_one() {
+    let trusting = || Preregistered::unbound("service").trusting_the_server_to_name_the_issuer();
+    let key = || ClientKey::new([Algorithm::EdDsa]).key_id(public(&CLIENT_KEY).thumbprint());
+    let dials = Dials {
+        clients: vec![PreRegistered::with_key("service", CLIENT_KEY.public_jwk(), REDIRECT)],
+        auth_methods: Some(vec!["none".to_owned(), "private_key_jwt".to_owned()]),
+        pushed: Some(Pushed { required: true, ..Pushed::default() }),
+        workload: Some(Workload::default()),
+        ..Dials::default()
+    };
+    for vouched in [false, true] {
+        let mut rig = Rig::with(dials.clone(), |config| {
+            let config = config.preregistered(trusting());
+            if vouched { config.grant_type(GrantType::WorkloadIdentity) } else { config.client_key(key()) }
+        });
+        // Nothing comes of it; but it was meant for this server.
+        rig.signer = Some(Box::new(|sign| sign.fail("not now")));
+        rig.log_in().unwrap_err();
+        assert_eq!(rig.count(Purpose::Token), 0);
+        rig.world.dials_mut().authorization_servers = AuthorizationServers::SecondOnly;
+        assert_eq!(rig.log_in().unwrap_err().kind(), Kind::ClientBoundElsewhere, "{}", rig.auth.trail());
+    }
 }
