@@ -326,6 +326,22 @@ mod tests {
     }
 
     #[test]
+    fn a_mismatch_says_no_more_than_it_is() {
+        let got = |resource: &str, server: &str| {
+            check_resource(resource, &Url::parse(server).unwrap()).err().map(|breach| breach.got)
+        };
+        let other = Some("https://a.example/other".to_owned());
+        assert_eq!(got("https://a.example/other", "https://a.example/mcp"), other);
+        assert_eq!(got("https://a.example/other?x", "https://a.example/mcp?x"), other);
+        // An escape is no fault by itself; nor is a dot that stands for nothing else.
+        assert_eq!(got("https://a.example/%7Eme", "https://a.example/%7Eme/mcp"), None);
+        assert_eq!(got("https://a.example/v1.0", "https://a.example/v1.0/mcp"), None);
+        for escaped in ["https://a.example/%2Emcp", "https://a.example/x%5Cmcp"] {
+            assert!(got(escaped, escaped).unwrap().ends_with("with an escaped dot or backslash in its path"));
+        }
+    }
+
+    #[test]
     fn what_was_read_survives_serialisation() {
         let metadata = read("\"https://as.example/\"", "\"a\",\"b\"");
         let text = serde_json::to_string(&metadata).unwrap();
