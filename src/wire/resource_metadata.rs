@@ -342,6 +342,28 @@ mod tests {
     }
 
     #[test]
+    fn overlong_and_wide_forms_are_the_letter_that_they_stand_for() {
+        for (octets, letter, left) in [
+            (&[0xc0, 0xae, b'x'][..], b'.', 1),
+            (&[0xc1, 0x9c, b'x'], b'\\', 1),
+            (&[0xe0, 0x80, 0xaf], b'/', 0),
+            (&[0xe0, 0x81, 0x9c], b'\\', 0),
+            (&[0xf0, 0x80, 0x80, 0xae, b'x'], b'.', 1),
+            (&[0xf0, 0x80, 0x81, 0x9c], b'\\', 0),
+            (&[0xef, 0xbc, 0x8f], b'/', 0),
+            // Longer letters that are no such form.
+            (&[0xe0, 0xa4, 0x85], 0xe0, 2),
+            (&[0xf0, 0x9f, 0x80, 0x80], 0xf0, 3),
+            (&[0xf0, 0x80, 0x9f, 0x80], 0xf0, 3),
+            (&[0xef, 0xbd, 0x81], 0xef, 2),
+        ] {
+            let (first, rest) = octets.split_first().unwrap();
+            let (read, after) = plain(*first, &rest.iter().copied());
+            assert_eq!((read, after.count()), (letter, left), "{octets:x?}");
+        }
+    }
+
+    #[test]
     fn what_was_read_survives_serialisation() {
         let metadata = read("\"https://as.example/\"", "\"a\",\"b\"");
         let text = serde_json::to_string(&metadata).unwrap();
