@@ -28,6 +28,7 @@ fn a_store_that_never_stands_still_is_left_in_the_end() {
         match rig.poll() {
             Action::Store(save) => {
                 writes += 1;
+                assert!(writes <= 10, "there is no end to it");
                 let mut there = older.clone();
                 there.generation = Generation::new(older.generation.as_u64() - 1);
                 rig.tell(save.reply(Saving::Conflict(Some(Box::new(there)))));
@@ -40,7 +41,7 @@ fn a_store_that_never_stands_still_is_left_in_the_end() {
             }
         }
     };
-    assert!((2..=10).contains(&writes), "{writes}");
+    assert!(writes >= 2, "once is chance");
     assert_eq!(outcome.source, TokenSource::Refreshed);
     assert_eq!(outcome.unsaved.as_deref(), Some("the store kept changing while the record was written"));
 }
