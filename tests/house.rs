@@ -66,6 +66,17 @@ fn the_adapters_have_one_tls_stack() {
     }
 }
 
+/// RFC 6750 §5.3: tokens are in no cookie where there is none.
+#[test]
+fn no_adapter_knows_cookies() {
+    for package in ["mcp-auth-reqwest", "mcp-auth-ureq", "mcp-auth-rmcp"] {
+        let tree = tree(package);
+        for name in ["cookie", "cookie_store"] {
+            assert!(!tree.contains(name), "{package} depends on {name}");
+        }
+    }
+}
+
 #[test]
 fn rmcp_is_taken_without_its_own_authorization() {
     let tree = tree("mcp-auth-rmcp");

@@ -7,6 +7,8 @@ use mcp_auth::{Action, Authorizer, Callback, Config, Event, Purpose, Scopes, See
 struct Server {
     token: Vec<u8>,
     registration: Vec<u8>,
+    /// Where the public documents say that there is a page for developers.
+    page: &'static str,
     callback: String,
     status: u16,
     fields: Vec<(&'static str, String)>,
@@ -19,6 +21,7 @@ impl Default for Server {
                 .to_vec(),
             registration: br#"{"client_id":"c-1","redirect_uris":["http://127.0.0.1:3000/callback"]}"#
                 .to_vec(),
+            page: "https://as.example/docs",
             callback: String::new(),
             status: 200,
             fields: Vec::new(),
@@ -27,7 +30,7 @@ impl Default for Server {
 }
 
 const PRM: &str = r#"{"resource":"https://mcp.example/mcp","authorization_servers":["https://as.example"]}"#;
-const AS: &str = r#"{"issuer":"https://as.example","authorization_endpoint":"https://as.example/authorize","token_endpoint":"https://as.example/token","registration_endpoint":"https://as.example/register","response_types_supported":["code"],"code_challenge_methods_supported":["S256"],"token_endpoint_auth_methods_supported":["none"]}"#;
+const AS: &str = r#"{"issuer":"https://as.example","service_documentation":"PAGE","authorization_endpoint":"https://as.example/authorize","token_endpoint":"https://as.example/token","registration_endpoint":"https://as.example/register","response_types_supported":["code"],"code_challenge_methods_supported":["S256"],"token_endpoint_auth_methods_supported":["none"]}"#;
 
 /// The original and the scrubbed trace.
 fn run(server: &Server) -> (String, String, bool) {
@@ -63,7 +66,7 @@ fn run(server: &Server) -> (String, String, bool) {
             Action::Send(send) => {
                 let (status, body) = match send.purpose() {
                     Purpose::ResourceMetadata => (200, PRM.as_bytes().to_vec()),
-                    Purpose::ServerMetadata => (200, AS.as_bytes().to_vec()),
+                    Purpose::ServerMetadata => (200, AS.replace("PAGE", server.page).into_bytes()),
                     Purpose::Registration => (201, server.registration.clone()),
                     Purpose::Token => (server.status, server.token.clone()),
                     _ => (404, Vec::new()),
@@ -119,6 +122,25 @@ fn hidden(server: &Server, secrets: &[&str]) {
 
 fn token(body: &str) -> Server {
     Server { token: body.as_bytes().to_vec(), ..Server::default() }
+}
+
+/// The words of the standard that the machine goes by are no secrets where a server calls them its code.
+#[test]
+fn an_error_that_is_said_twice() {
+    for name in ["code", "state", "x"] {
+        let body = format!(r#"{{"error":"invalid_grant","{name}":"invalid_grant"}}"#);
+        let (_, scrubbed, fine) = run(&Server { status: 400, ..token(&body) });
+        assert!(!fine && scrubbed.contains("invalid_grant"));
+        Trace::read(&scrubbed).unwrap().replay().unwrap();
+    }
+}
+
+#[test]
+fn a_token_that_stood_in_public_before() {
+    hidden(
+        &Server { page: "https://as.example/docs?try=plain-access-token", ..Server::default() },
+        &["plain-access"],
+    );
 }
 
 /// What servers add beside the tokens may be the names of the flow; where those stand elsewhere, they stay.

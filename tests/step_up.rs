@@ -3,10 +3,10 @@
 mod support;
 
 use http::{HeaderMap, StatusCode, header};
-use mcp_auth::{Challenge, Event, Generation, Kind, Policy, Scopes, TokenSource};
+use mcp_auth::{Challenge, Event, Generation, Kind, Policy, Preregistered, Scopes, TokenSource};
 use mcp_auth_testbed::{
-    Dials, Fault, Person as Scripted, Purpose, Refusal, RegistrationScope, ResourceMetadata, ScopeUnknown,
-    StepUp, Trouble,
+    Dials, Fault, Person as Scripted, PreRegistered, Purpose, Refusal, RegistrationScope, ResourceMetadata,
+    ScopeUnknown, StepUp, TokenType, Trouble,
 };
 use support::{Rig, authorized};
 
@@ -21,6 +21,25 @@ fn what_was_asked_before_is_asked_again() {
         assert_eq!(rig.call("tools/call", Some("echo")).unwrap().status(), 200);
         assert_eq!((rig.opened.len(), rig.count(Purpose::Registration)), (2, 2));
     }
+}
+
+/// The record names a token endpoint that has moved since. A login that failed read of that, and wrote no record.
+#[test]
+fn metadata_that_was_read_since_counts_more_than_the_record() {
+    let client = PreRegistered::public("by-hand", support::REDIRECT);
+    let mut rig = Rig::with(Dials { clients: vec![client], ..Dials::default() }, |config| {
+        config.preregistered(Preregistered::new("https://as.example", "by-hand"))
+    });
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    rig.world.revoke_everything();
+    let dials = rig.world.dials_mut();
+    (dials.token_endpoint_moved, dials.token_type) = (Some(404), TokenType::Absent);
+    assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::TokenType);
+    rig.world.dials_mut().token_type = TokenType::Bearer;
+    let wider = Scopes::parse("files:write").unwrap();
+    let outcome = rig.run(Event::LogIn { scopes: wider.clone() }).unwrap();
+    assert!(wider.is_subset(&authorized(outcome).granted));
+    assert_eq!(rig.opened.len(), 3);
 }
 
 #[test]

@@ -277,13 +277,14 @@ pub(crate) fn discover(world: &mut World, aim: Aim) -> Turn {
 }
 
 /// A step-up to known scopes needs no discovery: the record names the server, the endpoints and the client. Unless
-/// the challenge names metadata elsewhere than where the record's was found, or the record does not hold the secret that
-/// its endpoints would be shown; then metadata is read.
+/// the challenge names metadata elsewhere than where the record's was found, metadata has said otherwise since, or the record
+/// does not hold the secret that its endpoints would be shown; then metadata is read.
 fn known_terms(world: &mut World, aim: &Aim) -> Option<Terms> {
     // Where nobody waits to consent, metadata may as well be read.
     let saves = aim.step_up && world.config.flow().needs_person();
     let held = aim.held.as_ref().filter(|held| saves && world.knows(held) && world.has_proven(held))?;
-    if !world.knows_endpoints(&held.authorization_server) {
+    let server = &held.authorization_server;
+    if !world.knows_endpoints(server) || world.is_outdated(server) {
         return None;
     }
     let elsewhere = |url: &String| held.resource_metadata.as_ref() != Some(url);
@@ -307,8 +308,7 @@ fn known_terms(world: &mut World, aim: &Aim) -> Option<Terms> {
         step_up: true,
         ..ScopeSources::default()
     };
-    let (rule, policy) =
-        (world.config.scope_rule(), world.config.issuer_policy(&held.authorization_server.named));
+    let (rule, policy) = (world.config.scope_rule(), world.config.issuer_policy(&server.named));
     let asked = rule.select_at(&policy.scopes, sources);
     if !held.client.may_ask(&asked) {
         return None;
@@ -317,7 +317,7 @@ fn known_terms(world: &mut World, aim: &Aim) -> Option<Terms> {
         world.note(Verdict::Deviation, BY_ISSUER, SCOPES);
     }
     Some(Terms {
-        server: held.authorization_server.clone(),
+        server: server.clone(),
         client: held.client.clone(),
         resource: held.resource.clone(),
         resource_metadata: held.resource_metadata.clone(),

@@ -228,6 +228,11 @@ impl World {
         server.is_at_home() || self.read.contains(server)
     }
 
+    /// Whether metadata that was read in this run says otherwise.
+    pub(crate) fn is_outdated(&self, server: &AuthorizationServer) -> bool {
+        self.read.iter().any(|known| known.named == server.named && known != server)
+    }
+
     /// The metadata of this authorization server was read, and is what it is said to be.
     pub(crate) fn has_read(&mut self, server: &AuthorizationServer) {
         self.read.retain(|known| known.named != server.named);

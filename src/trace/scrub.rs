@@ -65,8 +65,14 @@ impl Trace {
 
     fn scrubbed(&self, names: Names, seed: &Seed) -> Result<Self, Divergence> {
         let mut known = Pseudonyms::new(&self.header.config, names == Names::Replaced);
+        // Twice, since a text may stand somewhere before it is known for a secret.
+        self.pass(&mut known, seed)?;
+        self.pass(&mut known, seed)
+    }
+
+    fn pass(&self, known: &mut Pseudonyms, seed: &Seed) -> Result<Self, Divergence> {
         let unreadable = |place: usize| Divergence::Unreadable { line: place.saturating_add(2) };
-        let header = scrubbed_header(&self.header, seed, &mut known);
+        let header = scrubbed_header(&self.header, seed, known);
         let header = header.ok_or(Divergence::Unreadable { line: 1 })?;
         let mut machine = header.machine().map_err(Divergence::Unmade)?;
         let (mut purposes, mut times) = (Purposes::default(), Times::default());
@@ -75,7 +81,7 @@ impl Trace {
             lines.push(match line {
                 Line::Event { at, event } => {
                     let at = times.moved(*at);
-                    let event = scrubbed(event, &purposes, &mut known).ok_or_else(|| unreadable(place))?;
+                    let event = scrubbed(event, &purposes, known).ok_or_else(|| unreadable(place))?;
                     let told = event.clone().into_event().ok_or_else(|| unreadable(place))?;
                     machine.handle(at, told);
                     Line::Event { at, event }

@@ -51,7 +51,7 @@ pub(super) struct Holding {
     /// Exclusive loads that were answered.
     answered: Vec<RequestId>,
     /// The store failed, so there is nothing to hold.
-    failed: bool,
+    pub(super) failed: bool,
     /// The refresh token of the request that is under way.
     sent: Option<String>,
     /// Refresh tokens of which the server has said that they are dead, or that another takes their place.

@@ -289,6 +289,35 @@ fn a_refresh_token_that_is_spent_wrongly() {
     }
 }
 
+/// A store that is silent about what it has is none, and there is nothing to hold; one that is only slow is waited for.
+#[test]
+fn a_refresh_token_that_is_spent_without_a_store() {
+    for (at, silent) in [(0, false), (3_600, true)] {
+        let mut watch = watch();
+        watch.action(&load(2, false));
+        watch.event(NOW.after(std::time::Duration::from_secs(at)), &Event::Tick);
+        watch.action(&refresh(3, "https://as.example/token", "refresh_token=the-refresh-token"));
+        let seen = watch.breaches().iter().any(|breach| breach.contains("while the record is not held"));
+        assert_eq!(seen, !silent, "{:?}", watch.breaches());
+    }
+}
+
+/// A lease of what nobody asked for is none.
+#[test]
+fn a_record_that_is_given_unasked() {
+    let leased = |id| Event::Replied(Reply { id: RequestId(id), answer: Answer::Leased(None) });
+    let mut watch = watch();
+    watch.action(&load(2, false));
+    watch.event(NOW, &leased(2));
+    watch.event(NOW, &leased(7));
+    watch.action(&Action::Wait(None));
+    assert!(
+        !watch.breaches().iter().any(|breach| breach.contains("held for ever")),
+        "{:?}",
+        watch.breaches()
+    );
+}
+
 #[test]
 fn a_record_that_is_held_or_forgotten_wrongly() {
     let release = |load: u64| {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::Method;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -21,6 +21,8 @@ use crate::refresh::RefreshToken;
 #[derive(Clone, Debug)]
 pub(crate) struct AuthorizationServer {
     pub(crate) index: usize,
+    /// Whether what is drawn has characters that some writers of JSON escape.
+    escapes: bool,
     pub(crate) drawn: u64,
     /// Clients that registered themselves, by `client_id`.
     pub(crate) clients: BTreeMap<String, Client>,
@@ -88,9 +90,10 @@ pub(crate) struct AccessToken {
 }
 
 impl AuthorizationServer {
-    pub(crate) fn new(index: usize) -> Self {
+    pub(crate) fn new(index: usize, escapes: bool) -> Self {
         Self {
             index,
+            escapes,
             drawn: 0,
             clients: BTreeMap::new(),
             pending: BTreeMap::new(),
@@ -116,6 +119,10 @@ impl AuthorizationServer {
     pub(crate) fn draw(&mut self, kind: &str) -> String {
         let count = self.count();
         let digest = Sha256::digest(format!("{kind} {count} of authorization server {}", self.index));
+        if self.escapes {
+            // Of the other alphabet of RFC 4648, with both characters that are escaped somewhere.
+            return format!("{kind}+/{}", STANDARD.encode(digest));
+        }
         format!("{kind}_{}", URL_SAFE_NO_PAD.encode(digest))
     }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+pub use crate::escapes::JsonEscapes;
 pub use crate::extension_dials::*;
 use crate::fault::Fault;
 pub use crate::resource_dials::*;
@@ -203,6 +204,11 @@ pub struct Dials {
     /// Pushed authorization requests (RFC 9126).
     pub pushed: Option<Pushed>,
 
+    // ---- spelling
+    /// How JSON is escaped in every document that any of the servers gives (RFC 8259 §7 leaves that to whoever writes).
+    /// Turn it before anything is issued: what an authorization server draws then has characters that are escaped.
+    pub json_escapes: JsonEscapes,
+
     // ---- trouble
     /// Faults: what goes wrong at which request.
     pub faults: Vec<Fault>,
@@ -296,6 +302,7 @@ impl Default for Dials {
             dpop: None,
             device: None,
             pushed: None,
+            json_escapes: JsonEscapes::Least,
             faults: Vec::new(),
             host: LoopbackHost::Address,
         }

@@ -44,6 +44,7 @@ mod device;
 pub mod dials;
 mod documents;
 mod dpop;
+mod escapes;
 mod exchange;
 mod extension_dials;
 mod fault;

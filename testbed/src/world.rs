@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use http::{Request, Response, Uri};
 
 use crate::authorization_server::AuthorizationServer;
-use crate::dials::{Dials, MetadataRedirect, UnknownPath};
+use crate::dials::{Dials, JsonEscapes, MetadataRedirect, UnknownPath};
 use crate::documents::{Site, proxy};
 use crate::dpop::Proofs;
 use crate::exchange::{Effect, Exchange, Fate, Refresh};
@@ -66,7 +66,9 @@ pub struct World {
 impl World {
     /// A world in which nothing has happened yet.
     pub fn new(dials: Dials, origins: Origins) -> Self {
-        let servers = (0..origins.authorization_servers.len()).map(AuthorizationServer::new).collect();
+        let escapes = dials.json_escapes != JsonEscapes::Least;
+        let servers = 0..origins.authorization_servers.len();
+        let servers = servers.map(|index| AuthorizationServer::new(index, escapes)).collect();
         Self {
             dials,
             origins,
@@ -183,6 +185,7 @@ impl World {
         let trouble = self.trouble(&exchange);
         let takes_effect = trouble.as_ref().is_none_or(Trouble::takes_effect);
         let own = if takes_effect { self.respond(now, &place, &request) } else { None };
+        let own = own.map(|answer| self.dials.json_escapes.spell(answer));
         let mut effect = self.take_effect();
         exchange.revoked = std::mem::take(&mut effect.revoked);
         let answered = trouble.is_none();

@@ -11,10 +11,6 @@ use crate::stage::{self, REDIRECT, Stage};
 use crate::{Flow, flow};
 
 const DOCUMENT: &str = "https://app.example/client.json";
-const LEGACY: &str = "MCP 2025-03-26, fallbacks for servers without metadata discovery";
-const FORMS: &str = "MCP 2026-07-28, authorization server metadata discovery";
-const REGISTER: &str = "MCP 2026-07-28, client registration";
-const STEP_UP: &str = "MCP 2026-07-28, step-up authorization flow";
 
 fn lists(dials: Dials) -> Stage {
     let mut stage = Stage::plain(dials);
@@ -42,12 +38,12 @@ fn refusals() -> Vec<Flow> {
             "login",
             "A request is refused; the client discovers, registers, asks the person, exchanges the code and stores what it got.",
             &[
-                "MCP 2026-07-28, authorization flow steps",
-                "RFC 9728 §5.1",
-                "RFC 8414 §3.3",
-                "RFC 7591 §3",
-                "RFC 7636 §4.3",
-                "RFC 8707 §2",
+                "challenge-read",
+                "resource-metadata",
+                "scopes-in-order",
+                "pkce",
+                "resource-sent",
+                "token-in-field",
             ],
             &["logged_in"],
             || lists(Dials::default()),
@@ -55,14 +51,14 @@ fn refusals() -> Vec<Flow> {
         flow(
             "challenge.several",
             "`Negotiate` and `Basic` come before the `Bearer` challenge, which counts.",
-            &["RFC 9110 §11.6.1"],
+            &["challenge-grammar", "challenge-read"],
             &["logged_in"],
             || lists(Dials { challenge: Challenge::Several, ..Dials::default() }),
         ),
         flow(
             "challenge.none",
             "A 401 without any challenge: the well-known places are tried.",
-            &["RFC 9728 §3.1"],
+            &["both-places", "challenge-read"],
             &["logged_in"],
             || lists(Dials { challenge: Challenge::None, ..Dials::default() }),
         ),
@@ -74,7 +70,7 @@ fn places() -> Vec<Flow> {
         flow(
             "resource-metadata.root",
             "The path form is not there; the root form is, and names a resource that covers the server.",
-            &["RFC 9728 §3.1", "RFC 9728 §3.3"],
+            &["both-places"],
             &["logged_in"],
             || {
                 lists(Dials {
@@ -88,28 +84,28 @@ fn places() -> Vec<Flow> {
         flow(
             "resource-metadata.redirected",
             "The document has moved within its origin: the redirect is followed.",
-            &["RFC 9728 §3.2"],
+            &["own-limits"],
             &["logged_in"],
             || lists(Dials { resource_metadata_redirect: MetadataRedirect::SameOrigin, ..Dials::default() }),
         ),
         flow(
             "resource-metadata.redirected-elsewhere",
             "The document has moved to another origin, which could be anyone's: refused.",
-            &["RFC 9728 §3.2"],
+            &["own-limits"],
             &["redirected"],
             || lists(Dials { resource_metadata_redirect: MetadataRedirect::OtherOrigin, ..Dials::default() }),
         ),
         flow(
             "resource-metadata.other-resource",
             "A document about another resource: refused, with both names.",
-            &["RFC 9728 §3.3"],
+            &["resource-held-challenged"],
             &["resource_mismatch"],
             || lists(Dials { resource: ResourceValue::OtherOrigin, ..Dials::default() }),
         ),
         flow(
             "server-metadata.forms",
             "The issuer has a path; the two forms before the last are not there.",
-            &[FORMS],
+            &["both-metadata-forms", "forms-in-order"],
             &["logged_in"],
             || {
                 lists(Dials {
@@ -122,7 +118,7 @@ fn places() -> Vec<Flow> {
         flow(
             "authorization-servers.in-turn",
             "The first of two authorization servers does not answer; the second is used.",
-            &["RFC 9728 §7.6"],
+            &["server-choice"],
             &["logged_in"],
             || {
                 lists(Dials {
@@ -134,7 +130,7 @@ fn places() -> Vec<Flow> {
         flow(
             "authorization-servers.pinned",
             "Policy pins an issuer that the resource does not name: refused.",
-            &["RFC 9728 §7.6"],
+            &["server-choice"],
             &["issuer_mismatch"],
             || {
                 let mut stage = Stage::at(Origins::default(), Dials::default(), |config, _| {
@@ -148,14 +144,14 @@ fn places() -> Vec<Flow> {
         flow(
             "legacy",
             "No metadata anywhere: the endpoints that 2025-03-26 has on the server's own origin, flagged in the outcome.",
-            &[LEGACY],
+            &["fallback", "base-url"],
             &["logged_in"],
             || lists(old()),
         ),
         flow(
             "legacy.refused",
             "The same with a policy that refuses the fallback.",
-            &[LEGACY, "mcp-auth, policy `legacy`"],
+            &["own-narrower"],
             &["fallback_refused"],
             || {
                 let mut stage = Stage::at(Origins::default(), old(), |config, _| {
@@ -168,7 +164,7 @@ fn places() -> Vec<Flow> {
         flow(
             "legacy.not-after-errors",
             "Metadata that fails is no plain absence: nothing is guessed.",
-            &[LEGACY],
+            &["metadata-before-fallback", "metadata-answers", "resource-get"],
             &["unexpected_status"],
             || {
                 let faults =
@@ -193,7 +189,7 @@ fn clients() -> Vec<Flow> {
         flow(
             "client.configured",
             "A configured client comes before all else, and authenticates with its secret.",
-            &[REGISTER, "RFC 6749 §2.3.1"],
+            &["clients-in-order", "preregistered", "client-authenticates"],
             &["logged_in"],
             || {
                 let secret = "a-secret-of-client-1";
@@ -218,7 +214,7 @@ fn clients() -> Vec<Flow> {
         flow(
             "client.configured-elsewhere",
             "A client that is configured for another issuer is offered to no other, and no other takes its place.",
-            &["MCP 2026-07-28, authorization server binding"],
+            &["credentials-bound", "binding-told"],
             &["client_bound_elsewhere"],
             || {
                 let dials = Dials {
@@ -236,21 +232,21 @@ fn clients() -> Vec<Flow> {
         flow(
             "client.document",
             "Where the server supports it, the URL of the client's metadata document is its identifier.",
-            &[REGISTER],
+            &["clients-in-order", "client-documents"],
             &["logged_in"],
             || documented(DocumentFetch::Succeeds),
         ),
         flow(
             "client.document-not-fetched",
             "The server cannot fetch the document and says so; registration is the next way, and it is remembered.",
-            &[REGISTER, "RFC 6749 §4.1.2.1"],
+            &["clients-in-order"],
             &["logged_in"],
             || documented(DocumentFetch::InvalidClientInCallback),
         ),
         flow(
             "client.prompted",
             "No way is left but the person, who names a client.",
-            &[REGISTER],
+            &["clients-in-order", "client-first"],
             &["logged_in"],
             || {
                 let dials = Dials {
@@ -270,7 +266,7 @@ fn clients() -> Vec<Flow> {
         flow(
             "client.rewritten-redirect",
             "The registration answer lists another redirect URI: it is not adopted.",
-            &["RFC 7591 §3.2.1"],
+            &["redirect-registered", "registered-counts"],
             &["registration_unusable"],
             || lists(Dials { registered_redirects: RegisteredRedirects::Rewritten, ..Dials::default() }),
         ),
@@ -294,7 +290,7 @@ fn answers() -> Vec<Flow> {
         flow(
             "callback.foreign",
             "Answers with another `state`, or none, are passed over; the right one follows.",
-            &["RFC 6749 §10.12"],
+            &["csrf", "state"],
             &["logged_in"],
             || {
                 let mut stage = Stage::plain(Dials::default());
@@ -309,21 +305,21 @@ fn answers() -> Vec<Flow> {
         flow(
             "callback.other-issuer",
             "`iss` is another issuer's: the code is not exchanged.",
-            &["RFC 9207 §2.4"],
+            &["iss-judged", "mix-up-iss"],
             &["issuer_mismatch"],
             || lists(Dials { iss: Iss::Wrong, ..Dials::default() }),
         ),
         flow(
             "callback.no-issuer",
             "`iss` is promised by the metadata and does not come.",
-            &["RFC 9207 §2.4"],
+            &["iss-missing"],
             &["issuer_missing"],
             || lists(Dials { iss: Iss::AdvertisedButMissing, ..Dials::default() }),
         ),
         flow(
             "callback.iss-demanded",
             "`iss` is not promised, and policy demands it of every server.",
-            &["RFC 9207 §2.4", "mcp-auth, policy `require_iss`"],
+            &["mix-up", "own-narrower"],
             &["issuer_missing"],
             || {
                 let mut stage = Stage::at(
@@ -338,7 +334,7 @@ fn answers() -> Vec<Flow> {
         flow(
             "callback.denied",
             "The person says no, and is left alone for a while: the next refusal ends with the same failure.",
-            &["RFC 6749 §4.1.2.1", "mcp-auth, policy `quiet_time`"],
+            &["authorization-errors", "own-quiet"],
             &["access_denied", "access_denied"],
             || {
                 let mut stage = lists(Dials { person: Person::Denies, ..Dials::default() });
@@ -349,7 +345,7 @@ fn answers() -> Vec<Flow> {
         flow(
             "callback.timed-out",
             "The person closes the browser.",
-            &["RFC 6749 §4.1.2"],
+            &["authorization-errors"],
             &["consent_timed_out"],
             || {
                 let mut stage = Stage::plain(Dials::default());
@@ -361,7 +357,7 @@ fn answers() -> Vec<Flow> {
         flow(
             "login.cancelled",
             "The host calls the attempt off while the browser is open.",
-            &["mcp-auth, calling off"],
+            &["own-calling-off"],
             &["cancelled"],
             || {
                 let mut stage = Stage::plain(Dials::default());
@@ -374,7 +370,7 @@ fn answers() -> Vec<Flow> {
         flow(
             "login.other-process",
             "A login that waits for its callback is taken up by another process.",
-            &["mcp-auth, snapshots"],
+            &["own-snapshots", "issuer-recorded"],
             &["logged_in"],
             || {
                 let mut stage = Stage::plain(Dials::default());
@@ -389,7 +385,7 @@ fn answers() -> Vec<Flow> {
         flow(
             "token.form",
             "The token answer is form-encoded, its type in lower case.",
-            &["RFC 6749 §5.1"],
+            &["token-answers"],
             &["logged_in"],
             || {
                 lists(Dials {
@@ -402,14 +398,14 @@ fn answers() -> Vec<Flow> {
         flow(
             "token.no-type",
             "A token answer without `token_type`: refused.",
-            &["RFC 6749 §5.1"],
+            &["token-type"],
             &["token_type"],
             || lists(Dials { token_type: TokenType::Absent, ..Dials::default() }),
         ),
         flow(
             "token.no-type.policy",
             "The same, taken for Bearer by policy.",
-            &["RFC 6749 §5.1"],
+            &["own-deviation"],
             &["logged_in"],
             || {
                 let dials = Dials { token_type: TokenType::Absent, ..Dials::default() };
@@ -427,14 +423,14 @@ fn answers() -> Vec<Flow> {
         flow(
             "token.other-type",
             "A token of another type is of no use.",
-            &["RFC 6749 §5.1"],
+            &["token-type"],
             &["token_type"],
             || lists(Dials { token_type: TokenType::Other("mac".to_owned()), ..Dials::default() }),
         ),
         flow(
             "logout",
             "The refresh token is revoked first, then the access token, and then the record goes.",
-            &["RFC 7009 §2.1"],
+            &["revoked"],
             &["logged_in", "logged_out"],
             || {
                 let mut stage = lists(Dials::default());
@@ -445,7 +441,7 @@ fn answers() -> Vec<Flow> {
         flow(
             "logout.unreachable",
             "The server cannot be reached: that is said, and the record goes all the same.",
-            &["RFC 7009 §2.2"],
+            &["revoked"],
             &["logged_in", "logged_out"],
             || {
                 let faults = vec![Fault { purpose: Purpose::Revoke, nth: 0, what: Trouble::Drop }];
@@ -457,7 +453,7 @@ fn answers() -> Vec<Flow> {
         flow(
             "logout.not-offered",
             "The server offers no revocation: that is said, and the record goes all the same.",
-            &["RFC 7009 §2"],
+            &["revoked"],
             &["logged_in", "logged_out"],
             || {
                 let mut stage = lists(Dials { revocation: false, ..Dials::default() });
@@ -473,7 +469,7 @@ fn step_ups() -> Vec<Flow> {
         flow(
             "step-up",
             "A tool needs more: the person is asked for what was asked before and what is needed now. Registration named no more, so the client is registered anew.",
-            &[STEP_UP, "RFC 6750 §3.1", "RFC 7591 §2"],
+            &["step-up", "scopes-kept", "challenge-authoritative", "registered-scope"],
             &["logged_in", "logged_in"],
             || {
                 let mut stage = lists(Dials::default());
@@ -484,7 +480,7 @@ fn step_ups() -> Vec<Flow> {
         flow(
             "step-up.declined",
             "The person declines: the present grant is left as it was.",
-            &[STEP_UP],
+            &["step-up", "authorization-errors"],
             &["logged_in", "access_denied"],
             || {
                 let mut stage = lists(Dials::default());
@@ -497,7 +493,7 @@ fn step_ups() -> Vec<Flow> {
         flow(
             "step-up.in-vain",
             "A server that is never content is left after as many step-ups as policy allows.",
-            &[STEP_UP, "mcp-auth, policy `step_ups`"],
+            &["step-ups-bounded"],
             &["logged_in", "logged_in", "logged_in", "insufficient_scope"],
             || {
                 lists(Dials {
@@ -510,14 +506,14 @@ fn step_ups() -> Vec<Flow> {
         flow(
             "refused-token",
             "A server that refuses every token is left: a fresh token is refused, and nothing is tried again.",
-            &["RFC 6750 §3.1"],
+            &["own-fresh-token-refused"],
             &["logged_in", "token_rejected"],
             || lists(Dials { refusal: Refusal::Unauthorized, ..Dials::default() }),
         ),
         flow(
             "logins.too-many",
             "Each login is good for nothing, and the next refusal asks for another: no more are shown than policy says.",
-            &["mcp-auth, policy `logins_per_hour`"],
+            &["own-quiet"],
             &["logged_in", "logged_in", "too_many_logins"],
             || {
                 let dials = Dials { refresh_tokens: RefreshTokens::Never, ..Dials::default() };
@@ -537,7 +533,7 @@ fn step_ups() -> Vec<Flow> {
         flow(
             "scopes.only",
             "The caller wants exactly these scopes, whatever the challenge says.",
-            &["mcp-auth, policy `only`"],
+            &["own-only"],
             &["logged_in"],
             || {
                 let mut stage = Stage::at(Origins::default(), Dials::default(), |config, _| {
@@ -556,7 +552,7 @@ fn nevers() -> Vec<Flow> {
         flow(
             "pkce.plain-only",
             "Only `plain` is offered: refused, and no policy changes that.",
-            &["MCP 2026-07-28, authorization code protection"],
+            &["pkce-advertised", "no-plain"],
             &["pkce_unsupported"],
             || {
                 let dials = Dials { challenge_methods: ChallengeMethods::PlainOnly, ..Dials::default() };
@@ -570,7 +566,7 @@ fn nevers() -> Vec<Flow> {
         flow(
             "guard.private-address",
             "Metadata that names a private address as its authorization server: refused before anything is sent there.",
-            &["RFC 9728 §7.7", "MCP 2026-07-28, communication security"],
+            &["no-private-addresses", "https-only"],
             &["url_refused"],
             || {
                 lists(Dials {
@@ -582,7 +578,7 @@ fn nevers() -> Vec<Flow> {
         flow(
             "token.redirected",
             "The token endpoint redirects: the code is not sent after it.",
-            &["RFC 6749 §5.1"],
+            &["own-limits"],
             &["redirected"],
             || {
                 let what = Trouble::RedirectTo("https://elsewhere.example/token".to_owned());
@@ -595,14 +591,14 @@ fn nevers() -> Vec<Flow> {
         flow(
             "issuer.other",
             "The metadata is another issuer's: refused, with both names.",
-            &["RFC 8414 §3.3"],
+            &["issuer-held"],
             &["issuer_mismatch"],
             || lists(Dials { issuer: IssuerValue::Other, ..Dials::default() }),
         ),
         flow(
             "metadata.oversized",
             "A document of more than a quarter of a megabyte is not read.",
-            &["mcp-auth, policy `metadata_bytes`"],
+            &["own-limits"],
             &["too_large"],
             || {
                 let what = Trouble::Oversized(300 << 10);

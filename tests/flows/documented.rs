@@ -1,12 +1,13 @@
 //! `docs/policies.md` names every policy, and tables and flows that are there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use mcp_auth::{IssuerPolicy, Policy};
 use serde_json::json;
 
 use crate::files;
+use crate::index::recorded;
 
 const PAGE: &str = include_str!("../../docs/policies.md");
 
@@ -42,6 +43,11 @@ fn the_page_of_policies_names_what_is_there() {
     for field in json!(IssuerPolicy::default()).as_object().unwrap().keys() {
         assert!(named.contains(field.as_str()), "{field} is not on the page");
     }
+    for link in PAGE.split("](").skip(1) {
+        let path = link.split(')').next().unwrap();
+        let there = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(path).exists();
+        assert!(there || path.starts_with('#'), "there is no {path}");
+    }
     let fields = json!(Policy::default());
     for row in rows("## What can be said of the MCP server") {
         let [_, _, policy, flows] = row[..] else { panic!("{row:?}") };
@@ -51,4 +57,37 @@ fn the_page_of_policies_names_what_is_there() {
         }
         names(flows).for_each(flow_is_there);
     }
+}
+
+/// Whether the last attempt of a flow brought a token.
+fn works(ends: &[String]) -> bool {
+    let good = ["logged_in", "refreshed", "granted", "kept", "logged_out"];
+    ends.last().is_some_and(|end| good.contains(&end.as_str()))
+}
+
+/// The kinds of servers that are refused by default, and that no other flow shows working.
+fn never_working(index: &BTreeMap<String, Vec<String>>) -> Vec<&str> {
+    let kinds = index.iter().filter(|(_, ends)| !works(ends));
+    let kinds = kinds.filter_map(|(name, _)| name.strip_suffix("-like.strict"));
+    let shown = |kind: &&str| {
+        let own =
+            |(name, ends): (&String, &Vec<String>)| name.starts_with(&format!("{kind}-like.")) && works(ends);
+        !index.iter().any(own)
+    };
+    kinds.filter(shown).collect()
+}
+
+#[test]
+fn what_is_refused_by_default_is_shown_working_too() {
+    let index = recorded().into_iter().map(|(name, flow)| (name, flow.ends)).collect();
+    assert_eq!(never_working(&index), [""; 0], "refused, and no flow with what makes it work");
+    let ends = |ends: &[&str]| ends.iter().map(ToString::to_string).collect();
+    let odd = BTreeMap::from([
+        ("a-like.strict".to_owned(), ends(&["anonymous", "issuer_mismatch"])),
+        ("a-like.policy".to_owned(), ends(&["anonymous", "logged_in"])),
+        ("b-like.strict".to_owned(), ends(&["logged_in", "token_rejected"])),
+        ("b-like.other".to_owned(), ends(&["url_refused"])),
+        ("c-like.strict".to_owned(), ends(&["logged_in"])),
+    ]);
+    assert_eq!(never_working(&odd), ["b"]);
 }

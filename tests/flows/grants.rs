@@ -98,14 +98,14 @@ pub(crate) fn flows() -> Vec<Flow> {
         flow(
             "client-credentials",
             "The client for itself, with a secret; when the token ends, one exchange by the record.",
-            &["RFC 6749 §4.4.2", "MCP client credentials"],
+            &["cc-authenticated", "own-restart"],
             &["granted", "refreshed"],
             || again(service("client_secret_basic")),
         ),
         flow(
             "client-credentials.key",
             "The client for itself, with an assertion that its key signs: `aud` is the issuer, one string.",
-            &["RFC 7523 §2.2", "MCP client credentials"],
+            &["cc-authenticated", "cc-assertion", "assertion-form"],
             &["granted"],
             || {
                 let dials = Dials {
@@ -123,7 +123,7 @@ pub(crate) fn flows() -> Vec<Flow> {
         flow(
             "client-credentials.bounded",
             "Nobody consents here: `only` bounds what a step-up may ask for.",
-            &["MCP client credentials", "mcp-auth, policy `only`"],
+            &["own-only"],
             &["granted", "granted", "granted", "insufficient_scope"],
             || {
                 let mut stage = service("client_secret_post");
@@ -138,21 +138,21 @@ pub(crate) fn flows() -> Vec<Flow> {
         flow(
             "enterprise",
             "The organisation's identity provider exchanges an ID token for an ID-JAG, which the server exchanges for a token.",
-            &["RFC 8693 §2.1", "RFC 7523 §2.1", "MCP enterprise-managed authorization"],
+            &["ema-exchange", "ema-grant", "grant-form"],
             &["granted", "refreshed"],
             || again(enterprise(TokenExchange::ByTheBook)),
         ),
         flow(
             "enterprise.other-audience",
             "An ID-JAG for another server is shown to nobody.",
-            &["MCP enterprise-managed authorization"],
+            &["ema-assertion"],
             &["assertion_unusable"],
             || lists(enterprise(TokenExchange::OtherAudience)),
         ),
         flow(
             "enterprise.unsupplied",
             "Nobody has an assertion of the person: nothing is asked of anybody.",
-            &["RFC 8693 §2.1"],
+            &["own-unsupplied"],
             &["unsupplied"],
             || {
                 let mut stage = enterprise(TokenExchange::ByTheBook);
@@ -163,21 +163,21 @@ pub(crate) fn flows() -> Vec<Flow> {
         flow(
             "workload",
             "The platform vouches for its workload; there is no client.",
-            &["RFC 7523 §2.1", "MCP workload identity"],
+            &["grant-form"],
             &["granted"],
             || lists(workload(WorkloadToken::ByTheBook, IssuerPolicy::default())),
         ),
         flow(
             "workload.other-audience",
             "A JWT for another audience is shown to nobody.",
-            &["RFC 7523 §3"],
+            &["assertion-judged"],
             &["assertion_unusable"],
             || lists(workload(WorkloadToken::OtherAudience, IssuerPolicy::default())),
         ),
         flow(
             "workload.other-audience.policy",
             "That audience is taken for the server by policy; here the server does not agree.",
-            &["RFC 7523 §3"],
+            &["own-deviation", "token-errors"],
             &["grant_rejected"],
             || {
                 let policy = IssuerPolicy::with(|it| {
@@ -190,7 +190,7 @@ pub(crate) fn flows() -> Vec<Flow> {
         flow(
             "device",
             "A code is shown, and asked about until the person has decided.",
-            &["RFC 8628 §3.4", "RFC 8628 §3.5"],
+            &["device-shown", "device-polls"],
             &["logged_in"],
             || {
                 let mut stage = device(Confirmation::AtPoll(3));
@@ -201,7 +201,7 @@ pub(crate) fn flows() -> Vec<Flow> {
         flow(
             "device.slow-down",
             "The server wants to be asked less often than it said.",
-            &["RFC 8628 §3.5"],
+            &["device-polls"],
             &["logged_in"],
             || {
                 let device = Device {
@@ -219,7 +219,7 @@ pub(crate) fn flows() -> Vec<Flow> {
                 stage
             },
         ),
-        flow("device.denied", "The person says no.", &["RFC 8628 §3.5"], &["access_denied"], || {
+        flow("device.denied", "The person says no.", &["device-polls"], &["access_denied"], || {
             let mut stage = device(Confirmation::AtPoll(2));
             stage.dials().person = Person::Denies;
             stage.log_in();
@@ -228,7 +228,7 @@ pub(crate) fn flows() -> Vec<Flow> {
         flow(
             "device.expired",
             "Nobody decides, and the code runs out.",
-            &["RFC 8628 §3.5"],
+            &["device-polls"],
             &["consent_timed_out"],
             || {
                 let mut stage = device(Confirmation::Never);
@@ -239,14 +239,14 @@ pub(crate) fn flows() -> Vec<Flow> {
         flow(
             "dpop",
             "The resource asks for tokens that are bound to a key: each request has a proof of its own.",
-            &["RFC 9449 §4.1", "RFC 9449 §7.1"],
+            &["proof", "proof-with-token"],
             &["logged_in"],
             || lists(bound(Dials { dpop: Some(Dpop::default()), ..Dials::default() })),
         ),
         flow(
             "dpop.nonce",
             "The server wants a nonce of its own in the proof: the request is signed anew, and sent once more.",
-            &["RFC 9449 §8"],
+            &["proof-nonce"],
             &["logged_in"],
             || {
                 let dpop = Dpop { server_nonces: Nonces::Required, ..Dpop::default() };
@@ -256,7 +256,7 @@ pub(crate) fn flows() -> Vec<Flow> {
         flow(
             "dpop.nonce-in-vain",
             "A server that is not content with the nonce that it gave: a failure, and no third message.",
-            &["RFC 9449 §8"],
+            &["proof-nonce"],
             &["nonce_required"],
             || {
                 let dpop = Dpop { server_nonces: Nonces::Unsatisfiable, ..Dpop::default() };
@@ -266,7 +266,7 @@ pub(crate) fn flows() -> Vec<Flow> {
         flow(
             "dpop.resource-nonce",
             "The MCP server wants a nonce of its own: the request goes out once more, and nothing is wrong with the token.",
-            &["RFC 9449 §9"],
+            &["proof-nonce"],
             &["logged_in"],
             || {
                 let dpop = Dpop { resource_nonces: Nonces::Required, ..Dpop::default() };
@@ -276,7 +276,7 @@ pub(crate) fn flows() -> Vec<Flow> {
         flow(
             "dpop.downgrade",
             "A server that answers `Bearer` where a bound token was asked for: refused.",
-            &["RFC 9449 §5"],
+            &["proof-downgrade"],
             &["token_type"],
             || {
                 let dpop = Dpop { binds: false, ..Dpop::default() };
@@ -286,14 +286,14 @@ pub(crate) fn flows() -> Vec<Flow> {
         flow(
             "dpop.no-key",
             "The resource takes bound tokens only, and there is no key.",
-            &["RFC 9728 §2"],
+            &["own-unsupplied"],
             &["unsupported"],
             || lists(Stage::plain(Dials { dpop: Some(Dpop::default()), ..Dials::default() })),
         ),
         flow(
             "pushed",
             "The server demands that authorization requests are pushed ahead: the browser carries a reference.",
-            &["RFC 9126 §2", "RFC 9126 §4"],
+            &["pushed-where-required", "request-uri-once"],
             &["logged_in"],
             || {
                 let pushed = Pushed { required: true, ..Pushed::default() };
@@ -303,7 +303,7 @@ pub(crate) fn flows() -> Vec<Flow> {
         flow(
             "pushed.policy",
             "Pushed because policy wants it, where the server takes both.",
-            &["RFC 9126 §5", "mcp-auth, policy `push`"],
+            &["own-deviation"],
             &["logged_in"],
             || {
                 let dials = Dials { pushed: Some(Pushed::default()), ..Dials::default() };

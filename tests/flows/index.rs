@@ -8,6 +8,7 @@ use mcp_auth::trace::{Entry, Trace};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::clauses::Clauses;
 use crate::{Flow, folder};
 
 /// What the index says of a flow.
@@ -15,6 +16,9 @@ use crate::{Flow, folder};
 #[serde(deny_unknown_fields)]
 pub(crate) struct Recorded {
     pub(crate) shows: String,
+    /// The requirements of `vectors/clauses/requirements.json` that it shows, by their `id`.
+    pub(crate) requirements: Vec<String>,
+    /// Where these stand.
     pub(crate) clauses: Vec<String>,
     /// How each attempt ends: where a token comes from, or the kind of failure.
     pub(crate) ends: Vec<String>,
@@ -24,7 +28,7 @@ pub(crate) struct Recorded {
 
 impl Recorded {
     /// What is to be said of a flow that was played; or what is wrong with it.
-    pub(crate) fn of(flow: &Flow, trace: &Trace) -> Result<Self, String> {
+    pub(crate) fn of(flow: &Flow, trace: &Trace, known: &Clauses) -> Result<Self, String> {
         let (ends, deviations) = summary(trace);
         // A cold start reads the store first. That it holds nothing then is not repeated for each flow.
         let own = ends.strip_prefix(&["anonymous".to_owned()][..]).filter(|_| flow.ends != ["anonymous"]);
@@ -38,8 +42,15 @@ impl Recorded {
         if !unsaid.is_empty() || unnamed {
             return Err(format!("{}: {unsaid:?} are not in {deviations:?}", flow.name));
         }
-        let clauses = flow.clauses.iter().map(ToString::to_string).collect();
-        Ok(Self { shows: flow.shows.to_owned(), clauses, ends, deviations })
+        let clauses = known.of(flow)?;
+        if let Some(failed) = trace.entries().filter_map(failed).find(|it| !known.cover(flow, it)) {
+            return Err(format!(
+                "{}: it fails by {failed:?}, which is none of what it says it shows",
+                flow.name
+            ));
+        }
+        let requirements = flow.requirements.iter().map(ToString::to_string).collect();
+        Ok(Self { shows: flow.shows.to_owned(), requirements, clauses, ends, deviations })
     }
 
     pub(crate) fn outcome(&self) -> (Vec<String>, Vec<String>) {
@@ -56,6 +67,12 @@ pub(crate) fn summary(trace: &Trace) -> (Vec<String>, Vec<String>) {
     let machine = trace.replay().unwrap().machine;
     let deviations = machine.trail().entries().iter().filter(|entry| entry.verdict == Verdict::Deviation);
     (ends.collect(), deviations.map(|entry| entry.note.to_string()).collect())
+}
+
+/// The clause of an attempt that ends with a failure.
+fn failed(entry: Entry<'_>) -> Option<String> {
+    let Entry::Action(action) = entry else { return None };
+    action["finish"]["failure"]["breach"]["clause"].as_str().map(str::to_owned)
 }
 
 fn end(action: &Value) -> Option<String> {

@@ -7,27 +7,36 @@
 
 mod behaviours;
 mod book;
+mod clauses;
 mod documented;
 mod faults;
+mod further;
 mod grants;
 mod index;
 mod renewals;
 mod servers;
 mod stage;
 
+#[path = "../support/exceptions.rs"]
+mod exceptions;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
+use clauses::Clauses;
+use exceptions::Exceptions;
 use index::{Recorded, recorded, summary};
 use mcp_auth::trace::{Names, Trace};
 use stage::Stage;
 
-/// One flow: its name, what it shows, the clauses it is about, how its attempts end, and who plays it.
+/// One flow: its name, what it shows, the requirements of `vectors/clauses` that it shows, how its attempts end, and who
+/// plays it.
 pub(crate) struct Flow {
     pub(crate) name: &'static str,
     pub(crate) shows: &'static str,
-    pub(crate) clauses: &'static [&'static str],
+    /// Only those that it would not show if they were broken: it then ends otherwise, or sends something else.
+    pub(crate) requirements: &'static [&'static str],
     /// How each attempt ends, in order.
     pub(crate) ends: &'static [&'static str],
     /// The policies that make it work, as the trail names them.
@@ -45,11 +54,11 @@ impl Flow {
 pub(crate) const fn flow(
     name: &'static str,
     shows: &'static str,
-    clauses: &'static [&'static str],
+    requirements: &'static [&'static str],
     ends: &'static [&'static str],
     play: fn() -> Stage,
 ) -> Flow {
-    Flow { name, shows, clauses, ends, by: &[], play }
+    Flow { name, shows, requirements, ends, by: &[], play }
 }
 
 pub(crate) fn folder() -> PathBuf {
@@ -64,6 +73,7 @@ fn flows() -> BTreeMap<&'static str, Flow> {
         .chain(renewals::flows())
         .chain(grants::flows())
         .chain(servers::flows())
+        .chain(further::flows())
     {
         let name = flow.name;
         assert!(flows.insert(name, flow).is_none(), "two flows are called {name}");
@@ -71,27 +81,17 @@ fn flows() -> BTreeMap<&'static str, Flow> {
     flows
 }
 
-/// Flows that are known not to hold, and why. One that holds all the same fails.
-fn exceptions() -> BTreeMap<String, String> {
-    let text = fs::read_to_string(folder().join("../exceptions.json")).unwrap();
-    let listed: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let own = listed["cases"].as_array().unwrap().iter().filter_map(|case| {
-        let name = case["name"].as_str().unwrap().strip_prefix("flows/")?.to_owned();
-        Some((name, case["reason"].as_str().unwrap().to_owned()))
-    });
-    own.collect()
-}
-
 #[test]
 fn every_flow_plays_as_it_is_recorded() {
     let rewrite = std::env::var_os("MCP_AUTH_REWRITE_FLOWS").is_some();
     let (mut index, mut wrong, mut bytes) = (BTreeMap::new(), Vec::new(), 0);
+    let clauses = Clauses::read();
     for (name, flow) in flows() {
         let stage = (flow.play)();
         let text = stage.trace();
         bytes += text.len();
         let trace = Trace::read(&text).unwrap();
-        match Recorded::of(&flow, &trace) {
+        match Recorded::of(&flow, &trace, &clauses) {
             Ok(recorded) => drop(index.insert(name.to_owned(), recorded)),
             Err(why) => {
                 wrong.push(why);
@@ -133,18 +133,15 @@ fn every_recorded_flow_holds() {
     }
     let index = recorded();
     assert_eq!(index.keys().cloned().collect::<BTreeSet<_>>(), files(), "the index names each file once");
-    let mut exceptions = exceptions();
+    let listed = fs::read_to_string(folder().join("../exceptions.json")).unwrap();
+    let mut exceptions = Exceptions::read(&listed, true).unwrap();
     let (mut failures, mut actions) = (Vec::new(), 0);
     for (name, expected) in &index {
-        let held = holds(name, expected);
-        match (held, exceptions.remove(name)) {
-            (Ok(count), None) => actions += count,
-            (Err(_), Some(why)) => assert!(!why.is_empty(), "an exception has a reason"),
-            (Ok(_), Some(_)) => failures.push(format!("{name}: holds, and is listed as an exception")),
-            (Err(why), None) => failures.push(format!("{name}: {why}")),
-        }
+        let came = holds(name, expected).map(|count| actions += count);
+        let came = came.map_err(|why| format!("{name}: {why}"));
+        failures.extend(exceptions.judge(&format!("flows/{name}"), came));
     }
-    assert!(exceptions.is_empty(), "exceptions of no flow: {exceptions:?}");
+    assert_eq!(exceptions.left(), [""; 0], "exceptions of no flow");
     assert!(failures.is_empty(), "{} flows do not hold\n{}", failures.len(), failures.join("\n"));
     println!("{} flows, {actions} actions", index.len());
 }
@@ -174,7 +171,7 @@ fn holds(name: &str, expected: &Recorded) -> Result<usize, String> {
 #[test]
 fn every_flow_says_what_it_shows() {
     for flow in flows().values() {
-        let described = flow.shows.ends_with('.') && !flow.clauses.is_empty() && !flow.ends.is_empty();
+        let described = flow.shows.ends_with('.') && !flow.requirements.is_empty() && !flow.ends.is_empty();
         assert!(described, "{} does not say what it shows", flow.name);
     }
 }

@@ -6,10 +6,6 @@ use mcp_auth_testbed::*;
 use crate::stage::{self, REDIRECT, Stage, Store};
 use crate::{Flow, flow};
 
-const REFRESH: &str = "RFC 6749 §6";
-const ERROR: &str = "RFC 6749 §5.2";
-const STORE: &str = "mcp-auth, credential store";
-
 fn logged_in(dials: Dials) -> Stage {
     let mut stage = Stage::plain(dials);
     stage.call("tools/list", None);
@@ -48,7 +44,7 @@ fn starts() -> Vec<Flow> {
         flow(
             "restart.live",
             "A restart with a token that lives costs no exchange.",
-            &[STORE],
+            &["own-restart"],
             &["kept"],
             || {
                 let mut stage = restarted(Dials::default());
@@ -59,7 +55,7 @@ fn starts() -> Vec<Flow> {
         flow(
             "restart.expired",
             "A restart with a token that has run out costs one exchange: the record names all it needs.",
-            &[REFRESH, STORE],
+            &["own-restart"],
             &["refreshed"],
             || {
                 let mut stage = restarted(Dials::default());
@@ -71,7 +67,7 @@ fn starts() -> Vec<Flow> {
         flow(
             "restart.nothing",
             "A restart with an empty store: no person is asked.",
-            &[STORE],
+            &["own-restart"],
             &["anonymous"],
             || {
                 let mut stage = Stage::plain(Dials::default());
@@ -82,7 +78,7 @@ fn starts() -> Vec<Flow> {
         flow(
             "refresh",
             "A token is renewed before it runs out, with the record held; its successor is stored before anyone is told.",
-            &[REFRESH, "OAuth 2.1 §4.3.1"],
+            &["own-renewal", "own-store", "refresh-replaced"],
             &["logged_in", "refreshed"],
             || {
                 let mut stage = logged_in(Dials::default());
@@ -94,7 +90,7 @@ fn starts() -> Vec<Flow> {
         flow(
             "refresh.after-401",
             "A token that the server refuses is renewed once, without a person.",
-            &["RFC 6750 §3.1", REFRESH],
+            &["lifetime-not-counted-on"],
             &["logged_in", "refreshed"],
             || {
                 let mut stage = logged_in(Dials::default());
@@ -106,7 +102,7 @@ fn starts() -> Vec<Flow> {
         flow(
             "refresh.not-rotated",
             "The refresh answer has no refresh token: the old one is kept.",
-            &[REFRESH],
+            &["refresh-kept"],
             &["logged_in", "refreshed", "refreshed"],
             || {
                 let mut stage = logged_in(Dials { rotation: Rotation::None, ..Dials::default() });
@@ -120,7 +116,7 @@ fn starts() -> Vec<Flow> {
         flow(
             "refresh.none",
             "There is no refresh token: a person is asked when the token has run out.",
-            &["RFC 6749 §5.1"],
+            &["refresh-not-counted-on"],
             &["logged_in", "anonymous", "logged_in"],
             || {
                 let mut stage = logged_in(Dials { refresh_tokens: RefreshTokens::Never, ..Dials::default() });
@@ -137,7 +133,7 @@ fn refusals() -> Vec<Flow> {
         flow(
             "refresh.transient",
             "503 with `Retry-After`: the token is kept, a failure says when to come back, and no browser opens.",
-            &["RFC 9110 §10.2.3", ERROR],
+            &["retry-after", "own-renewal"],
             &["logged_in", "unexpected_status", "refreshed"],
             || {
                 let mut stage = refreshing(Trouble::RetryAfter(503, 60));
@@ -150,7 +146,7 @@ fn refusals() -> Vec<Flow> {
         flow(
             "refresh.serves-on",
             "A server that is down while the token lives: it serves to its end.",
-            &[ERROR],
+            &["own-renewal"],
             &["logged_in", "kept"],
             || {
                 let mut stage = refreshing(Trouble::Status(503));
@@ -162,7 +158,7 @@ fn refusals() -> Vec<Flow> {
         flow(
             "refresh.unknown",
             "The answer is lost: the token is sent once more at once. The server takes it for reuse and ends the grant, and the trail says so.",
-            &[REFRESH, "RFC 9700 §4.14.2"],
+            &["own-lost-answer"],
             &["logged_in", "anonymous"],
             || {
                 let mut stage = refreshing(Trouble::DropAfter);
@@ -173,7 +169,7 @@ fn refusals() -> Vec<Flow> {
         flow(
             "refresh.unknown.grace",
             "The same where the server allows the token once more.",
-            &[REFRESH],
+            &["own-lost-answer"],
             &["logged_in", "refreshed"],
             || {
                 let mut stage = refreshing(Trouble::DropAfter);
@@ -185,7 +181,7 @@ fn refusals() -> Vec<Flow> {
         flow(
             "refresh.dead-grant",
             "`invalid_grant`: the record loses its refresh token and keeps client and scopes; the login that follows registers nobody.",
-            &[ERROR],
+            &["token-errors"],
             &["logged_in", "anonymous", "logged_in"],
             || {
                 let mut stage = logged_in(Dials::default());
@@ -198,7 +194,7 @@ fn refusals() -> Vec<Flow> {
         flow(
             "refresh.dead-client",
             "`invalid_client`: the record goes, and the client is registered anew, once.",
-            &[ERROR, "RFC 7591 §3"],
+            &["token-errors", "own-disowned"],
             &["logged_in", "anonymous", "logged_in"],
             || {
                 let mut stage = logged_in(Dials::default());
@@ -211,7 +207,7 @@ fn refusals() -> Vec<Flow> {
         flow(
             "refresh.dead-configured-client",
             "A configured client that the server does not know is not mended by a login: a failure says so.",
-            &[ERROR],
+            &["token-errors", "preregistered"],
             &["logged_in", "configuration"],
             || {
                 let dials =
@@ -229,7 +225,7 @@ fn refusals() -> Vec<Flow> {
         flow(
             "refresh.secret-expired",
             "A registered secret has run out: it is not even sent, and the client is registered anew.",
-            &["RFC 7591 §3.2.1"],
+            &["registered-counts"],
             &["logged_in", "anonymous", "logged_in"],
             || {
                 let dials = Dials {
@@ -246,7 +242,7 @@ fn refusals() -> Vec<Flow> {
         flow(
             "refresh.endpoint-gone",
             "The token endpoint is gone: nothing is changed in the store, and the login reads the metadata again.",
-            &["RFC 9110 §15.5.5"],
+            &["metadata-used"],
             &["logged_in", "anonymous", "logged_in"],
             || {
                 let mut stage = logged_in(Dials::default());
@@ -259,7 +255,7 @@ fn refusals() -> Vec<Flow> {
         flow(
             "refresh.misconfigured",
             "`invalid_target`: nothing is changed, and a failure says what the server misses.",
-            &["RFC 8707 §2", ERROR],
+            &["resource-refused", "token-errors"],
             &["logged_in", "token_endpoint_error"],
             || {
                 let body = br#"{"error":"invalid_target"}"#.to_vec();
@@ -276,7 +272,7 @@ fn cut_off() -> Vec<Flow> {
         flow(
             "refresh.cancelled",
             "A refresh that is called off is brought to its end: the answer may be the only copy of a token.",
-            &[REFRESH],
+            &["own-calling-off"],
             &["logged_in", "refreshed"],
             || {
                 let mut stage = logged_in(Dials::default());
@@ -292,7 +288,7 @@ fn cut_off() -> Vec<Flow> {
         flow(
             "refresh.abandoned",
             "Whoever drove the machine is gone with a refresh on its way; the next attempt sends the token once more, with a server that allows it.",
-            &[REFRESH],
+            &["own-lost-answer", "own-calling-off"],
             &["logged_in", "cancelled", "refreshed"],
             || {
                 let mut stage = logged_in(Dials { rotation: Rotation::TimeGrace(60), ..Dials::default() });
@@ -309,7 +305,7 @@ fn cut_off() -> Vec<Flow> {
         flow(
             "store.not-kept",
             "The store keeps nothing: the tokens serve in memory, the outcome says so, and they are offered again.",
-            &[STORE],
+            &["own-store"],
             &["logged_in", "kept"],
             || {
                 let mut stage = Stage::plain(Dials::default());
@@ -324,7 +320,7 @@ fn cut_off() -> Vec<Flow> {
         flow(
             "store.unreadable",
             "A store that cannot be read: a token that it has too is not spent.",
-            &[STORE],
+            &["own-store"],
             &["logged_in", "store_failed"],
             || {
                 let mut stage = logged_in(Dials::default());
@@ -337,7 +333,7 @@ fn cut_off() -> Vec<Flow> {
         flow(
             "store.busy",
             "Somebody else holds the record: it is asked for again until a lease must have ended, and then given up.",
-            &[STORE],
+            &["own-store"],
             &["logged_in", "store_busy"],
             || {
                 let mut stage = logged_in(Dials::default());
@@ -351,7 +347,7 @@ fn cut_off() -> Vec<Flow> {
         flow(
             "step-up.renewed-beside",
             "While a person consents to more, the present grant is renewed beside the login.",
-            &["MCP 2026-07-28, step-up authorization flow", REFRESH],
+            &["own-renewal"],
             &["logged_in", "beside it: refreshed", "logged_in"],
             || {
                 let mut stage = logged_in(Dials { access_lifetime: 60, ..Dials::default() });
@@ -375,7 +371,7 @@ fn moves() -> Vec<Flow> {
         flow(
             "store.adopted",
             "Another process has renewed the token meanwhile: its record is taken, and nothing is sent.",
-            &[STORE],
+            &["own-store"],
             &["logged_in", "kept"],
             || {
                 let mut stage = logged_in(Dials::default());
@@ -390,7 +386,7 @@ fn moves() -> Vec<Flow> {
         flow(
             "refresh.older-refusal",
             "A refusal of an older token adopts the present one and starts nothing.",
-            &["RFC 6750 §3.1"],
+            &["own-store"],
             &["logged_in", "refreshed", "kept"],
             || {
                 let mut stage = logged_in(Dials::default());
@@ -404,7 +400,7 @@ fn moves() -> Vec<Flow> {
         flow(
             "clock.backwards",
             "A record that comes from the future, for the clock was set back: it is renewed.",
-            &[STORE],
+            &["own-renewal"],
             &["refreshed"],
             || {
                 let mut stage = restarted(Dials::default());
@@ -416,7 +412,13 @@ fn moves() -> Vec<Flow> {
         flow(
             "moved.authorization-server",
             "The resource names another authorization server: a new registration there, and nothing of the old one is shown to it.",
-            &["MCP 2026-07-28, authorization server binding"],
+            &[
+                "servers-apart",
+                "credentials-not-shared",
+                "credentials-elsewhere",
+                "registered-anew",
+                "metadata-anew",
+            ],
             &["logged_in", "refreshed", "logged_in"],
             || {
                 let mut stage = logged_in(Dials::default());
@@ -428,7 +430,7 @@ fn moves() -> Vec<Flow> {
         flow(
             "moved.redirect-port",
             "The redirect URI has another port than the registered one: registered anew.",
-            &["RFC 7591 §2", "RFC 8252 §7.3"],
+            &["loopback-port", "redirect-registered"],
             &["kept", "logged_in"],
             || {
                 let mut stage = logged_in(Dials::default());
@@ -444,7 +446,7 @@ fn moves() -> Vec<Flow> {
         flow(
             "moved.client-purged",
             "A consent that times out may be a client that the server no longer knows: the next login registers another.",
-            &["RFC 6749 §4.1.2.1"],
+            &["own-disowned"],
             &["consent_timed_out", "logged_in"],
             || {
                 let mut stage = Stage::plain(Dials::default());

@@ -14,13 +14,6 @@ use crate::stage::{REDIRECT, Stage, json};
 use crate::{Flow, flow};
 
 const TENANT: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
-const ISS: &str = "RFC 9207 §2.4";
-const ISSUER: &str = "RFC 8414 §3.3";
-const S256: &str = "MCP 2026-07-28, authorization code protection";
-const RESOURCE: &str = "RFC 8707 §2";
-const SCOPE: &str = "MCP 2026-07-28, scope selection strategy";
-const REGISTER: &str = "RFC 7591 §3.2.2";
-const FORMS: &str = "MCP 2026-07-28, authorization server metadata discovery";
 
 fn texts(texts: &[&str]) -> Vec<String> {
     texts.iter().map(ToString::to_string).collect()
@@ -145,14 +138,14 @@ fn microsoft() -> Vec<Flow> {
         flow(
             "entra-like.strict",
             "Only the appended OpenID form answers, and what is there does not say that S256 is supported: refused.",
-            &[S256, FORMS],
+            &["pkce-advertised", "forms-in-order"],
             &["pkce_unsupported"],
             || lists(entra(IssuerPolicy::default())),
         ),
         flow(
             "entra-like.resource",
             "With S256 assumed, the resource's own URL is refused as AADSTS9010010 would, because the scopes are of an application.",
-            &[RESOURCE],
+            &["resource-sent", "authorization-errors"],
             &["authorization_failed"],
             || lists(entra(IssuerPolicy::with(|it| it.pkce = Pkce::AssumeS256))),
         )
@@ -160,7 +153,7 @@ fn microsoft() -> Vec<Flow> {
         flow(
             "entra-like.refresh",
             "A refresh without scope is refused; the grant counts as dead, and the person logs in again.",
-            &["RFC 6749 §6"],
+            &["token-errors"],
             &["logged_in", "anonymous", "logged_in"],
             || {
                 lists_twice(entra(IssuerPolicy::with(|it| {
@@ -173,7 +166,7 @@ fn microsoft() -> Vec<Flow> {
         flow(
             "entra-like.policy",
             "The preset: S256 is assumed, `resource` is left out, and `scope` goes with the refresh.",
-            &[S256, RESOURCE, "RFC 6749 §6"],
+            &["own-deviation", "refresh-scope"],
             &["logged_in", "refreshed"],
             || lists_twice(entra(Preset::EntraLike.policy())),
         )
@@ -181,7 +174,7 @@ fn microsoft() -> Vec<Flow> {
         flow(
             "entra-like.override",
             "A server that wants the application's identifier URI as `resource` gets it.",
-            &[RESOURCE],
+            &["own-deviation"],
             &["logged_in"],
             || {
                 let mut policy = Preset::EntraLike.policy();
@@ -195,14 +188,14 @@ fn microsoft() -> Vec<Flow> {
         flow(
             "entra-organizations-like.strict",
             "The metadata names `{tenantid}` literally, which is another issuer than the one that was named.",
-            &[ISSUER],
+            &["issuer-held"],
             &["issuer_mismatch"],
             || lists(entra_organizations(Preset::EntraLike.policy())),
         ),
         flow(
             "entra-organizations-like.iss",
             "With that issuer taken by policy, `iss` in the callback is the tenant of who logged in: refused.",
-            &[ISS],
+            &["iss-judged"],
             &["issuer_mismatch"],
             || {
                 let mut policy = Preset::EntraOrganizationsLike.policy();
@@ -214,7 +207,7 @@ fn microsoft() -> Vec<Flow> {
         flow(
             "entra-organizations-like.policy",
             "The preset: the literal issuer, and any tenant's `iss` at that host.",
-            &[ISSUER, ISS],
+            &["own-deviation"],
             &["logged_in"],
             || lists(entra_organizations(Preset::EntraOrganizationsLike.policy())),
         )
@@ -222,7 +215,7 @@ fn microsoft() -> Vec<Flow> {
         flow(
             "entra-b2c-like.strict",
             "The authorization endpoint has a query of its own, with the policy of the tenant in it; it is kept.",
-            &["RFC 6749 §3.1"],
+            &["query-kept"],
             &["logged_in"],
             || {
                 let dials = Dials {
@@ -236,7 +229,7 @@ fn microsoft() -> Vec<Flow> {
         flow(
             "entra-ciam-like.strict",
             "The metadata has moved within its origin; the redirect is followed, and the document is the issuer's own.",
-            &["RFC 8414 §3.2"],
+            &["own-limits"],
             &["logged_in"],
             || {
                 let dials = Dials {
@@ -299,14 +292,14 @@ fn google() -> Vec<Flow> {
         flow(
             "google-like.strict",
             "The challenge comes at a tool only. The resource names the issuer with a slash that its metadata lacks: refused.",
-            &[ISSUER],
+            &["issuer-held", "challenge-read"],
             &["issuer_mismatch"],
             || calls(google_stage(IssuerPolicy::default())),
         ),
         flow(
             "google-like.extra",
             "With the slash let pass, an authorization request without `access_type=offline` is refused here.",
-            &["RFC 6749 §3.1"],
+            &["authorization-errors"],
             &["authorization_failed"],
             || {
                 let mut policy = Preset::GoogleLike.policy();
@@ -318,7 +311,7 @@ fn google() -> Vec<Flow> {
         flow(
             "google-like.policy",
             "The preset: the slash, the parameters for a refresh token, and no `offline_access`. The refresh answer has no refresh token; the old one is kept.",
-            &[ISSUER, "RFC 6749 §3.1", SCOPE, "RFC 6749 §6"],
+            &["own-deviation", "refresh-kept"],
             &["logged_in", "refreshed"],
             || calls_twice(google_stage(Preset::GoogleLike.policy())),
         ),
@@ -437,14 +430,14 @@ fn well_known() -> Vec<Flow> {
         flow(
             "okta-like.strict",
             "An issuer with a path, found with its path; registration takes a token. A request without scope is refused.",
-            &["RFC 6749 §3.3", FORMS],
+            &["scope-needed", "forms-in-order", "authorization-errors"],
             &["authorization_failed"],
             || lists(okta(false, IssuerPolicy::default())),
         ),
         flow(
             "okta-like.policy",
             "The preset: where nothing names scopes, `openid` is asked for.",
-            &["RFC 6749 §3.3", SCOPE],
+            &["own-deviation"],
             &["logged_in"],
             || lists(okta(false, Preset::OktaLike.policy())),
         )
@@ -452,21 +445,21 @@ fn well_known() -> Vec<Flow> {
         flow(
             "okta-like.scoped",
             "Where the resource names scopes nothing is needed.",
-            &[SCOPE, "RFC 7591 §3"],
+            &["registration-request"],
             &["logged_in"],
             || lists(okta(true, IssuerPolicy::default())),
         ),
         flow(
             "auth0-like.strict",
             "The metadata's issuer ends in a slash that the resource leaves out: refused.",
-            &[ISSUER],
+            &["issuer-held"],
             &["issuer_mismatch"],
             || lists(auth0(IssuerPolicy::default())),
         ),
         flow(
             "auth0-like.audience",
             "With the slash let pass, the API is to be named as `audience`: refused without.",
-            &["RFC 6749 §3.1"],
+            &["authorization-errors"],
             &["authorization_failed"],
             || lists(auth0(Preset::Auth0Like.policy())),
         )
@@ -474,7 +467,7 @@ fn well_known() -> Vec<Flow> {
         flow(
             "auth0-like.policy",
             "The preset, and `audience` in `extra`.",
-            &[ISSUER, "RFC 6749 §3.1"],
+            &["own-deviation"],
             &["logged_in"],
             || {
                 let mut policy = Preset::Auth0Like.policy();
@@ -486,14 +479,14 @@ fn well_known() -> Vec<Flow> {
         flow(
             "keycloak-like.strict",
             "A realm with a path. What does not know the resource refuses it as `invalid_target`.",
-            &[RESOURCE, FORMS],
+            &["resource-sent", "resource-refused", "authorization-errors"],
             &["authorization_failed"],
             || lists(keycloak(ResourceParameter::Refused, IssuerPolicy::default())),
         ),
         flow(
             "keycloak-like.policy",
             "The preset: `resource` is left out.",
-            &[RESOURCE],
+            &["own-deviation"],
             &["logged_in"],
             || lists(keycloak(ResourceParameter::Refused, Preset::KeycloakLike.policy())),
         )
@@ -501,7 +494,7 @@ fn well_known() -> Vec<Flow> {
         flow(
             "keycloak-like.ignores",
             "An older one ignores `resource`; `session_state` in the callback is passed over.",
-            &[RESOURCE, "RFC 6749 §4.1.2"],
+            &["resource-sent", "unknown-parameters"],
             &["logged_in"],
             || {
                 let mut stage = keycloak(ResourceParameter::Ignored, IssuerPolicy::default());
@@ -512,7 +505,7 @@ fn well_known() -> Vec<Flow> {
         flow(
             "keycloak-like.trusted-hosts",
             "Registration is refused by the policy of the realm: the server's words are told.",
-            &[REGISTER],
+            &["registration-failure-told"],
             &["registration_rejected"],
             || {
                 let mut stage = keycloak(ResourceParameter::Ignored, IssuerPolicy::default());
@@ -526,14 +519,14 @@ fn well_known() -> Vec<Flow> {
         flow(
             "cognito-like.strict",
             "Endpoints on another origin are no matter; that S256 is not advertised is: refused.",
-            &[S256],
+            &["pkce-advertised"],
             &["pkce_unsupported"],
             || lists(cognito(IssuerPolicy::default())),
         ),
         flow(
             "cognito-like.scope",
             "With S256 assumed, nothing names scopes, and a request without is of no use.",
-            &[SCOPE, "RFC 6749 §3.3"],
+            &["scopes-in-order", "scope-needed", "authorization-errors"],
             &["authorization_failed"],
             || lists(cognito(IssuerPolicy::with(|it| it.pkce = Pkce::AssumeS256))),
         )
@@ -541,7 +534,7 @@ fn well_known() -> Vec<Flow> {
         flow(
             "cognito-like.policy",
             "The preset: S256 is assumed, and `openid` is asked for.",
-            &[S256, SCOPE],
+            &["own-deviation"],
             &["logged_in"],
             || lists(cognito(Preset::CognitoLike.policy())),
         )
@@ -549,14 +542,14 @@ fn well_known() -> Vec<Flow> {
         flow(
             "salesforce-like.strict",
             "There is no metadata of the resource. The client that is configured for an issuer is not shown to the endpoints that 2025-03-26 guesses at, and nobody registers there.",
-            &["MCP 2026-07-28, authorization server location", "MCP 2025-03-26, fallbacks for servers without metadata discovery"],
+            &["credentials-elsewhere", "registration-failure-told"],
             &["registration_rejected"],
             || lists(salesforce(IssuerPolicy::default(), false)),
         ),
         flow(
             "salesforce-like.pinned",
             "With the issuer pinned its metadata is found; S256 is not advertised.",
-            &[S256],
+            &["pkce-advertised"],
             &["pkce_unsupported"],
             || lists(salesforce(IssuerPolicy::default(), true)),
         )
@@ -564,7 +557,7 @@ fn well_known() -> Vec<Flow> {
         flow(
             "salesforce-like.policy",
             "The preset and the pinned issuer: `refresh_token` is the scope that asks for a refresh token. The answer has no lifetime, so the token serves until it is refused.",
-            &[S256, SCOPE, "RFC 6749 §5.1"],
+            &["own-deviation", "token-answers"],
             &["logged_in"],
             || lists(salesforce(Preset::SalesforceLike.policy(), true)),
         )
@@ -572,21 +565,21 @@ fn well_known() -> Vec<Flow> {
         flow(
             "slack-like.strict",
             "Nothing names scopes, and a request without is refused.",
-            &["RFC 6749 §3.3"],
+            &["scope-needed", "authorization-errors"],
             &["authorization_failed"],
             || lists(slack(IssuerPolicy::default(), "")),
         ),
         flow(
             "slack-like.nested",
             "With scopes of the caller's, the token comes a level down, where nobody looks by default.",
-            &["RFC 6749 §5.1"],
+            &["token-answers"],
             &["malformed"],
             || lists(slack(IssuerPolicy::default(), "chat:write")),
         ),
         flow(
             "slack-like.policy",
             "The preset and scopes: the token under `authed_user`, its type `user`, scopes with commas between.",
-            &["RFC 6749 §5.1", "RFC 6749 §3.3"],
+            &["own-deviation"],
             &["logged_in"],
             || lists(slack(Preset::SlackLike.policy(), "chat:write")),
         )
@@ -594,14 +587,14 @@ fn well_known() -> Vec<Flow> {
         flow(
             "github-like.strict",
             "JSON because it is asked for, `bearer` in lower case. Scopes with commas between are one unknown word, so what is granted seems less than what is needed.",
-            &["RFC 6749 §3.3", "RFC 6749 §5.1"],
+            &["scope-needed", "token-answers"],
             &["logged_in"],
             || lists(github(IssuerPolicy::default())),
         ),
         flow(
             "github-like.policy",
             "The preset reads scopes with commas between. A dead refresh token is said with status 200; the person logs in again.",
-            &["RFC 6749 §3.3", "RFC 6749 §5.2"],
+            &["own-deviation", "token-errors"],
             &["logged_in", "anonymous", "logged_in"],
             || {
                 let mut stage = github(Preset::GithubLike.policy());
@@ -615,7 +608,7 @@ fn well_known() -> Vec<Flow> {
         flow(
             "github-like.registration",
             "Without a configured client, registration is tried where there is an endpoint, and refused with 422.",
-            &[REGISTER],
+            &["registration-failure-told"],
             &["registration_rejected"],
             || {
                 let dials = Dials { issuer_path: "/login/oauth".to_owned(), ..Dials::default() };
@@ -688,14 +681,14 @@ fn atlassian() -> Vec<Flow> {
         flow(
             "atlassian-v1-like.strict",
             "No metadata of the resource; the metadata at its own origin is of another issuer, and nothing is guessed then.",
-            &[ISSUER, "MCP 2025-03-26, fallbacks for servers without metadata discovery"],
+            &["issuer-held", "metadata-before-fallback"],
             &["issuer_mismatch"],
             || lists(atlassian_v1(IssuerPolicy::default())),
         ),
         flow(
             "atlassian-v1-like.policy",
             "The preset: that issuer, and no other, in the place of the origin.",
-            &[ISSUER],
+            &["own-deviation"],
             &["logged_in"],
             || lists(atlassian_v1(Preset::AtlassianV1Like.policy())),
         )
@@ -703,14 +696,14 @@ fn atlassian() -> Vec<Flow> {
         flow(
             "atlassian-v2-like.strict",
             "The resource names an issuer with a path, the metadata there one without.",
-            &[ISSUER],
+            &["issuer-held"],
             &["issuer_mismatch"],
             || lists(atlassian_v2(IssuerPolicy::default())),
         ),
         flow(
             "atlassian-v2-like.policy",
             "The preset. The refresh carries `resource`; a dead refresh token is `unauthorized_client`, and the person logs in without registering anew.",
-            &[ISSUER, "RFC 8707 §2.2", "RFC 6749 §5.2"],
+            &["own-deviation", "resource-sent", "token-errors"],
             &["logged_in", "refreshed", "anonymous", "logged_in"],
             || {
                 let mut stage = lists_twice(atlassian_v2(Preset::AtlassianV2Like.policy()));
@@ -723,7 +716,7 @@ fn atlassian() -> Vec<Flow> {
         flow(
             "atlassian-v2-like.offline",
             "Where the server refuses `offline_access` for its clients, a policy leaves it out, though it is listed and wanted.",
-            &[SCOPE, "MCP 2026-07-28, refresh tokens"],
+            &["own-deviation", "offline-access"],
             &["logged_in"],
             || {
                 let mut policy = Preset::AtlassianV2Like.policy();
@@ -748,7 +741,7 @@ fn others() -> Vec<Flow> {
         flow(
             "notion-like.strict",
             "Each refresh token is used once, and the access tokens before it end with it.",
-            &["OAuth 2.1 §4.3.1"],
+            &["refresh-replaced"],
             &["logged_in", "refreshed", "refreshed"],
             || {
                 let dials = Dials {
@@ -764,7 +757,7 @@ fn others() -> Vec<Flow> {
         flow(
             "notion-like.revoked",
             "A family of tokens that is revoked is `invalid_grant`; the record is buried, and the person logs in.",
-            &["RFC 6749 §5.2", "RFC 9700 §4.14.2"],
+            &["token-errors"],
             &["logged_in", "anonymous", "logged_in"],
             || {
                 let dials = Dials {
@@ -780,7 +773,7 @@ fn others() -> Vec<Flow> {
         flow(
             "linear-like.strict",
             "A lost answer to a refresh: the token is sent once more, within the grace of the server.",
-            &["RFC 6749 §6", "RFC 9700 §4.14.2"],
+            &["own-lost-answer"],
             &["logged_in", "refreshed"],
             || {
                 let fault = Fault { purpose: Purpose::Refresh, nth: 1, what: Trouble::DropAfter };
@@ -798,7 +791,7 @@ fn others() -> Vec<Flow> {
         flow(
             "sentry-like.strict",
             "Two `resource_metadata` in one challenge, the first of which is not there: the second is read.",
-            &["RFC 9728 §5.1"],
+            &["both-places"],
             &["logged_in"],
             || {
                 let dials = Dials {
@@ -813,7 +806,7 @@ fn others() -> Vec<Flow> {
         flow(
             "figma-like.strict",
             "Registration is for clients on a list: 403 and plain text, told as it is.",
-            &[REGISTER],
+            &["registration-failure-told"],
             &["registration_rejected"],
             || {
                 let dials = Dials {
@@ -827,14 +820,14 @@ fn others() -> Vec<Flow> {
         flow(
             "figma-like.secret",
             "A secret for a client that registered with `none`, and demanded at the token endpoint: refused there.",
-            &["RFC 7591 §3.2.1"],
+            &["token-errors"],
             &["client_rejected"],
             || lists(figma(IssuerPolicy::default())),
         ),
         flow(
             "figma-like.policy",
             "The method by policy: the secret is sent.",
-            &["RFC 7591 §3.2.1", "RFC 8414 §2"],
+            &["own-deviation"],
             &["logged_in"],
             || lists(figma(Preset::PostOnlyLike.policy())),
         )
@@ -842,14 +835,14 @@ fn others() -> Vec<Flow> {
         flow(
             "lion-reader-like.strict",
             "A server that lists Basic and reads the client from the body alone.",
-            &["RFC 6749 §2.3.1"],
+            &["token-errors", "basic-preferred"],
             &["configuration"],
             || lists(lion_reader(IssuerPolicy::default())),
         ),
         flow(
             "lion-reader-like.policy",
             "The preset puts the secret into the body.",
-            &["RFC 6749 §2.3.1"],
+            &["own-deviation"],
             &["logged_in"],
             || lists(lion_reader(Preset::PostOnlyLike.policy())),
         )
@@ -857,14 +850,14 @@ fn others() -> Vec<Flow> {
         flow(
             "asana-like.strict",
             "The metadata names the server as it was called at another host: refused with both names.",
-            &["RFC 9728 §3.3"],
+            &["resource-held-challenged"],
             &["resource_mismatch"],
             || lists(asana(None, IssuerPolicy::default())),
         ),
         flow(
             "asana-like.policy",
             "That name is taken for this server's by policy, byte for byte, and goes out as `resource`.",
-            &["RFC 9728 §3.3", RESOURCE],
+            &["own-deviation", "resource-sent"],
             &["logged_in"],
             || {
                 let other = "https://asana-like.workers.example/mcp";
@@ -877,7 +870,7 @@ fn others() -> Vec<Flow> {
         flow(
             "hubspot-like.strict",
             "No registration, no metadata document, no client: a failure that says so, and nothing is guessed.",
-            &["MCP 2026-07-28, client registration"],
+            &["client-first"],
             &["no_client"],
             || {
                 let dials = Dials {
@@ -891,7 +884,7 @@ fn others() -> Vec<Flow> {
         flow(
             "aws-signin-like.strict",
             "The server's URL has a query, its resource none; `resource` is demanded, and sent as the metadata gives it.",
-            &["RFC 9728 §3.3", RESOURCE],
+            &["resource-sent", "resource-query"],
             &["logged_in"],
             || {
                 let dials = Dials { resource: ResourceValue::Exact, ..Dials::default() };
@@ -913,14 +906,14 @@ fn others() -> Vec<Flow> {
         flow(
             "cloudflare-like.strict",
             "`openid` is named by the resource, and refused by the server.",
-            &[SCOPE],
+            &["scopes-in-order", "authorization-errors"],
             &["authorization_failed"],
             || lists(cloudflare(IssuerPolicy::default())),
         ),
         flow(
             "cloudflare-like.policy",
             "The preset never asks for `openid`.",
-            &[SCOPE],
+            &["own-deviation"],
             &["logged_in"],
             || lists(cloudflare(Preset::CloudflareLike.policy())),
         )
@@ -928,14 +921,14 @@ fn others() -> Vec<Flow> {
         flow(
             "supabase-like.strict",
             "Registration refuses the scopes of OpenID Connect: once more without scopes, and then the authorization request meets the same.",
-            &["RFC 7591 §2", SCOPE],
+            &["scopes-in-order", "authorization-errors"],
             &["authorization_failed"],
             || lists(supabase(IssuerPolicy::default())),
         ),
         flow(
             "supabase-like.policy",
             "The preset leaves them out.",
-            &["RFC 7591 §2", SCOPE],
+            &["own-deviation"],
             &["logged_in"],
             || lists(supabase(Preset::SupabaseLike.policy())),
         )
@@ -943,7 +936,7 @@ fn others() -> Vec<Flow> {
         flow(
             "supabase-like.purged",
             "A client that the server has purged: the browser shows an error and sends nobody back. The host says so, and another client is registered.",
-            &["RFC 6749 §4.1.2.1"],
+            &["own-disowned"],
             &["logged_in"],
             || {
                 let mut stage = lists(rotating("supabase-like", Dials::default()));
@@ -961,7 +954,7 @@ fn others() -> Vec<Flow> {
         flow(
             "fastmail-like.strict",
             "Registration demands `scope`; it names what will be asked for.",
-            &["RFC 7591 §2"],
+            &["registered-scope"],
             &["logged_in"],
             || {
                 let dials = Dials { registration_scope: RegistrationScope::Required, ..Dials::default() };
@@ -971,7 +964,7 @@ fn others() -> Vec<Flow> {
         flow(
             "gitlab-like.strict",
             "The issuer is the origin, the resource a path on it; what is expected is what the resource names.",
-            &[ISSUER],
+            &["resource-specific"],
             &["logged_in"],
             || {
                 let dials = Dials { mcp_path: "/api/v4/mcp".to_owned(), ..Dials::default() };
@@ -981,14 +974,14 @@ fn others() -> Vec<Flow> {
         flow(
             "meta-like.strict",
             "Endpoints on two other origins than the issuer's are no matter; another `iss` in the callback is: refused.",
-            &[ISS],
+            &["iss-judged"],
             &["issuer_mismatch"],
             || lists(meta(Vec::new())),
         ),
         flow(
             "meta-like.policy",
             "The upstream's issuer is taken for this one's by name.",
-            &[ISS],
+            &["own-deviation"],
             &["logged_in"],
             || lists(meta(texts(&["https://upstream.meta-like.example"]))),
         )
@@ -996,14 +989,14 @@ fn others() -> Vec<Flow> {
         flow(
             "jumpcloud-like.strict",
             "The resource names the issuer without its slash: refused.",
-            &[ISSUER],
+            &["issuer-held"],
             &["issuer_mismatch"],
             || lists(jumpcloud(IssuerPolicy::default())),
         ),
         flow(
             "jumpcloud-like.policy",
             "The lone slash of an empty path may be there or not, by policy.",
-            &[ISSUER],
+            &["own-deviation"],
             &["logged_in"],
             || lists(jumpcloud(Preset::Auth0Like.policy())),
         )
@@ -1011,14 +1004,14 @@ fn others() -> Vec<Flow> {
         flow(
             "clerk-like.strict",
             "A server in front of another: the `iss` of that one leaks into the callback, though its own is promised.",
-            &[ISS],
+            &["iss-judged"],
             &["issuer_mismatch"],
             || lists(clerk(Vec::new())),
         ),
         flow(
             "clerk-like.policy",
             "The one behind is taken for this one by name.",
-            &[ISS],
+            &["own-deviation"],
             &["logged_in"],
             || lists(clerk(texts(&["https://clerk.clerk-like.example"]))),
         )
@@ -1026,7 +1019,7 @@ fn others() -> Vec<Flow> {
         flow(
             "fabric-like.strict",
             "The resource is the origin, of which the server's path is a part; its document has members that are none of ours.",
-            &["RFC 9728 §3.3", "RFC 9728 §2"],
+            &["resource-unknown-members"],
             &["logged_in"],
             || {
                 let dials = Dials {
@@ -1051,7 +1044,7 @@ fn others() -> Vec<Flow> {
         flow(
             "ping-like.strict",
             "An issuer with a path, whose audience is set at the server: `resource` is ignored.",
-            &[FORMS, RESOURCE],
+            &["forms-in-order"],
             &["logged_in"],
             || {
                 let dials = Dials {
@@ -1066,7 +1059,7 @@ fn others() -> Vec<Flow> {
         flow(
             "descope-like.strict",
             "An issuer with a path, and registration for anyone.",
-            &[FORMS, "RFC 7591 §3"],
+            &["forms-in-order"],
             &["logged_in"],
             || {
                 lists(rotating(
@@ -1078,14 +1071,14 @@ fn others() -> Vec<Flow> {
         flow(
             "stripe-like.strict",
             "The authorization server is a sibling of the MCP server, and takes anyone's registration.",
-            &["RFC 9728 §3.3", "RFC 7591 §3"],
+            &["resource-slash"],
             &["logged_in"],
             || lists(rotating("stripe-like", Dials { mcp_path: String::new(), ..Dials::default() })),
         ),
         flow(
             "posthog-like.strict",
             "A refresh token that rotates: the one that came last is the one that is sent.",
-            &["RFC 6749 §6"],
+            &["refresh-replaced"],
             &["logged_in", "refreshed", "refreshed"],
             || {
                 let mut stage = lists_twice(rotating(
@@ -1099,7 +1092,7 @@ fn others() -> Vec<Flow> {
         flow(
             "stytch-like.strict",
             "In production no loopback redirect is registered: refused, in the server's words.",
-            &[REGISTER],
+            &["registration-may-fail", "registration-failure-told"],
             &["registration_rejected"],
             || {
                 let mut stage = rotating(
@@ -1117,28 +1110,28 @@ fn others() -> Vec<Flow> {
         flow(
             "datadog-like.localhost",
             "The loopback address may be named by its number only: `localhost` is refused.",
-            &[REGISTER, "RFC 8252 §8.3"],
+            &["registration-may-fail", "registration-failure-told"],
             &["registration_rejected"],
             || lists(datadog("http://localhost:3000/callback")),
         ),
         flow(
             "datadog-like.strict",
             "The same with the number: the redirect URI is the caller's to choose.",
-            &["RFC 8252 §7.3"],
+            &["redirect-https"],
             &["logged_in"],
             || lists(datadog(REDIRECT)),
         ),
         flow(
             "workos-like.strict",
             "Metadata of RFC 8414, S256, registration and metadata documents: nothing is needed.",
-            &["RFC 8414 §3"],
+            &["metadata-used"],
             &["logged_in"],
             || lists(rotating("workos-like", Dials { token_status: 200, ..Dials::default() })),
         ),
         flow(
             "scalekit-like.strict",
             "The issuer has a path of its own in the metadata, found as the resource names it.",
-            &[ISSUER, FORMS],
+            &["forms-in-order"],
             &["logged_in"],
             || {
                 lists(rotating(
@@ -1150,7 +1143,7 @@ fn others() -> Vec<Flow> {
         flow(
             "replit-like.strict",
             "An issuer with a path, and OpenID metadata between host and path.",
-            &[FORMS],
+            &["forms-in-order"],
             &["logged_in"],
             || {
                 let dials = Dials {
@@ -1164,7 +1157,7 @@ fn others() -> Vec<Flow> {
         flow(
             "retool-like.strict",
             "A content network answers 401 where no metadata is; that is a miss, and the root is read.",
-            &["RFC 9728 §3.1"],
+            &["both-places", "metadata-answers"],
             &["logged_in"],
             || {
                 let dials = Dials {
@@ -1297,7 +1290,7 @@ fn libraries() -> Vec<Flow> {
         flow(
             "python-sdk-like.strict",
             "The lists of methods leave `none` out; a server that registers a client with a secret all the same is taken at its word.",
-            &["RFC 7591 §3.2.1", "RFC 8414 §2"],
+            &["registered-counts"],
             &["logged_in", "refreshed"],
             || {
                 let dials = Dials {
@@ -1311,7 +1304,7 @@ fn libraries() -> Vec<Flow> {
         flow(
             "python-sdk-like.legacy",
             "No metadata of the resource at all: the fallbacks of 2025-03-26, flagged in the outcome.",
-            &["MCP 2025-03-26, fallbacks for servers without metadata discovery"],
+            &["fallback", "base-url"],
             &["logged_in"],
             || {
                 let dials = Dials {
@@ -1326,7 +1319,7 @@ fn libraries() -> Vec<Flow> {
         flow(
             "fastmcp-like.strict",
             "An expired access token that is shown would end its grant; it is renewed by the clock before it is.",
-            &["RFC 6749 §6", "mcp-auth, policy `expiry_margin`"],
+            &["own-renewal"],
             &["logged_in", "refreshed"],
             || {
                 let dials =
@@ -1339,7 +1332,7 @@ fn libraries() -> Vec<Flow> {
         flow(
             "typescript-sdk-like.strict",
             "An invalid token is answered with 500, which is the caller's: no login is begun.",
-            &["RFC 6750 §3.1"],
+            &["own-callers-errors"],
             &["logged_in"],
             || {
                 let mut stage = lists(rotating(
@@ -1353,7 +1346,7 @@ fn libraries() -> Vec<Flow> {
         flow(
             "better-auth-like.strict",
             "A refresh token comes with `offline_access` alone, which the server's metadata lists: asked for when the caller wants to stay logged in.",
-            &["MCP 2026-07-28, refresh tokens"],
+            &["offline-access"],
             &["logged_in", "refreshed"],
             || {
                 let dials = Dials { refresh_tokens: RefreshTokens::WithOfflineAccess, ..Dials::default() };
@@ -1363,7 +1356,7 @@ fn libraries() -> Vec<Flow> {
         flow(
             "oidc-provider-like.strict",
             "`offline_access` is dropped without a word unless `prompt=consent` comes with it, which it does where the caller wants to stay logged in.",
-            &["OpenID Connect Core §11", "MCP 2026-07-28, refresh tokens"],
+            &["prompt-consent", "offline-access"],
             &["logged_in", "refreshed"],
             || {
                 let dials = Dials {
@@ -1377,7 +1370,7 @@ fn libraries() -> Vec<Flow> {
         flow(
             "django-oauth-toolkit-like.strict",
             "An issuer with a path, and Basic credentials that the server decodes: `+ / = % &` in a secret survive.",
-            &["RFC 6749 §2.3.1"],
+            &["basic-encoded"],
             &["logged_in"],
             || {
                 let secret = "a+secret/with=odd%letters&more";
@@ -1402,7 +1395,7 @@ fn libraries() -> Vec<Flow> {
         flow(
             "hydra-like.strict",
             "`resource` is ignored, and `expires_in` is text: both are read.",
-            &["RFC 6749 §5.1", RESOURCE],
+            &["token-answers"],
             &["logged_in"],
             || {
                 let dials = Dials {
@@ -1417,7 +1410,7 @@ fn libraries() -> Vec<Flow> {
         flow(
             "spa-like.strict",
             "Where nothing lives a page is answered with 200: no document, and the next place is tried.",
-            &["RFC 8414 §3.2", "RFC 9728 §3.2"],
+            &["metadata-answers", "both-places"],
             &["logged_in"],
             || {
                 let dials = Dials {

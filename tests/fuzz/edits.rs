@@ -25,16 +25,59 @@ impl<'a> Choices<'a> {
     }
 }
 
-/// Changes one value within this one. Texts may be put in the place of others: `pool` are those that mean something
-/// elsewhere.
-pub(crate) fn edit(value: &mut Value, choices: &mut Choices<'_>, pool: &[String]) {
-    let mut place = value;
+/// The members that hold secrets, in whatever stands in a trace or a record.
+const SECRET: [&str; 11] = [
+    "access_token",
+    "client_secret",
+    "code",
+    "code_verifier",
+    "device_code",
+    "id_token",
+    "nonce",
+    "refresh_token",
+    "secret",
+    "state",
+    "user_code",
+];
+
+/// Texts that mean something elsewhere. A name may stand for a name, and a secret for a secret; a text that is both would be
+/// seen wherever the name is.
+#[derive(Default)]
+pub(crate) struct Pool {
+    names: Vec<String>,
+    secrets: Vec<String>,
+}
+
+impl Pool {
+    /// Takes every text in a value; those that hold several others are left out.
+    pub(crate) fn learn(&mut self, name: &str, value: &Value) {
+        match value {
+            Value::String(text) if SECRET.contains(&name) => self.secrets.push(text.clone()),
+            Value::String(text) if !text.contains(['"', '&', '?']) => self.names.push(text.clone()),
+            Value::Array(entries) => entries.iter().for_each(|entry| self.learn(name, entry)),
+            Value::Object(members) => members.iter().for_each(|(name, member)| self.learn(name, member)),
+            Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn choose(&self, secret: bool, choices: &mut Choices<'_>) -> Value {
+        let texts = if secret { &self.secrets } else { &self.names };
+        texts.get(choices.below(texts.len())).map_or(Value::Null, |text| text.as_str().into())
+    }
+}
+
+/// Changes one value within this one.
+pub(crate) fn edit(value: &mut Value, choices: &mut Choices<'_>, pool: &Pool) {
+    let (mut place, mut secret) = (value, false);
     // Down to a value that holds no others, or now and then to one that does.
     while !(choices.byte() < 24 || is_leaf(place)) {
         let next = match place {
             Value::Object(members) => {
                 let chosen = choices.below(members.len());
-                members.values_mut().nth(chosen)
+                members.iter_mut().nth(chosen).map(|(name, member)| {
+                    secret = SECRET.contains(&name.as_str());
+                    member
+                })
             }
             Value::Array(entries) => {
                 let chosen = choices.below(entries.len());
@@ -49,7 +92,7 @@ pub(crate) fn edit(value: &mut Value, choices: &mut Choices<'_>, pool: &[String]
         0 => *place = Value::Null,
         1 => *place = [0, 1, u64::MAX, 1 << 63, 1_800_000_000][choices.below(5)].into(),
         2 => *place = Value::Bool(choices.byte() > 127),
-        3 | 4 => *place = pool.get(choices.below(pool.len())).cloned().unwrap_or_default().into(),
+        3 | 4 => *place = pool.choose(secret, choices),
         5 => *place = serde_json::json!({"x": -1.5e300}),
         6 => match place {
             Value::Object(members) => {
@@ -84,15 +127,5 @@ fn is_leaf(value: &Value) -> bool {
         Value::Object(members) => members.is_empty(),
         Value::Array(entries) => entries.is_empty(),
         _ => true,
-    }
-}
-
-/// Every text in a value.
-pub(crate) fn texts(value: &Value, found: &mut Vec<String>) {
-    match value {
-        Value::String(text) => found.push(text.clone()),
-        Value::Array(entries) => entries.iter().for_each(|entry| texts(entry, found)),
-        Value::Object(members) => members.values().for_each(|member| texts(member, found)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

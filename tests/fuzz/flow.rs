@@ -379,8 +379,10 @@ impl<'a> Flow<'a> {
         let claims =
             serde_json::json!({"iss": "x", "sub": "x", "aud": "https://evil.example", "exp": u32::MAX});
         let jwt = CLIENT_KEY.jwt(serde_json::json!({}), &claims);
-        let end = usize::from(self.byte()) % (jwt.len() + 1);
-        if end.is_multiple_of(2) { jwt } else { jwt[..end].to_owned() }
+        // Its header is that of every other.
+        let claims = jwt.find('.').unwrap() + 8;
+        let end = usize::from(self.byte()) % (jwt.len() - claims + 1);
+        if end.is_multiple_of(2) { jwt } else { jwt[..claims + end].to_owned() }
     }
 
     fn garbage(&mut self) -> Response<Vec<u8>> {

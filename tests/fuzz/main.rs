@@ -162,3 +162,16 @@ fn seeds(value: &serde_json::Value) -> Vec<String> {
         Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
     }
 }
+
+/// One input from a file, to look at what the fuzzer has found.
+#[test]
+fn an_input_that_was_found() {
+    let Some((target, path)) = std::env::var("MCP_AUTH_FUZZ")
+        .ok()
+        .and_then(|it| it.split_once(':').map(|(target, path)| (target.to_owned(), PathBuf::from(path))))
+    else {
+        return;
+    };
+    let (_, body) = bodies::BODIES.iter().find(|(name, _)| *name == target).unwrap();
+    body(&fs::read(path).unwrap());
+}

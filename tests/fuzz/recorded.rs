@@ -10,7 +10,7 @@ use mcp_auth::{Action, Authorizer, Credential, Key, Secret, Seed, Timestamp};
 use mcp_auth_store::record::{self, Judged};
 use serde_json::Value;
 
-use super::edits::{Choices, edit, texts};
+use super::edits::{Choices, Pool, edit};
 use super::flow::Flow;
 
 /// The most changes to one flow or record.
@@ -37,12 +37,12 @@ static FLOWS: LazyLock<Vec<Vec<Value>>> = LazyLock::new(|| {
 });
 
 /// The texts of one flow, and of one other.
-fn pool(flow: usize) -> Vec<String> {
-    let mut found = Vec::new();
+fn pool(flow: usize) -> Pool {
+    let mut pool = Pool::default();
     for lines in FLOWS.iter().cycle().skip(flow).take(2) {
-        lines.iter().for_each(|line| texts(line, &mut found));
+        lines.iter().for_each(|line| pool.learn("", line));
     }
-    found
+    pool
 }
 
 /// The records that the flows asked a store to keep: key and credential.
@@ -84,7 +84,7 @@ pub(crate) fn traces(data: &[u8]) {
 }
 
 /// One change to the lines of a flow; of its events only, if it is to be told to a machine.
-fn change(lines: &mut Vec<Value>, choices: &mut Choices<'_>, tells: bool, pool: &[String]) {
+fn change(lines: &mut Vec<Value>, choices: &mut Choices<'_>, tells: bool, pool: &Pool) {
     let may =
         |(_, line): &(usize, &Value)| !tells || line.get("event").is_some() || line.get("trace").is_some();
     let places: Vec<_> = lines.iter().enumerate().filter(may).map(|(place, _)| place).collect();
@@ -129,7 +129,7 @@ fn change(lines: &mut Vec<Value>, choices: &mut Choices<'_>, tells: bool, pool: 
 }
 
 /// Changes a JSON document that is the body of an answer.
-fn within(line: &mut Value, choices: &mut Choices<'_>, pool: &[String]) {
+fn within(line: &mut Value, choices: &mut Choices<'_>, pool: &Pool) {
     let Some(body) = line.pointer_mut("/event/replied/answer/response/body") else { return };
     let Some(mut document) = body.as_str().and_then(|body| serde_json::from_str(body).ok()) else { return };
     edit(&mut document, choices, pool);
@@ -151,14 +151,19 @@ fn any_trace(text: &str) {
     }
 }
 
-/// What replays, replays without its secrets too; none of those that are known is left.
+/// What a recorder wrote replays without its secrets too, and none of those that the watch knows is left. A trace from which a line
+/// is missing need not lead a second machine to the same actions.
 fn check(trace: &Trace, mut watch: Option<&mut Watch>) {
     for names in [Names::Kept, Names::Replaced] {
-        let scrubbed =
-            trace.scrub(names).unwrap_or_else(|divergence| panic!("{divergence}\n{trace}")).to_string();
+        let scrubbed = match trace.scrub(names) {
+            Ok(scrubbed) => scrubbed.to_string(),
+            // A name may be compared to something else than itself.
+            Err(_) if watch.is_none() || names == Names::Replaced => return,
+            Err(divergence) => panic!("{names:?}: {divergence}"),
+        };
         if let Some(watch) = &mut watch {
             watch.shown("the scrubbed trace", &scrubbed);
-            assert_eq!(watch.breaches(), [""; 0]);
+            assert!(watch.breaches().is_empty(), "{:?}\n{trace}\n{scrubbed}", watch.breaches());
         }
         let again = Trace::read(&scrubbed).unwrap();
         assert_eq!(again.to_string(), scrubbed);
@@ -229,9 +234,9 @@ pub(crate) fn records(data: &[u8]) {
     let mut choices = Choices::new(data);
     let chosen = choices.below(RECORDS.len());
     let (key, mut credential) = RECORDS[chosen].clone();
-    let mut pool = Vec::new();
+    let mut pool = Pool::default();
     for (_, other) in RECORDS.iter().cycle().skip(chosen).take(3) {
-        texts(other, &mut pool);
+        pool.learn("", other);
     }
     for _ in 0..MAX_EDITS {
         if !choices.are_left() {

@@ -1,0 +1,330 @@
+//! Further servers: those that spell JSON in another way, and what the others of their kind leave out.
+
+use std::collections::BTreeSet;
+
+use mcp_auth::trace::{Entry, Names, Trace};
+use mcp_auth::{Action, Config, Event, IssuerPolicy, Preregistered, Preset, Scopes};
+use mcp_auth_testbed::*;
+
+use crate::stage::{REDIRECT, Stage};
+use crate::{Flow, flow};
+
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(ToString::to_string).collect()
+}
+
+fn lists(mut stage: Stage) -> Stage {
+    stage.call("tools/list", None);
+    stage
+}
+
+/// A client with a secret, and letters that are escaped in its name, its secret, its tokens, and the server's endpoint:
+/// a login, a renewal and a logout.
+fn escaping(name: &str, json_escapes: JsonEscapes) -> Stage {
+    let dials = Dials {
+        json_escapes,
+        authorization_query: "a=1&b=2".to_owned(),
+        auth_methods: Some(texts(&["client_secret_basic"])),
+        revocation_auth_methods: Some(texts(&["client_secret_basic"])),
+        ..Dials::default()
+    };
+    let mut stage =
+        Stage::named(name, dials, |_, world| Config::new(world.server_url(), "Zoë's client", REDIRECT));
+    stage.call("tools/list", None);
+    stage.now += 4000;
+    stage.call("tools/list", None);
+    stage.run(Event::LogOut);
+    stage
+}
+
+fn consumers(policy: IssuerPolicy) -> Stage {
+    let tenant = "9188040d-6c67-4c5b-b112-36a304b66dad";
+    let dials = Dials {
+        issuer_path: "/consumers/v2.0".to_owned(),
+        issuer: IssuerValue::Raw(format!("https://auth.entra-consumers-like.example/{tenant}/v2.0")),
+        server_metadata: ServerMetadata::OpenidAppended,
+        challenge_methods: ChallengeMethods::Absent,
+        iss: Iss::Absent,
+        resource_parameter: ResourceParameter::Refused,
+        clients: vec![PreRegistered::public("client-1", REDIRECT)],
+        registration: Registration::Absent,
+        client_id_metadata_documents: false,
+        ..Dials::default()
+    };
+    Stage::named("entra-consumers-like", dials, |config, world| {
+        let client = Preregistered::new(world.issuer(0), "client-1");
+        config.preregistered(client).issuer(world.issuer(0), policy)
+    })
+}
+
+pub(crate) fn flows() -> Vec<Flow> {
+    let mut flows = spelled();
+    flows.extend(served());
+    flows.extend(refused());
+    flows
+}
+
+fn spelled() -> Vec<Flow> {
+    const SHOWS: [&str; 2] = [
+        "Every document has `\\/` for a slash and `\\uXXXX` beyond ASCII; identifiers, secrets and tokens are what they say.",
+        "Every document has `\\u002B` for `+` and `\\u0026` for `&`; identifiers, secrets and tokens are what they say.",
+    ];
+    const NAMED: &[&str] = &["strings-compared", "basic-encoded"];
+    const ENDS: &[&str] = &["logged_in", "refreshed", "logged_out"];
+    vec![
+        flow("php-like.strict", SHOWS[0], NAMED, ENDS, || escaping("php-like", JsonEscapes::Php)),
+        flow("dotnet-like.strict", SHOWS[1], NAMED, ENDS, || escaping("dotnet-like", JsonEscapes::DotNet)),
+    ]
+}
+
+fn served() -> Vec<Flow> {
+    vec![
+        flow(
+            "paypal-like.strict",
+            "The resource is the whole origin, and its authorization server takes anyone's registration.",
+            &["registration-request"],
+            &["logged_in"],
+            || {
+                lists(Stage::named(
+                    "paypal-like",
+                    Dials { mcp_path: String::new(), ..Dials::default() },
+                    |it, _| it,
+                ))
+            },
+        ),
+        flow(
+            "google-like.tool-metadata",
+            "The challenge of a tool names a document of its own; it is read, and the well-known places are not.",
+            &["both-places"],
+            &["logged_in"],
+            || {
+                let dials = Dials {
+                    unprotected: texts(&["initialize", "tools/list"]),
+                    resource_metadata: ResourceMetadata::Custom("/metadata/tools/echo".to_owned()),
+                    ..Dials::default()
+                };
+                let mut stage = Stage::named("google-like", dials, |config, _| config);
+                stage.call("tools/call", Some("echo"));
+                stage
+            },
+        ),
+        flow(
+            "notion-like.basic",
+            "`client_id` in the body beside Basic counts as a second method there: nothing of the client is in the body.",
+            &["one-authentication"],
+            &["logged_in", "refreshed"],
+            || {
+                let dials = Dials {
+                    refuse_client_id_with_basic: true,
+                    auth_methods: Some(texts(&["client_secret_basic"])),
+                    ..Dials::default()
+                };
+                let mut stage = lists(Stage::named("notion-like", dials, |config, _| config));
+                stage.now += 4000;
+                lists(stage)
+            },
+        ),
+        flow(
+            "hubspot-like.configured",
+            "The same with a client that was registered by hand.",
+            &["preregistered"],
+            &["logged_in"],
+            || {
+                let dials = Dials {
+                    registration: Registration::Absent,
+                    client_id_metadata_documents: false,
+                    clients: vec![PreRegistered::public("client-1", REDIRECT)],
+                    ..Dials::default()
+                };
+                lists(Stage::named("hubspot-like", dials, |config, world| {
+                    config.preregistered(Preregistered::new(world.issuer(0), "client-1"))
+                }))
+            },
+        ),
+        flow(
+            "stytch-like.https",
+            "The same with a redirect URI of a site: `application_type` is `web`, and it is taken.",
+            &["application-type", "application-type-values"],
+            &["logged_in"],
+            || {
+                let dials = Dials { client_id_metadata_documents: false, ..Dials::default() };
+                lists(Stage::named("stytch-like", dials, |_, world| {
+                    Config::new(world.server_url(), "Example client", "https://app.example/callback")
+                }))
+            },
+        ),
+        flow(
+            "freee-like.configured",
+            "A client that was registered by hand has a secret that lives on.",
+            &["preregistered", "client-authenticates"],
+            &["logged_in", "refreshed"],
+            || {
+                let secret = "a-secret-of-client-1";
+                let client = PreRegistered::confidential("client-1", secret, "client_secret_basic", REDIRECT);
+                let dials = Dials {
+                    auth_methods: Some(texts(&["client_secret_basic"])),
+                    clients: vec![client],
+                    secret_lifetime: Some(1000),
+                    registration_again: RegistrationAgain::Same,
+                    ..Dials::default()
+                };
+                let mut stage = lists(Stage::named("freee-like", dials, |config, world| {
+                    let client = Preregistered::new(world.issuer(0), "client-1");
+                    config.preregistered(client.secret("a-secret-of-client-1"))
+                }));
+                stage.now += 4000;
+                lists(stage)
+            },
+        ),
+        flow(
+            "entra-consumers-like.policy",
+            "That tenant's issuer is taken for it by policy, with the rest of the preset.",
+            &["own-deviation"],
+            &["logged_in"],
+            || {
+                let mut policy = Preset::EntraLike.policy();
+                let issuer =
+                    "https://auth.entra-consumers-like.example/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0";
+                policy.metadata_issuer = Some(issuer.to_owned());
+                lists(consumers(policy))
+            },
+        )
+        .by(&["metadata_issuer", "pkce: assume_s256", "resource: omit"]),
+    ]
+}
+
+fn refused() -> Vec<Flow> {
+    vec![
+        flow(
+            "entra-consumers-like.strict",
+            "The metadata below `/consumers` names the one tenant that is meant, and that is another issuer.",
+            &["issuer-held"],
+            &["issuer_mismatch"],
+            || lists(consumers(IssuerPolicy::default())),
+        ),
+        flow(
+            "okta-like.no-token",
+            "Registration takes an API token, and there is none: the refusal is told.",
+            &["registration-failure-told"],
+            &["registration_rejected"],
+            || {
+                let dials = Dials {
+                    issuer_path: "/oauth2/aus1".to_owned(),
+                    registration: Registration::InitialAccessToken("okta-api-token".to_owned()),
+                    client_id_metadata_documents: false,
+                    ..Dials::default()
+                };
+                lists(Stage::named("okta-like", dials, |config, _| config))
+            },
+        ),
+        flow(
+            "server-metadata.none",
+            "The resource names an authorization server that has no metadata: nothing is guessed of one that was named.",
+            &["metadata-before-fallback", "metadata-get"],
+            &["not_found"],
+            || {
+                let mut stage = Stage::plain(Dials::default());
+                stage.instead = Some(Box::new(|request| {
+                    let there = request.uri().host() == Some("as.example");
+                    there.then(|| http::Response::builder().status(404).body(Vec::new()).unwrap())
+                }));
+                lists(stage)
+            },
+        ),
+        flow(
+            "freee-like.strict",
+            "A registered secret has run out, and registering anew brings the same dead secret: a failure that says so, and no loop.",
+            &["registered-counts"],
+            &["logged_in", "anonymous", "registration_unusable"],
+            || {
+                let dials = Dials {
+                    auth_methods: Some(texts(&["client_secret_basic"])),
+                    secret_lifetime: Some(1000),
+                    registration_again: RegistrationAgain::Same,
+                    ..Dials::default()
+                };
+                let mut stage = lists(Stage::named("freee-like", dials, |config, _| config));
+                stage.now += 4000;
+                lists(stage)
+            },
+        ),
+        flow(
+            "callback.twice",
+            "What reached the redirect URI once reaches it again: `state` is spent, and the code is not sent a second time.",
+            &["state-once", "code-once"],
+            &["logged_in"],
+            || {
+                let mut stage = Stage::plain(Dials::default());
+                stage.tell(Event::LogIn { scopes: Scopes::new() });
+                stage.until(|action| matches!(action, Action::Wait(_)));
+                let callback = stage.consent();
+                stage.tell(callback.clone());
+                stage.settle();
+                stage.tell(callback);
+                stage.settle();
+                stage
+            },
+        ),
+        flow(
+            "logout.busy",
+            "Revocation is answered with 503: the tokens count as alive, that is said, and the record goes all the same.",
+            &["revocation-503"],
+            &["logged_in", "logged_out"],
+            || {
+                let faults =
+                    vec![Fault { purpose: Purpose::Revoke, nth: 0, what: Trouble::RetryAfter(503, 60) }];
+                let mut stage = lists(Stage::plain(Dials { faults, ..Dials::default() }));
+                stage.run(Event::LogOut);
+                stage
+            },
+        ),
+    ]
+}
+
+/// What a secret looks like in a body, with and without the escapes of either writer, in a form and in a URL.
+fn spellings(secret: &str) -> Vec<String> {
+    let php = secret.replace('/', "\\/");
+    let dotnet = secret.replace('+', "\\u002B");
+    let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let spelled = [secret.to_owned(), php, dotnet, form.clone(), form.replace("%2F", "/")];
+    // A trace is JSON itself, so that a body's backslashes are doubled there.
+    spelled.iter().flat_map(|it| [it.clone(), it.replace('\\', "\\\\")]).collect()
+}
+
+#[test]
+fn what_is_escaped_leaves_nothing_behind_when_scrubbed() {
+    for (escapes, escaped) in [(JsonEscapes::Php, "\\\\/"), (JsonEscapes::DotNet, "\\\\u002B")] {
+        let stage = escaping("escaping", escapes);
+        let text = stage.trace();
+        let trace = Trace::read(&text).unwrap();
+        let scrubbed = trace.scrub(Names::Kept).unwrap();
+        assert!(scrubbed.replay().is_ok());
+        let scrubbed = scrubbed.to_string();
+        let sent = stage.world.exchanges().iter().flat_map(|exchange| {
+            ["code", "refresh_token", "token"].into_iter().filter_map(|name| exchange.parameter(name))
+        });
+        let mut secrets: BTreeSet<String> = sent.map(str::to_owned).collect();
+        // The secret is in the record that was kept before the logout, and so in the trace.
+        let registered = trace.entries().find_map(|entry| match entry {
+            Entry::Action(action) => {
+                action["store"]["credential"]["client"]["secret"].as_str().map(str::to_owned)
+            }
+            _ => None,
+        });
+        secrets.extend(registered);
+        assert!(secrets.len() >= 5, "{secrets:?}");
+        for secret in &secrets {
+            assert!(secret.contains('+') && secret.contains('/'), "{secret} has nothing to escape");
+            let there = spellings(secret).iter().any(|spelled| text.contains(spelled.as_str()));
+            assert!(there, "{secret} is not in the trace");
+            for spelled in spellings(secret) {
+                assert!(!scrubbed.contains(&spelled), "{escapes:?}: {spelled} is left");
+            }
+        }
+        let found = secrets.iter().any(|secret| {
+            let spelled = secret.replace(if escapes == JsonEscapes::Php { '/' } else { '+' }, escaped);
+            text.contains(&spelled)
+        });
+        assert!(found, "{escapes:?}: no secret came escaped");
+    }
+}
