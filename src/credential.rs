@@ -185,3 +185,26 @@ impl Credential {
         self.expires_at.is_none_or(|expires_at| now < expires_at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at_home(page: &str, token: &str) -> bool {
+        let text = format!(
+            r#"{{"issuer":"https://as.example/t","named":"https://as.example/t","authorization_endpoint":"{page}",
+                "token_endpoint":"{token}","iss_parameter_supported":true,"legacy":false}}"#
+        );
+        serde_json::from_str::<AuthorizationServer>(&text).unwrap().is_at_home()
+    }
+
+    #[test]
+    fn a_server_is_at_home_with_all_that_it_has() {
+        assert!(at_home("https://as.example/authorize", "https://as.example/token"));
+        assert!(at_home("", "https://as.example/token"), "without a page for persons");
+        assert!(!at_home("https://evil.example/authorize", "https://as.example/token"));
+        assert!(!at_home("https://as.example/authorize", "https://evil.example/token"));
+        assert!(!at_home("", "https://evil.example/token"));
+        assert!(!at_home("https://as.example/authorize", ""));
+    }
+}

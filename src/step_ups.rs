@@ -110,7 +110,13 @@ mod tests {
         assert_eq!((it.in_vain("63"), it.in_vain("late"), it.in_vain("latest")), (1, 2, 2));
         step_up(&mut it, "latest", "a");
         assert_eq!((it.in_vain("63"), it.in_vain("late")), (1, 0));
+        // Where there is room again an operation has a count of its own, and leaves that of the others alone.
         step_up(&mut it, "late", "b");
+        step_up(&mut it, "0", "a");
+        assert_eq!(it.in_vain("new"), 0);
+        step_up(&mut it, "new", "a");
+        step_up(&mut it, "newer", "b");
+        assert_eq!((it.in_vain("newer"), it.in_vain("late")), (1, 1));
         it.forgive();
         assert_eq!((it.in_vain("63"), it.in_vain("late")), (0, 0));
     }

@@ -16,6 +16,49 @@ fn kind(dials: Dials) -> Kind {
     failure.kind()
 }
 
+/// What a host shows of a machine, and a person sends with a report: what it waits for, and where.
+#[test]
+fn a_machine_says_what_it_waits_for() {
+    let mut rig = Rig::new(Dials::default());
+    assert_eq!(
+        (rig.auth.is_running(), rig.auth.is_consenting(), rig.auth.is_renewing()),
+        (false, false, false)
+    );
+    rig.tell(Event::LogIn { scopes: Scopes::new() });
+    let mut shown = Vec::new();
+    loop {
+        match rig.poll() {
+            Action::Wait(_) if rig.auth.is_consenting() => {
+                shown.push(format!("{:?}", rig.auth));
+                let called = rig.consent();
+                rig.tell(called);
+            }
+            Action::Finish(outcome) => break drop(outcome.unwrap()),
+            action => {
+                assert!(rig.auth.is_running() && !rig.auth.is_renewing());
+                shown.push(format!("{:?}", rig.auth));
+                if let Some(event) = rig.answer(action) {
+                    rig.tell(event);
+                }
+            }
+        }
+    }
+    let names = |place: &str| shown.iter().any(|it| it.contains(place));
+    for place in [
+        "FindingResource(",
+        "FindingServer(",
+        "resource: \"https://mcp.example/mcp\"",
+        "Consenting(",
+        "Exchanging(",
+        "Letter { purpose: ",
+        "url: \"https://as.example/token\"",
+        "client_id",
+    ] {
+        assert!(names(place), "{place} is in none of {shown:#?}");
+    }
+    assert!(shown.iter().all(|it| it.starts_with("Authorizer { server: \"https://mcp.example/mcp\", now: ")));
+}
+
 #[test]
 fn the_four_rows_of_iss() {
     for iss in [Iss::AdvertisedAndSent, Iss::SentOnly, Iss::Absent] {

@@ -2,6 +2,11 @@
 
 mod support;
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use http::Response;
 use mcp_auth::wire::client::AuthMethod;
 use mcp_auth::wire::server_metadata::{IssuerMatch, Pkce};
 use mcp_auth::{IssuerPolicy, Kind, Legacy, Policy, Reach, ServerChoice, Verdict};
@@ -217,6 +222,37 @@ fn metadata_may_move_within_its_origin_only() {
     let other = MetadataRedirect::OtherOrigin;
     assert_eq!(fails(Dials { resource_metadata_redirect: other, ..Dials::default() }), Kind::Redirected);
     assert_eq!(fails(Dials { server_metadata_redirect: other, ..Dials::default() }), Kind::Redirected);
+}
+
+/// A document may move, and what it moved to may: three times (RFC 9728 and RFC 8414 say nothing of redirects). One that
+/// always moves is asked for no more often, wherever it is looked for.
+#[test]
+fn a_document_may_move_three_times() {
+    for kind in ["oauth-protected-resource", "oauth-authorization-server"] {
+        for (moves, arrives) in [(3, true), (4, false), (usize::MAX, false)] {
+            let mut rig = Rig::new(Dials::default());
+            let seen = Rc::new(RefCell::new(BTreeMap::<String, usize>::new()));
+            let asked = Rc::clone(&seen);
+            rig.instead = Some(Box::new(move |request| {
+                let url = request.uri().to_string();
+                let mut asked = asked.borrow_mut();
+                let count = asked.entry(url.clone()).or_default();
+                *count += 1;
+                let moved = url.contains(kind) && *count <= moves;
+                moved.then(|| {
+                    Response::builder().status(302).header("location", url).body(Vec::new()).unwrap()
+                })
+            }));
+            let _ = rig.log_in();
+            let seen = seen.borrow();
+            let first = seen.iter().find(|(url, _)| url.contains(kind)).unwrap();
+            assert_eq!(*first.1, 4, "{kind}, which moves {moves} times: {seen:?}");
+            let other = "openid-configuration";
+            let places = seen.keys().filter(|url| url.contains(kind) || url.contains(other)).count();
+            assert_eq!(places == 1, arrives, "{kind}: {seen:?}");
+            assert!(seen.iter().all(|(url, count)| !url.contains(kind) || *count <= 4), "{kind}: {seen:?}");
+        }
+    }
 }
 
 #[test]

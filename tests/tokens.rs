@@ -13,6 +13,7 @@ use mcp_auth_testbed::{
     Dials, ExpiresIn, Fault, PreRegistered, Purpose, RefreshTokens, Rotation, ScopeAnswer, TokenBody,
     TokenType, Trouble,
 };
+use serde_json::json;
 use support::{Person, Rig, StoreMood, authorized, works};
 use url::Url;
 
@@ -285,9 +286,46 @@ fn a_request_is_not_retried_for_ever_whatever_token_it_carried() {
     let mut rig = Rig::new(Dials::default());
     rig.log_in().unwrap();
     for retries in 0..3 {
-        assert_eq!(authorized(rig.run(refusal(None, retries)).unwrap()).source, TokenSource::Kept);
+        rig.tell(refusal(None, retries));
+        // The grant in use came after that request; nothing else is asked, not even the store.
+        let Action::Finish(outcome) = rig.poll() else { panic!("{retries}: there is a token to try") };
+        assert_eq!(authorized(outcome.unwrap()).source, TokenSource::Kept);
     }
     assert_eq!(rig.run(refusal(None, 3)).unwrap_err().kind(), Kind::TokenRejected);
+}
+
+/// A token of the store may be refused as often as that allows, and is renewed; once more is the end.
+#[test]
+fn the_last_refusal_that_leads_on_is_the_second_after_the_first() {
+    for (retries, goes_on) in [(2, true), (3, false)] {
+        let mut rig = works(Dials::default());
+        rig.restart(|config| config);
+        let kept = authorized(rig.run(Event::Restore).unwrap()).generation;
+        let ended = rig.run(refusal(Some(kept), retries));
+        let source = ended.map(authorized).map(|it| it.source).map_err(|failure| failure.kind());
+        assert_eq!(source, if goes_on { Ok(TokenSource::Refreshed) } else { Err(Kind::TokenRejected) });
+    }
+}
+
+/// A refresh may narrow what is granted (RFC 6749 §6), and then says so (§5.1); if it says nothing, all is as it was.
+#[test]
+fn a_refresh_that_names_its_scopes_grants_those() {
+    for (named, expected) in [(Some("mcp:tools"), "mcp:tools"), (None, "")] {
+        let mut rig = works(Dials::default());
+        let before = rig.auth.authorized().unwrap().granted;
+        rig.now += 3600;
+        rig.instead = Some(support::at("https://as.example/token", move |_| {
+            let mut answer = json!({"access_token": "another", "token_type": "Bearer", "expires_in": 60});
+            if let Some(named) = named {
+                answer["scope"] = named.into();
+            }
+            (200, answer.to_string())
+        }));
+        let after = authorized(rig.run(Event::Restore).unwrap());
+        assert_eq!(after.source, TokenSource::Refreshed);
+        let expected = if named.is_some() { Scopes::parse(expected).unwrap() } else { before };
+        assert_eq!(after.granted, expected);
+    }
 }
 
 #[test]

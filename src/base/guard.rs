@@ -367,6 +367,8 @@ mod tests {
             ("https://a%2eexample/", Fault::Host),
             ("https://a.example/x/../y", Fault::Path),
             ("https://a.example/x/%2e%2E/y", Fault::Path),
+            ("https://a.example/..", Fault::Path),
+            ("https://a.example/.?x", Fault::Path),
             ("https://169.254.169.254/latest", Fault::Address),
             ("https://10.0.0.1/", Fault::Address),
             ("https://[::1]/", Fault::Address),
@@ -376,6 +378,15 @@ mod tests {
             ("http://localhost/", Fault::Address),
         ] {
             assert_eq!(fault(url), Some(expected), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_of_4096_bytes_is_the_longest() {
+        for (more, expected) in [(0, None), (1, Some(Fault::NotAbsolute)), (2, Some(Fault::NotAbsolute))] {
+            let start = "https://a.example/";
+            let url = format!("{start}{}", "x".repeat(MAX_URL - start.len() + more));
+            assert_eq!(fault(&url), expected, "{more}");
         }
     }
 
@@ -411,10 +422,64 @@ mod tests {
             "100::1",
             "::10.0.0.1",
             "3fff::1",
+            // The first and the last of a block.
+            "0.0.0.0",
+            "100.64.0.0",
+            "100.127.255.255",
+            "172.16.0.0",
+            "192.0.0.0",
+            "192.0.2.255",
+            "192.88.99.1",
+            "198.18.0.0",
+            "198.19.255.255",
+            "203.0.113.255",
+            "239.255.255.255",
+            "240.0.0.0",
         ] {
             assert!(!Reach::Public.allows(address.parse().unwrap()), "{address}");
         }
         for address in ["1.1.1.1", "172.32.0.1", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"] {
+            assert!(Reach::Public.allows(address.parse().unwrap()), "{address}");
+        }
+        // What differs from a block in one octet only.
+        for address in [
+            "9.0.0.1",
+            "11.0.0.1",
+            "99.64.0.1",
+            "101.64.0.1",
+            "100.63.255.255",
+            "100.128.0.0",
+            "126.0.0.1",
+            "128.0.0.1",
+            "168.254.0.1",
+            "169.253.0.1",
+            "169.255.0.1",
+            "171.16.0.1",
+            "172.15.255.255",
+            "191.168.0.1",
+            "192.167.0.1",
+            "192.169.0.1",
+            "191.0.0.1",
+            "191.0.2.1",
+            "192.1.0.1",
+            "192.1.2.1",
+            "192.0.1.1",
+            "192.0.3.1",
+            "191.88.99.1",
+            "192.87.99.1",
+            "192.88.98.1",
+            "197.18.0.1",
+            "197.19.0.1",
+            "198.17.0.1",
+            "198.20.0.1",
+            "199.51.100.1",
+            "198.52.100.1",
+            "198.51.99.1",
+            "204.0.113.1",
+            "203.1.113.1",
+            "203.0.112.1",
+            "223.255.255.255",
+        ] {
             assert!(Reach::Public.allows(address.parse().unwrap()), "{address}");
         }
         assert!(Reach::Loopback.allows("127.0.0.1".parse().unwrap()));

@@ -140,4 +140,27 @@ mod tests {
             assert!(shown.ends_with('…') || kept == 11, "{shown}");
         }
     }
+
+    #[test]
+    fn all_words_of_a_breach_are_cleared() {
+        let secret = Secret::new("a-long-client-secret");
+        let said = "it was a-long-client-secret";
+        let breach = Breach::new(Kind::Malformed, "-", said, said).with_error("a-long-client-secret");
+        let cleared = Redaction::of(None, [&secret]).clear(breach);
+        let (expected, got, error) = (cleared.expected, cleared.got, cleared.error.unwrap());
+        for text in [expected, got, error] {
+            assert!(!text.contains("a-long-client-secret") && text.contains(MARK), "{text}");
+        }
+        assert_eq!(format!("{:?}", Redaction::of(None, [&secret])), "Redaction(…)");
+    }
+
+    #[test]
+    fn credentials_and_proofs_are_taken_out_of_what_a_server_says() {
+        let field = http::HeaderValue::from_static("Bearer a-long-access-token");
+        let proof = http::HeaderValue::from_static("a-long-proof-of-possession");
+        let said = "no a-long-access-token, no a-long-proof-of-possession";
+        let cleared = without_credentials(said, Some(&field), Some(&proof));
+        assert_eq!(cleared, format!("no {MARK}, no {MARK}"));
+        assert_eq!(without_credentials(said, None, None), said);
+    }
 }

@@ -60,4 +60,9 @@ mod tests {
         assert_eq!(Timestamp::from_secs(3).before(Duration::from_secs(9)), Timestamp::from_secs(0));
         assert_eq!(Timestamp::from_secs(3).since(Timestamp::from_secs(9)), Duration::ZERO);
     }
+
+    #[test]
+    fn a_time_is_shown_in_seconds() {
+        assert_eq!(Timestamp::from_secs(1_800_000_000).to_string(), "1800000000");
+    }
 }

@@ -110,3 +110,28 @@ impl World {
         self.nonces.keep(resource, nonce);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_origin_has_its_last_nonce_and_the_latest_origins_are_kept() {
+        let url =
+            |number: usize, path: &str| Url::parse(&format!("https://{number}.example/{path}")).unwrap();
+        let nonce = |text: &str| Nonce::read([text.as_bytes()]).unwrap().unwrap();
+        let mut nonces = Nonces::default();
+        for number in 0..MAX_NONCES {
+            nonces.keep(&url(number, ""), nonce(&number.to_string()));
+        }
+        nonces.keep(&url(0, "token"), nonce("newer"));
+        assert_eq!(nonces.of(&url(0, "par")), Some(&nonce("newer")));
+        for number in 1..MAX_NONCES {
+            assert_eq!(nonces.of(&url(number, "")), Some(&nonce(&number.to_string())));
+        }
+        nonces.keep(&url(MAX_NONCES, ""), nonce("last"));
+        assert_eq!(nonces.of(&url(1, "")), None);
+        assert_eq!(nonces.of(&url(0, "")), Some(&nonce("newer")));
+        assert_eq!(nonces.of(&url(MAX_NONCES, "")), Some(&nonce("last")));
+    }
+}

@@ -202,8 +202,7 @@ fn read(
     let interrupted = matches!(&answer, Answer::SendFailed(SendFailure::Interrupted(_)));
     let (status, asked) = (answer.status(), answer.retry_at(world.now));
     let replaced = answer.as_response().zip(held.refresh_token.as_ref()).is_some_and(|(response, spent)| {
-        response.status.is_success()
-            && TokenAnswer::replaces(response.content_type().as_deref(), &response.body, spent)
+        response.status.is_success() && TokenAnswer::replaces(response.content_type(), &response.body, spent)
     });
     exchange::read(world, &terms(held), carried, answer, CLAUSE).map_err(|mut breach| {
         if interrupted {

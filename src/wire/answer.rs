@@ -172,3 +172,19 @@ impl<'a> Members<'a> {
 pub(super) fn is_token(text: &str, max: usize) -> bool {
     text.len() <= max && text.bytes().all(|byte| matches!(byte, 0x21..=0x7e))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a member holds is no parameter, however the object around it is broken.
+    #[test]
+    fn a_broken_object_is_not_read_as_a_form() {
+        let body = br#"{"a":1,"a":"&access_token=planted&token_type=Bearer&"}"#;
+        let breach = Members::read(Some("application/json"), body).err().unwrap();
+        assert_ne!(breach.kind, Kind::NotADocument);
+        assert_eq!(breach.clause, "RFC 8259 §4");
+        assert!(Members::read(None, b"access_token=t&token_type=Bearer").is_ok());
+        assert_eq!(Members::read(None, b"token_type=Bearer").err().unwrap().kind, Kind::NotADocument);
+    }
+}

@@ -293,3 +293,16 @@ fn unusable(clause: &'static str, expected: &str, got: &str) -> Breach {
 fn own(breach: Breach) -> Breach {
     Breach { kind: Kind::AssertionUnusable, ..breach }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sixteen_kib_is_the_longest_jwt() {
+        let clause = |length: usize| Assertion::read(&Secret::new("x".repeat(length))).unwrap_err().clause;
+        assert_eq!(clause(MAX_ASSERTION), "RFC 7515 §7.1", "it is read, and is none");
+        assert_eq!(clause(MAX_ASSERTION + 1), "RFC 7519 §7.2");
+        assert_eq!(clause(MAX_ASSERTION + 2), "RFC 7519 §7.2");
+    }
+}

@@ -223,3 +223,51 @@ fn single<'a>(parameters: &'a [Pair<'_>], name: &str) -> Result<Option<&'a str>,
     }
     Ok(first.filter(|value| !value.is_empty()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(text: &str) -> Option<String> {
+        Callback::new(text).state()
+    }
+
+    #[test]
+    fn the_query_of_a_url_is_what_follows_its_first_question_mark() {
+        let sent = Some("s".to_owned());
+        for text in [
+            "https://app.example/callback?state=s",
+            "com.example.app:/callback?state=s#state=t",
+            "/callback?state=s",
+            "?state=s",
+            "state=s",
+            // RFC 3986 §3.4: a query may hold question marks, whether or not its own is there.
+            "state=s&code=a?b",
+            "?state=s&code=a?b",
+        ] {
+            assert_eq!(state(text), sent, "{text}");
+        }
+        // A URL without a query has no parameters, whatever its path looks like.
+        for text in ["https://app.example/callback&state=s", "com.example.app:&state=s", "#state=s", ""] {
+            assert_eq!(state(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_response_of_64_kib_is_read_and_a_longer_one_is_not() {
+        let sent = Secret::from("s");
+        let expected =
+            Expected { state: &sent, issuer: "https://as.example", iss_required: false, issuer_aliases: &[] };
+        for (more, read) in [(0, true), (1, false), (2, false)] {
+            let rest = "state=s&code=c&x=";
+            let callback = Callback::new(format!("{rest}{}", "x".repeat(MAX_RESPONSE - rest.len() + more)));
+            assert_eq!(callback.state().is_some(), read, "{more}");
+            assert_eq!(callback.judge(&expected).is_ok(), read, "{more}");
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_response_is_in_its_debug() {
+        assert_eq!(format!("{:?}", Callback::new("code=secret&state=s")), "Callback(…)");
+    }
+}

@@ -75,3 +75,14 @@ impl fmt::Debug for ClientKey {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_debug_says_which_key_it_is() {
+        let shown = format!("{:?}", ClientKey::new([Algorithm::EdDsa]).key_id("of-today"));
+        assert_eq!(shown, "ClientKey { algorithms: [EdDsa], key_id: Some(\"of-today\"), .. }");
+    }
+}

@@ -129,3 +129,14 @@ fn ill_formed() -> Breach {
     let expected = "a nonce of at most 2048 visible ASCII characters without quotes and backslashes";
     Breach::new(Kind::Malformed, NONCE, expected, "something else")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_nonce_is_in_its_debug() {
+        let nonce = Nonce::read([&b"of-a-server"[..]]).unwrap();
+        assert_eq!(format!("{nonce:?}"), "Some(Nonce(…))");
+    }
+}

@@ -48,3 +48,23 @@ pub fn decode(text: &str) -> Result<Vec<(String, String)>, Breach> {
     }
     Ok(pairs)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_values_are_utf_8() {
+        assert_eq!(decode("a=b").unwrap(), [("a".to_owned(), "b".to_owned())]);
+        for text in ["a=%ff", "%ff=a", "%ff=%ff"] {
+            assert_eq!(decode(text).unwrap_err().kind, Kind::Malformed, "{text}");
+        }
+    }
+
+    #[test]
+    fn sixty_four_pairs_are_read_and_no_more() {
+        let text = |count: usize| vec!["a=b"; count].join("&");
+        assert_eq!(decode(&text(MAX_PAIRS)).unwrap().len(), MAX_PAIRS);
+        assert_eq!(decode(&text(MAX_PAIRS + 1)).unwrap_err().kind, Kind::Malformed);
+    }
+}

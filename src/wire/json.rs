@@ -290,6 +290,19 @@ mod tests {
     }
 
     #[test]
+    fn depth_and_number_of_values_have_a_limit_each() {
+        // The object has no depth yet; it and the list are values too.
+        for (more, expected) in [(0, None), (1, Some(Kind::Malformed)), (2, Some(Kind::Malformed))] {
+            let depth = MAX_DEPTH as usize + more;
+            let deep = format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+            assert_eq!(kind(&deep), expected, "{depth}");
+            let values = MAX_VALUES as usize - 2 + more;
+            let wide = format!("{{\"a\":[{}0]}}", "0,".repeat(values - 1));
+            assert_eq!(kind(&wide), expected, "{values}");
+        }
+    }
+
+    #[test]
     fn null_and_empty_are_absent() {
         let object =
             Object::read(b"\xef\xbb\xbf {\"a\":null,\"b\":\"\",\"c\":[null,\"\",\"x\"],\"d\":true}").unwrap();

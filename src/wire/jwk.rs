@@ -206,6 +206,15 @@ mod tests {
     }
 
     #[test]
+    fn sixteen_kib_is_the_longest_key() {
+        let key = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+        for (more, taken) in [(0, true), (1, false), (2, false)] {
+            let text = format!("{key}{}", " ".repeat(MAX_KEY - key.len() + more));
+            assert_eq!(PublicJwk::read(text.as_bytes()).is_ok(), taken, "{more}");
+        }
+    }
+
+    #[test]
     fn a_key_survives_serialisation_as_a_jwk() {
         let text = r#"{"crv":"Ed25519","kty":"OKP","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
         let key: PublicJwk = serde_json::from_str(text).unwrap();

@@ -167,3 +167,14 @@ fn part<'a>(members: impl Iterator<Item = (&'a str, Value)>) -> String {
     let object = sorted.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     URL_SAFE_NO_PAD.encode(Value::Object(object).to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_to_be_signed_is_in_its_debug() {
+        let input = SigningInput { algorithm: Algorithm::EdDsa, text: "header.claims".to_owned() };
+        assert_eq!(format!("{input:?}"), "SigningInput { algorithm: EdDsa, .. }");
+    }
+}

@@ -156,3 +156,31 @@ fn snippet(body: &[u8]) -> String {
     let said = String::from_utf8_lossy(body);
     if said.contains(['<', '{']) { String::new() } else { text::clean(said.trim(), 120) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(client_id: &str, more: &str) -> Result<Registration, Breach> {
+        Registration::read(201, format!("{{\"client_id\":\"{client_id}\"{more}}}").as_bytes())
+    }
+
+    #[test]
+    fn a_client_id_of_2048_characters_is_the_longest() {
+        for (length, taken) in [(2048, true), (2049, false)] {
+            assert_eq!(read(&"x".repeat(length), "").is_ok(), taken, "{length}");
+        }
+    }
+
+    /// Policy may say how a client authenticates, but not that one without a secret has one.
+    #[test]
+    fn a_method_with_a_secret_is_for_a_client_that_has_one() {
+        let granted = |more: &str, method| read("x", more).unwrap().with_method(method).method;
+        let secret = ",\"client_secret\":\"s\"";
+        let basic = Some("client_secret_basic".to_owned());
+        assert_eq!(granted(secret, AuthMethod::ClientSecretBasic), basic);
+        assert_eq!(granted("", AuthMethod::ClientSecretBasic), None);
+        assert_eq!(granted("", AuthMethod::None), Some("none".to_owned()));
+        assert_eq!(granted(secret, AuthMethod::None), Some("none".to_owned()));
+    }
+}

@@ -326,6 +326,44 @@ mod tests {
     }
 
     #[test]
+    fn a_mismatch_says_no_more_than_it_is() {
+        let got = |resource: &str, server: &str| {
+            check_resource(resource, &Url::parse(server).unwrap()).err().map(|breach| breach.got)
+        };
+        let other = Some("https://a.example/other".to_owned());
+        assert_eq!(got("https://a.example/other", "https://a.example/mcp"), other);
+        assert_eq!(got("https://a.example/other?x", "https://a.example/mcp?x"), other);
+        // An escape is no fault by itself; nor is a dot that stands for nothing else.
+        assert_eq!(got("https://a.example/%7Eme", "https://a.example/%7Eme/mcp"), None);
+        assert_eq!(got("https://a.example/v1.0", "https://a.example/v1.0/mcp"), None);
+        for escaped in ["https://a.example/%2Emcp", "https://a.example/x%5Cmcp"] {
+            assert!(got(escaped, escaped).unwrap().ends_with("with an escaped dot or backslash in its path"));
+        }
+    }
+
+    #[test]
+    fn overlong_and_wide_forms_are_the_letter_that_they_stand_for() {
+        for (octets, letter, left) in [
+            (&[0xc0, 0xae, b'x'][..], b'.', 1),
+            (&[0xc1, 0x9c, b'x'], b'\\', 1),
+            (&[0xe0, 0x80, 0xaf], b'/', 0),
+            (&[0xe0, 0x81, 0x9c], b'\\', 0),
+            (&[0xf0, 0x80, 0x80, 0xae, b'x'], b'.', 1),
+            (&[0xf0, 0x80, 0x81, 0x9c], b'\\', 0),
+            (&[0xef, 0xbc, 0x8f], b'/', 0),
+            // Longer letters that are no such form.
+            (&[0xe0, 0xa4, 0x85], 0xe0, 2),
+            (&[0xf0, 0x9f, 0x80, 0x80], 0xf0, 3),
+            (&[0xf0, 0x80, 0x9f, 0x80], 0xf0, 3),
+            (&[0xef, 0xbd, 0x81], 0xef, 2),
+        ] {
+            let (first, rest) = octets.split_first().unwrap();
+            let (read, after) = plain(*first, &rest.iter().copied());
+            assert_eq!((read, after.count()), (letter, left), "{octets:x?}");
+        }
+    }
+
+    #[test]
     fn what_was_read_survives_serialisation() {
         let metadata = read("\"https://as.example/\"", "\"a\",\"b\"");
         let text = serde_json::to_string(&metadata).unwrap();

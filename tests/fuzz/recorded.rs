@@ -70,7 +70,7 @@ pub(crate) fn traces(data: &[u8]) {
     }
     let mut choices = Choices::new(data);
     let chosen = usize::from(choices.byte()) % FLOWS.len();
-    let tells = choices.byte() % 4 != 0;
+    let tells = !choices.byte().is_multiple_of(4);
     let mut lines = FLOWS[chosen].clone();
     let pool = pool(chosen);
     for _ in 0..MAX_EDITS {

@@ -235,3 +235,17 @@ fn a_long_description_is_cut() {
     let demand = Demand::of(&read_one(&format!("Bearer error_description=\"{}\"", "ä".repeat(400))));
     assert_eq!(demand.error_description.unwrap().chars().count(), 301);
 }
+
+#[test]
+fn a_token68_is_of_its_letters_and_ends_in_pads() {
+    for (field, expected) in [
+        ("Negotiate YII/+w==", Some("YII/+w==")),
+        ("Negotiate -._~/+", Some("-._~/+")),
+        ("Negotiate x!y", None),
+        ("Negotiate x!y==", None),
+        ("Negotiate ====", None),
+    ] {
+        let challenges = read_one(field);
+        assert_eq!(challenges.first().and_then(Challenge::token68), expected, "{field}");
+    }
+}

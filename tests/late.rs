@@ -1,0 +1,200 @@
+//! What comes late, or not at all: a record is held for so long and no longer, and what may have been spent is remembered.
+
+mod support;
+
+use http::{HeaderMap, StatusCode};
+use mcp_auth::{Action, Challenge, Event, Generation, Kind, Load, Send, SendFailure, TokenSource};
+use mcp_auth_testbed::{Dials, Purpose, RefreshTokens};
+use serde_json::json;
+use support::{Rig, StoreMood, authorized, works};
+
+/// A machine whose token has expired, on its way.
+fn renewing() -> Rig {
+    let mut rig = works(Dials::default());
+    rig.now += 3600;
+    rig.tell(Event::Restore);
+    rig
+}
+
+/// The record as it is asked for, to be held.
+fn load(rig: &mut Rig) -> Load {
+    match rig.poll() {
+        Action::Load(load) if load.exclusive().is_some() => load,
+        other => panic!("the record is to be held: {other:?}"),
+    }
+}
+
+/// The refresh, on its way out.
+fn refresh(rig: &mut Rig) -> Send {
+    let load = load(rig);
+    let event = rig.answer(Action::Load(load)).unwrap();
+    rig.tell(event);
+    match rig.poll() {
+        Action::Send(send) => send,
+        other => panic!("the refresh token is to be sent: {other:?}"),
+    }
+}
+
+/// A machine that slept over the answer may have lost the record to another. There is time for the message and for the write
+/// after it, or the record is taken anew.
+#[test]
+fn a_record_is_held_for_a_message_and_a_write_or_taken_anew() {
+    for (slept, in_time) in [(30, true), (31, false)] {
+        let mut rig = renewing();
+        let load = load(&mut rig);
+        let found = rig.store.get(load.key()).cloned();
+        rig.now += slept;
+        rig.tell(load.reply(found));
+        match rig.poll() {
+            Action::Send(_) => assert!(in_time, "{slept}"),
+            Action::Release(release) => {
+                assert!(!in_time && release.load() == load.id(), "{slept}");
+                assert!(matches!(rig.poll(), Action::Load(again) if again.exclusive().is_some()));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A refresh token goes out once more only while nobody else may take the record: two uses at one time look like theft
+/// (RFC 9700 §4.14.2).
+#[test]
+fn a_refresh_token_is_sent_again_only_while_the_record_is_held() {
+    for (slept, again) in [(30, true), (31, false)] {
+        let mut rig = renewing();
+        let send = refresh(&mut rig);
+        rig.now += slept;
+        rig.tell(send.fail(SendFailure::Interrupted("gone".to_owned())));
+        if again {
+            assert!(matches!(rig.poll(), Action::Send(_)), "{slept}");
+        } else {
+            assert_eq!(rig.drive().unwrap_err().kind(), Kind::OutcomeUnknown, "{slept}");
+        }
+        assert_eq!(rig.count(Purpose::Refresh), 0);
+    }
+}
+
+/// Whether a refusal of the refresh token may be for a use that nobody knows the end of, the trail says; not otherwise.
+#[test]
+fn a_refusal_after_a_lost_answer_may_be_for_reuse() {
+    for lost in [false, true] {
+        let mut rig = renewing();
+        if lost {
+            let send = refresh(&mut rig);
+            rig.world.answer(rig.now, send.request());
+            rig.tell(Event::Abandoned);
+            assert_eq!(rig.drive().unwrap_err().kind(), Kind::Cancelled);
+            rig.tell(Event::Restore);
+        }
+        rig.instead = Some(support::at("https://as.example/token", |body| {
+            assert!(body.contains("grant_type=refresh_token"));
+            (400, json!({"error": "invalid_grant"}).to_string())
+        }));
+        let _ = rig.settle();
+        let trail = rig.auth.trail().to_string();
+        assert_eq!(trail.contains("may take this for reuse"), lost, "{trail}");
+        assert!(rig.store.values().all(|it| it.refresh_token.is_none()), "{trail}");
+    }
+}
+
+/// Nothing was sent yet when the driver went, so the token is as good as before, and nobody says otherwise.
+#[test]
+fn what_was_abandoned_before_anything_was_sent_is_not_in_doubt() {
+    let mut rig = renewing();
+    let _ = load(&mut rig);
+    rig.tell(Event::Abandoned);
+    rig.drive().unwrap_err();
+    let outcome = authorized(rig.run(Event::Restore).unwrap());
+    assert_eq!((outcome.source, rig.count(Purpose::Refresh)), (TokenSource::Refreshed, 1));
+}
+
+/// The store has lost the record between two reads; what was read is used all the same.
+#[test]
+fn a_record_that_vanishes_while_it_is_being_taken_is_not_missed() {
+    for warm in [true, false] {
+        let mut rig = works(Dials::default());
+        rig.now += 3600;
+        if !warm {
+            rig.restart(|config| config);
+        }
+        rig.tell(Event::Restore);
+        let Action::Load(first) = rig.poll() else { panic!("the record is read first") };
+        assert_eq!(first.exclusive().is_some(), warm);
+        if warm {
+            // And it is too late to send anything.
+            rig.now += 31;
+            rig.tell(first.reply(None));
+        } else {
+            rig.tell(first.reply(rig.store.get(first.key()).cloned()));
+        }
+        rig.store.clear();
+        assert_eq!(authorized(rig.drive().unwrap()).source, TokenSource::Refreshed, "{warm}");
+        assert_eq!((rig.opened.len(), rig.store.len()), (1, 1));
+    }
+}
+
+fn refusal(refused: Option<Generation>, retries: u8) -> Event {
+    Event::Challenged(Challenge::of(StatusCode::UNAUTHORIZED, &HeaderMap::new(), refused, retries).unwrap())
+}
+
+/// A store that cannot be read cannot be held either. What it may have is not spent; a token that lives serves on, unless it is
+/// the one that was refused.
+#[test]
+fn without_its_store_a_machine_has_what_still_lives() {
+    for (left, refused, served) in [(10, false, true), (10, true, false), (0, false, false)] {
+        let mut rig = works(Dials::default());
+        let held = rig.auth.authorized().unwrap();
+        rig.now = held.expires_at.unwrap().as_secs() - left;
+        rig.mood = StoreMood::FailsToRead;
+        let begin = if refused { refusal(Some(held.generation), 0) } else { Event::Restore };
+        let source = rig.run(begin).map(|it| authorized(it).source).map_err(|failure| failure.kind());
+        assert_eq!(source, if served { Ok(TokenSource::Kept) } else { Err(Kind::StoreFailed) }, "{left}");
+        assert_eq!((rig.count(Purpose::Refresh), rig.opened.len()), (0, 1));
+    }
+}
+
+/// What the store never had nobody else can spend, so it is renewed without the store; but not while somebody else holds the
+/// record, who is there to write.
+#[test]
+fn what_the_store_never_had_is_renewed_without_it() {
+    let mut rig = Rig::new(Dials::default());
+    rig.mood = StoreMood::FailsToWrite;
+    rig.log_in().unwrap();
+    rig.now += 3600;
+    rig.mood = StoreMood::FailsToRead;
+    assert_eq!(authorized(rig.run(Event::Restore).unwrap()).source, TokenSource::Refreshed);
+    rig.now += 3600;
+    rig.tell(Event::Restore);
+    let failure = loop {
+        match rig.poll() {
+            Action::Load(load) => rig.tell(load.busy()),
+            Action::Wait(until) => {
+                rig.now = until.unwrap().as_secs();
+                rig.tell(Event::Tick);
+            }
+            Action::Finish(outcome) => break outcome.unwrap_err(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!((failure.kind(), rig.count(Purpose::Refresh)), (Kind::StoreBusy, 1));
+}
+
+/// A token that was renewed for this request and refused again: somebody else may have a better one, which cannot be seen, so no
+/// person is asked. Where there is nothing to renew, a person is the way.
+#[test]
+fn a_store_that_fails_sends_nobody_to_a_browser_who_may_have_a_token() {
+    let mut rig = works(Dials::default());
+    rig.now += 3600;
+    let renewed = authorized(rig.run(Event::Restore).unwrap());
+    assert_eq!(renewed.source, TokenSource::Refreshed);
+    rig.mood = StoreMood::FailsToRead;
+    let failure = rig.run(refusal(Some(renewed.generation), 1)).unwrap_err();
+    assert_eq!((failure.kind(), rig.opened.len()), (Kind::StoreFailed, 1));
+
+    let mut rig = works(Dials { refresh_tokens: RefreshTokens::Never, ..Dials::default() });
+    let held = rig.auth.authorized().unwrap().generation;
+    rig.now += 3600;
+    rig.mood = StoreMood::FailsToRead;
+    assert_eq!(authorized(rig.run(refusal(Some(held), 0)).unwrap()).source, TokenSource::LoggedIn);
+    assert_eq!(rig.opened.len(), 2);
+}
