@@ -37,6 +37,15 @@ enum Known {
     Configured,
 }
 
+/// What the host of rmcp keeps.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keeping {
+    /// The record, as rmcp's store has it.
+    Record,
+    /// The metadata besides, and the manager of a login that has ended.
+    Metadata,
+}
+
 /// The client's metadata document, where it has one.
 const DOCUMENT: &str = "https://app.example/client.json";
 /// The client that was configured by hand.
@@ -54,6 +63,18 @@ pub struct Row {
     pub ours: fn() -> Count,
     /// An error where rmcp does not come to a token.
     pub rmcp: fn() -> Result<Count, String>,
+    /// The same where the host does more than rmcp's guide says: it keeps rmcp's manager and the metadata itself.
+    pub kept: Option<fn() -> Result<Count, String>>,
+}
+
+/// How many exchanges a burst of requests costs, ours and rmcp's: once because their token has run out, and once because all
+/// of them were refused with it.
+pub fn bursts() -> [(usize, Count, Count); 2] {
+    let counted = |it: Result<Count, String>| it.expect("a refresh");
+    [
+        (BURST, ours::expired(BURST), counted(rmcp::expired(BURST))),
+        (BURST, ours::refused(BURST), counted(rmcp::refused(BURST))),
+    ]
 }
 
 /// All rows.
@@ -65,6 +86,7 @@ pub const ROWS: [Row; 15] = [
         why: "",
         ours: || ours::cold(Known::Registers, |_| ()),
         rmcp: || rmcp::cold(Known::Registers, |_| ()),
+        kept: None,
     },
     Row {
         what: "cold start, a client with a metadata document",
@@ -73,6 +95,7 @@ pub const ROWS: [Row; 15] = [
         why: "",
         ours: || ours::cold(Known::Document, |_| ()),
         rmcp: || rmcp::cold(Known::Document, |_| ()),
+        kept: None,
     },
     Row {
         what: "cold start, a configured client",
@@ -81,6 +104,7 @@ pub const ROWS: [Row; 15] = [
         why: "",
         ours: || ours::cold(Known::Configured, |_| ()),
         rmcp: || rmcp::cold(Known::Configured, |_| ()),
+        kept: None,
     },
     Row {
         what: "cold start, the challenge names no metadata",
@@ -89,22 +113,25 @@ pub const ROWS: [Row; 15] = [
         why: "",
         ours: || ours::cold(Known::Registers, |dials| dials.advertise_metadata = false),
         rmcp: || rmcp::cold(Known::Registers, |dials| dials.advertise_metadata = false),
+        kept: None,
     },
     Row {
         what: "warm start in the same process: the server ended the grant",
         least: "t T",
         clause: "RFC 6749 §5.2 tells a dead refresh token from a live one; the client stays (RFC 7591 §3.2.1), metadata is cached (RFC 9728 §7.10, RFC 9111)",
-        why: "metadata is read anew for each login, so that a login never rests on an old word; only a step-up reuses it",
+        why: "a login after a dead grant reads metadata anew: so it finds out that the server has moved to another authorization server (MCP, Authorization Server Binding)",
         ours: ours::ended,
-        rmcp: rmcp::ended,
+        rmcp: || rmcp::ended(Keeping::Record),
+        kept: Some(|| rmcp::ended(Keeping::Metadata)),
     },
     Row {
         what: "the same in a new process, from the record",
         least: "t T",
-        clause: "the same; the record may hold metadata for as long as HTTP lets it be cached",
-        why: "the record names issuer, endpoint and client, and holds no metadata",
+        clause: "the same, with metadata in the record for as long as HTTP lets it be cached",
+        why: "the same",
         ours: ours::ended_restored,
-        rmcp: rmcp::ended_restored,
+        rmcp: || rmcp::ended_restored(Keeping::Record),
+        kept: Some(|| rmcp::ended_restored(Keeping::Metadata)),
     },
     Row {
         what: "restore, the token lives",
@@ -112,7 +139,8 @@ pub const ROWS: [Row; 15] = [
         clause: "RFC 6749 §5.1 (`expires_in`): nothing need be asked",
         why: "",
         ours: ours::restored_live,
-        rmcp: rmcp::restored_live,
+        rmcp: || rmcp::restored_live(Keeping::Record),
+        kept: Some(|| rmcp::restored_live(Keeping::Metadata)),
     },
     Row {
         what: "restore, the token has run out",
@@ -120,7 +148,8 @@ pub const ROWS: [Row; 15] = [
         clause: "RFC 6749 §6",
         why: "",
         ours: ours::restored_expired,
-        rmcp: rmcp::restored_expired,
+        rmcp: || rmcp::restored_expired(Keeping::Record),
+        kept: Some(|| rmcp::restored_expired(Keeping::Metadata)),
     },
     Row {
         what: "refresh, the token has run out",
@@ -129,6 +158,7 @@ pub const ROWS: [Row; 15] = [
         why: "",
         ours: || ours::expired(1),
         rmcp: || rmcp::expired(1),
+        kept: None,
     },
     Row {
         what: "refresh, the server refuses the token before it runs out",
@@ -137,6 +167,7 @@ pub const ROWS: [Row; 15] = [
         why: "",
         ours: || ours::refused(1),
         rmcp: || rmcp::refused(1),
+        kept: None,
     },
     Row {
         what: "100 requests at once find that the token has run out",
@@ -145,6 +176,7 @@ pub const ROWS: [Row; 15] = [
         why: "",
         ours: || ours::expired(BURST),
         rmcp: || rmcp::expired(BURST),
+        kept: None,
     },
     Row {
         what: "100 requests at once are refused with the same token",
@@ -153,6 +185,7 @@ pub const ROWS: [Row; 15] = [
         why: "",
         ours: || ours::refused(BURST),
         rmcp: || rmcp::refused(BURST),
+        kept: None,
     },
     Row {
         what: "step-up, a configured client",
@@ -161,14 +194,16 @@ pub const ROWS: [Row; 15] = [
         why: "",
         ours: || ours::stepped_up(Known::Configured, RegistrationScope::Any),
         rmcp: || rmcp::stepped_up(Known::Configured, RegistrationScope::Any),
+        kept: None,
     },
     Row {
         what: "step-up, a registered client whose scopes the server named",
         least: "G T",
         clause: "RFC 7591 §2 (`scope`): what the client can use; so it registers for more",
-        why: "the new registration begins with metadata, as every registration does",
+        why: "the record does not hold the registration endpoint, so metadata is read; whoever waits is about to consent anyway",
         ours: || ours::stepped_up(Known::Registers, RegistrationScope::Any),
         rmcp: || rmcp::stepped_up(Known::Registers, RegistrationScope::Any),
+        kept: None,
     },
     Row {
         what: "the same, at a server that holds the client to them",
@@ -177,6 +212,7 @@ pub const ROWS: [Row; 15] = [
         why: "the same",
         ours: || ours::stepped_up(Known::Registers, RegistrationScope::Binding),
         rmcp: || rmcp::stepped_up(Known::Registers, RegistrationScope::Binding),
+        kept: None,
     },
 ];
 

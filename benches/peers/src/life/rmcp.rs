@@ -15,15 +15,16 @@ use mcp_auth_benches::documents;
 use mcp_auth_testbed::{Browsed, Dials, Origins, RegistrationScope, World};
 use rmcp::model::ClientJsonRpcMessage;
 use rmcp::transport::auth::{
-    AuthClient, AuthorizationManager, AuthorizationRequest, InMemoryCredentialStore, OAuthHttpClient,
-    OAuthHttpClientFuture, OAuthHttpRequest, OAuthState,
+    AuthClient, AuthorizationCallback, AuthorizationManager, AuthorizationMetadata, AuthorizationRequest,
+    InMemoryCredentialStore, OAuthClientConfig, OAuthHttpClient, OAuthHttpClientFuture, OAuthHttpRequest,
+    OAuthState,
 };
 use rmcp::transport::streamable_http_client::{
     AuthRequiredError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
 };
 use serde_json::json;
 
-use super::{CLIENT, Count, DOCUMENT, Known, call, dials, seen};
+use super::{CLIENT, Count, DOCUMENT, Keeping, Known, call, dials, seen};
 
 const READ: &str = "read_file";
 const WRITE: &str = "write_file";
@@ -271,11 +272,27 @@ impl Process {
         AuthClient::new(Server(self.network.clone()), manager)
     }
 
-    /// Another process takes up the record.
-    fn restored(&self) -> AuthorizationManager {
+    /// What the host may keep of an earlier login.
+    fn metadata(&self) -> AuthorizationMetadata {
+        let resolved = self.network.run(async { self.manager().await.resolve_metadata().await });
+        resolved.expect("metadata").metadata
+    }
+
+    /// Another process takes up the record, and what else the host has kept.
+    fn restored(&self, metadata: Option<AuthorizationMetadata>) -> AuthorizationManager {
         let work = async {
             let mut manager = self.manager().await;
+            let kept = metadata.is_some();
+            if let Some(metadata) = metadata {
+                manager.set_metadata(metadata);
+            }
             assert!(manager.initialize_from_store().await.expect("a record"), "it is taken up");
+            if kept {
+                // The record does not say where answers come back.
+                let (client_id, _) = manager.get_credentials().await.expect("a record");
+                let config = OAuthClientConfig::new(client_id, documents::REDIRECT);
+                manager.configure_client(config).expect("metadata is there");
+            }
             manager
         };
         self.network.run(work)
@@ -305,31 +322,53 @@ pub(super) fn cold(known: Known, turn: impl FnOnce(&mut Dials)) -> Result<Count,
     })
 }
 
-/// The `AuthClient` gives up with the challenge, and a login begins.
-fn again(process: &Process, manager: AuthorizationManager) -> Result<(), String> {
-    let challenge = process.requests(&process.client(manager), 1).expect_err("the grant has ended");
-    let state = process.network.run(process.log_in(challenge))?;
-    process.requests(&process.client(into_manager(state)), 1)
+/// The `AuthClient` gives up with the challenge, and a login begins: anew, or with the manager that is there.
+fn again(process: &Process, manager: AuthorizationManager, keeping: Keeping) -> Result<(), String> {
+    let client = process.client(manager);
+    let challenge = process.requests(&client, 1).expect_err("the grant has ended");
+    if keeping == Keeping::Record {
+        let state = process.network.run(process.log_in(challenge))?;
+        return process.requests(&process.client(into_manager(state)), 1);
+    }
+    process.network.run(async {
+        let manager = client.auth_manager.lock().await;
+        let url = manager.get_authorization_url(&["files:read"]).await.map_err(|error| error.to_string())?;
+        let Browsed::Callback(callback) = process.network.with(|world, now| world.browse(now, &url)) else {
+            return Err("the server shows a page instead".to_owned());
+        };
+        let answer =
+            AuthorizationCallback::from_redirect_url(&callback).map_err(|error| error.to_string())?;
+        let (code, state, issuer) = (&answer.code, &answer.csrf_token, answer.issuer.as_deref());
+        let exchanged = manager.exchange_code_for_token_with_issuer(code, state, issuer).await;
+        exchanged.map(drop).map_err(|error| error.to_string())
+    })?;
+    process.requests(&client, 1)
 }
 
-pub(super) fn ended() -> Result<Count, String> {
+pub(super) fn ended(keeping: Keeping) -> Result<Count, String> {
     let process = Process::new(Known::Registers, |_| ());
     let manager = into_manager(process.logged_in());
     process.network.with(|world, _| world.revoke_everything());
-    process.cost(|| again(&process, manager))
+    process.cost(|| again(&process, manager, keeping))
 }
 
-pub(super) fn ended_restored() -> Result<Count, String> {
+fn kept(process: &Process, keeping: Keeping) -> Option<AuthorizationMetadata> {
+    (keeping == Keeping::Metadata).then(|| process.metadata())
+}
+
+pub(super) fn ended_restored(keeping: Keeping) -> Result<Count, String> {
     let process = Process::new(Known::Registers, |_| ());
     drop(process.logged_in());
     process.network.with(|world, _| world.revoke_everything());
-    process.cost(|| again(&process, process.restored()))
+    let metadata = kept(&process, keeping);
+    process.cost(|| again(&process, process.restored(metadata), keeping))
 }
 
-pub(super) fn restored_live() -> Result<Count, String> {
+pub(super) fn restored_live(keeping: Keeping) -> Result<Count, String> {
     let process = Process::new(Known::Registers, |_| ());
     drop(process.logged_in());
-    process.cost(|| process.requests(&process.client(process.restored()), 1))
+    let metadata = kept(&process, keeping);
+    process.cost(|| process.requests(&process.client(process.restored(metadata)), 1))
 }
 
 /// A login whose token has run out as it comes; the next ones live.
@@ -340,9 +379,10 @@ fn run_out() -> (Process, OAuthState) {
     (process, state)
 }
 
-pub(super) fn restored_expired() -> Result<Count, String> {
+pub(super) fn restored_expired(keeping: Keeping) -> Result<Count, String> {
     let (process, _) = run_out();
-    process.cost(|| process.requests(&process.client(process.restored()), 1))
+    let metadata = kept(&process, keeping);
+    process.cost(|| process.requests(&process.client(process.restored(metadata)), 1))
 }
 
 pub(super) fn expired(requests: usize) -> Result<Count, String> {
