@@ -9,12 +9,14 @@ use mcp_auth_peers::{alone, life, rmcp};
 use serde_json::Value;
 
 type Work = Box<dyn FnOnce()>;
+/// A name, and what makes its work ready.
+type Row = (&'static str, fn() -> Work);
 
 fn work<T: 'static, R: 'static>(given: T, work: impl FnOnce(T) -> R + 'static) -> Work {
     Box::new(move || drop(std::hint::black_box(work(std::hint::black_box(given)))))
 }
 
-const ROWS: [(&str, fn() -> Work); 8] = [
+const ROWS: [Row; 8] = [
     ("floor_login", || work(floor::Told::new(), floor::login)),
     ("ours_login", || work(ours::Told::new(), ours::login)),
     ("rmcp_login", || work(rmcp::Told::new(), rmcp::login)),

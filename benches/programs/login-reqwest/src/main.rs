@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use mcp_auth_reqwest::mcp_auth::{Callback, Config, Timestamp};
 use mcp_auth_reqwest::reqwest::{Method, Request};
-use mcp_auth_reqwest::url::Url;
 use mcp_auth_reqwest::{Answers, BoxFuture, Client, Consent};
+use url::Url;
 
 struct Person(Arc<TcpListener>);
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use mcp_auth_ureq::http::Request;
 use mcp_auth_ureq::mcp_auth::{Callback, Config, Timestamp};
 use mcp_auth_ureq::{Answers, BoxFuture, Client, Consent};
-use mcp_auth_ureq::url::Url;
+use url::Url;
 
 struct Person(Arc<TcpListener>);
 
@@ -23,7 +23,8 @@ impl Answers for Visit {
     fn next(&mut self) -> BoxFuture<'_, Result<Callback, String>> {
         // A thread of its own drives it: it may block.
         let url = self.1.get_mut().ok().and_then(Option::take);
-        let answer = url.ok_or("there was one answer".into()).and_then(|url| consented(&self.0, url.as_str()));
+        let answer =
+            url.ok_or("there was one answer".into()).and_then(|url| consented(&self.0, url.as_str()));
         Box::pin(std::future::ready(answer.map(Callback::new).map_err(|error| error.to_string())))
     }
 }

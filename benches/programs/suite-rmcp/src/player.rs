@@ -8,8 +8,8 @@ use rmcp::transport::auth::enterprise::{
     EmaAuthorizationServer, EmaClientAuthentication, EmaExchangeRequest,
 };
 use rmcp::transport::auth::{
-    AuthorizationManager, AuthorizationRequest, ClientCredentialsConfig, JwtSigningAlgorithm, OAuthHttpClient,
-    OAuthHttpClientFuture, OAuthHttpRequest, OAuthState,
+    AuthorizationManager, AuthorizationRequest, ClientCredentialsConfig, JwtSigningAlgorithm,
+    OAuthHttpClient, OAuthHttpClientFuture, OAuthHttpRequest, OAuthState,
 };
 use serde_json::{Map, Value};
 
@@ -76,7 +76,9 @@ impl Player {
                 Ok(Some(token))
             }
             Some(Standing::Person(state)) => {
-                let OAuthState::Authorized(manager) = &*state else { return Err("a login has not ended".into()) };
+                let OAuthState::Authorized(manager) = &*state else {
+                    return Err("a login has not ended".into());
+                };
                 let token = manager.get_access_token().await.map_err(told)?;
                 self.standing.replace(Some(Standing::Person(state)));
                 Ok(Some(token))
@@ -249,6 +251,6 @@ pub(crate) struct Incoming(reqwest::Response);
 
 impl Body for Incoming {
     async fn chunk(&mut self) -> Result<Option<Vec<u8>>, String> {
-        Ok(self.0.chunk().await.map_err(|error| told(error))?.map(Vec::from))
+        Ok(self.0.chunk().await.map_err(told)?.map(Vec::from))
     }
 }
