@@ -17,12 +17,25 @@ const WIRES: [(&str, &str); 5] = [
     ("2026-07-28", "2026-07-28"),
 ];
 
+/// What is counted.
+const PREFACE: &str = "\
+Exchanges / round trips. A round trip is what waits for the one before; exchanges that are on their way at once count once. What
+the browser does and the requests to the MCP server are not among them; how many of the latter were refused stands apart. rmcp is
+used as its guide says, from the challenge of a refusal (`benches/programs/suite-rmcp`, `benches/peers/src/life/rmcp.rs`); where
+its scenario fails, no count is shown.
+
+The least is what a client that knows nothing beforehand must send: each letter an exchange, those joined by `+` at once. MCP
+says in which order places are tried, so the tries before the right one count; to ask them at once saves round trips where the
+first is not the right one, and costs exchanges where it is. So no client has the least of both in every row.
+";
+
 fn main() -> ExitCode {
     let folders: Vec<_> = std::env::args().skip(1).collect();
     let [ours, rmcp] = folders.as_slice() else {
         eprintln!("exchanges OURS RMCP");
         return ExitCode::FAILURE;
     };
+    println!("{PREFACE}");
     let unexplained = scenarios(Path::new(ours), Path::new(rmcp)) + life();
     println!();
     println!("The letters, each an exchange:");
