@@ -4,6 +4,7 @@
 //! A round trip is a round in which everybody waits: all exchanges that are on their way at once are answered together. What
 //! the browser does and the requests to the MCP server are not counted; they are the same for everyone.
 
+mod network;
 mod ours;
 mod rmcp;
 

@@ -2,131 +2,29 @@
 //! can, more scope is asked for by `request_scope_upgrade`, a stored record is taken up by `initialize_from_store`.
 
 use std::collections::HashMap;
-use std::future::Future;
-use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::pin::Pin;
+use std::sync::Arc;
 
 use futures_core::Stream;
 use http::header::WWW_AUTHENTICATE;
-use http::{HeaderName, HeaderValue, Request, Response};
+use http::{HeaderName, HeaderValue, Response};
 use mcp_auth_benches::documents;
-use mcp_auth_testbed::{Browsed, Dials, Origins, RegistrationScope, World};
+use mcp_auth_testbed::{Browsed, Dials, RegistrationScope};
 use rmcp::model::ClientJsonRpcMessage;
 use rmcp::transport::auth::{
     AuthClient, AuthorizationCallback, AuthorizationManager, AuthorizationMetadata, AuthorizationRequest,
-    InMemoryCredentialStore, OAuthClientConfig, OAuthHttpClient, OAuthHttpClientFuture, OAuthHttpRequest,
-    OAuthState,
+    InMemoryCredentialStore, OAuthClientConfig, OAuthState,
 };
 use rmcp::transport::streamable_http_client::{
     AuthRequiredError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
 };
 use serde_json::json;
 
+use super::network::Network;
 use super::{CLIENT, Count, DOCUMENT, Keeping, Known, call, dials, seen};
 
 const READ: &str = "read_file";
 const WRITE: &str = "write_file";
-
-/// The testbed behind rmcp's seam for HTTP. Exchanges wait until everybody does; then all that are there are answered.
-struct Network {
-    world: Mutex<World>,
-    waiting: Mutex<Vec<Arc<Slot>>>,
-    count: Mutex<Count>,
-    /// Ahead of the clock, in seconds.
-    ahead: Mutex<u64>,
-}
-
-/// One request on its way.
-struct Slot {
-    /// Requests to the MCP server do not.
-    counts: bool,
-    request: Mutex<Option<Request<Vec<u8>>>>,
-    answer: Mutex<Option<Response<Vec<u8>>>>,
-}
-
-impl Network {
-    fn new(dials: Dials) -> Arc<Self> {
-        let world = Mutex::new(World::new(dials, Origins::default()));
-        let (waiting, count, ahead) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Arc::new(Self { world, waiting, count, ahead })
-    }
-
-    /// rmcp reads the system's clock, so the servers do too.
-    fn now(&self) -> u64 {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
-        now + *self.ahead.lock().expect("one thread")
-    }
-
-    fn with<T>(&self, work: impl FnOnce(&mut World, u64) -> T) -> T {
-        let now = self.now();
-        work(&mut self.world.lock().expect("one thread"), now)
-    }
-
-    /// Sends a request, and waits for its answer.
-    fn send(&self, request: Request<Vec<u8>>, counts: bool) -> impl Future<Output = Response<Vec<u8>>> {
-        let slot = Slot { counts, request: Mutex::new(Some(request)), answer: Mutex::default() };
-        let (slot, mut sent) = (Arc::new(slot), false);
-        std::future::poll_fn(move |_| {
-            if !std::mem::replace(&mut sent, true) {
-                self.waiting.lock().expect("one thread").push(slot.clone());
-            }
-            slot.answer.lock().expect("one thread").take().map_or(Poll::Pending, Poll::Ready)
-        })
-    }
-
-    /// Whether anything was waiting.
-    fn answer(&self) -> bool {
-        let waiting = std::mem::take(&mut *self.waiting.lock().expect("one thread"));
-        if waiting.is_empty() {
-            return false;
-        }
-        let mut count = self.count.lock().expect("one thread");
-        let counted = waiting.iter().filter(|slot| slot.counts).count();
-        count.exchanges += counted;
-        count.rounds += usize::from(counted > 0);
-        for slot in waiting {
-            let request = slot.request.lock().expect("one thread").take().expect("it waits once");
-            let answer = self.with(|world, now| world.handle(now, request));
-            *slot.answer.lock().expect("one thread") = Some(answer);
-        }
-        true
-    }
-
-    /// All of these to their ends, at once.
-    fn drive<T>(&self, futures: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
-        let mut context = Context::from_waker(Waker::noop());
-        let mut running: Vec<_> = futures.into_iter().map(Box::pin).collect();
-        let mut done = Vec::new();
-        loop {
-            let before = done.len();
-            running.retain_mut(|future| match future.as_mut().poll(&mut context) {
-                Poll::Pending => true,
-                Poll::Ready(output) => {
-                    done.push(output);
-                    false
-                }
-            });
-            if running.is_empty() {
-                return done;
-            }
-            // One that ended may have been what another waited for.
-            assert!(done.len() > before || self.answer(), "all wait, and nothing is on its way");
-        }
-    }
-
-    fn run<T>(&self, future: impl Future<Output = T>) -> T {
-        self.drive([pin!(future)]).pop().expect("one future, one output")
-    }
-}
-
-impl OAuthHttpClient for Network {
-    fn execute(&self, request: OAuthHttpRequest) -> OAuthHttpClientFuture<'_> {
-        let answer = self.send(request.request, true);
-        Box::pin(async move { Ok(answer.await) })
-    }
-}
 
 /// The MCP server behind rmcp's transport: what an `AuthClient` sends with a token.
 #[derive(Clone)]
@@ -300,10 +198,10 @@ impl Process {
 
     /// What this cost, held against what the servers saw besides requests to the MCP server.
     fn cost(&self, work: impl FnOnce() -> Result<(), String>) -> Result<Count, String> {
-        let before = *self.network.count.lock().expect("one thread");
+        let before = self.network.count();
         let seen_before = self.network.with(|world, _| seen(world));
         work()?;
-        let cost = *self.network.count.lock().expect("one thread") - before;
+        let cost = self.network.count() - before;
         // rmcp asks the MCP server itself for its challenge too.
         assert!(cost.exchanges >= self.network.with(|world, _| seen(world)) - seen_before);
         Ok(cost)
