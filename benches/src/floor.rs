@@ -85,19 +85,30 @@ pub struct Grant {
     pub client_id: String,
 }
 
+/// What the login makes: each request that is sent, and the URL that the person opens.
+pub enum Made<'a> {
+    Sent(&'a Request<Vec<u8>>),
+    Opened(&'a Url),
+}
+
 /// The login.
-pub fn login(mut told: Told) -> Grant {
+pub fn login(told: Told) -> Grant {
+    login_seen(told, |made| _ = std::hint::black_box(made))
+}
+
+/// The login, and whoever sees what it makes.
+pub fn login_seen(mut told: Told, mut seen: impl FnMut(Made<'_>)) -> Grant {
     let refusal = told.refusal.get(header::WWW_AUTHENTICATE).expect("a challenge").to_str().expect("text");
     let place = Url::parse(parameter(refusal, "resource_metadata=\"")).expect("a URL");
     let scope = parameter(refusal, "scope=\"").to_owned();
 
-    let body = exchange(&mut told.answers, get(&place));
+    let body = exchange(&mut told.answers, &mut seen, get(&place));
     let resource: ResourceMetadata = serde_json::from_slice(&body).expect("a document");
     let issuer = Url::parse(&resource.authorization_servers[0]).expect("a URL");
     let place = issuer.join("/.well-known/oauth-authorization-server").expect("a URL");
     let resource = Url::parse(&resource.resource).expect("a URL");
 
-    let body = exchange(&mut told.answers, get(&place));
+    let body = exchange(&mut told.answers, &mut seen, get(&place));
     let server: ServerMetadata = serde_json::from_slice(&body).expect("a document");
     let authorization_endpoint = Url::parse(&server.authorization_endpoint).expect("a URL");
     let token_endpoint = Url::parse(&server.token_endpoint).expect("a URL");
@@ -113,7 +124,7 @@ pub fn login(mut told: Told) -> Grant {
         scope: &scope,
     };
     let body = serde_json::to_vec(&wanted).expect("a body");
-    let body = exchange(&mut told.answers, post(&registration_endpoint, "application/json", body));
+    let body = exchange(&mut told.answers, &mut seen, post(&registration_endpoint, "application/json", body));
     let Registered { client_id } = serde_json::from_slice(&body).expect("a document");
 
     let [state, verifier] = told.random.map(|random| URL_SAFE_NO_PAD.encode(random));
@@ -128,7 +139,7 @@ pub fn login(mut told: Told) -> Grant {
         .append_pair("code_challenge", &challenge)
         .append_pair("code_challenge_method", "S256")
         .append_pair("resource", resource.as_str());
-    std::hint::black_box(&open);
+    seen(Made::Opened(&open));
 
     let callback = Url::parse(&told.callback).expect("a URL");
     let code = callback.query_pairs().find(|(name, _)| name == "code").expect("a code").1;
@@ -141,7 +152,7 @@ pub fn login(mut told: Told) -> Grant {
         .append_pair("resource", resource.as_str())
         .finish();
     let form = "application/x-www-form-urlencoded";
-    let body = exchange(&mut told.answers, post(&token_endpoint, form, body.into_bytes()));
+    let body = exchange(&mut told.answers, &mut seen, post(&token_endpoint, form, body.into_bytes()));
     let token: Token = serde_json::from_slice(&body).expect("a document");
     let value = HeaderValue::try_from(format!("Bearer {}", token.access_token)).expect("a token");
     Grant {
@@ -172,7 +183,11 @@ fn post(url: &Url, content_type: &'static str, body: Vec<u8>) -> Request<Vec<u8>
     request.body(body).expect("a request")
 }
 
-fn exchange(answers: &mut std::vec::IntoIter<Response<Vec<u8>>>, request: Request<Vec<u8>>) -> Vec<u8> {
-    std::hint::black_box(request);
+fn exchange(
+    answers: &mut std::vec::IntoIter<Response<Vec<u8>>>,
+    seen: &mut impl FnMut(Made<'_>),
+    request: Request<Vec<u8>>,
+) -> Vec<u8> {
+    seen(Made::Sent(&request));
     answers.next().expect("an answer for each request").into_body()
 }

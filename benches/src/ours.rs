@@ -249,32 +249,3 @@ pub fn consenting() -> Authorizer {
         auth.handle(NOW, event);
     }
 }
-
-/// So many requests are refused at once, as the token has run out: how many exchanges they cost.
-pub fn burst(requests: usize) -> usize {
-    let Expired { mut auth, record, answer } = expired();
-    let refused = match auth.access(&Url::parse(documents::SERVER).expect("a URL"), NOW) {
-        Access::Ready(token) => Some(token.generation()),
-        other => panic!("{other:?}"),
-    };
-    let fields = documents::refusal();
-    let (mut exchanges, mut answer) = (0, Some(answer));
-    for _ in 0..requests {
-        let challenge = Challenge::of(StatusCode::UNAUTHORIZED, &fields, refused, 0).expect("a challenge");
-        auth.handle(LATER, Event::Challenged(challenge));
-    }
-    loop {
-        let event = match auth.poll() {
-            Action::Load(load) => load.reply(Some(record.clone())),
-            Action::Send(send) => {
-                exchanges += 1;
-                send.reply(answer.take().expect("one request"))
-            }
-            Action::Store(save) => save.reply(Saving::Kept),
-            Action::Release(_) | Action::Finish(Ok(_)) => continue,
-            Action::Wait(_) => return exchanges,
-            other => panic!("{other:?}\n{}", auth.trail()),
-        };
-        auth.handle(LATER, event);
-    }
-}

@@ -101,7 +101,7 @@ impl Host {
         self.exchange_time
     }
 
-    /// Tells `tracing` and the host's observer.
+    /// Tells the log and the host's observer.
     pub fn see(&self, observed: Observed<'_>) {
         self.observer.see(observed);
     }

@@ -1,9 +1,9 @@
-//! What a host may watch, and what goes to `tracing`. No secret passes here.
+//! What a host may watch, and what goes to `tracing` and `log`, where the features of their names are on. No secret passes
+//! here.
 
 use std::time::Duration;
 
 use mcp_auth::{Action, Entry, Event, Failure, Outcome, Purpose, Timestamp};
-use tracing::{debug, warn};
 use url::Url;
 
 /// Something happened that a host may want to show. Nothing in it is secret; URLs come without their query.
@@ -96,28 +96,34 @@ impl Tap for mcp_auth::watch::Watch {
 
 type Callee = dyn Fn(Observed<'_>) + Send + Sync;
 
-/// Tells `tracing`, and the host if it wants to know. Never called under a lock.
+/// Tells `tracing` and `log`, and the host if it wants to know. Never called under a lock.
 #[derive(Default)]
 pub struct Observer {
     callee: Option<Box<Callee>>,
 }
 
 impl Observer {
-    /// One that tells the host, besides `tracing`.
+    /// One that tells the host besides.
     pub fn new(callee: impl Fn(Observed<'_>) + Send + Sync + 'static) -> Self {
         Self { callee: Some(Box::new(callee)) }
     }
 
-    /// Tells `tracing` first, so that a host that panics is still found in the log.
+    /// Tells the host last, so that one that panics is still found in the log.
     pub(crate) fn see(&self, observed: Observed<'_>) {
+        #[cfg(feature = "tracing")]
         trace(observed);
+        #[cfg(feature = "log")]
+        log(observed);
         if let Some(callee) = &self.callee {
             callee(observed);
         }
     }
 }
 
+#[cfg(feature = "tracing")]
 fn trace(observed: Observed<'_>) {
+    use tracing::{debug, warn};
+
     match observed {
         Observed::Sent { purpose, method, url } => {
             debug!(target: "mcp_auth", ?purpose, method, url, "sent");
@@ -148,5 +154,47 @@ fn trace(observed: Observed<'_>) {
             debug!(target: "mcp_auth", complete = done.is_complete(), "logged out");
         }
         Observed::Finished(Err(failure)) => warn!(target: "mcp_auth", "{failure}"),
+    }
+}
+
+/// The same in the same words, for a log that has only lines.
+#[cfg(feature = "log")]
+fn log(observed: Observed<'_>) {
+    use log::{debug, warn};
+
+    const TARGET: &str = "mcp_auth";
+    match observed {
+        Observed::Sent { purpose, method, url } => {
+            debug!(target: TARGET, "sent purpose={purpose:?} method={method} url={url}");
+        }
+        Observed::Answered { purpose, status, took } => {
+            debug!(target: TARGET, "answered purpose={purpose:?} status={status:?} took={took:?}");
+        }
+        Observed::Opened { url } => debug!(target: TARGET, "opened url={url}"),
+        Observed::Noted(entry) => debug!(target: TARGET, "{entry}"),
+        Observed::Requested { operation, url, authorized, bound } => {
+            debug!(
+                target: TARGET,
+                "requested operation={operation} url={url} authorized={authorized} bound={bound}"
+            );
+        }
+        Observed::Responded { operation, status, took } => {
+            debug!(target: TARGET, "responded operation={operation} status={status} took={took:?}");
+        }
+        Observed::NonceWanted { operation } => {
+            debug!(target: TARGET, "the server's nonce is wanted operation={operation}");
+        }
+        Observed::Finished(Ok(Outcome::Authorized(authorized))) => {
+            let (source, issuer, granted) = (authorized.source, &authorized.issuer, &authorized.granted);
+            debug!(target: TARGET, "authorized source={source:?} issuer={issuer} granted={granted}");
+            if let Some(why) = &authorized.unsaved {
+                warn!(target: TARGET, "the credential is not stored: {why}");
+            }
+        }
+        Observed::Finished(Ok(Outcome::Anonymous)) => debug!(target: TARGET, "no grant"),
+        Observed::Finished(Ok(Outcome::LoggedOut(done))) => {
+            debug!(target: TARGET, "logged out complete={}", done.is_complete());
+        }
+        Observed::Finished(Err(failure)) => warn!(target: TARGET, "{failure}"),
     }
 }

@@ -1,18 +1,26 @@
 //! The addresses that an exchange may reach. They are judged at the time of connecting, because a name that is judged
 //! earlier may be given another address in between (DNS rebinding).
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use mcp_auth::Reach;
 use url::Host;
 
 /// A host has addresses, and none of them may be reached.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{host} resolves only to addresses that may not be reached: {addresses}")]
+#[derive(Debug, PartialEq, Eq)]
 pub struct AddressRefused {
     host: String,
     addresses: String,
 }
+
+impl fmt::Display for AddressRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} resolves only to addresses that may not be reached: {}", self.host, self.addresses)
+    }
+}
+
+impl std::error::Error for AddressRefused {}
 
 /// The addresses of `host` that are within `reach`. A host without any address is left to the connector to refuse.
 pub fn permitted(

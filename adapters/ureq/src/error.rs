@@ -1,6 +1,6 @@
 //! Why a request got no answer.
 
-use std::io;
+use std::{fmt, io};
 
 use http::Uri;
 use mcp_auth::base::guard;
@@ -8,24 +8,20 @@ use mcp_auth::{Breach, Failure};
 use mcp_auth_host::Refused;
 
 /// Why a request got no answer. No variant shows a secret, or the query of a URL.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// There is no token that serves, and none could be had. `{:#}` shows the whole way there.
-    #[error(transparent)]
     Failure(Box<Failure>),
     /// The request is for a URL outside the MCP server's resource, where its token may not go. Nothing was sent.
-    #[error("{url} is not within the MCP server's resource, so its token may not go there")]
     OutsideResource {
         /// The URL without its query.
         url: String,
     },
     /// The caller's own request would have left this machine in clear. An `http` server is one on the machine itself,
     /// and this one's name, or an address in the request's URL, leads elsewhere. Nothing was sent.
-    #[error("{0}: without TLS a request stays on this machine; a server elsewhere must be named with https")]
     AddressRefused(String),
     /// The caller's own request failed on its way.
-    #[error("{url}: {error}")]
     Transport {
         /// Where it went, without its query.
         url: String,
@@ -35,7 +31,6 @@ pub enum Error {
         error: ureq::Error,
     },
     /// The URL of the caller's own request cannot be used. Nothing was sent.
-    #[error("{url} is no absolute URL that a request can go to: {why}")]
     Url {
         /// The URL without its query.
         url: String,
@@ -43,14 +38,42 @@ pub enum Error {
         why: String,
     },
     /// The configuration cannot be used.
-    #[error(transparent)]
     Configuration(Breach),
     /// The operating system gave no thread to drive the attempt. Nothing was begun.
-    #[error("there is no thread for the login to run on: {0}")]
     NoThread(io::Error),
     /// The thread that drove the attempt is gone, because the host's own code panicked in it. The next call begins anew.
-    #[error("the thread that drives the login is gone")]
     Stopped,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failure(failure) => failure.fmt(f),
+            Self::OutsideResource { url } => {
+                write!(f, "{url} is not within the MCP server's resource, so its token may not go there")
+            }
+            Self::AddressRefused(whose) => write!(
+                f,
+                "{whose}: without TLS a request stays on this machine; a server elsewhere must be named with https"
+            ),
+            Self::Transport { url, error } => write!(f, "{url}: {error}"),
+            Self::Url { url, why } => write!(f, "{url} is no absolute URL that a request can go to: {why}"),
+            Self::Configuration(breach) => breach.fmt(f),
+            Self::NoThread(error) => write!(f, "there is no thread for the login to run on: {error}"),
+            Self::Stopped => f.write_str("the thread that drives the login is gone"),
+        }
+    }
+}
+
+/// What is shown is the whole of it: what lies below is shown with it.
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Failure(failure) => failure.source(),
+            Self::Configuration(breach) => breach.source(),
+            _ => None,
+        }
+    }
 }
 
 impl Error {

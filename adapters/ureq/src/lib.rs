@@ -50,7 +50,7 @@
 //!   redirect is followed: the 3xx is given back.
 //! - **Authorization exchanges keep to the machine's limits**: bytes, deadline, and the addresses that a name may
 //!   resolve to. They use neither proxy nor kept-alive connection unless [`Builder::trust_proxy`] allows the former.
-//! - **No secret is shown** in an error, an event of `tracing` (target `mcp_auth`), or an [`Observed`]. ureq's own log
+//! - **No secret is shown** in an error, a line of `log` (target `mcp_auth`), or an [`Observed`]. ureq's own log
 //!   keeps to that at the level `debug`. At `trace` it shows whatever is on the wire, and nothing here can take that out:
 //!   keep the targets `ureq` and `ureq_proto` at `debug`. An attempt that begins while they are not warns of it.
 //!

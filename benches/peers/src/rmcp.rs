@@ -6,7 +6,6 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -17,43 +16,23 @@ use rmcp::transport::auth::{
     OAuthState,
 };
 
-/// Answers that are ready, and how many were taken.
+/// Answers that are ready.
 pub struct Network {
     answers: Mutex<VecDeque<Response<Vec<u8>>>>,
-    taken: AtomicUsize,
-    /// Whether each exchange takes a while, so that others can begin meanwhile.
-    slow: AtomicBool,
 }
 
 impl Network {
     pub fn new(answers: impl IntoIterator<Item = Response<Vec<u8>>>) -> Arc<Self> {
-        let answers = Mutex::new(answers.into_iter().collect());
-        Arc::new(Self { answers, taken: AtomicUsize::new(0), slow: AtomicBool::new(false) })
-    }
-
-    pub fn taken(&self) -> usize {
-        self.taken.load(Ordering::Relaxed)
+        Arc::new(Self { answers: Mutex::new(answers.into_iter().collect()) })
     }
 }
 
 impl OAuthHttpClient for Network {
     fn execute(&self, request: OAuthHttpRequest) -> OAuthHttpClientFuture<'_> {
         std::hint::black_box(&request);
-        self.taken.fetch_add(1, Ordering::Relaxed);
         let answer =
             self.answers.lock().expect("one thread").pop_front().expect("an answer for each request");
-        let mut waits = u8::from(self.slow.load(Ordering::Relaxed));
-        Box::pin(async move {
-            std::future::poll_fn(|_| match waits {
-                0 => Poll::Ready(()),
-                _ => {
-                    waits -= 1;
-                    Poll::Pending
-                }
-            })
-            .await;
-            Ok(answer)
-        })
+        Box::pin(std::future::ready(Ok(answer)))
     }
 }
 
@@ -121,25 +100,4 @@ pub fn authorized() -> AuthorizationManager {
 /// The call that hands out a live token.
 pub fn access(manager: &AuthorizationManager) -> String {
     now(manager.get_access_token()).expect("a token")
-}
-
-/// So many requests find at once that the token has run out, and each wants one that serves: how many exchanges they cost.
-pub fn burst(requests: usize) -> usize {
-    let mut token = documents::token();
-    token["expires_in"] = 0.into();
-    let mut answers = documents::answers();
-    answers.pop();
-    answers.push(documents::answer(200, &token));
-    answers.extend((0..requests).map(|_| documents::answer(200, &documents::token())));
-    let told = Told::with(answers);
-    let network = told.network.clone();
-    let OAuthState::Authorized(manager) = login(told) else { panic!("it is authorized") };
-    let before = network.taken();
-    network.slow.store(true, Ordering::Relaxed);
-    let mut tasks: Vec<_> = (0..requests).map(|_| Box::pin(manager.get_access_token())).collect();
-    let mut context = Context::from_waker(Waker::noop());
-    while !tasks.is_empty() {
-        tasks.retain_mut(|task| task.as_mut().poll(&mut context).is_pending());
-    }
-    network.taken() - before
 }

@@ -5,16 +5,18 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use mcp_auth_benches::{floor, ours, pieces};
-use mcp_auth_peers::{alone, rmcp};
+use mcp_auth_peers::{alone, life, rmcp};
 use serde_json::Value;
 
 type Work = Box<dyn FnOnce()>;
+/// A name, and what makes its work ready.
+type Row = (&'static str, fn() -> Work);
 
 fn work<T: 'static, R: 'static>(given: T, work: impl FnOnce(T) -> R + 'static) -> Work {
     Box::new(move || drop(std::hint::black_box(work(std::hint::black_box(given)))))
 }
 
-const ROWS: [(&str, fn() -> Work); 8] = [
+const ROWS: [Row; 8] = [
     ("floor_login", || work(floor::Told::new(), floor::login)),
     ("ours_login", || work(ours::Told::new(), ours::login)),
     ("rmcp_login", || work(rmcp::Told::new(), rmcp::login)),
@@ -47,12 +49,12 @@ fn main() {
         );
     }
     println!();
-    for requests in [1, 100] {
-        println!(
-            "{requests} requests that find their token run out at once: {} exchange(s) by ours, {} by rmcp.",
-            ours::burst(requests),
-            rmcp::burst(requests)
-        );
+    let [run_out, refused] = life::bursts();
+    for (what, (requests, ours, rmcp)) in
+        [("find their token run out", run_out), ("are refused with one token", refused)]
+    {
+        let (ours, rmcp) = (ours.exchanges, rmcp.exchanges);
+        println!("{requests} requests at once {what}: {ours} exchange(s) by ours, {rmcp} by rmcp.");
     }
 }
 
