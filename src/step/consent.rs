@@ -9,6 +9,7 @@ use super::{Aim, Pending, Step, Terms, Turn, World, exchange, push, restore};
 use crate::base::breach::{Breach, Kind};
 use crate::base::guard::Endpoint;
 use crate::base::secret::Secret;
+use crate::base::seed::Draw;
 use crate::base::time::Timestamp;
 use crate::event::{Answer, RequestId};
 use crate::policy::ResourceIndicator;
@@ -44,8 +45,8 @@ impl Consent {
 }
 
 pub(crate) fn begin(world: &mut World, aim: Aim, terms: Terms) -> Turn {
-    let state = Secret::new(world.draws.token("state"));
-    let code_verifier = Secret::new(world.draws.token("code_verifier"));
+    let state = Secret::new(world.draws.token(Draw::State));
+    let code_verifier = Secret::new(world.draws.token(Draw::CodeVerifier));
     let consent = Consent { terms, state, code_verifier };
     let endpoint = match endpoint(world, &consent) {
         Ok(endpoint) => endpoint,

@@ -12,6 +12,7 @@ use crate::action::{Purpose, SigningKey};
 use crate::base::breach::{Breach, Kind};
 use crate::base::redaction::Redaction;
 use crate::base::secret::Secret;
+use crate::base::seed::Draw;
 use crate::event::Answer;
 use crate::grant_type::Binding;
 use crate::trail::Verdict;
@@ -107,7 +108,7 @@ impl Post {
         if letter.client.method != AuthMethod::PrivateKeyJwt {
             return Self::prove(world, letter, None, again);
         }
-        let jti = world.draws.token("jti");
+        let jti = world.draws.token(Draw::Jti);
         let key = world.config.key_of_client().cloned();
         let key_id = key.as_ref().and_then(|key| key.key_id.as_deref());
         let algorithm = letter.client.algorithm.ok_or_else(|| {

@@ -7,6 +7,7 @@ use super::{Pending, Terms, World};
 use crate::action::{Action, AssertionKind, Show, Sign, SigningKey, Supply};
 use crate::base::breach::{Breach, Kind};
 use crate::base::secret::Secret;
+use crate::base::seed::Draw;
 use crate::event;
 use crate::grant_type::{Binding, GrantType};
 use crate::wire::device::DeviceAuthorization;
@@ -80,7 +81,7 @@ impl World {
         token: Option<&Secret>,
     ) -> Result<SigningInput, Breach> {
         const CLAUSE: &str = "RFC 9449 §4.2";
-        let jti = self.draws.token("proof");
+        let jti = self.draws.token(Draw::Proof);
         let key = self.config.key_of_proofs().map(|key| &key.public);
         let key = key.filter(|key| key.thumbprint() == binding.thumbprint).ok_or_else(|| {
             Breach::new(

@@ -12,7 +12,7 @@ use crate::base::breach::{Breach, Kind};
 use crate::base::guard::{self, Endpoint, Guard};
 use crate::base::redaction::Redaction;
 use crate::base::secret::Secret;
-use crate::base::seed::{Draws, Seed};
+use crate::base::seed::{Draw, Draws, Seed};
 use crate::base::time::Timestamp;
 use crate::config::Config;
 use crate::credential::{AuthorizationServer, Credential, Generation};
@@ -111,7 +111,7 @@ impl World {
             config,
             server,
             guard,
-            draws: Draws::new(&seed),
+            draws: Draws::new(seed),
             now: Timestamp::default(),
             trail: Trail::default(),
             out: VecDeque::new(),
@@ -353,8 +353,7 @@ impl World {
     /// Gives a new record a generation above every one that was seen, one that no record had that was forgotten before
     /// (generations begin with the time), and one that no other machine gives at the same time.
     pub(crate) fn number(&mut self, credential: &mut Credential) {
-        let chance = self.draws.byte("generation").into();
-        let chance = u64::from(self.draws.byte("generation")).saturating_mul(256).saturating_add(chance);
+        let chance = self.draws.pair(Draw::Generation).into();
         credential.generation = self.latest.max(Generation::at(self.now)).next(chance);
         self.latest = credential.generation;
     }
@@ -384,7 +383,7 @@ impl World {
 
     /// Sends nothing more of this machine to the server of this grant for a while.
     pub(crate) fn back_off(&mut self, generation: Generation, breach: &Breach, asked: Option<Timestamp>) {
-        let jitter = self.draws.byte("back-off");
+        let jitter = self.draws.byte(Draw::BackOff);
         self.renewals.back_off(generation, breach, asked, self.now, jitter);
     }
 
