@@ -1,7 +1,6 @@
 //! JSON objects from elsewhere, read within limits and with no member named twice.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
@@ -15,7 +14,10 @@ pub const MAX_DEPTH: u32 = 16;
 /// How many values a document may hold in all.
 pub const MAX_VALUES: u32 = 10_000;
 
-type Members<'a> = BTreeMap<Cow<'a, str>, Value<'a>>;
+/// Up to so many members of an object each new name is held against all before it; where there are more, they are sorted.
+const FEW: usize = 32;
+
+type Members<'a> = Vec<(Cow<'a, str>, Value<'a>)>;
 
 /// A JSON value. Text without escapes is not copied out of the body.
 #[derive(Clone, Debug)]
@@ -30,8 +32,8 @@ pub enum Value<'a> {
     Text(Cow<'a, str>),
     /// A list.
     List(Vec<Self>),
-    /// An object.
-    Object(BTreeMap<Cow<'a, str>, Self>),
+    /// An object: its members in the order in which they stand, no name twice.
+    Object(Vec<(Cow<'a, str>, Self)>),
 }
 
 impl Value<'_> {
@@ -64,10 +66,12 @@ impl<'a> Object<'a> {
             };
             return Err(Breach::new(Kind::NotADocument, "RFC 8259 §4", "a JSON object", got));
         }
-        let mut values = 0;
-        let mut input = serde_json::Deserializer::from_slice(body);
-        let read = Checked { depth: 0, values: &mut values }.deserialize(&mut input);
-        match read.and_then(|value| input.end().map(|()| value)) {
+        // Once for the whole body is far less work than for each text in it.
+        let read = match std::str::from_utf8(body) {
+            Ok(text) => value(serde_json::Deserializer::from_str(text)),
+            Err(_) => value(serde_json::Deserializer::from_slice(body)),
+        };
+        match read {
             Ok(Value::Object(members)) => Ok(Self(members)),
             Ok(_) => Err(Breach::new(Kind::NotADocument, "RFC 8259 §4", "a JSON object", "another value")),
             Err(error) => Err(malformed(&error)),
@@ -76,7 +80,8 @@ impl<'a> Object<'a> {
 
     /// A member as it stands; `null` counts as absent.
     pub fn get(&self, name: &str) -> Option<&Value<'a>> {
-        self.0.get(name).filter(|value| !matches!(value, Value::Null))
+        let member = self.0.iter().find(|(known, _)| known == name);
+        member.map(|(_, value)| value).filter(|value| !matches!(value, Value::Null))
     }
 
     /// A member that is an object itself.
@@ -149,6 +154,22 @@ impl<'a> Object<'a> {
         let texts = self.texts(name, clause)?;
         Ok(texts.map(|texts| texts.into_iter().map(str::to_owned).collect()))
     }
+}
+
+/// The one value that the input holds.
+fn value<'a, R: serde_json::de::Read<'a>>(
+    mut input: serde_json::Deserializer<R>,
+) -> Result<Value<'a>, serde_json::Error> {
+    let mut values = 0;
+    let value = Checked { depth: 0, values: &mut values }.deserialize(&mut input)?;
+    input.end().map(|()| value)
+}
+
+/// Whether a name is there twice.
+fn doubled(members: &Members<'_>) -> bool {
+    let mut names: Vec<_> = members.iter().map(|(name, _)| name).collect();
+    names.sort_unstable();
+    names.windows(2).any(|pair| matches!(pair, [a, b] if a == b))
 }
 
 /// The whole part of a number that is written in digits.
@@ -249,9 +270,13 @@ impl<'de> Visitor<'de> for Checked<'_> {
         let mut members = Members::new();
         while let Some(Name(name)) = entries.next_key()? {
             let value = entries.next_value_seed(Checked { depth, values: self.values })?;
-            if members.insert(name, value).is_some() {
+            if members.len() < FEW && members.iter().any(|(known, _)| *known == name) {
                 return Err(de::Error::custom("a member is named twice"));
             }
+            members.push((name, value));
+        }
+        if members.len() > FEW && doubled(&members) {
+            return Err(de::Error::custom("a member is named twice"));
         }
         Ok(Value::Object(members))
     }
@@ -282,6 +307,12 @@ mod tests {
             ["{", "{}x", "{\"a\":1,\"a\":2}", "{\"a\":{\"b\":1,\"b\":1}}", "{\"a\":1,}", "{\"a\":1e999}"]
         {
             assert_eq!(kind(body), Some(Kind::Malformed), "{body:?}");
+        }
+        for (count, place) in [(40, 0), (40, 39), (2, 0), (33, 32), (32, 31)] {
+            let members: Vec<_> = (0..count).map(|n| format!("\"m{n}\":1")).collect();
+            assert_eq!(kind(&format!("{{{}}}", members.join(","))), None);
+            let doubled = format!("{{{},\"m{place}\":1}}", members.join(","));
+            assert_eq!(kind(&doubled), Some(Kind::Malformed), "{doubled}");
         }
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(20), "]".repeat(20));
         assert_eq!(kind(&deep), Some(Kind::Malformed));
