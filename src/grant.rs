@@ -6,6 +6,7 @@ use http::HeaderValue;
 use url::Url;
 
 use crate::base::breach::{Breach, Kind};
+use crate::base::guard::Endpoint;
 use crate::base::time::Timestamp;
 use crate::credential::{Credential, Generation};
 use crate::outcome::TokenSource;
@@ -29,7 +30,7 @@ impl Grant {
         source: TokenSource,
         unsaved: Option<Unsaved>,
         before: Option<&Self>,
-        server: &Url,
+        server: &Endpoint,
     ) -> Result<Self, Breach> {
         let unfit = |clause, what: &str| Breach::new(Kind::Malformed, clause, what, "something else");
         // The same token found again is as it was come by the first time.

@@ -107,7 +107,7 @@ impl Authorizer {
         source: TokenSource,
         unsaved: Option<Unsaved>,
     ) -> Result<Outcome, Breach> {
-        let server = self.world.server.url();
+        let server = &self.world.server;
         let grant = Grant::new(credential, source, unsaved, self.grant.as_ref(), server)?;
         self.restored = true;
         if grant.source == TokenSource::LoggedIn {

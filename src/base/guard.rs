@@ -190,9 +190,13 @@ pub fn is_loopback_host(url: &Url) -> bool {
 
 /// A URL as it may be shown: without its query and fragment, cleaned and cut.
 pub fn without_query(given: &str) -> String {
-    let shown = given.split(['?', '#']).next().unwrap_or_default();
+    let end = given.bytes().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(given.len());
+    let shown = given.get(..end).unwrap_or_default();
     // User info may be a password; what stands before the last `@` of the authority is not shown.
     let Some((scheme, rest)) = after_scheme(shown) else { return text::clean(shown, MAX_SHOWN) };
+    if !rest.bytes().any(|byte| byte == b'@') {
+        return text::clean(shown, MAX_SHOWN);
+    }
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     match authority.rsplit_once('@') {
         Some((_, host)) => text::clean(&format!("{scheme}://{host}{path}"), MAX_SHOWN),
@@ -209,9 +213,12 @@ impl fmt::Debug for Shown<'_> {
     }
 }
 
-/// What stands before and after the first `://`, which nearly always is at the first colon: to look for one letter is far
-/// less work than to look for three.
+/// What stands before and after the first `://`, which nearly always is at the first colon after `https`: to look for one
+/// letter is far less work than to look for three.
 fn after_scheme(given: &str) -> Option<(&str, &str)> {
+    if let Some(rest) = given.strip_prefix("https://") {
+        return Some(("https", rest));
+    }
     let (scheme, rest) = given.split_once(':')?;
     rest.strip_prefix("//").map_or_else(|| given.split_once("://"), |rest| Some((scheme, rest)))
 }
@@ -220,20 +227,18 @@ fn parse(given: &str) -> Result<Url, Fault> {
     if given.len() > MAX_URL {
         return Err(Fault::NotAbsolute);
     }
-    if given.contains('#') {
-        return Err(Fault::Fragment);
-    }
-    if !given.bytes().all(is_url_byte) || given.split('$').skip(1).any(|rest| rest.starts_with('(')) {
-        return Err(Fault::Character);
+    // Nearly all URLs hold neither of the two that need a closer look.
+    if !given.bytes().all(|byte| is_url_byte(byte) && byte != b'#' && byte != b'$') {
+        check_characters(given)?;
     }
     let (scheme, rest) = after_scheme(given).ok_or(Fault::NotAbsolute)?;
     let secure = scheme.eq_ignore_ascii_case("https");
     if !secure && !scheme.eq_ignore_ascii_case("http") {
         return Err(Fault::Scheme);
     }
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
     let (authority, path_and_query) = rest.split_at(end);
-    if authority.contains('@') {
+    if authority.bytes().any(|byte| byte == b'@') {
         return Err(Fault::UserInfo);
     }
     let url = Url::parse(given).map_err(|_| Fault::NotAbsolute)?;
@@ -245,14 +250,25 @@ fn parse(given: &str) -> Result<Url, Fault> {
     if host.ends_with('.') || !(port.is_empty() || port.starts_with(':')) {
         return Err(Fault::Host);
     }
-    let path = path_and_query.split('?').next().unwrap_or_default();
-    if url.path() != path && !(path.is_empty() && url.path() == "/") {
+    let ends = |rest: &str| rest.is_empty() || rest.starts_with('?');
+    let same = path_and_query.strip_prefix(url.path()).is_some_and(ends);
+    if !same && !(ends(path_and_query) && url.path() == "/") {
         return Err(Fault::Path);
     }
     if !secure && !is_loopback_host(&url) {
         return Err(Fault::Scheme);
     }
     Ok(url)
+}
+
+fn check_characters(given: &str) -> Result<(), Fault> {
+    if given.contains('#') {
+        return Err(Fault::Fragment);
+    }
+    if !given.bytes().all(is_url_byte) || given.contains("$(") {
+        return Err(Fault::Character);
+    }
+    Ok(())
 }
 
 /// The characters of RFC 3986 §2, less the apostrophe.

@@ -97,6 +97,7 @@ pub(crate) fn agreed(world: &mut World, found: Found, client: Client, how: &'sta
         resource_metadata: found.resource.metadata,
         asked: found.asked,
         binding: found.binding,
+        endpoints: Some(found.endpoints),
     };
     obtain::begin(world, found.aim, terms)
 }

@@ -98,10 +98,15 @@ fn open(world: &mut World, aim: Aim, consent: Consent, url: Url) -> Turn {
     Turn::Await(Step::Consenting(Box::new(Consenting { pending, aim, consent })))
 }
 
-fn endpoint(world: &World, consent: &Consent) -> Result<Endpoint, Breach> {
-    world.guard.check(&consent.terms.server.authorization_endpoint).map_err(|refused| {
+fn endpoint<'a>(world: &World, consent: &'a Consent) -> Result<Cow<'a, Endpoint>, Breach> {
+    let known = consent.terms.endpoints.as_ref().and_then(|known| known.authorization.as_ref());
+    if let Some(known) = known {
+        return Ok(Cow::Borrowed(known));
+    }
+    let judged = world.guard.check(&consent.terms.server.authorization_endpoint).map_err(|refused| {
         Breach::new(Kind::UrlRefused, REQUEST, "an endpoint that may be opened", refused.to_string())
-    })
+    })?;
+    Ok(Cow::Owned(judged))
 }
 
 fn note_deviations(world: &mut World, consent: &Consent) {

@@ -65,9 +65,13 @@ pub(crate) fn begin(world: &mut World, aim: Aim, terms: Terms) -> Turn {
     if !terms.asked.is_empty() {
         parameters.push(("scope".into(), Secret::from(terms.asked.as_str())));
     }
+    let to = match world.judge(&url, REQUEST) {
+        Ok(to) => to,
+        Err(breach) => return breach.into(),
+    };
     let letter = Letter {
         purpose: Purpose::DeviceAuthorization,
-        url: url.clone(),
+        to,
         clause: REQUEST,
         issuer: terms.server.issuer.clone(),
         client: exchange::presented(world, &terms.server, &terms.client),

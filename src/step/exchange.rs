@@ -58,7 +58,7 @@ pub(crate) fn post(
     let request = TokenRequest { grant, client: &client, resource, assertion: None };
     let letter = Letter {
         purpose,
-        url: terms.server.token_endpoint.clone(),
+        to: terms.token_endpoint(world, clause)?,
         clause,
         issuer: terms.server.issuer.clone(),
         parameters: request.parameters(),
@@ -90,7 +90,7 @@ pub(crate) fn indication(world: &World, terms: &Terms) -> Vec<(Cow<'static, str>
 
 /// The record of new tokens. Its generation is given when it is written.
 pub(crate) fn credential(world: &World, terms: Terms, token: TokenAnswer) -> Credential {
-    let Terms { server, client, resource, resource_metadata, asked, binding } = terms;
+    let Terms { server, client, resource, resource_metadata, asked, binding, endpoints: _ } = terms;
     Credential {
         version: VERSION,
         generation: Generation::default(),

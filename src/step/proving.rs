@@ -97,11 +97,11 @@ impl World {
     }
 
     /// Keeps the nonce that came with a response, for requests to the same origin (RFC 9449 §8.2, §9). Whether one came.
-    pub(crate) fn keep_nonce(&mut self, url: &str, fields: &HeaderMap) -> bool {
-        let nonce = Url::parse(url).ok().zip(event::nonce(fields));
+    pub(crate) fn keep_nonce(&mut self, url: &Url, fields: &HeaderMap) -> bool {
+        let nonce = event::nonce(fields);
         let came = nonce.is_some();
-        if let Some((url, nonce)) = nonce {
-            self.nonces.keep(&url, nonce);
+        if let Some(nonce) = nonce {
+            self.nonces.keep(url, nonce);
         }
         came
     }

@@ -61,9 +61,17 @@ fn request(world: &mut World, found: &Found, scopes: &Scopes) -> Result<(Sent, A
     let bearer = world.config.registration_token(&server.named);
     let authorization = bearer.map(|token| Secret::new(format!("Bearer {}", token.expose())));
     world.note(Verdict::Decided, format!("register, to authenticate with {}", method.as_str()), CLAUSE);
+    let judged;
+    let to = match &found.endpoints.registration {
+        Some(endpoint) => endpoint,
+        None => {
+            judged = world.judge("", CLAUSE)?;
+            &judged
+        }
+    };
     let sent = world.send(Order {
         purpose: Purpose::Registration,
-        url: found.metadata.registration_endpoint.as_deref().unwrap_or_default(),
+        to,
         clause: CLAUSE,
         authorization: authorization.as_ref(),
         proof: None,

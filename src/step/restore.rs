@@ -323,6 +323,7 @@ fn known_terms(world: &mut World, aim: &Aim) -> Option<Terms> {
         resource_metadata: held.resource_metadata.clone(),
         asked,
         binding: held.binding.clone(),
+        endpoints: None,
     })
 }
 

@@ -2,19 +2,23 @@
 //! turn, until one document is the issuer's own and can be used.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::fetch::{Fetch, Fetched};
 use super::resource_metadata::Resource;
 use super::{Aim, Step, Turn, World, client};
 use crate::action::Purpose;
 use crate::base::breach::{Breach, Kind};
+use crate::base::guard::Endpoint;
 use crate::credential::AuthorizationServer;
 use crate::event::Answer;
 use crate::grant_type::{Binding, Binds, GrantType};
 use crate::policy::ScopeSources;
 use crate::trail::Verdict;
 use crate::wire::jws::Algorithm;
-use crate::wire::server_metadata::{Candidate, IssuerMatch, Pkce, ServerMetadata, candidates};
+use crate::wire::server_metadata::{
+    Candidate, Endpoints, IssuerMatch, Pkce, ServerMetadata, candidates, forms,
+};
 
 const CLAUSE: &str = "RFC 8414 §3";
 pub(crate) const SCOPES: &str = "MCP 2026-07-28, scope selection strategy";
@@ -35,11 +39,25 @@ struct Search {
     /// The issuer whose documents are tried now, as it was named.
     issuer: String,
     forms: VecDeque<Candidate>,
-    issuers: VecDeque<String>,
+    issuers: VecDeque<Named>,
     legacy: bool,
     clean: bool,
     /// The first thing that was wrong with a document, or else the first miss.
     worst: Option<Breach>,
+}
+
+/// An issuer as it was named.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    pub(crate) issuer: String,
+    /// The same as the guard has let it pass, where that was asked already.
+    pub(crate) endpoint: Option<Endpoint>,
+}
+
+impl From<String> for Named {
+    fn from(issuer: String) -> Self {
+        Self { issuer, endpoint: None }
+    }
 }
 
 /// An authorization server that can be used, and what it offers.
@@ -49,22 +67,23 @@ pub(crate) struct Found {
     pub(crate) resource: Resource,
     pub(crate) server: AuthorizationServer,
     pub(crate) metadata: ServerMetadata,
+    pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) asked: crate::base::scope::Scopes,
     pub(crate) binding: Option<Binding>,
 }
 
 /// Tries the named authorization servers in order.
-pub(crate) fn begin(world: &mut World, aim: Aim, resource: Resource, issuers: Vec<String>) -> Turn {
+pub(crate) fn begin(world: &mut World, aim: Aim, resource: Resource, issuers: Vec<Named>) -> Turn {
     next(world, Search::new(aim, resource, issuers.into(), false))
 }
 
 /// Tries the MCP server's own origin, by MCP 2025-03-26.
 pub(crate) fn begin_legacy(world: &mut World, aim: Aim, resource: Resource, issuer: String) -> Turn {
-    next(world, Search::new(aim, resource, VecDeque::from([issuer]), true))
+    next(world, Search::new(aim, resource, VecDeque::from([issuer.into()]), true))
 }
 
 impl Search {
-    fn new(aim: Aim, resource: Resource, issuers: VecDeque<String>, legacy: bool) -> Self {
+    fn new(aim: Aim, resource: Resource, issuers: VecDeque<Named>, legacy: bool) -> Self {
         let (issuer, forms) = (String::new(), VecDeque::new());
         Self { aim, resource, issuer, forms, issuers, legacy, clean: true, worst: None }
     }
@@ -88,8 +107,8 @@ fn next(world: &mut World, mut search: Search) -> Turn {
                 }
                 Err(breach) => search.miss(world, &url, None, breach, false),
             }
-        } else if let Some(issuer) = search.issuers.pop_front() {
-            match candidates(&issuer, &world.guard) {
+        } else if let Some(Named { issuer, endpoint }) = search.issuers.pop_front() {
+            match endpoint.as_ref().map_or_else(|| candidates(&issuer, &world.guard), forms) {
                 Ok(forms) => search.forms = forms.into(),
                 Err(breach) => search.miss(world, &issuer, None, breach, false),
             }
@@ -112,10 +131,10 @@ impl FindingServer {
                 let policy = world.config.issuer_policy(&search.issuer);
                 let metadata =
                     ServerMetadata::read(&body, policy.expected_issuer(&search.issuer), policy.issuer_match);
-                match metadata.map(|it| check(world, &it, policy.pkce).map(|()| it)) {
-                    Ok(Ok(metadata)) => {
+                match metadata.map(|it| check(world, &it, policy.pkce).map(|endpoints| (it, endpoints))) {
+                    Ok(Ok((metadata, endpoints))) => {
                         taken(world, &search.issuer, &url, &metadata);
-                        return found(world, search, metadata);
+                        return found(world, search, metadata, endpoints);
                     }
                     // The issuer has spoken. What it says elsewhere does not unsay it.
                     Ok(Err(breach)) => {
@@ -162,7 +181,7 @@ fn taken(world: &mut World, issuer: &str, url: &str, metadata: &ServerMetadata) 
 }
 
 /// Whether the server offers what this way of obtaining tokens needs.
-fn check(world: &World, metadata: &ServerMetadata, pkce: Pkce) -> Result<(), Breach> {
+fn check(world: &World, metadata: &ServerMetadata, pkce: Pkce) -> Result<Endpoints, Breach> {
     match world.config.flow() {
         GrantType::AuthorizationCode => metadata.check(&world.guard, pkce),
         GrantType::DeviceCode => {
@@ -173,8 +192,10 @@ fn check(world: &World, metadata: &ServerMetadata, pkce: Pkce) -> Result<(), Bre
             metadata.check_grant(&world.guard, "urn:ietf:params:oauth:grant-type:jwt-bearer")
         }
         GrantType::EnterpriseManaged(_) => {
-            metadata.check_grant(&world.guard, "urn:ietf:params:oauth:grant-type:jwt-bearer")?;
-            metadata.check_id_jag()
+            let endpoints =
+                metadata.check_grant(&world.guard, "urn:ietf:params:oauth:grant-type:jwt-bearer")?;
+            metadata.check_id_jag()?;
+            Ok(endpoints)
         }
     }
 }
@@ -183,17 +204,18 @@ fn check(world: &World, metadata: &ServerMetadata, pkce: Pkce) -> Result<(), Bre
 fn without_metadata(world: &mut World, search: Search) -> Turn {
     if search.legacy && search.clean {
         let metadata = ServerMetadata::legacy(world.server.url());
-        if let Err(breach) = metadata.check(&world.guard, Pkce::Required) {
-            return breach.into();
-        }
+        let endpoints = match metadata.check(&world.guard, Pkce::Required) {
+            Ok(endpoints) => endpoints,
+            Err(breach) => return breach.into(),
+        };
         world.note(Verdict::Decided, "no server metadata either: the default endpoints are used", LEGACY);
-        return found(world, search, metadata);
+        return found(world, search, metadata, endpoints);
     }
     let missing = || Breach::new(Kind::NotFound, CLAUSE, "authorization server metadata", "none");
     search.worst.unwrap_or_else(missing).into()
 }
 
-fn found(world: &mut World, search: Search, metadata: ServerMetadata) -> Turn {
+fn found(world: &mut World, search: Search, metadata: ServerMetadata, endpoints: Endpoints) -> Turn {
     let Search { aim, resource, issuer, legacy, .. } = search;
     let sources = ScopeSources {
         challenged: aim.demand.scope.as_ref(),
@@ -230,7 +252,7 @@ fn found(world: &mut World, search: Search, metadata: ServerMetadata) -> Turn {
         legacy,
     };
     world.has_read(&server);
-    client::choose(world, Found { aim, resource, server, metadata, asked, binding })
+    client::choose(world, Found { aim, resource, server, metadata, endpoints: Arc::new(endpoints), asked, binding })
 }
 
 /// Where authorization requests are pushed, if they are: where the server demands it, or policy wants it.

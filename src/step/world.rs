@@ -83,8 +83,9 @@ pub(crate) struct World {
 /// A request to be sent.
 pub(crate) struct Order<'a> {
     pub(crate) purpose: Purpose,
-    pub(crate) url: &'a str,
-    /// The clause that a bad URL breaks.
+    /// Where to: judged by [`World::judge`], or as part of the metadata that named it.
+    pub(crate) to: &'a Endpoint,
+    /// The clause that asks for the request.
     pub(crate) clause: &'static str,
     pub(crate) authorization: Option<&'a Secret>,
     /// The proof of possession.
@@ -101,6 +102,10 @@ pub(crate) struct Sent {
     /// What it carries. A server may give that back in what it says about the request, so whatever is told of its answer
     /// is cleared of it.
     pub(crate) carried: Redaction,
+}
+
+fn unfit(clause: &'static str, got: String) -> Breach {
+    Breach::new(Kind::UrlRefused, clause, "a URL that may be sent to", got)
 }
 
 impl World {
@@ -258,14 +263,17 @@ impl World {
         Pending { id: RequestId(self.ids), deadline: self.now.after(span) }
     }
 
-    /// Sends a request, through the guard. There is no other way to send one.
+    /// Judges where something is to be sent or who is to be shown it; `clause` is what a bad URL breaks.
+    pub(crate) fn judge(&self, url: &str, clause: &'static str) -> Result<Endpoint, Breach> {
+        self.guard.check(url).map_err(|refused| unfit(clause, refused.to_string()))
+    }
+
+    /// Sends a request, to what has passed the guard. There is no other way to send one.
     pub(crate) fn send(&mut self, order: Order<'_>) -> Result<Sent, Breach> {
         let carried = Redaction::of(order.authorization, order.secrets);
-        let refuse =
-            |got: String| Breach::new(Kind::UrlRefused, order.clause, "a URL that may be sent to", got);
-        let endpoint = self.guard.check(order.url).map_err(|refused| refuse(refused.to_string()))?;
-        let uri =
-            Uri::try_from(endpoint.url().as_str()).map_err(|_| refuse(guard::without_query(order.url)))?;
+        let refuse = |got| unfit(order.clause, got);
+        let uri = Uri::try_from(order.to.url().as_str())
+            .map_err(|_| refuse(guard::without_query(order.to.as_given())))?;
         let policy = self.config.policies();
         let metadata = matches!(order.purpose, Purpose::ResourceMetadata | Purpose::ServerMetadata);
         let max_bytes = if metadata { policy.metadata_bytes } else { policy.answer_bytes };
@@ -276,8 +284,8 @@ impl World {
         }
         let proven = [(header::AUTHORIZATION, order.authorization), (DPOP, order.proof)];
         for (name, value) in proven.into_iter().filter_map(|(name, value)| Some((name, value?))) {
-            let unfit = || refuse("a credential that no header field may carry".to_owned());
-            let mut value = HeaderValue::from_str(value.expose()).map_err(|_| unfit())?;
+            let uncarried = || refuse("a credential that no header field may carry".to_owned());
+            let mut value = HeaderValue::from_str(value.expose()).map_err(|_| uncarried())?;
             value.set_sensitive(true);
             fields.insert(name, value);
         }
@@ -298,7 +306,7 @@ impl World {
             body,
             max_bytes,
             deadline: pending.deadline,
-            reach: endpoint.reach(),
+            reach: order.to.reach(),
         }));
         Ok(Sent { pending, carried })
     }
