@@ -93,7 +93,7 @@ pub(crate) fn open_pushed(world: &mut World, aim: Aim, consent: Consent, pushed:
 }
 
 fn open(world: &mut World, aim: Aim, consent: Consent, url: Url) -> Turn {
-    world.note(Verdict::Decided, format!("ask for consent at {}", consent.terms.server.issuer), REQUEST);
+    world.note(Verdict::Decided, ["ask for consent at ", &consent.terms.server.issuer].concat(), REQUEST);
     let pending = world.open(url);
     Turn::Await(Step::Consenting(Box::new(Consenting { pending, aim, consent })))
 }
@@ -103,9 +103,10 @@ fn endpoint<'a>(world: &World, consent: &'a Consent) -> Result<Cow<'a, Endpoint>
     if let Some(known) = known {
         return Ok(Cow::Borrowed(known));
     }
-    let judged = world.guard.check(&consent.terms.server.authorization_endpoint).map_err(|refused| {
-        Breach::new(Kind::UrlRefused, REQUEST, "an endpoint that may be opened", refused.to_string())
-    })?;
+    let judged =
+        world.place.guard.check(&consent.terms.server.authorization_endpoint).map_err(|refused| {
+            Breach::new(Kind::UrlRefused, REQUEST, "an endpoint that may be opened", refused.to_string())
+        })?;
     Ok(Cow::Owned(judged))
 }
 
@@ -169,7 +170,7 @@ impl Consenting {
                 world.note(Verdict::Checked, "`state` is the one that was sent", "RFC 6749 §10.12");
                 let issuer = &server.issuer;
                 let (verdict, note) = match iss {
-                    Iss::Same => (Verdict::Checked, format!("`iss` is {issuer}")),
+                    Iss::Same => (Verdict::Checked, ["`iss` is ", issuer].concat()),
                     Iss::Alias => {
                         (Verdict::Deviation, format!("`iss` is taken for {issuer} by `issuer_aliases`"))
                     }

@@ -96,7 +96,7 @@ impl AskingForCode {
         };
         let read = answer.response().map_err(|failure| unanswered(&failure, REQUEST)).and_then(|response| {
             let status = response.status.as_u16();
-            let read = DeviceAuthorization::read(status, &response.body, world.now, &world.guard)?;
+            let read = DeviceAuthorization::read(status, &response.body, world.now, &world.place.guard)?;
             Ok((status, read))
         });
         let (status, codes) = match read {

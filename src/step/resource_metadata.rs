@@ -20,6 +20,8 @@ use crate::wire::resource_metadata::{
 use crate::wire::server_metadata::origin;
 
 const CLAUSE: &str = "RFC 9728 §3";
+/// How many of the advertised places are tried.
+const MAX_ADVERTISED: usize = 4;
 /// How many of the named authorization servers are tried.
 const MAX_SERVERS_TRIED: usize = 4;
 const LEGACY: &str = "MCP 2025-03-26, authorization base URL";
@@ -64,8 +66,9 @@ impl fmt::Debug for Resource {
 
 /// Begins discovery. At most four advertised URLs are tried.
 pub(crate) fn begin(world: &mut World, aim: Aim) -> Turn {
-    let advertised: Vec<_> = aim.demand.resource_metadata.iter().take(4).cloned().collect();
-    let left = candidates(world.server.url(), &advertised).into();
+    let advertised = &aim.demand.resource_metadata;
+    let advertised = advertised.get(..MAX_ADVERTISED).unwrap_or(advertised);
+    let left = candidates(world.place.server.url(), advertised).into();
     next(world, aim, Search { left, clean: true, worst: None })
 }
 
@@ -113,10 +116,10 @@ impl FindingResource {
 /// The metadata, and whether its resource covers the server; if it does not, policy takes it all the same.
 fn read(world: &World, url: &str, body: &[u8]) -> Result<(ResourceMetadata, bool), Breach> {
     let metadata = ResourceMetadata::read(body)?;
-    let placed = if is_own(&metadata.resource, &world.server) {
+    let placed = if is_own(&metadata.resource, &world.place.server) {
         Ok(())
     } else {
-        check_place(&metadata.resource, world.server.url(), url)
+        check_place(&metadata.resource, world.place.server.url(), url)
     };
     let fits = placed.is_ok();
     if world.config.policies().resource_alias.as_ref() != Some(&metadata.resource) {
@@ -142,12 +145,12 @@ fn found(
     metadata: ResourceMetadata,
     fits: bool,
 ) -> Turn {
-    let judged = |issuer: String| Named { endpoint: world.guard.check(&issuer).ok(), issuer };
+    let judged = |issuer: String| Named { endpoint: world.place.guard.check(&issuer).ok(), issuer };
     let issuers: Vec<_> = metadata.authorization_servers.into_iter().map(judged).collect();
     world.taken(url, 200, named(&issuers), CLAUSE);
     let shown = without_query(&metadata.resource);
     let (verdict, note) = if fits {
-        (Verdict::Checked, format!("the resource {shown} covers the server's URL"))
+        (Verdict::Checked, ["the resource ", &shown, " covers the server's URL"].concat())
     } else {
         (Verdict::Deviation, format!("the resource {shown} is taken for this server by `resource_alias`"))
     };
@@ -155,7 +158,7 @@ fn found(
     let bound = metadata.dpop_bound_access_tokens_required;
     let resource = Resource {
         // A token is for the server's own URL, whatever else it is called.
-        identifier: if fits { metadata.resource } else { canonical(&world.server) },
+        identifier: if fits { metadata.resource } else { canonical(&world.place.server) },
         metadata: Some(place),
         scopes: metadata.scopes_supported,
         bound,
@@ -174,7 +177,7 @@ fn named(issuers: &[Named]) -> String {
     if others > 0 {
         shown.push(format!("{others} that may not be used"));
     }
-    format!("it names {}", shown.join(" and "))
+    ["it names ", &shown.join(" and ")].concat()
 }
 
 /// Which of the named servers are tried, in order (RFC 9728 §7.6): those for which a client is configured come
@@ -188,7 +191,8 @@ fn choose(world: &mut World, aim: &Aim, named: Vec<Named>) -> Result<Vec<Named>,
         let others: Vec<_> = named.iter().map(|it| it.issuer.as_str()).collect();
         return Err(Breach::new(Kind::IssuerMismatch, "RFC 9728 §7.6", pinned, others.join(" ")));
     }
-    let known = |named: &Named| world.config.client_for(&named.issuer).is_some_and(|client| client.issuer.is_some());
+    let known =
+        |named: &Named| world.config.client_for(&named.issuer).is_some_and(|client| client.issuer.is_some());
     let familiar = |named: &Named| {
         let held = aim.held.as_ref().is_some_and(|held| held.authorization_server.named == named.issuer);
         held || world.registered(&named.issuer).is_some()
@@ -231,7 +235,7 @@ fn without_metadata(world: &mut World, aim: Aim, search: Search) -> Result<Turn,
         return Err(worst);
     }
     let resource =
-        Resource { identifier: canonical(&world.server), metadata: None, scopes: None, bound: false };
+        Resource { identifier: canonical(&world.place.server), metadata: None, scopes: None, bound: false };
     let policy = world.config.policies();
     if let ServerChoice::Pinned(issuer) = &policy.authorization_server {
         let issuer = issuer.clone();
@@ -252,7 +256,7 @@ fn without_metadata(world: &mut World, aim: Aim, search: Search) -> Result<Turn,
     if world.config.known_clients().iter().any(|client| client.client_secret.is_some()) {
         return Err(refuse("none, and a configured client secret is not sent to a guessed endpoint"));
     }
-    let issuer = origin(world.server.url());
+    let issuer = origin(world.place.server.url());
     if world.config.registration_token(&issuer).is_some() {
         return Err(refuse("none, and an initial access token is not sent to a guessed endpoint"));
     }

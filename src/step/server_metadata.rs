@@ -1,6 +1,7 @@
 //! Awaits authorization server metadata (RFC 8414, OpenID Connect Discovery): each issuer in turn, each form in
 //! turn, until one document is the issuer's own and can be used.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::base::guard::Endpoint;
 use crate::credential::AuthorizationServer;
 use crate::event::Answer;
 use crate::grant_type::{Binding, Binds, GrantType};
-use crate::policy::ScopeSources;
+use crate::policy::{IssuerScopes, ScopeSources};
 use crate::trail::Verdict;
 use crate::wire::jws::Algorithm;
 use crate::wire::server_metadata::{
@@ -68,6 +69,8 @@ pub(crate) struct Found {
     pub(crate) server: AuthorizationServer,
     pub(crate) metadata: ServerMetadata,
     pub(crate) endpoints: Arc<Endpoints>,
+    /// There is no metadata: the endpoints are where anybody would guess them.
+    pub(crate) guessed: bool,
     pub(crate) asked: crate::base::scope::Scopes,
     pub(crate) binding: Option<Binding>,
 }
@@ -108,7 +111,7 @@ fn next(world: &mut World, mut search: Search) -> Turn {
                 Err(breach) => search.miss(world, &url, None, breach, false),
             }
         } else if let Some(Named { issuer, endpoint }) = search.issuers.pop_front() {
-            match endpoint.as_ref().map_or_else(|| candidates(&issuer, &world.guard), forms) {
+            match endpoint.as_ref().map_or_else(|| candidates(&issuer, &world.place.guard), forms) {
                 Ok(forms) => search.forms = forms.into(),
                 Err(breach) => search.miss(world, &issuer, None, breach, false),
             }
@@ -134,7 +137,7 @@ impl FindingServer {
                 match metadata.map(|it| check(world, &it, policy.pkce).map(|endpoints| (it, endpoints))) {
                     Ok(Ok((metadata, endpoints))) => {
                         taken(world, &search.issuer, &url, &metadata);
-                        return found(world, search, metadata, endpoints);
+                        return found(world, search, metadata, endpoints, false);
                     }
                     // The issuer has spoken. What it says elsewhere does not unsay it.
                     Ok(Err(breach)) => {
@@ -155,9 +158,9 @@ impl FindingServer {
 /// What was checked, and by which policy.
 fn taken(world: &mut World, issuer: &str, url: &str, metadata: &ServerMetadata) {
     let policy = world.config.issuer_policy(issuer);
-    world.taken(url, 200, "authorization server metadata".to_owned(), CLAUSE);
+    world.taken(url, 200, "authorization server metadata", CLAUSE);
     if metadata.issuer == issuer {
-        world.note(Verdict::Checked, format!("the issuer is {issuer}"), "RFC 8414 §3.3");
+        world.note(Verdict::Checked, ["the issuer is ", issuer].concat(), "RFC 8414 §3.3");
     } else {
         let rule = match (&policy.metadata_issuer, policy.issuer_match) {
             (Some(_), _) => "metadata_issuer",
@@ -183,17 +186,17 @@ fn taken(world: &mut World, issuer: &str, url: &str, metadata: &ServerMetadata) 
 /// Whether the server offers what this way of obtaining tokens needs.
 fn check(world: &World, metadata: &ServerMetadata, pkce: Pkce) -> Result<Endpoints, Breach> {
     match world.config.flow() {
-        GrantType::AuthorizationCode => metadata.check(&world.guard, pkce),
+        GrantType::AuthorizationCode => metadata.check(&world.place.guard, pkce),
         GrantType::DeviceCode => {
-            metadata.check_grant(&world.guard, "urn:ietf:params:oauth:grant-type:device_code")
+            metadata.check_grant(&world.place.guard, "urn:ietf:params:oauth:grant-type:device_code")
         }
-        GrantType::ClientCredentials => metadata.check_grant(&world.guard, "client_credentials"),
+        GrantType::ClientCredentials => metadata.check_grant(&world.place.guard, "client_credentials"),
         GrantType::WorkloadIdentity => {
-            metadata.check_grant(&world.guard, "urn:ietf:params:oauth:grant-type:jwt-bearer")
+            metadata.check_grant(&world.place.guard, "urn:ietf:params:oauth:grant-type:jwt-bearer")
         }
         GrantType::EnterpriseManaged(_) => {
             let endpoints =
-                metadata.check_grant(&world.guard, "urn:ietf:params:oauth:grant-type:jwt-bearer")?;
+                metadata.check_grant(&world.place.guard, "urn:ietf:params:oauth:grant-type:jwt-bearer")?;
             metadata.check_id_jag()?;
             Ok(endpoints)
         }
@@ -203,19 +206,25 @@ fn check(world: &World, metadata: &ServerMetadata, pkce: Pkce) -> Result<Endpoin
 /// No document: the default endpoints of MCP 2025-03-26, or nothing.
 fn without_metadata(world: &mut World, search: Search) -> Turn {
     if search.legacy && search.clean {
-        let metadata = ServerMetadata::legacy(world.server.url());
-        let endpoints = match metadata.check(&world.guard, Pkce::Required) {
+        let metadata = ServerMetadata::legacy(world.place.server.url());
+        let endpoints = match metadata.check(&world.place.guard, Pkce::Required) {
             Ok(endpoints) => endpoints,
             Err(breach) => return breach.into(),
         };
         world.note(Verdict::Decided, "no server metadata either: the default endpoints are used", LEGACY);
-        return found(world, search, metadata, endpoints);
+        return found(world, search, metadata, endpoints, true);
     }
     let missing = || Breach::new(Kind::NotFound, CLAUSE, "authorization server metadata", "none");
     search.worst.unwrap_or_else(missing).into()
 }
 
-fn found(world: &mut World, search: Search, metadata: ServerMetadata, endpoints: Endpoints) -> Turn {
+fn found(
+    world: &mut World,
+    search: Search,
+    mut metadata: ServerMetadata,
+    endpoints: Endpoints,
+    guessed: bool,
+) -> Turn {
     let Search { aim, resource, issuer, legacy, .. } = search;
     let sources = ScopeSources {
         challenged: aim.demand.scope.as_ref(),
@@ -228,31 +237,37 @@ fn found(world: &mut World, search: Search, metadata: ServerMetadata, endpoints:
     };
     let (rule, policy) = (world.config.scope_rule(), world.config.issuer_policy(&issuer));
     let asked = rule.select_at(&policy.scopes, sources);
-    if asked != rule.select(sources) {
+    if policy.scopes != IssuerScopes::default() && asked != rule.select(sources) {
         world.note(Verdict::Deviation, BY_ISSUER, SCOPES);
     }
-    let shown =
-        if asked.is_empty() { "no scope is asked for".to_owned() } else { format!("scopes: {asked}") };
+    let shown: Cow<'static, str> = if asked.is_empty() {
+        "no scope is asked for".into()
+    } else {
+        ["scopes: ", asked.as_str()].concat().into()
+    };
     world.note(Verdict::Decided, shown, SCOPES);
     let binding = match binding(world, &aim, &resource, &metadata) {
         Ok(binding) => binding,
         Err(breach) => return breach.into(),
     };
     let pushed = pushes(world, &issuer, &metadata);
-    let endpoint = |url: &Option<String>| url.clone().unwrap_or_default();
+    // What is used of the metadata from here on are its other members.
     let server = AuthorizationServer {
-        issuer: metadata.issuer.clone(),
+        issuer: std::mem::take(&mut metadata.issuer),
         named: issuer,
-        authorization_endpoint: endpoint(&metadata.authorization_endpoint),
-        token_endpoint: endpoint(&metadata.token_endpoint),
-        revocation_endpoint: metadata.revocation_endpoint.clone(),
+        authorization_endpoint: metadata.authorization_endpoint.take().unwrap_or_default(),
+        token_endpoint: metadata.token_endpoint.take().unwrap_or_default(),
+        revocation_endpoint: metadata.revocation_endpoint.take(),
         pushed_authorization_request_endpoint: pushed,
-        device_authorization_endpoint: metadata.device_authorization_endpoint.clone(),
+        device_authorization_endpoint: metadata.device_authorization_endpoint.take(),
         iss_parameter_supported: metadata.authorization_response_iss_parameter_supported,
         legacy,
     };
     world.has_read(&server);
-    client::choose(world, Found { aim, resource, server, metadata, endpoints: Arc::new(endpoints), asked, binding })
+    client::choose(
+        world,
+        Found { aim, resource, server, metadata, endpoints: Arc::new(endpoints), guessed, asked, binding },
+    )
 }
 
 /// Where authorization requests are pushed, if they are: where the server demands it, or policy wants it.

@@ -9,12 +9,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 
 use crate::action::{Action, Ask, Forget, Load, Open, Purpose, Release, Save, Send};
 use crate::base::breach::{Breach, Kind};
-use crate::base::guard::{self, Endpoint, Guard};
+use crate::base::guard::{self, Endpoint};
 use crate::base::redaction::Redaction;
 use crate::base::secret::Secret;
 use crate::base::seed::{Draw, Draws, Seed};
 use crate::base::time::Timestamp;
-use crate::config::Config;
+use crate::config::{Config, Judged};
 use crate::credential::{AuthorizationServer, Credential, Generation};
 use crate::event::RequestId;
 use crate::grant_type::GrantType;
@@ -50,8 +50,7 @@ pub(crate) struct Lease {
 #[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) config: Config,
-    pub(crate) server: Endpoint,
-    pub(crate) guard: Guard,
+    pub(crate) place: Arc<Judged>,
     pub(crate) draws: Draws,
     pub(crate) now: Timestamp,
     pub(crate) trail: Trail,
@@ -110,12 +109,10 @@ fn unfit(clause: &'static str, got: String) -> Breach {
 
 impl World {
     pub(crate) fn new(config: Config, seed: Seed) -> Result<Self, Breach> {
-        let server = config.check()?;
-        let guard = Guard::for_server(&server, config.policies().reach);
+        let place = Arc::clone(config.judged()?);
         Ok(Self {
             config,
-            server,
-            guard,
+            place,
             draws: Draws::new(seed),
             now: Timestamp::default(),
             trail: Trail::default(),
@@ -145,7 +142,13 @@ impl World {
         self.trail.note(self.now, verdict, note, clause);
     }
 
-    pub(crate) fn taken(&mut self, url: &str, status: u16, note: String, clause: &'static str) {
+    pub(crate) fn taken(
+        &mut self,
+        url: &str,
+        status: u16,
+        note: impl Into<Cow<'static, str>>,
+        clause: &'static str,
+    ) {
         let at = self.now;
         let url = Some(guard::without_query(url));
         let clause = Some(Cow::Borrowed(clause));
@@ -265,7 +268,7 @@ impl World {
 
     /// Judges where something is to be sent or who is to be shown it; `clause` is what a bad URL breaks.
     pub(crate) fn judge(&self, url: &str, clause: &'static str) -> Result<Endpoint, Breach> {
-        self.guard.check(url).map_err(|refused| unfit(clause, refused.to_string()))
+        self.place.guard.check(url).map_err(|refused| unfit(clause, refused.to_string()))
     }
 
     /// Sends a request, to what has passed the guard. There is no other way to send one.

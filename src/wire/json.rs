@@ -130,29 +130,25 @@ impl<'a> Object<'a> {
     }
 
     /// A list of texts; entries that are `null` or `""` are passed over.
-    pub fn texts(&self, name: &str, clause: &'static str) -> Result<Option<Vec<&str>>, Breach> {
+    pub fn texts(
+        &self,
+        name: &str,
+        clause: &'static str,
+    ) -> Result<Option<impl Iterator<Item = &str> + Clone>, Breach> {
         let Some(value) = self.get(name) else { return Ok(None) };
         let Value::List(entries) = value else {
             return Err(ill_typed(name, clause, "a list of texts", value));
         };
-        let mut texts = Vec::with_capacity(entries.len());
-        for entry in entries {
-            match entry {
-                Value::Text(text) if text.is_empty() => {}
-                Value::Text(text) => texts.push(text.as_ref()),
-                Value::Null => {}
-                other @ (Value::Bool(_) | Value::Number(_) | Value::List(_) | Value::Object(_)) => {
-                    return Err(ill_typed(name, clause, "a list of texts", other));
-                }
-            }
+        if let Some(other) = entries.iter().find(|entry| !matches!(entry, Value::Text(_) | Value::Null)) {
+            return Err(ill_typed(name, clause, "a list of texts", other));
         }
-        Ok(Some(texts))
+        Ok(Some(entries.iter().filter_map(Value::as_str).filter(|text| !text.is_empty())))
     }
 
     /// The same, to be kept.
     pub fn owned_texts(&self, name: &str, clause: &'static str) -> Result<Option<Vec<String>>, Breach> {
         let texts = self.texts(name, clause)?;
-        Ok(texts.map(|texts| texts.into_iter().map(str::to_owned).collect()))
+        Ok(texts.map(|texts| texts.map(str::to_owned).collect()))
     }
 }
 
@@ -267,7 +263,8 @@ impl<'de> Visitor<'de> for Checked<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
         let depth = self.depth.saturating_add(1);
-        let mut members = Members::new();
+        // A document has about so many.
+        let mut members = if self.depth == 0 { Members::with_capacity(16) } else { Members::new() };
         while let Some(Name(name)) = entries.next_key()? {
             let value = entries.next_value_seed(Checked { depth, values: self.values })?;
             if members.len() < FEW && members.iter().any(|(known, _)| *known == name) {
@@ -327,7 +324,7 @@ mod tests {
         assert_eq!(object.text("a", "-").unwrap(), None);
         assert_eq!(object.text("b", "-").unwrap(), None);
         assert!(object.required("b", "-").is_err());
-        assert_eq!(object.texts("c", "-").unwrap(), Some(vec!["x"]));
+        assert_eq!(object.texts("c", "-").unwrap().map(Iterator::collect), Some(vec!["x"]));
         assert_eq!(object.flag("d", "-").unwrap(), Some(true));
         assert_eq!(object.text("d", "-").unwrap_err().kind, Kind::Malformed);
     }

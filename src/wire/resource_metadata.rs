@@ -1,5 +1,7 @@
 //! Protected resource metadata (RFC 9728): where it may be, what it says, and which server it speaks for.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -44,9 +46,9 @@ pub struct Candidate {
 /// places the document at the path of the endpoint. A server that tells resources apart by query advertises
 /// its URL. A terminating slash of the path is removed, as the same section demands.
 pub fn candidates(server: &Url, advertised: &[String]) -> Vec<Candidate> {
-    let root = format!("{}{WELL_KNOWN}", server_metadata::origin(server));
+    let root = server_metadata::origin(server) + WELL_KNOWN;
     let path = metadata::without_slash(server.path());
-    let path_form = (!path.is_empty()).then(|| (format!("{root}{path}"), Source::PathForm));
+    let path_form = (!path.is_empty()).then(|| ([&root, path].concat(), Source::PathForm));
     let mut found = Vec::<Candidate>::new();
     let named = advertised.iter().map(|url| (url.clone(), Source::Advertised));
     for (url, source) in named.chain(path_form).chain([(root, Source::RootForm)]) {
@@ -92,7 +94,7 @@ impl ResourceMetadata {
         }
         let resource = object.required("resource", CLAUSE)?.to_owned();
         let mut authorization_servers = Vec::new();
-        for server in object.texts("authorization_servers", CLAUSE)?.unwrap_or_default() {
+        for server in object.texts("authorization_servers", CLAUSE)?.into_iter().flatten() {
             if authorization_servers.len() < MAX_SERVERS
                 && !authorization_servers.iter().any(|known| known == server)
             {
@@ -110,7 +112,7 @@ impl ResourceMetadata {
         Ok(Self {
             resource,
             authorization_servers,
-            scopes_supported: object.texts("scopes_supported", CLAUSE)?.map(|list| metadata::scopes(&list)),
+            scopes_supported: object.texts("scopes_supported", CLAUSE)?.map(metadata::scopes),
             resource_name: object.text("resource_name", CLAUSE).unwrap_or_default().map(str::to_owned),
             dpop_bound_access_tokens_required: metadata::obligation(
                 &object,
@@ -136,12 +138,12 @@ pub fn covers(resource: &str, server: &Url) -> bool {
     fit(resource, server).is_ok()
 }
 
-/// The resource identifier as a URL, if it covers the URL of the MCP server.
-pub(crate) fn covering(resource: &str, server: &Endpoint) -> Option<Url> {
+/// The resource identifier as a URL, if it covers the URL of the MCP server; borrowed, where it is that itself.
+pub(crate) fn covering<'a>(resource: &str, server: &'a Endpoint) -> Option<Cow<'a, Url>> {
     if is_own(resource, server) {
-        return Some(server.url().clone());
+        return Some(Cow::Borrowed(server.url()));
     }
-    fit(resource, server.url()).ok()
+    fit(resource, server.url()).ok().map(Cow::Owned)
 }
 
 /// Whether the resource is the MCP server's own URL, as text. That has passed the guard, so nothing else than what

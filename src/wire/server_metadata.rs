@@ -2,7 +2,7 @@
 //! offers.
 
 use serde::{Deserialize, Serialize};
-use url::Url;
+use url::{Position, Url};
 
 use super::json::Object;
 use super::metadata;
@@ -64,11 +64,11 @@ pub(crate) fn forms(endpoint: &Endpoint) -> Result<Vec<Candidate>, Breach> {
     }
     let host = origin(endpoint.url());
     let path = metadata::without_slash(endpoint.url().path());
-    let mut found = vec![Candidate { url: format!("{host}{OAUTH}{path}"), form: Form::OAuth }];
+    let mut found = vec![Candidate { url: [&host, OAUTH, path].concat(), form: Form::OAuth }];
     if !path.is_empty() {
-        found.push(Candidate { url: format!("{host}{OPENID}{path}"), form: Form::OpenIdInserted });
+        found.push(Candidate { url: [&host, OPENID, path].concat(), form: Form::OpenIdInserted });
     }
-    found.push(Candidate { url: format!("{host}{path}{OPENID}"), form: Form::OpenIdAppended });
+    found.push(Candidate { url: [&host, path, OPENID].concat(), form: Form::OpenIdAppended });
     Ok(found)
 }
 
@@ -219,7 +219,7 @@ impl ServerMetadata {
             scopes_supported: object
                 .texts("scopes_supported", CLAUSE)
                 .unwrap_or_default()
-                .map(|list| metadata::scopes(&list)),
+                .map(metadata::scopes),
             response_types_supported: list("response_types_supported"),
             grant_types_supported: list("grant_types_supported"),
             token_endpoint_auth_methods_supported: list("token_endpoint_auth_methods_supported"),
@@ -300,9 +300,8 @@ impl ServerMetadata {
     }
 
     fn check_endpoints(&self, guard: &Guard) -> Result<Endpoints, Breach> {
-        let judge = |name, url: &Option<String>| {
-            url.as_deref().map(|url| passed(name, url, guard)).transpose()
-        };
+        let judge =
+            |name, url: &Option<String>| url.as_deref().map(|url| passed(name, url, guard)).transpose();
         let endpoints = Endpoints {
             authorization: judge("authorization_endpoint", &self.authorization_endpoint)?,
             token: judge("token_endpoint", &self.token_endpoint)?,
@@ -366,7 +365,11 @@ impl ServerMetadata {
 /// The issuer of the 2025-03-26 fallbacks: the origin of the MCP server, without trailing slash and without a port
 /// that is its scheme's default.
 pub fn origin(server: &Url) -> String {
-    server.origin().ascii_serialization()
+    // Of a URL with a host that is what stands before the path, less a user name.
+    match server.username() {
+        "" if server.has_host() && server.password().is_none() => server[..Position::BeforePath].to_owned(),
+        _ => server.origin().ascii_serialization(),
+    }
 }
 
 fn passed(name: &str, url: &str, guard: &Guard) -> Result<Endpoint, Breach> {
