@@ -16,7 +16,7 @@ pub(crate) struct StepUps {
     /// The count of all operations for which there was no room.
     others: u8,
     /// The operation whose step-up is under way, and what is demanded for it.
-    running: Option<(String, Option<Scopes>)>,
+    running: Option<Box<(String, Option<Scopes>)>>,
 }
 
 impl StepUps {
@@ -32,13 +32,14 @@ impl StepUps {
 
     /// A step-up begins.
     pub(crate) fn begin(&mut self, operation: &str, demanded: Option<&Scopes>) {
-        self.running = Some((cut(operation), demanded.cloned()));
+        self.running = Some(Box::new((cut(operation), demanded.cloned())));
     }
 
     /// It has ended with a grant of these scopes. Whether one helps that names no scope nobody can say before the request is
     /// sent again, so it counts.
     pub(crate) fn granted(&mut self, granted: &Scopes) {
-        let Some((operation, demanded)) = self.running.take() else { return };
+        let Some(running) = self.running.take() else { return };
+        let (operation, demanded) = *running;
         let helped = demanded.is_some_and(|demanded| demanded.is_subset(granted));
         let place = self.vain.iter().position(|(known, _)| *known == operation);
         match (place, helped) {

@@ -127,6 +127,11 @@ impl Trail {
         self.0.push(entry);
     }
 
+    /// No more is written for a while.
+    pub(crate) fn shrink(&mut self) {
+        self.0.shrink_to_fit();
+    }
+
     pub(crate) fn note(
         &mut self,
         at: Timestamp,

@@ -40,7 +40,7 @@ pub struct Told {
 impl Told {
     /// A login by registration.
     pub fn new() -> Self {
-        Self::with(config(), documents::answers())
+        Self::with(documents::answers())
     }
 
     /// The same, and written down as it happens.
@@ -51,10 +51,11 @@ impl Told {
         Self { eye: Some(recorder), ..Self::new() }
     }
 
-    fn with(config: Config, answers: Vec<Response<Vec<u8>>>) -> Self {
-        let state = state_of(&config, &answers);
+    fn with(answers: Vec<Response<Vec<u8>>>) -> Self {
+        let state = state_of(&config(), &answers);
         let callback = Callback::new(documents::callback(&state));
-        let config = Some(config);
+        // A configuration is judged once for all its clones, and that is part of a login.
+        let config = Some(self::config());
         Self { config, refusal: documents::refusal(), answers: answers.into_iter(), callback, eye: None }
     }
 

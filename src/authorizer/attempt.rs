@@ -43,7 +43,7 @@ impl Authorizer {
                 step::save(&mut self.world, credential, After::Obtained(source), None)
             }
             Held::LogOut => {
-                let held = self.grant.as_ref().map(|grant| grant.credential.clone());
+                let held = self.grant.as_ref().map(Grant::record);
                 step::log_out(&mut self.world, held)
             }
         };
@@ -52,12 +52,12 @@ impl Authorizer {
 
     /// An aim with what is in use now.
     pub(super) fn filled(&mut self, aim: Aim, refused: Option<Generation>) -> Aim {
-        let held = self.grant.as_ref().map(|grant| grant.credential.clone());
+        let held = self.grant.as_ref().map(Grant::record);
         for generation in [refused, held.as_ref().map(|held| held.generation)].into_iter().flatten() {
             self.world.saw(generation);
         }
         let unsaved = self.grant.as_ref().and_then(|grant| grant.unsaved.clone());
-        let standing = self.quiet.as_ref().filter(|(until, _)| self.world.now < *until);
+        let standing = self.quiet.as_deref().filter(|(until, _)| self.world.now < *until);
         let quiet = standing.map(|(_, breach)| breach.clone()).or(aim.quiet);
         Aim { refused, held, unsaved, quiet, ..aim }
     }
@@ -107,7 +107,7 @@ impl Authorizer {
         source: TokenSource,
         unsaved: Option<Unsaved>,
     ) -> Result<Outcome, Breach> {
-        let server = self.world.server.url();
+        let server = &self.world.place.server;
         let grant = Grant::new(credential, source, unsaved, self.grant.as_ref(), server)?;
         self.restored = true;
         if grant.source == TokenSource::LoggedIn {
@@ -122,7 +122,7 @@ impl Authorizer {
     pub(super) fn fail(&mut self, breach: Breach) {
         if self.world.seen {
             let until = self.world.now.after(self.world.config.policies().quiet_time);
-            self.quiet = Some((until, breach.clone()));
+            self.quiet = Some(Box::new((until, breach.clone())));
         }
         self.finish_failed(breach);
     }
@@ -141,6 +141,7 @@ impl Authorizer {
 
     pub(super) fn finish(&mut self, outcome: Result<Outcome, Box<Failure>>) {
         self.step_ups.end();
+        self.world.trail.shrink();
         self.drop_actions();
         self.world.out.push_back(Action::Finish(outcome));
     }

@@ -8,6 +8,7 @@ mod outside;
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 
 use url::Url;
 
@@ -69,7 +70,7 @@ pub struct Authorizer {
     /// A token that came from a login was refused as soon as it was there, and led to the present login.
     hasty: bool,
     /// A failure that a person saw, and until when it stands: no further person is asked before.
-    quiet: Option<(Timestamp, Breach)>,
+    quiet: Option<Box<(Timestamp, Breach)>>,
 }
 
 impl Authorizer {
@@ -135,8 +136,8 @@ impl Authorizer {
     /// query, if it has one.
     pub fn access(&self, url: &Url, now: Timestamp) -> Access<'_> {
         let near = match &self.grant {
-            Some(grant) => grant.is_for(url),
-            None => same_origin(self.world.server.url(), url),
+            Some(grant) => grant.is_for(url, &self.world.place.server),
+            None => same_origin(self.world.place.server.url(), url),
         };
         if !near || !url.username().is_empty() || url.password().is_some() {
             return Access::Refused;
@@ -161,7 +162,10 @@ impl Authorizer {
     /// [`Kind::Configuration`]: the key is not the one that the token is bound to.
     pub fn prove(&mut self, now: Timestamp, method: &str, url: &Url) -> Result<Option<SigningInput>, Breach> {
         self.world.now = self.world.now.max(now);
-        let Some(grant) = self.grant.as_ref().filter(|grant| grant.is_for(url)) else { return Ok(None) };
+        let server = &self.world.place.server;
+        let Some(grant) = self.grant.as_ref().filter(|grant| grant.is_for(url, server)) else {
+            return Ok(None);
+        };
         let Some(binding) = &grant.credential.binding else { return Ok(None) };
         self.world.proof(binding, method, url, Some(&grant.credential.access_token)).map(Some)
     }
@@ -207,7 +211,8 @@ impl Authorizer {
     /// A nonce of the resource is for the resource alone.
     fn keep_nonce(&mut self, nonce: Nonce) {
         if let Some(grant) = &self.grant {
-            self.world.keep_nonce_of_resource(grant.resource(), nonce);
+            let place = Arc::clone(&self.world.place);
+            self.world.keep_nonce_of_resource(grant.resource(&place.server), nonce);
         }
     }
 
@@ -260,6 +265,9 @@ impl Authorizer {
         let steps = self.step.iter().chain(self.renewal.as_ref().map(|it| &it.step));
         let late: Vec<_> =
             steps.filter(|step| is_late(step)).filter_map(Step::pending).map(|it| it.id).collect();
+        if late.is_empty() {
+            return;
+        }
         // What nobody has polled in time need not be done any more; but a code is shown for longer than the first wait.
         let in_vain = |action: &Action| action.id().is_some_and(|id| late.contains(&id));
         self.world.out.retain(|action| matches!(action, Action::Show(_)) || !in_vain(action));

@@ -1,46 +1,17 @@
 //! The one authority over URLs: nothing is sent, opened or given a token that has not passed here.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
+pub use super::reach::Reach;
+use super::reach::is_loopback;
 use super::text;
 
 /// The longest URL that is accepted, in bytes.
 pub const MAX_URL: usize = 4096;
 /// The longest URL that is shown, in characters.
 const MAX_SHOWN: usize = 200;
-
-/// Which addresses a host name may resolve to. A URL whose host is an address is judged here; a name is judged
-/// again by whoever resolves it, at the time of connecting, so that a name that changes its address
-/// (DNS rebinding) is caught.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reach {
-    /// The machine itself only. Every `http` URL has this reach, because a name below `localhost` may resolve to
-    /// anything.
-    Machine,
-    /// Globally reachable addresses only (the registries of RFC 6890).
-    Public,
-    /// Globally reachable addresses and the machine itself.
-    Loopback,
-    /// Any address.
-    Any,
-}
-
-impl Reach {
-    /// Whether a connection to `address` is allowed.
-    pub fn allows(self, address: IpAddr) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Machine => is_loopback(address),
-            Self::Loopback => is_loopback(address) || is_public(address),
-            Self::Public => is_public(address),
-        }
-    }
-}
 
 /// A URL that has passed the guard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -190,9 +161,13 @@ pub fn is_loopback_host(url: &Url) -> bool {
 
 /// A URL as it may be shown: without its query and fragment, cleaned and cut.
 pub fn without_query(given: &str) -> String {
-    let shown = given.split(['?', '#']).next().unwrap_or_default();
+    let end = given.bytes().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(given.len());
+    let shown = given.get(..end).unwrap_or_default();
     // User info may be a password; what stands before the last `@` of the authority is not shown.
     let Some((scheme, rest)) = after_scheme(shown) else { return text::clean(shown, MAX_SHOWN) };
+    if !rest.bytes().any(|byte| byte == b'@') {
+        return text::clean(shown, MAX_SHOWN);
+    }
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     match authority.rsplit_once('@') {
         Some((_, host)) => text::clean(&format!("{scheme}://{host}{path}"), MAX_SHOWN),
@@ -209,9 +184,12 @@ impl fmt::Debug for Shown<'_> {
     }
 }
 
-/// What stands before and after the first `://`, which nearly always is at the first colon: to look for one letter is far
-/// less work than to look for three.
+/// What stands before and after the first `://`, which nearly always is at the first colon after `https`: to look for one
+/// letter is far less work than to look for three.
 fn after_scheme(given: &str) -> Option<(&str, &str)> {
+    if let Some(rest) = given.strip_prefix("https://") {
+        return Some(("https", rest));
+    }
     let (scheme, rest) = given.split_once(':')?;
     rest.strip_prefix("//").map_or_else(|| given.split_once("://"), |rest| Some((scheme, rest)))
 }
@@ -220,20 +198,19 @@ fn parse(given: &str) -> Result<Url, Fault> {
     if given.len() > MAX_URL {
         return Err(Fault::NotAbsolute);
     }
-    if given.contains('#') {
-        return Err(Fault::Fragment);
-    }
-    if !given.bytes().all(is_url_byte) || given.split('$').skip(1).any(|rest| rest.starts_with('(')) {
-        return Err(Fault::Character);
+    // Nearly all URLs hold neither of the two that need a closer look.
+    let plain = |byte| is_url_byte(byte) & (byte != b'#') & (byte != b'$');
+    if !given.bytes().fold(true, |all, byte| all & plain(byte)) {
+        check_characters(given)?;
     }
     let (scheme, rest) = after_scheme(given).ok_or(Fault::NotAbsolute)?;
     let secure = scheme.eq_ignore_ascii_case("https");
     if !secure && !scheme.eq_ignore_ascii_case("http") {
         return Err(Fault::Scheme);
     }
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
     let (authority, path_and_query) = rest.split_at(end);
-    if authority.contains('@') {
+    if authority.bytes().any(|byte| byte == b'@') {
         return Err(Fault::UserInfo);
     }
     let url = Url::parse(given).map_err(|_| Fault::NotAbsolute)?;
@@ -245,14 +222,26 @@ fn parse(given: &str) -> Result<Url, Fault> {
     if host.ends_with('.') || !(port.is_empty() || port.starts_with(':')) {
         return Err(Fault::Host);
     }
-    let path = path_and_query.split('?').next().unwrap_or_default();
-    if url.path() != path && !(path.is_empty() && url.path() == "/") {
+    let ends = |rest: &str| rest.is_empty() || rest.starts_with('?');
+    let same = path_and_query.strip_prefix(url.path()).is_some_and(ends);
+    let root = ends(path_and_query) && url.path() == "/";
+    if !same && !root {
         return Err(Fault::Path);
     }
     if !secure && !is_loopback_host(&url) {
         return Err(Fault::Scheme);
     }
     Ok(url)
+}
+
+fn check_characters(given: &str) -> Result<(), Fault> {
+    if given.contains('#') {
+        return Err(Fault::Fragment);
+    }
+    if !given.bytes().all(is_url_byte) || given.contains("$(") {
+        return Err(Fault::Character);
+    }
+    Ok(())
 }
 
 /// The characters of RFC 3986 §2, less the apostrophe.
@@ -271,52 +260,6 @@ fn reaches(reach: Reach, url: &Url) -> bool {
             Reach::Loopback | Reach::Any => true,
         },
         None => false,
-    }
-}
-
-fn is_loopback(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => v4.is_loopback(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.to_ipv4_mapped().is_some_and(|v4| v4.is_loopback()),
-    }
-}
-
-fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => is_public_v4(v4),
-        IpAddr::V6(v6) => is_public_v6(v6),
-    }
-}
-
-/// RFC 6890 and its registry: every block that is not globally reachable.
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    !(matches!(a, 0 | 10 | 127 | 224..=255)
-        || (a == 100 && (64..=127).contains(&b))
-        || (a == 169 && b == 254)
-        || (a == 172 && (16..=31).contains(&b))
-        || (a == 192 && b == 168)
-        || (a == 192 && b == 0 && (c == 0 || c == 2))
-        || (a == 192 && b == 88 && c == 99)
-        || (a == 198 && (b == 18 || b == 19))
-        || (a == 198 && b == 51 && c == 100)
-        || (a == 203 && b == 0 && c == 113))
-}
-
-/// Global unicast is 2000::/3; within it, and in the ranges that carry an IPv4 address, the rest is sorted out.
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    let [a, b, c, d, e, f, g, h] = address.segments();
-    let embedded = |high: u16, low: u16| {
-        let [w, x] = high.to_be_bytes();
-        let [y, z] = low.to_be_bytes();
-        is_public_v4(Ipv4Addr::new(w, x, y, z))
-    };
-    match (a, b, c, d, e, f) {
-        (0, 0, 0, 0, 0, 0xffff) => embedded(g, h),
-        (0x64, 0xff9b, 0, 0, 0, 0) => embedded(g, h),
-        (0x2002, ..) => embedded(b, c),
-        (0x2001, 0..=0x1ff, ..) | (0x2001, 0xdb8, ..) | (0x3fff, 0..=0xfff, ..) => false,
-        _ => a & 0xe000 == 0x2000,
     }
 }
 

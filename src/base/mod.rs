@@ -2,6 +2,7 @@
 
 pub mod breach;
 pub mod guard;
+pub(crate) mod reach;
 pub mod redaction;
 pub mod scope;
 pub mod secret;

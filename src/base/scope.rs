@@ -1,5 +1,6 @@
 //! Scope values (RFC 6749 §3.3): a set of tokens, kept in the order in which they were first named.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,39 @@ impl fmt::Display for InvalidScope {
 
 impl std::error::Error for InvalidScope {}
 
+/// From how many bytes on a set is gathered with the help of a sorted one: a few tokens are compared sooner than sorted.
+const LARGE: usize = 512;
+
+/// A set that is being gathered.
+struct Gathered<'a> {
+    scopes: Scopes,
+    count: usize,
+    /// The tokens in order, where the set is a large one.
+    sorted: Option<BTreeSet<&'a str>>,
+}
+
+impl<'a> Gathered<'a> {
+    fn new(bytes: usize) -> Self {
+        let sorted = (bytes > LARGE).then(BTreeSet::new);
+        Self { scopes: Scopes(String::with_capacity(bytes)), count: 0, sorted }
+    }
+
+    fn is_full(&self) -> bool {
+        self.count >= MAX_SCOPES
+    }
+
+    fn add(&mut self, token: &'a str) {
+        let is_new = match &mut self.sorted {
+            Some(sorted) => sorted.insert(token),
+            None => !self.scopes.contains(token),
+        };
+        if is_new {
+            self.scopes.add(token);
+            self.count = self.count.saturating_add(1);
+        }
+    }
+}
+
 impl Scopes {
     /// No scopes at all.
     pub const fn new() -> Self {
@@ -57,33 +91,27 @@ impl Scopes {
     }
 
     fn read<'a>(tokens: impl IntoIterator<Item = &'a str>, bytes: usize) -> Result<Self, InvalidScope> {
-        let (mut set, mut count) = (Self(String::with_capacity(bytes)), 0_usize);
+        let mut set = Gathered::new(bytes);
         for token in tokens {
-            if !is_token(token) || count >= MAX_SCOPES {
+            if !is_token(token) || set.is_full() {
                 return Err(InvalidScope { found: text::clean(token, 64) });
             }
-            if !set.contains(token) {
-                set.add(token);
-                count = count.saturating_add(1);
-            }
+            set.add(token);
         }
-        Ok(set)
+        Ok(set.scopes)
     }
 
     /// What of a list is a scope token, up to the 256th.
-    pub(crate) fn listed(tokens: &[&str]) -> Self {
-        let bytes = tokens.iter().map(|token| token.len().saturating_add(1)).sum();
-        let (mut set, mut count) = (Self(String::with_capacity(bytes)), 0_usize);
-        for token in tokens.iter().filter(|token| is_token(token)) {
-            if count >= MAX_SCOPES {
+    pub(crate) fn listed<'a>(tokens: impl Iterator<Item = &'a str> + Clone) -> Self {
+        let bytes = tokens.clone().map(|token| token.len().saturating_add(1)).sum();
+        let mut set = Gathered::new(bytes);
+        for token in tokens.filter(|token| is_token(token)) {
+            if set.is_full() {
                 break;
             }
-            if !set.contains(token) {
-                set.add(token);
-                count = count.saturating_add(1);
-            }
+            set.add(token);
         }
-        set
+        set.scopes
     }
 
     fn add(&mut self, token: &str) {
@@ -201,6 +229,10 @@ mod tests {
     fn order_is_kept_and_repeats_count_once() {
         assert_eq!(scopes("b a  b c").to_string(), "b a c");
         assert!(scopes("").is_empty());
+        let large = |count: usize| {
+            (0..count).map(|n| format!("{}{}", "s".repeat(60), n % 7)).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(scopes(&large(200)).to_string(), large(7));
     }
 
     #[test]

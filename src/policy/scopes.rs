@@ -95,6 +95,9 @@ pub struct ScopeSources<'a> {
 impl ScopeRule {
     /// The scopes to ask for of an issuer that needs more than the rule says, or less.
     pub fn select_at(&self, issuer: &IssuerScopes, sources: ScopeSources<'_>) -> Scopes {
+        if *issuer == IssuerScopes::default() {
+            return self.select(sources);
+        }
         let exact = self.only.is_some();
         let mut rule = self.clone();
         rule.never = rule.never.union(&issuer.never);
@@ -142,16 +145,17 @@ impl ScopeRule {
     }
 
     fn offline(&self, sources: ScopeSources<'_>) -> Scopes {
-        let offline = offline_access();
-        let listed = sources.server.is_some_and(|listed| offline.is_subset(listed));
-        if self.stay_logged_in && listed { offline } else { Scopes::new() }
+        let listed = || sources.server.is_some_and(|listed| listed.contains(OFFLINE_ACCESS));
+        if self.stay_logged_in && listed() { offline_access() } else { Scopes::new() }
     }
 }
+
+const OFFLINE_ACCESS: &str = "offline_access";
 
 fn without_offline(listed: &Scopes) -> Scopes {
     listed.without(&offline_access())
 }
 
 fn offline_access() -> Scopes {
-    Scopes::from_tokens(["offline_access"]).unwrap_or_default()
+    Scopes::from_tokens([OFFLINE_ACCESS]).unwrap_or_default()
 }

@@ -11,7 +11,6 @@ use crate::preregistered::not_alone;
 use crate::trail::Verdict;
 use crate::wire::client::{AuthMethod, Client, Origin};
 use crate::wire::jws::Algorithm;
-use crate::wire::server_metadata::ServerMetadata;
 
 const ORDER: &str = "MCP 2026-07-28, client registration";
 const FALLBACKS: &str = "MCP 2025-03-26, fallbacks for servers without metadata discovery";
@@ -97,6 +96,7 @@ pub(crate) fn agreed(world: &mut World, found: Found, client: Client, how: &'sta
         resource_metadata: found.resource.metadata,
         asked: found.asked,
         binding: found.binding,
+        endpoints: Some(found.endpoints),
     };
     obtain::begin(world, found.aim, terms)
 }
@@ -104,7 +104,7 @@ pub(crate) fn agreed(world: &mut World, found: Found, client: Client, how: &'sta
 /// A client with the way in which it authenticates: as the caller says, else as it is registered, else by what the server
 /// lists. A server whose endpoints are guessed is shown no secret, and nothing that is signed.
 fn settled(world: &World, found: &Found, client: Client) -> Result<Client, Breach> {
-    let guess = is_guess(world, found);
+    let guess = found.guessed;
     let refuse =
         |got| Err(Breach::new(Kind::FallbackRefused, FALLBACKS, "authorization server metadata", got));
     if client.secret.is_some() && guess {
@@ -171,11 +171,6 @@ pub(crate) fn method(
     let policy = world.config.issuer_policy(&server.named).auth_method;
     let fits = |method: &AuthMethod| !method.needs_secret() || client.secret.is_some();
     policy.filter(fits).map(|method| (method, true))
-}
-
-/// Whether nothing is known of the server but where its endpoints would be by MCP 2025-03-26.
-pub(crate) fn is_guess(world: &World, found: &Found) -> bool {
-    found.server.legacy && found.metadata == ServerMetadata::legacy(world.server.url())
 }
 
 fn configured(world: &mut World, found: &Found) -> Result<Option<Client>, Breach> {

@@ -9,6 +9,7 @@ use super::{Aim, Pending, Step, Terms, Turn, World, exchange, push, restore};
 use crate::base::breach::{Breach, Kind};
 use crate::base::guard::Endpoint;
 use crate::base::secret::Secret;
+use crate::base::seed::Draw;
 use crate::base::time::Timestamp;
 use crate::event::{Answer, RequestId};
 use crate::policy::ResourceIndicator;
@@ -44,8 +45,8 @@ impl Consent {
 }
 
 pub(crate) fn begin(world: &mut World, aim: Aim, terms: Terms) -> Turn {
-    let state = Secret::new(world.draws.token("state"));
-    let code_verifier = Secret::new(world.draws.token("code_verifier"));
+    let state = Secret::new(world.draws.token(Draw::State));
+    let code_verifier = Secret::new(world.draws.token(Draw::CodeVerifier));
     let consent = Consent { terms, state, code_verifier };
     let endpoint = match endpoint(world, &consent) {
         Ok(endpoint) => endpoint,
@@ -92,15 +93,21 @@ pub(crate) fn open_pushed(world: &mut World, aim: Aim, consent: Consent, pushed:
 }
 
 fn open(world: &mut World, aim: Aim, consent: Consent, url: Url) -> Turn {
-    world.note(Verdict::Decided, format!("ask for consent at {}", consent.terms.server.issuer), REQUEST);
+    world.note(Verdict::Decided, ["ask for consent at ", &consent.terms.server.issuer].concat(), REQUEST);
     let pending = world.open(url);
     Turn::Await(Step::Consenting(Box::new(Consenting { pending, aim, consent })))
 }
 
-fn endpoint(world: &World, consent: &Consent) -> Result<Endpoint, Breach> {
-    world.guard.check(&consent.terms.server.authorization_endpoint).map_err(|refused| {
-        Breach::new(Kind::UrlRefused, REQUEST, "an endpoint that may be opened", refused.to_string())
-    })
+fn endpoint<'a>(world: &World, consent: &'a Consent) -> Result<Cow<'a, Endpoint>, Breach> {
+    let known = consent.terms.endpoints.as_ref().and_then(|known| known.authorization.as_ref());
+    if let Some(known) = known {
+        return Ok(Cow::Borrowed(known));
+    }
+    let judged =
+        world.place.guard.check(&consent.terms.server.authorization_endpoint).map_err(|refused| {
+            Breach::new(Kind::UrlRefused, REQUEST, "an endpoint that may be opened", refused.to_string())
+        })?;
+    Ok(Cow::Owned(judged))
 }
 
 fn note_deviations(world: &mut World, consent: &Consent) {
@@ -163,7 +170,7 @@ impl Consenting {
                 world.note(Verdict::Checked, "`state` is the one that was sent", "RFC 6749 §10.12");
                 let issuer = &server.issuer;
                 let (verdict, note) = match iss {
-                    Iss::Same => (Verdict::Checked, format!("`iss` is {issuer}")),
+                    Iss::Same => (Verdict::Checked, ["`iss` is ", issuer].concat()),
                     Iss::Alias => {
                         (Verdict::Deviation, format!("`iss` is taken for {issuer} by `issuer_aliases`"))
                     }

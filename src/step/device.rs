@@ -65,9 +65,13 @@ pub(crate) fn begin(world: &mut World, aim: Aim, terms: Terms) -> Turn {
     if !terms.asked.is_empty() {
         parameters.push(("scope".into(), Secret::from(terms.asked.as_str())));
     }
+    let to = match world.judge(&url, REQUEST) {
+        Ok(to) => to,
+        Err(breach) => return breach.into(),
+    };
     let letter = Letter {
         purpose: Purpose::DeviceAuthorization,
-        url: url.clone(),
+        to,
         clause: REQUEST,
         issuer: terms.server.issuer.clone(),
         client: exchange::presented(world, &terms.server, &terms.client),
@@ -92,7 +96,7 @@ impl AskingForCode {
         };
         let read = answer.response().map_err(|failure| unanswered(&failure, REQUEST)).and_then(|response| {
             let status = response.status.as_u16();
-            let read = DeviceAuthorization::read(status, &response.body, world.now, &world.guard)?;
+            let read = DeviceAuthorization::read(status, &response.body, world.now, &world.place.guard)?;
             Ok((status, read))
         });
         let (status, codes) = match read {

@@ -58,7 +58,7 @@ pub(crate) fn post(
     let request = TokenRequest { grant, client: &client, resource, assertion: None };
     let letter = Letter {
         purpose,
-        url: terms.server.token_endpoint.clone(),
+        to: terms.token_endpoint(world, clause)?,
         clause,
         issuer: terms.server.issuer.clone(),
         parameters: request.parameters(),
@@ -68,7 +68,7 @@ pub(crate) fn post(
     Post::begin(world, letter)
 }
 
-/// The client in the way in which it authenticates here. Whoever is shown its secret is the only one from then on.
+/// As much of the client as is presented, in the way in which it authenticates here. Whoever is shown its secret is the only one from then on.
 pub(crate) fn presented(world: &mut World, server: &AuthorizationServer, client: &Client) -> Client {
     if client.secret.is_some() {
         world.bind(server);
@@ -78,7 +78,9 @@ pub(crate) fn presented(world: &mut World, server: &AuthorizationServer, client:
         let note = format!("the client authenticates with {} by `auth_method`", method.as_str());
         world.note(Verdict::Deviation, note, "RFC 8414 §2");
     }
-    Client { method: said.map_or(client.method, |(method, _)| method), ..client.clone() }
+    let method = said.map_or(client.method, |(method, _)| method);
+    let (id, secret, algorithm) = (client.id.clone(), client.secret.clone(), client.algorithm);
+    Client { secret, method, algorithm, ..Client::new(id, client.origin) }
 }
 
 /// The resource indicator, as a parameter.
@@ -90,7 +92,7 @@ pub(crate) fn indication(world: &World, terms: &Terms) -> Vec<(Cow<'static, str>
 
 /// The record of new tokens. Its generation is given when it is written.
 pub(crate) fn credential(world: &World, terms: Terms, token: TokenAnswer) -> Credential {
-    let Terms { server, client, resource, resource_metadata, asked, binding } = terms;
+    let Terms { server, client, resource, resource_metadata, asked, binding, endpoints: _ } = terms;
     Credential {
         version: VERSION,
         generation: Generation::default(),

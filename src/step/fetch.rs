@@ -43,7 +43,7 @@ impl Fetch {
     ) -> Result<Self, Breach> {
         let order = Order {
             purpose,
-            url,
+            to: &world.judge(url, clause)?,
             clause,
             authorization: None,
             proof: None,

@@ -50,9 +50,13 @@ pub(crate) fn begin(
     let request = TokenRequest { grant, client: &client, resource: Some(&terms.resource), assertion: None };
     let parameters = request.parameters();
     let (url, issuer) = (provider.token_endpoint.clone(), provider.issuer.clone());
+    let to = match world.judge(&url, CLAUSE) {
+        Ok(to) => to,
+        Err(breach) => return breach.into(),
+    };
     let letter = Letter {
         purpose: Purpose::TokenExchange,
-        url: url.clone(),
+        to,
         clause: CLAUSE,
         issuer: issuer.clone(),
         parameters,

@@ -201,9 +201,10 @@ impl Rest {
                 "one that only the record names",
             ));
         }
+        let url = held.authorization_server.revocation_endpoint.as_ref().ok_or_else(none)?;
         let letter = Letter {
             purpose: Purpose::Revocation,
-            url: held.authorization_server.revocation_endpoint.clone().ok_or_else(none)?,
+            to: world.judge(url, REVOCATION)?,
             clause: REVOCATION,
             issuer: held.authorization_server.issuer.clone(),
             client: exchange::presented(world, &held.authorization_server, &held.client),

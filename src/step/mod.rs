@@ -46,7 +46,7 @@ use std::sync::Arc;
 use std::fmt;
 
 use crate::base::breach::Breach;
-use crate::base::guard::Shown;
+use crate::base::guard::{Endpoint, Shown};
 use crate::base::scope::Scopes;
 use crate::credential::{AuthorizationServer, Credential, Generation};
 use crate::event::{Answer, SendFailure};
@@ -54,6 +54,7 @@ use crate::grant_type::Binding;
 use crate::outcome::{LoggedOut, TokenSource};
 use crate::wire::challenge::Demand;
 use crate::wire::client::Client;
+use crate::wire::server_metadata::Endpoints;
 
 pub(crate) use ask::Asking;
 pub(crate) use consent::{Consent, Consenting};
@@ -120,7 +121,7 @@ impl Aim {
 }
 
 /// With whom, for what, and as whom a grant is made.
-#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Terms {
     pub(crate) server: AuthorizationServer,
     pub(crate) client: Client,
@@ -130,6 +131,31 @@ pub(crate) struct Terms {
     /// The key that the tokens are to be bound to.
     #[serde(default)]
     pub(crate) binding: Option<Binding>,
+    /// The endpoints of the server as they have passed the guard, where this run has read its metadata. What is written
+    /// down passes the guard again.
+    #[serde(skip)]
+    pub(crate) endpoints: Option<Arc<Endpoints>>,
+}
+
+/// The same terms, however often the endpoints have passed.
+impl PartialEq for Terms {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { server, client, resource, resource_metadata, asked, binding, endpoints: _ } = self;
+        (server, client, resource) == (&other.server, &other.client, &other.resource)
+            && (resource_metadata, asked, binding) == (&other.resource_metadata, &other.asked, &other.binding)
+    }
+}
+
+impl Eq for Terms {}
+
+impl Terms {
+    /// Where codes and refresh tokens are sent.
+    fn token_endpoint(&self, world: &World, clause: &'static str) -> Result<Endpoint, Breach> {
+        match self.endpoints.as_ref().and_then(|known| known.token.as_ref()) {
+            Some(known) => Ok(known.clone()),
+            None => world.judge(&self.server.token_endpoint, clause),
+        }
+    }
 }
 
 impl fmt::Debug for Terms {

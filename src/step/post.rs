@@ -4,14 +4,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use url::Url;
-
 use super::world::{Order, Sent};
 use super::{Pending, World};
 use crate::action::{Purpose, SigningKey};
 use crate::base::breach::{Breach, Kind};
+use crate::base::guard::Endpoint;
 use crate::base::redaction::Redaction;
 use crate::base::secret::Secret;
+use crate::base::seed::Draw;
 use crate::event::Answer;
 use crate::grant_type::Binding;
 use crate::trail::Verdict;
@@ -33,7 +33,7 @@ const SECRET: [&str; 8] =
 #[derive(Clone)]
 pub(crate) struct Letter {
     pub(crate) purpose: Purpose,
-    pub(crate) url: String,
+    pub(crate) to: Endpoint,
     pub(crate) clause: &'static str,
     /// Whose endpoint it is: what an assertion of the client is for.
     pub(crate) issuer: String,
@@ -47,7 +47,7 @@ impl fmt::Debug for Letter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Letter")
             .field("purpose", &self.purpose)
-            .field("url", &self.url)
+            .field("to", &self.to.as_given())
             .finish_non_exhaustive()
     }
 }
@@ -107,7 +107,7 @@ impl Post {
         if letter.client.method != AuthMethod::PrivateKeyJwt {
             return Self::prove(world, letter, None, again);
         }
-        let jti = world.draws.token("jti");
+        let jti = world.draws.token(Draw::Jti);
         let key = world.config.key_of_client().cloned();
         let key_id = key.as_ref().and_then(|key| key.key_id.as_deref());
         let algorithm = letter.client.algorithm.ok_or_else(|| {
@@ -136,10 +136,7 @@ impl Post {
         let Some(binding) = &letter.binding else {
             return Self::send(world, letter, assertion, None, again);
         };
-        let url = Url::parse(&letter.url).map_err(|_| {
-            Breach::new(Kind::UrlRefused, letter.clause, "a URL that may be sent to", "something else")
-        })?;
-        let input = world.proof(binding, "POST", &url, None)?;
+        let input = world.proof(binding, "POST", letter.to.url(), None)?;
         let pending = world.sign(SigningKey::Proof, input.clone());
         Ok(Box::new(Self { pending, letter, phase: Phase::Proving(input), assertion, again }))
     }
@@ -158,7 +155,7 @@ impl Post {
             named.map(|(_, value)| value).chain(&letter.client.secret).chain(&assertion).chain(proof);
         let Sent { pending, carried } = world.send(Order {
             purpose: letter.purpose,
-            url: &letter.url,
+            to: &letter.to,
             clause: letter.clause,
             authorization: message.authorization.as_ref(),
             proof,
@@ -180,7 +177,7 @@ impl Post {
         let Some(response) = answer.as_response().filter(|_| letter.binding.is_some()) else {
             return Posted::Answered(answer, carried);
         };
-        let came = world.keep_nonce(&letter.url, &response.fields);
+        let came = world.keep_nonce(letter.to.url(), &response.fields);
         let wanted = response.status.is_client_error() && {
             let error = Object::read(&response.body).ok();
             let error = error.as_ref().and_then(|it| it.text("error", PROOF).ok().flatten());

@@ -7,6 +7,7 @@ use super::{Pending, Terms, World};
 use crate::action::{Action, AssertionKind, Show, Sign, SigningKey, Supply};
 use crate::base::breach::{Breach, Kind};
 use crate::base::secret::Secret;
+use crate::base::seed::Draw;
 use crate::event;
 use crate::grant_type::{Binding, GrantType};
 use crate::wire::device::DeviceAuthorization;
@@ -80,7 +81,7 @@ impl World {
         token: Option<&Secret>,
     ) -> Result<SigningInput, Breach> {
         const CLAUSE: &str = "RFC 9449 §4.2";
-        let jti = self.draws.token("proof");
+        let jti = self.draws.token(Draw::Proof);
         let key = self.config.key_of_proofs().map(|key| &key.public);
         let key = key.filter(|key| key.thumbprint() == binding.thumbprint).ok_or_else(|| {
             Breach::new(
@@ -96,11 +97,11 @@ impl World {
     }
 
     /// Keeps the nonce that came with a response, for requests to the same origin (RFC 9449 §8.2, §9). Whether one came.
-    pub(crate) fn keep_nonce(&mut self, url: &str, fields: &HeaderMap) -> bool {
-        let nonce = Url::parse(url).ok().zip(event::nonce(fields));
+    pub(crate) fn keep_nonce(&mut self, url: &Url, fields: &HeaderMap) -> bool {
+        let nonce = event::nonce(fields);
         let came = nonce.is_some();
-        if let Some((url, nonce)) = nonce {
-            self.nonces.keep(&url, nonce);
+        if let Some(nonce) = nonce {
+            self.nonces.keep(url, nonce);
         }
         came
     }

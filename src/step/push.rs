@@ -30,9 +30,13 @@ pub(crate) fn begin(
     parameters: Vec<(Cow<'static, str>, Secret)>,
 ) -> Turn {
     let terms = &consent.terms;
+    let to = match world.judge(url, CLAUSE) {
+        Ok(to) => to,
+        Err(breach) => return breach.into(),
+    };
     let letter = Letter {
         purpose: Purpose::PushedAuthorization,
-        url: url.to_owned(),
+        to,
         clause: CLAUSE,
         issuer: terms.server.issuer.clone(),
         client: exchange::presented(world, &terms.server, &terms.client),

@@ -190,6 +190,7 @@ pub(crate) fn terms(held: &Credential) -> Terms {
         resource_metadata: held.resource_metadata.clone(),
         asked: held.asked.clone(),
         binding: held.binding.clone(),
+        endpoints: None,
     }
 }
 

@@ -60,10 +60,18 @@ fn request(world: &mut World, found: &Found, scopes: &Scopes) -> Result<(Sent, A
     let text = String::from_utf8(body).unwrap_or_default();
     let bearer = world.config.registration_token(&server.named);
     let authorization = bearer.map(|token| Secret::new(format!("Bearer {}", token.expose())));
-    world.note(Verdict::Decided, format!("register, to authenticate with {}", method.as_str()), CLAUSE);
+    world.note(Verdict::Decided, ["register, to authenticate with ", method.as_str()].concat(), CLAUSE);
+    let judged;
+    let to = match &found.endpoints.registration {
+        Some(endpoint) => endpoint,
+        None => {
+            judged = world.judge("", CLAUSE)?;
+            &judged
+        }
+    };
     let sent = world.send(Order {
         purpose: Purpose::Registration,
-        url: found.metadata.registration_endpoint.as_deref().unwrap_or_default(),
+        to,
         clause: CLAUSE,
         authorization: authorization.as_ref(),
         proof: None,
@@ -76,7 +84,7 @@ fn request(world: &mut World, found: &Found, scopes: &Scopes) -> Result<(Sent, A
 /// The method that policy names, whatever the server lists or registers. None does at endpoints that are guessed.
 fn by_policy(world: &World, found: &Found) -> Option<AuthMethod> {
     let policy = world.config.issuer_policy(&found.server.named).auth_method;
-    policy.filter(|_| !client::is_guess(world, found))
+    policy.filter(|_| !found.guessed)
 }
 
 impl Registering {
@@ -96,7 +104,12 @@ impl Registering {
         };
         match read {
             Ok(client) => {
-                world.taken(&url, status.unwrap_or_default(), format!("registered as {}", client.id), CLAUSE);
+                world.taken(
+                    &url,
+                    status.unwrap_or_default(),
+                    ["registered as ", &client.id].concat(),
+                    CLAUSE,
+                );
                 world.register(&self.found.server.issuer, &client);
                 client::agreed(world, self.found, client, "the client as it is registered now")
             }

@@ -21,7 +21,7 @@ pub(crate) struct Renewals {
     spent: Option<Generation>,
     /// The grant whose refresh token was sent, and nobody knows what came of it.
     uncertain: Option<Generation>,
-    backing_off: Option<BackOff>,
+    backing_off: Option<Box<BackOff>>,
 }
 
 /// A refresh token is not sent before a certain time.
@@ -58,7 +58,7 @@ impl Renewals {
 
     /// Why the refresh token of this grant is not sent just now, though it may be good.
     pub(crate) fn backing_off(&self, generation: Generation, now: Timestamp) -> Option<&BackOff> {
-        self.backing_off.as_ref().filter(|it| it.generation == generation && now < it.until)
+        self.backing_off.as_deref().filter(|it| it.generation == generation && now < it.until)
     }
 
     /// Whether a request that carried the refresh token of this grant has gone without an answer.
@@ -93,7 +93,8 @@ impl Renewals {
         let own = now.after(Duration::from_secs(chosen.max(1)));
         let until = asked.map_or(own, |asked| own.max(asked));
         let breach = breach.clone();
-        self.backing_off = Some(BackOff { generation, failures, until, asked: asked.is_some(), breach });
+        self.backing_off =
+            Some(Box::new(BackOff { generation, failures, until, asked: asked.is_some(), breach }));
     }
 
     /// A person insists: the machine's own patience ends, but not what the server asked for.

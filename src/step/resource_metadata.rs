@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use super::fetch::{Fetch, Fetched};
+use super::server_metadata::Named;
 use super::{Aim, Step, Turn, World, server_metadata};
 use crate::action::Purpose;
 use crate::base::breach::{Breach, Kind};
@@ -14,11 +15,13 @@ use crate::grant_type::GrantType;
 use crate::policy::{Legacy, ServerChoice};
 use crate::trail::Verdict;
 use crate::wire::resource_metadata::{
-    Candidate, ResourceMetadata, Source, candidates, canonical, check_place,
+    Candidate, ResourceMetadata, Source, candidates, canonical, check_place, is_own,
 };
 use crate::wire::server_metadata::origin;
 
 const CLAUSE: &str = "RFC 9728 §3";
+/// How many of the advertised places are tried.
+const MAX_ADVERTISED: usize = 4;
 /// How many of the named authorization servers are tried.
 const MAX_SERVERS_TRIED: usize = 4;
 const LEGACY: &str = "MCP 2025-03-26, authorization base URL";
@@ -63,8 +66,9 @@ impl fmt::Debug for Resource {
 
 /// Begins discovery. At most four advertised URLs are tried.
 pub(crate) fn begin(world: &mut World, aim: Aim) -> Turn {
-    let advertised: Vec<_> = aim.demand.resource_metadata.iter().take(4).cloned().collect();
-    let left = candidates(world.server.url(), &advertised).into();
+    let advertised = &aim.demand.resource_metadata;
+    let advertised = advertised.get(..MAX_ADVERTISED).unwrap_or(advertised);
+    let left = candidates(world.place.server.url(), advertised).into();
     next(world, aim, Search { left, clean: true, worst: None })
 }
 
@@ -98,7 +102,7 @@ impl FindingResource {
                 search.miss(world, &url, status, breach, clean && !advertised);
             }
             Fetched::Body { url, body } => match read(world, &url, &body) {
-                Ok(metadata) => return found(world, aim, candidate.url, &url, metadata),
+                Ok((metadata, fits)) => return found(world, aim, candidate.url, &url, metadata, fits),
                 Err(breach) => {
                     let clean = breach.kind == Kind::NotADocument && !advertised;
                     search.miss(world, &url, Some(200), breach, clean);
@@ -109,10 +113,17 @@ impl FindingResource {
     }
 }
 
-fn read(world: &World, url: &str, body: &[u8]) -> Result<ResourceMetadata, Breach> {
+/// The metadata, and whether its resource covers the server; if it does not, policy takes it all the same.
+fn read(world: &World, url: &str, body: &[u8]) -> Result<(ResourceMetadata, bool), Breach> {
     let metadata = ResourceMetadata::read(body)?;
+    let placed = if is_own(&metadata.resource, &world.place.server) {
+        Ok(())
+    } else {
+        check_place(&metadata.resource, world.place.server.url(), url)
+    };
+    let fits = placed.is_ok();
     if world.config.policies().resource_alias.as_ref() != Some(&metadata.resource) {
-        check_place(&metadata.resource, world.server.url(), url)?;
+        placed?;
     }
     if metadata.dpop_bound_access_tokens_required && world.config.key_of_proofs().is_none() {
         let got = "a demand for tokens bound by DPoP";
@@ -123,16 +134,23 @@ fn read(world: &World, url: &str, body: &[u8]) -> Result<ResourceMetadata, Breac
             got,
         ));
     }
-    Ok(metadata)
+    Ok((metadata, fits))
 }
 
-fn found(world: &mut World, aim: Aim, place: String, url: &str, metadata: ResourceMetadata) -> Turn {
-    let issuers = metadata.authorization_servers;
-    world.taken(url, 200, named(world, &issuers), CLAUSE);
+fn found(
+    world: &mut World,
+    aim: Aim,
+    place: String,
+    url: &str,
+    metadata: ResourceMetadata,
+    fits: bool,
+) -> Turn {
+    let judged = |issuer: String| Named { endpoint: world.place.guard.check(&issuer).ok(), issuer };
+    let issuers: Vec<_> = metadata.authorization_servers.into_iter().map(judged).collect();
+    world.taken(url, 200, named(&issuers), CLAUSE);
     let shown = without_query(&metadata.resource);
-    let fits = check_place(&metadata.resource, world.server.url(), url).is_ok();
     let (verdict, note) = if fits {
-        (Verdict::Checked, format!("the resource {shown} covers the server's URL"))
+        (Verdict::Checked, ["the resource ", &shown, " covers the server's URL"].concat())
     } else {
         (Verdict::Deviation, format!("the resource {shown} is taken for this server by `resource_alias`"))
     };
@@ -140,7 +158,7 @@ fn found(world: &mut World, aim: Aim, place: String, url: &str, metadata: Resour
     let bound = metadata.dpop_bound_access_tokens_required;
     let resource = Resource {
         // A token is for the server's own URL, whatever else it is called.
-        identifier: if fits { metadata.resource } else { canonical(&world.server) },
+        identifier: if fits { metadata.resource } else { canonical(&world.place.server) },
         metadata: Some(place),
         scopes: metadata.scopes_supported,
         bound,
@@ -152,30 +170,32 @@ fn found(world: &mut World, aim: Aim, place: String, url: &str, metadata: Resour
 }
 
 /// The issuers in words; what could not be used is only counted.
-fn named(world: &World, issuers: &[String]) -> String {
-    let usable = issuers.iter().filter(|issuer| world.guard.check(issuer).is_ok());
-    let mut shown: Vec<_> = usable.map(|issuer| without_query(issuer)).collect();
+fn named(issuers: &[Named]) -> String {
+    let usable = issuers.iter().filter(|it| it.endpoint.is_some());
+    let mut shown: Vec<_> = usable.map(|it| without_query(&it.issuer)).collect();
     let others = issuers.len().saturating_sub(shown.len());
     if others > 0 {
         shown.push(format!("{others} that may not be used"));
     }
-    format!("it names {}", shown.join(" and "))
+    ["it names ", &shown.join(" and ")].concat()
 }
 
 /// Which of the named servers are tried, in order (RFC 9728 §7.6): those for which a client is configured come
 /// first, because no other can be used as well, and after them those that know the client already.
-fn choose(world: &mut World, aim: &Aim, named: Vec<String>) -> Result<Vec<String>, Breach> {
+fn choose(world: &mut World, aim: &Aim, named: Vec<Named>) -> Result<Vec<Named>, Breach> {
     if let ServerChoice::Pinned(pinned) = &world.config.policies().authorization_server {
-        let pinned_one = named.iter().find(|named| world.config.is_issuer(pinned, named));
+        let pinned_one = named.iter().find(|named| world.config.is_issuer(pinned, &named.issuer));
         if let Some(issuer) = pinned_one {
             return Ok(vec![issuer.clone()]);
         }
-        return Err(Breach::new(Kind::IssuerMismatch, "RFC 9728 §7.6", pinned, named.join(" ")));
+        let others: Vec<_> = named.iter().map(|it| it.issuer.as_str()).collect();
+        return Err(Breach::new(Kind::IssuerMismatch, "RFC 9728 §7.6", pinned, others.join(" ")));
     }
-    let known = |named: &String| world.config.client_for(named).is_some_and(|client| client.issuer.is_some());
-    let familiar = |named: &String| {
-        let held = aim.held.as_ref().is_some_and(|held| held.authorization_server.named == *named);
-        held || world.registered(named).is_some()
+    let known =
+        |named: &Named| world.config.client_for(&named.issuer).is_some_and(|client| client.issuer.is_some());
+    let familiar = |named: &Named| {
+        let held = aim.held.as_ref().is_some_and(|held| held.authorization_server.named == named.issuer);
+        held || world.registered(&named.issuer).is_some()
     };
     let (mut first, rest): (Vec<_>, Vec<_>) = named.into_iter().partition(known);
     let (familiar, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(familiar);
@@ -215,7 +235,7 @@ fn without_metadata(world: &mut World, aim: Aim, search: Search) -> Result<Turn,
         return Err(worst);
     }
     let resource =
-        Resource { identifier: canonical(&world.server), metadata: None, scopes: None, bound: false };
+        Resource { identifier: canonical(&world.place.server), metadata: None, scopes: None, bound: false };
     let policy = world.config.policies();
     if let ServerChoice::Pinned(issuer) = &policy.authorization_server {
         let issuer = issuer.clone();
@@ -224,7 +244,7 @@ fn without_metadata(world: &mut World, aim: Aim, search: Search) -> Result<Turn,
             "no resource metadata; the issuer that `authorization_server` pins is used",
             "MCP 2026-07-28, authorization server location",
         );
-        return Ok(server_metadata::begin(world, aim, resource, vec![issuer]));
+        return Ok(server_metadata::begin(world, aim, resource, vec![issuer.into()]));
     }
     let refuse = |why: &str| Breach::new(Kind::FallbackRefused, LEGACY, "protected resource metadata", why);
     if policy.legacy == Legacy::Refused {
@@ -236,7 +256,7 @@ fn without_metadata(world: &mut World, aim: Aim, search: Search) -> Result<Turn,
     if world.config.known_clients().iter().any(|client| client.client_secret.is_some()) {
         return Err(refuse("none, and a configured client secret is not sent to a guessed endpoint"));
     }
-    let issuer = origin(world.server.url());
+    let issuer = origin(world.place.server.url());
     if world.config.registration_token(&issuer).is_some() {
         return Err(refuse("none, and an initial access token is not sent to a guessed endpoint"));
     }

@@ -14,7 +14,7 @@ use crate::credential::{AuthorizationServer, Credential, Generation, VERSION};
 use crate::event::Answer;
 use crate::grant_type::{Binding, Binds, GrantType};
 use crate::outcome::TokenSource;
-use crate::policy::{Legacy, ScopeSources, ServerChoice};
+use crate::policy::{IssuerScopes, Legacy, ScopeSources, ServerChoice};
 use crate::step::Terms;
 use crate::trail::Verdict;
 use crate::wire::client::{AuthMethod, Client, Origin};
@@ -313,7 +313,7 @@ fn known_terms(world: &mut World, aim: &Aim) -> Option<Terms> {
     if !held.client.may_ask(&asked) {
         return None;
     }
-    if asked != rule.select(sources) {
+    if policy.scopes != IssuerScopes::default() && asked != rule.select(sources) {
         world.note(Verdict::Deviation, BY_ISSUER, SCOPES);
     }
     Some(Terms {
@@ -323,6 +323,7 @@ fn known_terms(world: &mut World, aim: &Aim) -> Option<Terms> {
         resource_metadata: held.resource_metadata.clone(),
         asked,
         binding: held.binding.clone(),
+        endpoints: None,
     })
 }
 
@@ -381,7 +382,7 @@ pub(crate) fn fits(
     };
     if !world.config.issuer_policy(&server.named).takes_issuer(&server.named, &server.issuer) {
         Err("its authorization server is another than the one that was named")
-    } else if !covers(resource, world.server.url()) {
+    } else if !covers(resource, world.place.server.url()) {
         Err("it is for another resource")
     } else if !chosen {
         Err("it is from another authorization server than the one that policy names")

@@ -1,20 +1,25 @@
 //! Awaits authorization server metadata (RFC 8414, OpenID Connect Discovery): each issuer in turn, each form in
 //! turn, until one document is the issuer's own and can be used.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::fetch::{Fetch, Fetched};
 use super::resource_metadata::Resource;
 use super::{Aim, Step, Turn, World, client};
 use crate::action::Purpose;
 use crate::base::breach::{Breach, Kind};
+use crate::base::guard::Endpoint;
 use crate::credential::AuthorizationServer;
 use crate::event::Answer;
 use crate::grant_type::{Binding, Binds, GrantType};
-use crate::policy::ScopeSources;
+use crate::policy::{IssuerScopes, ScopeSources};
 use crate::trail::Verdict;
 use crate::wire::jws::Algorithm;
-use crate::wire::server_metadata::{Candidate, IssuerMatch, Pkce, ServerMetadata, candidates};
+use crate::wire::server_metadata::{
+    Candidate, Endpoints, IssuerMatch, Pkce, ServerMetadata, candidates, forms,
+};
 
 const CLAUSE: &str = "RFC 8414 §3";
 pub(crate) const SCOPES: &str = "MCP 2026-07-28, scope selection strategy";
@@ -35,11 +40,25 @@ struct Search {
     /// The issuer whose documents are tried now, as it was named.
     issuer: String,
     forms: VecDeque<Candidate>,
-    issuers: VecDeque<String>,
+    issuers: VecDeque<Named>,
     legacy: bool,
     clean: bool,
     /// The first thing that was wrong with a document, or else the first miss.
     worst: Option<Breach>,
+}
+
+/// An issuer as it was named.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    pub(crate) issuer: String,
+    /// The same as the guard has let it pass, where that was asked already.
+    pub(crate) endpoint: Option<Endpoint>,
+}
+
+impl From<String> for Named {
+    fn from(issuer: String) -> Self {
+        Self { issuer, endpoint: None }
+    }
 }
 
 /// An authorization server that can be used, and what it offers.
@@ -49,22 +68,25 @@ pub(crate) struct Found {
     pub(crate) resource: Resource,
     pub(crate) server: AuthorizationServer,
     pub(crate) metadata: ServerMetadata,
+    pub(crate) endpoints: Arc<Endpoints>,
+    /// There is no metadata: the endpoints are where anybody would guess them.
+    pub(crate) guessed: bool,
     pub(crate) asked: crate::base::scope::Scopes,
     pub(crate) binding: Option<Binding>,
 }
 
 /// Tries the named authorization servers in order.
-pub(crate) fn begin(world: &mut World, aim: Aim, resource: Resource, issuers: Vec<String>) -> Turn {
+pub(crate) fn begin(world: &mut World, aim: Aim, resource: Resource, issuers: Vec<Named>) -> Turn {
     next(world, Search::new(aim, resource, issuers.into(), false))
 }
 
 /// Tries the MCP server's own origin, by MCP 2025-03-26.
 pub(crate) fn begin_legacy(world: &mut World, aim: Aim, resource: Resource, issuer: String) -> Turn {
-    next(world, Search::new(aim, resource, VecDeque::from([issuer]), true))
+    next(world, Search::new(aim, resource, VecDeque::from([issuer.into()]), true))
 }
 
 impl Search {
-    fn new(aim: Aim, resource: Resource, issuers: VecDeque<String>, legacy: bool) -> Self {
+    fn new(aim: Aim, resource: Resource, issuers: VecDeque<Named>, legacy: bool) -> Self {
         let (issuer, forms) = (String::new(), VecDeque::new());
         Self { aim, resource, issuer, forms, issuers, legacy, clean: true, worst: None }
     }
@@ -88,8 +110,8 @@ fn next(world: &mut World, mut search: Search) -> Turn {
                 }
                 Err(breach) => search.miss(world, &url, None, breach, false),
             }
-        } else if let Some(issuer) = search.issuers.pop_front() {
-            match candidates(&issuer, &world.guard) {
+        } else if let Some(Named { issuer, endpoint }) = search.issuers.pop_front() {
+            match endpoint.as_ref().map_or_else(|| candidates(&issuer, &world.place.guard), forms) {
                 Ok(forms) => search.forms = forms.into(),
                 Err(breach) => search.miss(world, &issuer, None, breach, false),
             }
@@ -112,10 +134,10 @@ impl FindingServer {
                 let policy = world.config.issuer_policy(&search.issuer);
                 let metadata =
                     ServerMetadata::read(&body, policy.expected_issuer(&search.issuer), policy.issuer_match);
-                match metadata.map(|it| check(world, &it, policy.pkce).map(|()| it)) {
-                    Ok(Ok(metadata)) => {
+                match metadata.map(|it| check(world, &it, policy.pkce).map(|endpoints| (it, endpoints))) {
+                    Ok(Ok((metadata, endpoints))) => {
                         taken(world, &search.issuer, &url, &metadata);
-                        return found(world, search, metadata);
+                        return found(world, search, metadata, endpoints, false);
                     }
                     // The issuer has spoken. What it says elsewhere does not unsay it.
                     Ok(Err(breach)) => {
@@ -136,9 +158,9 @@ impl FindingServer {
 /// What was checked, and by which policy.
 fn taken(world: &mut World, issuer: &str, url: &str, metadata: &ServerMetadata) {
     let policy = world.config.issuer_policy(issuer);
-    world.taken(url, 200, "authorization server metadata".to_owned(), CLAUSE);
+    world.taken(url, 200, "authorization server metadata", CLAUSE);
     if metadata.issuer == issuer {
-        world.note(Verdict::Checked, format!("the issuer is {issuer}"), "RFC 8414 §3.3");
+        world.note(Verdict::Checked, ["the issuer is ", issuer].concat(), "RFC 8414 §3.3");
     } else {
         let rule = match (&policy.metadata_issuer, policy.issuer_match) {
             (Some(_), _) => "metadata_issuer",
@@ -162,19 +184,21 @@ fn taken(world: &mut World, issuer: &str, url: &str, metadata: &ServerMetadata) 
 }
 
 /// Whether the server offers what this way of obtaining tokens needs.
-fn check(world: &World, metadata: &ServerMetadata, pkce: Pkce) -> Result<(), Breach> {
+fn check(world: &World, metadata: &ServerMetadata, pkce: Pkce) -> Result<Endpoints, Breach> {
     match world.config.flow() {
-        GrantType::AuthorizationCode => metadata.check(&world.guard, pkce),
+        GrantType::AuthorizationCode => metadata.check(&world.place.guard, pkce),
         GrantType::DeviceCode => {
-            metadata.check_grant(&world.guard, "urn:ietf:params:oauth:grant-type:device_code")
+            metadata.check_grant(&world.place.guard, "urn:ietf:params:oauth:grant-type:device_code")
         }
-        GrantType::ClientCredentials => metadata.check_grant(&world.guard, "client_credentials"),
+        GrantType::ClientCredentials => metadata.check_grant(&world.place.guard, "client_credentials"),
         GrantType::WorkloadIdentity => {
-            metadata.check_grant(&world.guard, "urn:ietf:params:oauth:grant-type:jwt-bearer")
+            metadata.check_grant(&world.place.guard, "urn:ietf:params:oauth:grant-type:jwt-bearer")
         }
         GrantType::EnterpriseManaged(_) => {
-            metadata.check_grant(&world.guard, "urn:ietf:params:oauth:grant-type:jwt-bearer")?;
-            metadata.check_id_jag()
+            let endpoints =
+                metadata.check_grant(&world.place.guard, "urn:ietf:params:oauth:grant-type:jwt-bearer")?;
+            metadata.check_id_jag()?;
+            Ok(endpoints)
         }
     }
 }
@@ -182,18 +206,25 @@ fn check(world: &World, metadata: &ServerMetadata, pkce: Pkce) -> Result<(), Bre
 /// No document: the default endpoints of MCP 2025-03-26, or nothing.
 fn without_metadata(world: &mut World, search: Search) -> Turn {
     if search.legacy && search.clean {
-        let metadata = ServerMetadata::legacy(world.server.url());
-        if let Err(breach) = metadata.check(&world.guard, Pkce::Required) {
-            return breach.into();
-        }
+        let metadata = ServerMetadata::legacy(world.place.server.url());
+        let endpoints = match metadata.check(&world.place.guard, Pkce::Required) {
+            Ok(endpoints) => endpoints,
+            Err(breach) => return breach.into(),
+        };
         world.note(Verdict::Decided, "no server metadata either: the default endpoints are used", LEGACY);
-        return found(world, search, metadata);
+        return found(world, search, metadata, endpoints, true);
     }
     let missing = || Breach::new(Kind::NotFound, CLAUSE, "authorization server metadata", "none");
     search.worst.unwrap_or_else(missing).into()
 }
 
-fn found(world: &mut World, search: Search, metadata: ServerMetadata) -> Turn {
+fn found(
+    world: &mut World,
+    search: Search,
+    mut metadata: ServerMetadata,
+    endpoints: Endpoints,
+    guessed: bool,
+) -> Turn {
     let Search { aim, resource, issuer, legacy, .. } = search;
     let sources = ScopeSources {
         challenged: aim.demand.scope.as_ref(),
@@ -206,31 +237,37 @@ fn found(world: &mut World, search: Search, metadata: ServerMetadata) -> Turn {
     };
     let (rule, policy) = (world.config.scope_rule(), world.config.issuer_policy(&issuer));
     let asked = rule.select_at(&policy.scopes, sources);
-    if asked != rule.select(sources) {
+    if policy.scopes != IssuerScopes::default() && asked != rule.select(sources) {
         world.note(Verdict::Deviation, BY_ISSUER, SCOPES);
     }
-    let shown =
-        if asked.is_empty() { "no scope is asked for".to_owned() } else { format!("scopes: {asked}") };
+    let shown: Cow<'static, str> = if asked.is_empty() {
+        "no scope is asked for".into()
+    } else {
+        ["scopes: ", asked.as_str()].concat().into()
+    };
     world.note(Verdict::Decided, shown, SCOPES);
     let binding = match binding(world, &aim, &resource, &metadata) {
         Ok(binding) => binding,
         Err(breach) => return breach.into(),
     };
     let pushed = pushes(world, &issuer, &metadata);
-    let endpoint = |url: &Option<String>| url.clone().unwrap_or_default();
+    // What is used of the metadata from here on are its other members.
     let server = AuthorizationServer {
-        issuer: metadata.issuer.clone(),
+        issuer: std::mem::take(&mut metadata.issuer),
         named: issuer,
-        authorization_endpoint: endpoint(&metadata.authorization_endpoint),
-        token_endpoint: endpoint(&metadata.token_endpoint),
-        revocation_endpoint: metadata.revocation_endpoint.clone(),
+        authorization_endpoint: metadata.authorization_endpoint.take().unwrap_or_default(),
+        token_endpoint: metadata.token_endpoint.take().unwrap_or_default(),
+        revocation_endpoint: metadata.revocation_endpoint.take(),
         pushed_authorization_request_endpoint: pushed,
-        device_authorization_endpoint: metadata.device_authorization_endpoint.clone(),
+        device_authorization_endpoint: metadata.device_authorization_endpoint.take(),
         iss_parameter_supported: metadata.authorization_response_iss_parameter_supported,
         legacy,
     };
     world.has_read(&server);
-    client::choose(world, Found { aim, resource, server, metadata, asked, binding })
+    client::choose(
+        world,
+        Found { aim, resource, server, metadata, endpoints: Arc::new(endpoints), guessed, asked, binding },
+    )
 }
 
 /// Where authorization requests are pushed, if they are: where the server demands it, or policy wants it.

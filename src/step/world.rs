@@ -9,12 +9,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 
 use crate::action::{Action, Ask, Forget, Load, Open, Purpose, Release, Save, Send};
 use crate::base::breach::{Breach, Kind};
-use crate::base::guard::{self, Endpoint, Guard};
+use crate::base::guard::{self, Endpoint};
 use crate::base::redaction::Redaction;
 use crate::base::secret::Secret;
-use crate::base::seed::{Draws, Seed};
+use crate::base::seed::{Draw, Draws, Seed};
 use crate::base::time::Timestamp;
-use crate::config::Config;
+use crate::config::{Config, Judged};
 use crate::credential::{AuthorizationServer, Credential, Generation};
 use crate::event::RequestId;
 use crate::grant_type::GrantType;
@@ -50,8 +50,7 @@ pub(crate) struct Lease {
 #[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) config: Config,
-    pub(crate) server: Endpoint,
-    pub(crate) guard: Guard,
+    pub(crate) place: Arc<Judged>,
     pub(crate) draws: Draws,
     pub(crate) now: Timestamp,
     pub(crate) trail: Trail,
@@ -83,8 +82,9 @@ pub(crate) struct World {
 /// A request to be sent.
 pub(crate) struct Order<'a> {
     pub(crate) purpose: Purpose,
-    pub(crate) url: &'a str,
-    /// The clause that a bad URL breaks.
+    /// Where to: judged by [`World::judge`], or as part of the metadata that named it.
+    pub(crate) to: &'a Endpoint,
+    /// The clause that asks for the request.
     pub(crate) clause: &'static str,
     pub(crate) authorization: Option<&'a Secret>,
     /// The proof of possession.
@@ -103,15 +103,17 @@ pub(crate) struct Sent {
     pub(crate) carried: Redaction,
 }
 
+fn unfit(clause: &'static str, got: String) -> Breach {
+    Breach::new(Kind::UrlRefused, clause, "a URL that may be sent to", got)
+}
+
 impl World {
     pub(crate) fn new(config: Config, seed: Seed) -> Result<Self, Breach> {
-        let server = config.check()?;
-        let guard = Guard::for_server(&server, config.policies().reach);
+        let place = Arc::clone(config.judged()?);
         Ok(Self {
             config,
-            server,
-            guard,
-            draws: Draws::new(&seed),
+            place,
+            draws: Draws::new(seed),
             now: Timestamp::default(),
             trail: Trail::default(),
             out: VecDeque::new(),
@@ -140,7 +142,13 @@ impl World {
         self.trail.note(self.now, verdict, note, clause);
     }
 
-    pub(crate) fn taken(&mut self, url: &str, status: u16, note: String, clause: &'static str) {
+    pub(crate) fn taken(
+        &mut self,
+        url: &str,
+        status: u16,
+        note: impl Into<Cow<'static, str>>,
+        clause: &'static str,
+    ) {
         let at = self.now;
         let url = Some(guard::without_query(url));
         let clause = Some(Cow::Borrowed(clause));
@@ -263,14 +271,17 @@ impl World {
         Pending { id: RequestId(self.ids), deadline: self.now.after(span) }
     }
 
-    /// Sends a request, through the guard. There is no other way to send one.
+    /// Judges where something is to be sent or who is to be shown it; `clause` is what a bad URL breaks.
+    pub(crate) fn judge(&self, url: &str, clause: &'static str) -> Result<Endpoint, Breach> {
+        self.place.guard.check(url).map_err(|refused| unfit(clause, refused.to_string()))
+    }
+
+    /// Sends a request, to what has passed the guard. There is no other way to send one.
     pub(crate) fn send(&mut self, order: Order<'_>) -> Result<Sent, Breach> {
         let carried = Redaction::of(order.authorization, order.secrets);
-        let refuse =
-            |got: String| Breach::new(Kind::UrlRefused, order.clause, "a URL that may be sent to", got);
-        let endpoint = self.guard.check(order.url).map_err(|refused| refuse(refused.to_string()))?;
-        let uri =
-            Uri::try_from(endpoint.url().as_str()).map_err(|_| refuse(guard::without_query(order.url)))?;
+        let refuse = |got| unfit(order.clause, got);
+        let uri = Uri::try_from(order.to.url().as_str())
+            .map_err(|_| refuse(guard::without_query(order.to.as_given())))?;
         let policy = self.config.policies();
         let metadata = matches!(order.purpose, Purpose::ResourceMetadata | Purpose::ServerMetadata);
         let max_bytes = if metadata { policy.metadata_bytes } else { policy.answer_bytes };
@@ -281,8 +292,8 @@ impl World {
         }
         let proven = [(header::AUTHORIZATION, order.authorization), (DPOP, order.proof)];
         for (name, value) in proven.into_iter().filter_map(|(name, value)| Some((name, value?))) {
-            let unfit = || refuse("a credential that no header field may carry".to_owned());
-            let mut value = HeaderValue::from_str(value.expose()).map_err(|_| unfit())?;
+            let uncarried = || refuse("a credential that no header field may carry".to_owned());
+            let mut value = HeaderValue::from_str(value.expose()).map_err(|_| uncarried())?;
             value.set_sensitive(true);
             fields.insert(name, value);
         }
@@ -303,7 +314,7 @@ impl World {
             body,
             max_bytes,
             deadline: pending.deadline,
-            reach: endpoint.reach(),
+            reach: order.to.reach(),
         }));
         Ok(Sent { pending, carried })
     }
@@ -358,8 +369,7 @@ impl World {
     /// Gives a new record a generation above every one that was seen, one that no record had that was forgotten before
     /// (generations begin with the time), and one that no other machine gives at the same time.
     pub(crate) fn number(&mut self, credential: &mut Credential) {
-        let chance = self.draws.byte("generation").into();
-        let chance = u64::from(self.draws.byte("generation")).saturating_mul(256).saturating_add(chance);
+        let chance = self.draws.pair(Draw::Generation).into();
         credential.generation = self.latest.max(Generation::at(self.now)).next(chance);
         self.latest = credential.generation;
     }
@@ -389,7 +399,7 @@ impl World {
 
     /// Sends nothing more of this machine to the server of this grant for a while.
     pub(crate) fn back_off(&mut self, generation: Generation, breach: &Breach, asked: Option<Timestamp>) {
-        let jitter = self.draws.byte("back-off");
+        let jitter = self.draws.byte(Draw::BackOff);
         self.renewals.back_off(generation, breach, asked, self.now, jitter);
     }
 

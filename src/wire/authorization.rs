@@ -14,6 +14,8 @@ use crate::base::guard::Endpoint;
 use crate::base::scope::Scopes;
 use crate::base::secret::Secret;
 
+/// How many parameters most requests have at most.
+const USUAL: usize = 12;
 const CLAUSE: &str = "RFC 6749 §3.1";
 
 /// Parameters that no extra one may be, and that no endpoint's own query may hold, sorted. Besides those of the
@@ -73,11 +75,12 @@ impl<'a> AuthorizationRequest<'a> {
     pub(crate) fn parameters(&self) -> Result<Vec<(&'a str, Cow<'a, str>)>, Breach> {
         check_extra(self.extra)?;
         let scope = (!self.scopes.is_empty()).then(|| self.scopes.as_str());
-        let mut parameters = vec![
+        let mut parameters = Vec::with_capacity(USUAL.saturating_add(self.extra.len()));
+        parameters.extend([
             ("response_type", Cow::Borrowed("code")),
             ("client_id", self.client_id.into()),
             ("redirect_uri", self.redirect_uri.into()),
-        ];
+        ]);
         parameters.extend(scope.map(|scope| ("scope", scope.into())));
         parameters.extend([
             ("state", self.state.into()),

@@ -1,7 +1,6 @@
 //! JSON objects from elsewhere, read within limits and with no member named twice.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
@@ -15,7 +14,10 @@ pub const MAX_DEPTH: u32 = 16;
 /// How many values a document may hold in all.
 pub const MAX_VALUES: u32 = 10_000;
 
-type Members<'a> = BTreeMap<Cow<'a, str>, Value<'a>>;
+/// Up to so many members of an object each new name is held against all before it; where there are more, they are sorted.
+const FEW: usize = 32;
+
+type Members<'a> = Vec<(Cow<'a, str>, Value<'a>)>;
 
 /// A JSON value. Text without escapes is not copied out of the body.
 #[derive(Clone, Debug)]
@@ -30,8 +32,8 @@ pub enum Value<'a> {
     Text(Cow<'a, str>),
     /// A list.
     List(Vec<Self>),
-    /// An object.
-    Object(BTreeMap<Cow<'a, str>, Self>),
+    /// An object: its members in the order in which they stand, no name twice.
+    Object(Vec<(Cow<'a, str>, Self)>),
 }
 
 impl Value<'_> {
@@ -64,10 +66,12 @@ impl<'a> Object<'a> {
             };
             return Err(Breach::new(Kind::NotADocument, "RFC 8259 §4", "a JSON object", got));
         }
-        let mut values = 0;
-        let mut input = serde_json::Deserializer::from_slice(body);
-        let read = Checked { depth: 0, values: &mut values }.deserialize(&mut input);
-        match read.and_then(|value| input.end().map(|()| value)) {
+        // Once for the whole body is far less work than for each text in it.
+        let read = match std::str::from_utf8(body) {
+            Ok(text) => value(serde_json::Deserializer::from_str(text)),
+            Err(_) => value(serde_json::Deserializer::from_slice(body)),
+        };
+        match read {
             Ok(Value::Object(members)) => Ok(Self(members)),
             Ok(_) => Err(Breach::new(Kind::NotADocument, "RFC 8259 §4", "a JSON object", "another value")),
             Err(error) => Err(malformed(&error)),
@@ -76,7 +80,8 @@ impl<'a> Object<'a> {
 
     /// A member as it stands; `null` counts as absent.
     pub fn get(&self, name: &str) -> Option<&Value<'a>> {
-        self.0.get(name).filter(|value| !matches!(value, Value::Null))
+        let member = self.0.iter().find(|(known, _)| known == name);
+        member.map(|(_, value)| value).filter(|value| !matches!(value, Value::Null))
     }
 
     /// A member that is an object itself.
@@ -125,30 +130,42 @@ impl<'a> Object<'a> {
     }
 
     /// A list of texts; entries that are `null` or `""` are passed over.
-    pub fn texts(&self, name: &str, clause: &'static str) -> Result<Option<Vec<&str>>, Breach> {
+    pub fn texts(
+        &self,
+        name: &str,
+        clause: &'static str,
+    ) -> Result<Option<impl Iterator<Item = &str> + Clone>, Breach> {
         let Some(value) = self.get(name) else { return Ok(None) };
         let Value::List(entries) = value else {
             return Err(ill_typed(name, clause, "a list of texts", value));
         };
-        let mut texts = Vec::with_capacity(entries.len());
-        for entry in entries {
-            match entry {
-                Value::Text(text) if text.is_empty() => {}
-                Value::Text(text) => texts.push(text.as_ref()),
-                Value::Null => {}
-                other @ (Value::Bool(_) | Value::Number(_) | Value::List(_) | Value::Object(_)) => {
-                    return Err(ill_typed(name, clause, "a list of texts", other));
-                }
-            }
+        if let Some(other) = entries.iter().find(|entry| !matches!(entry, Value::Text(_) | Value::Null)) {
+            return Err(ill_typed(name, clause, "a list of texts", other));
         }
-        Ok(Some(texts))
+        Ok(Some(entries.iter().filter_map(Value::as_str).filter(|text| !text.is_empty())))
     }
 
     /// The same, to be kept.
     pub fn owned_texts(&self, name: &str, clause: &'static str) -> Result<Option<Vec<String>>, Breach> {
         let texts = self.texts(name, clause)?;
-        Ok(texts.map(|texts| texts.into_iter().map(str::to_owned).collect()))
+        Ok(texts.map(|texts| texts.map(str::to_owned).collect()))
     }
+}
+
+/// The one value that the input holds.
+fn value<'a, R: serde_json::de::Read<'a>>(
+    mut input: serde_json::Deserializer<R>,
+) -> Result<Value<'a>, serde_json::Error> {
+    let mut values = 0;
+    let value = Checked { depth: 0, values: &mut values }.deserialize(&mut input)?;
+    input.end().map(|()| value)
+}
+
+/// Whether a name is there twice.
+fn doubled(members: &Members<'_>) -> bool {
+    let mut names: Vec<_> = members.iter().map(|(name, _)| name).collect();
+    names.sort_unstable();
+    names.windows(2).any(|pair| matches!(pair, [a, b] if a == b))
 }
 
 /// The whole part of a number that is written in digits.
@@ -246,12 +263,17 @@ impl<'de> Visitor<'de> for Checked<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
         let depth = self.depth.saturating_add(1);
-        let mut members = Members::new();
+        // A document has about so many.
+        let mut members = if self.depth == 0 { Members::with_capacity(16) } else { Members::new() };
         while let Some(Name(name)) = entries.next_key()? {
             let value = entries.next_value_seed(Checked { depth, values: self.values })?;
-            if members.insert(name, value).is_some() {
+            if members.len() < FEW && members.iter().any(|(known, _)| *known == name) {
                 return Err(de::Error::custom("a member is named twice"));
             }
+            members.push((name, value));
+        }
+        if members.len() > FEW && doubled(&members) {
+            return Err(de::Error::custom("a member is named twice"));
         }
         Ok(Value::Object(members))
     }
@@ -283,6 +305,12 @@ mod tests {
         {
             assert_eq!(kind(body), Some(Kind::Malformed), "{body:?}");
         }
+        for (count, place) in [(40, 0), (40, 39), (2, 0), (33, 32), (32, 31)] {
+            let members: Vec<_> = (0..count).map(|n| format!("\"m{n}\":1")).collect();
+            assert_eq!(kind(&format!("{{{}}}", members.join(","))), None);
+            let doubled = format!("{{{},\"m{place}\":1}}", members.join(","));
+            assert_eq!(kind(&doubled), Some(Kind::Malformed), "{doubled}");
+        }
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(20), "]".repeat(20));
         assert_eq!(kind(&deep), Some(Kind::Malformed));
         let wide = format!("{{\"a\":[{}0]}}", "0,".repeat(10_000));
@@ -309,7 +337,7 @@ mod tests {
         assert_eq!(object.text("a", "-").unwrap(), None);
         assert_eq!(object.text("b", "-").unwrap(), None);
         assert!(object.required("b", "-").is_err());
-        assert_eq!(object.texts("c", "-").unwrap(), Some(vec!["x"]));
+        assert_eq!(object.texts("c", "-").unwrap().map(Iterator::collect), Some(vec!["x"]));
         assert_eq!(object.flag("d", "-").unwrap(), Some(true));
         assert_eq!(object.text("d", "-").unwrap_err().kind, Kind::Malformed);
     }

@@ -6,7 +6,7 @@ use crate::base::scope::Scopes;
 
 /// The scopes of a `scopes_supported` list: what is no scope token is dropped, and so is what follows the 256th.
 /// Such a list only says what may be asked for, so one bad entry is no reason to refuse the document.
-pub(super) fn scopes(listed: &[&str]) -> Scopes {
+pub(super) fn scopes<'a>(listed: impl Iterator<Item = &'a str> + Clone) -> Scopes {
     Scopes::listed(listed)
 }
 

@@ -1,5 +1,7 @@
 //! Protected resource metadata (RFC 9728): where it may be, what it says, and which server it speaks for.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -44,9 +46,9 @@ pub struct Candidate {
 /// places the document at the path of the endpoint. A server that tells resources apart by query advertises
 /// its URL. A terminating slash of the path is removed, as the same section demands.
 pub fn candidates(server: &Url, advertised: &[String]) -> Vec<Candidate> {
-    let root = format!("{}{WELL_KNOWN}", server_metadata::origin(server));
+    let root = server_metadata::origin(server) + WELL_KNOWN;
     let path = metadata::without_slash(server.path());
-    let path_form = (!path.is_empty()).then(|| (format!("{root}{path}"), Source::PathForm));
+    let path_form = (!path.is_empty()).then(|| ([&root, path].concat(), Source::PathForm));
     let mut found = Vec::<Candidate>::new();
     let named = advertised.iter().map(|url| (url.clone(), Source::Advertised));
     for (url, source) in named.chain(path_form).chain([(root, Source::RootForm)]) {
@@ -92,7 +94,7 @@ impl ResourceMetadata {
         }
         let resource = object.required("resource", CLAUSE)?.to_owned();
         let mut authorization_servers = Vec::new();
-        for server in object.texts("authorization_servers", CLAUSE)?.unwrap_or_default() {
+        for server in object.texts("authorization_servers", CLAUSE)?.into_iter().flatten() {
             if authorization_servers.len() < MAX_SERVERS
                 && !authorization_servers.iter().any(|known| known == server)
             {
@@ -110,7 +112,7 @@ impl ResourceMetadata {
         Ok(Self {
             resource,
             authorization_servers,
-            scopes_supported: object.texts("scopes_supported", CLAUSE)?.map(|list| metadata::scopes(&list)),
+            scopes_supported: object.texts("scopes_supported", CLAUSE)?.map(metadata::scopes),
             resource_name: object.text("resource_name", CLAUSE).unwrap_or_default().map(str::to_owned),
             dpop_bound_access_tokens_required: metadata::obligation(
                 &object,
@@ -136,9 +138,18 @@ pub fn covers(resource: &str, server: &Url) -> bool {
     fit(resource, server).is_ok()
 }
 
-/// The resource identifier as a URL, if it covers the URL of the MCP server.
-pub(crate) fn covering(resource: &str, server: &Url) -> Option<Url> {
-    fit(resource, server).ok().map(Endpoint::into_url)
+/// The resource identifier as a URL, if it covers the URL of the MCP server; borrowed, where it is that itself.
+pub(crate) fn covering<'a>(resource: &str, server: &'a Endpoint) -> Option<Cow<'a, Url>> {
+    if is_own(resource, server) {
+        return Some(Cow::Borrowed(server.url()));
+    }
+    fit(resource, server.url()).ok().map(Cow::Owned)
+}
+
+/// Whether the resource is the MCP server's own URL, as text. That has passed the guard, so nothing else than what
+/// escapes may hide is left to be judged.
+pub(crate) fn is_own(resource: &str, server: &Endpoint) -> bool {
+    resource == server.as_given() && !hides(server.url().path())
 }
 
 /// Refuses metadata for another resource than the MCP server (RFC 9728 §3.3), by the rule of [`covers`].
@@ -150,7 +161,7 @@ pub fn check_resource(resource: &str, server: &Url) -> Result<(), Breach> {
     fitting(resource, server).map(|_| ())
 }
 
-fn fitting(resource: &str, server: &Url) -> Result<Endpoint, Breach> {
+fn fitting(resource: &str, server: &Url) -> Result<Url, Breach> {
     fit(resource, server).map_err(|got| {
         let expected = format!("a resource that covers {}", guard::without_query(server.as_str()));
         Breach::new(Kind::ResourceMismatch, "RFC 9728 §3.3", expected, got)
@@ -169,7 +180,7 @@ fn fitting(resource: &str, server: &Url) -> Result<Endpoint, Breach> {
 pub fn check_place(resource: &str, server: &Url, document: &str) -> Result<(), Breach> {
     let named = fitting(resource, server)?;
     // It covers the server, so the origin is the same.
-    let same = named.url().path() == server.path();
+    let same = named.path() == server.path();
     let at_home = || Url::parse(document).is_ok_and(|document| guard::same_origin(&document, server));
     if same || at_home() {
         return Ok(());
@@ -180,22 +191,27 @@ pub fn check_place(resource: &str, server: &Url, document: &str) -> Result<(), B
 }
 
 /// Says, if the resource does not fit the server, what it is instead.
-fn fit(resource: &str, server: &Url) -> Result<Endpoint, String> {
+fn fit(resource: &str, server: &Url) -> Result<Url, String> {
     // Addresses are no matter here: nothing is sent to a resource identifier but what is sent to the server anyway.
     let named = Guard::new(Reach::Any).check(resource).map_err(|refused| refused.to_string())?;
     let shown = || guard::without_query(resource);
     let url = named.url();
-    let folded = || url.path().to_ascii_lowercase();
-    if url.path().contains('%') && (folded().contains("%2e") || folded().contains("%5c")) {
+    if hides(url.path()) {
         return Err(format!("{}, with an escaped dot or backslash in its path", shown()));
     }
     if within(url, server) {
-        Ok(named)
+        Ok(named.into_url())
     } else if url.query().is_some() && url.query() != server.query() {
         Err(format!("{}, with another query", shown()))
     } else {
         Err(shown())
     }
+}
+
+/// Whether a path hides a dot or a backslash in an escape.
+fn hides(path: &str) -> bool {
+    let folded = || path.to_ascii_lowercase();
+    path.contains('%') && (folded().contains("%2e") || folded().contains("%5c"))
 }
 
 /// Whether `url` is the resource or lies below it, and so may carry its token: the same scheme, host and port, a path

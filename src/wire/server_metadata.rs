@@ -2,7 +2,7 @@
 //! offers.
 
 use serde::{Deserialize, Serialize};
-use url::Url;
+use url::{Position, Url};
 
 use super::json::Object;
 use super::metadata;
@@ -53,18 +53,22 @@ pub struct Candidate {
 ///
 /// [`Kind::UrlRefused`] for an issuer that does not pass the guard or has a query; the guard refuses fragments.
 pub fn candidates(issuer: &str, guard: &Guard) -> Result<Vec<Candidate>, Breach> {
-    let endpoint = passed("issuer", issuer, guard)?;
-    if issuer.contains('?') {
-        let got = format!("{} with a query", guard::without_query(issuer));
+    forms(&passed("issuer", issuer, guard)?)
+}
+
+/// The same for an issuer that has passed the guard.
+pub(crate) fn forms(endpoint: &Endpoint) -> Result<Vec<Candidate>, Breach> {
+    if endpoint.url().query().is_some() {
+        let got = format!("{} with a query", guard::without_query(endpoint.as_given()));
         return Err(Breach::new(Kind::UrlRefused, CLAUSE, "an issuer without query", got));
     }
     let host = origin(endpoint.url());
     let path = metadata::without_slash(endpoint.url().path());
-    let mut found = vec![Candidate { url: format!("{host}{OAUTH}{path}"), form: Form::OAuth }];
+    let mut found = vec![Candidate { url: [&host, OAUTH, path].concat(), form: Form::OAuth }];
     if !path.is_empty() {
-        found.push(Candidate { url: format!("{host}{OPENID}{path}"), form: Form::OpenIdInserted });
+        found.push(Candidate { url: [&host, OPENID, path].concat(), form: Form::OpenIdInserted });
     }
-    found.push(Candidate { url: format!("{host}{path}{OPENID}"), form: Form::OpenIdAppended });
+    found.push(Candidate { url: [&host, path, OPENID].concat(), form: Form::OpenIdAppended });
     Ok(found)
 }
 
@@ -169,6 +173,18 @@ pub struct ServerMetadata {
     pub require_pushed_authorization_requests: bool,
 }
 
+/// The endpoints of an authorization server that are used first, as the guard has let them pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Endpoints {
+    /// Where the person is sent.
+    pub authorization: Option<Endpoint>,
+    /// Where codes and refresh tokens become access tokens.
+    pub token: Option<Endpoint>,
+    /// Where clients register themselves.
+    pub registration: Option<Endpoint>,
+}
+
 impl ServerMetadata {
     /// Reads a document and holds it against the issuer that its URL was built from (RFC 8414 §3.3).
     ///
@@ -203,7 +219,7 @@ impl ServerMetadata {
             scopes_supported: object
                 .texts("scopes_supported", CLAUSE)
                 .unwrap_or_default()
-                .map(|list| metadata::scopes(&list)),
+                .map(metadata::scopes),
             response_types_supported: list("response_types_supported"),
             grant_types_supported: list("grant_types_supported"),
             token_endpoint_auth_methods_supported: list("token_endpoint_auth_methods_supported"),
@@ -232,15 +248,16 @@ impl ServerMetadata {
         })
     }
 
-    /// Whether the authorization code grant can be used with this server, and each endpoint it names may be.
+    /// Whether the authorization code grant can be used with this server, and each endpoint it names may be: the
+    /// endpoints.
     ///
     /// # Errors
     ///
     /// [`Kind::UrlRefused`]: an endpoint does not pass the guard, even one that may not be needed, because metadata
     /// that names such a URL is not trusted. [`Kind::Unsupported`]: an endpoint is missing, or the response type or
     /// the grant type is excluded. [`Kind::PkceUnsupported`]: `S256` is not advertised.
-    pub fn check(&self, guard: &Guard, pkce: Pkce) -> Result<(), Breach> {
-        self.check_endpoints(guard)?;
+    pub fn check(&self, guard: &Guard, pkce: Pkce) -> Result<Endpoints, Breach> {
+        let endpoints = self.check_endpoints(guard)?;
         if self.authorization_endpoint.is_none() {
             return Err(unsupported("an \"authorization_endpoint\"", "none"));
         }
@@ -254,7 +271,8 @@ impl ServerMetadata {
         }
         offers(self.response_types_supported.as_deref(), "code")?;
         offers(self.grant_types_supported.as_deref(), "authorization_code")?;
-        self.check_pkce(pkce)
+        self.check_pkce(pkce)?;
+        Ok(endpoints)
     }
 
     /// Whether a grant that needs no browser can be used with this server, by its grant type
@@ -263,8 +281,8 @@ impl ServerMetadata {
     /// # Errors
     ///
     /// As with [`Self::check`].
-    pub fn check_grant(&self, guard: &Guard, grant_type: &str) -> Result<(), Breach> {
-        self.check_endpoints(guard)?;
+    pub fn check_grant(&self, guard: &Guard, grant_type: &str) -> Result<Endpoints, Breach> {
+        let endpoints = self.check_endpoints(guard)?;
         if self.token_endpoint.is_none() {
             return Err(unsupported("a \"token_endpoint\"", "none"));
         }
@@ -272,7 +290,8 @@ impl ServerMetadata {
             let expected = "a \"device_authorization_endpoint\"";
             return Err(Breach::new(Kind::Unsupported, "RFC 8628 §4", expected, "none"));
         }
-        offers(self.grant_types_supported.as_deref(), grant_type)
+        offers(self.grant_types_supported.as_deref(), grant_type)?;
+        Ok(endpoints)
     }
 
     /// Refuses a server that lists profiles of JWT grants without the ID-JAG. One that lists none may take it.
@@ -280,20 +299,22 @@ impl ServerMetadata {
         offers(self.authorization_grant_profiles_supported.as_deref(), ID_JAG_PROFILE)
     }
 
-    fn check_endpoints(&self, guard: &Guard) -> Result<(), Breach> {
+    fn check_endpoints(&self, guard: &Guard) -> Result<Endpoints, Breach> {
+        let judge =
+            |name, url: &Option<String>| url.as_deref().map(|url| passed(name, url, guard)).transpose();
+        let endpoints = Endpoints {
+            authorization: judge("authorization_endpoint", &self.authorization_endpoint)?,
+            token: judge("token_endpoint", &self.token_endpoint)?,
+            registration: judge("registration_endpoint", &self.registration_endpoint)?,
+        };
         for (name, url) in [
-            ("authorization_endpoint", &self.authorization_endpoint),
-            ("token_endpoint", &self.token_endpoint),
-            ("registration_endpoint", &self.registration_endpoint),
             ("revocation_endpoint", &self.revocation_endpoint),
             ("pushed_authorization_request_endpoint", &self.pushed_authorization_request_endpoint),
             ("device_authorization_endpoint", &self.device_authorization_endpoint),
         ] {
-            if let Some(url) = url {
-                passed(name, url, guard)?;
-            }
+            judge(name, url)?;
         }
-        Ok(())
+        Ok(endpoints)
     }
 
     fn check_pkce(&self, pkce: Pkce) -> Result<(), Breach> {
@@ -344,7 +365,11 @@ impl ServerMetadata {
 /// The issuer of the 2025-03-26 fallbacks: the origin of the MCP server, without trailing slash and without a port
 /// that is its scheme's default.
 pub fn origin(server: &Url) -> String {
-    server.origin().ascii_serialization()
+    // Of a URL with a host that is what stands before the path, less a user name.
+    match server.username() {
+        "" if server.has_host() && server.password().is_none() => server[..Position::BeforePath].to_owned(),
+        _ => server.origin().ascii_serialization(),
+    }
 }
 
 fn passed(name: &str, url: &str, guard: &Guard) -> Result<Endpoint, Breach> {

@@ -22,14 +22,14 @@ pub(crate) fn run(input: &Value) -> Value {
     let usable =
         |checked: Result<(), Breach>| checked.map_or_else(|breach| json!(breach.kind), |()| json!("usable"));
     if let Some(grant_type) = input.get("grant").and_then(Value::as_str) {
-        return usable(metadata.check_grant(&guard, grant_type));
+        return usable(metadata.check_grant(&guard, grant_type).map(drop));
     }
     if input.get("id_jag").is_some() {
         return usable(metadata.check_id_jag());
     }
     let Some(pkce) = input.get("pkce") else { return json!(metadata) };
     let pkce: Pkce = serde_json::from_value(pkce.clone()).unwrap();
-    usable(metadata.check(&guard, pkce))
+    usable(metadata.check(&guard, pkce).map(drop))
 }
 
 /// `{expected, got, rule}` to whether they are the same issuer; `{named, got, policy}` to whether metadata that names one is

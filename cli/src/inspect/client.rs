@@ -123,7 +123,7 @@ impl Outlook {
 fn usable(seen: &Evidence, issuer: &super::evidence::Issuer) -> Result<ServerMetadata, String> {
     let breach = |breach: Breach| words(&breach.to_string());
     match authorization_server::chosen(issuer) {
-        Some((_, metadata)) => metadata.check(&seen.guard, Pkce::Required).map(|()| metadata).map_err(breach),
+        Some((_, metadata)) => metadata.check(&seen.guard, Pkce::Required).map(|_| metadata).map_err(breach),
         None => {
             let read = |body: &[u8]| ServerMetadata::read(body, &issuer.named, IssuerMatch::Exact);
             let bodies = issuer.places.iter().filter_map(|place| place.body());

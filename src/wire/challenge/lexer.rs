@@ -153,6 +153,27 @@ struct Quoted<'a> {
 
 impl<'a> Quoted<'a> {
     fn read(inside: &'a [u8], quote: u8) -> Self {
+        // Nearly always the quote closes before there is any escape.
+        let end = inside.iter().position(|byte| *byte == quote || *byte == b'\\');
+        match end.and_then(|end| inside.split_at_checked(end)) {
+            Some((text, [byte, after @ ..])) if *byte == quote => Self::plain(inside, text, after),
+            _ => Self::with_escapes(inside, quote),
+        }
+    }
+
+    fn plain(inside: &'a [u8], text: &'a [u8], after: &'a [u8]) -> Self {
+        let comma = text.iter().position(|byte| *byte == b',').and_then(|place| inside.get(place..));
+        let behind = comma.and_then(|comma| comma.get(..comma.len().checked_sub(after.len())?));
+        Self {
+            text: Cow::Borrowed(text),
+            after: Some(after),
+            comma,
+            equals_after_comma: behind.is_some_and(|behind| behind.contains(&b'=')),
+            ends_in_equals: text.iter().rev().find(|byte| !is_blank(**byte)) == Some(&b'='),
+        }
+    }
+
+    fn with_escapes(inside: &'a [u8], quote: u8) -> Self {
         let mut string = Self {
             text: Cow::Borrowed(&[]),
             after: None,
