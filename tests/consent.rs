@@ -51,7 +51,7 @@ fn a_machine_says_what_it_waits_for() {
         "Consenting(",
         "Exchanging(",
         "Letter { purpose: ",
-        "url: \"https://as.example/token\"",
+        "to: \"https://as.example/token\"",
         "client_id",
     ] {
         assert!(names(place), "{place} is in none of {shown:#?}");

@@ -60,7 +60,7 @@ fn a_login_says_what_it_does() {
             "Open(Open { url: \"https://as.example/authorize\", until: ",
             "Called(Callback(…))",
             "Terms { server: AuthorizationServer {",
-            "Letter { purpose: Token, url: \"https://as.example/token\"",
+            "Letter { purpose: Token, to: \"https://as.example/token\"",
             "Resource { identifier: \"https://mcp.example/mcp\", metadata: Some(",
             "Credential { version: ",
             "Finish(Ok(Authorized(Authorized { generation: ",
