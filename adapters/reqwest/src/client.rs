@@ -199,6 +199,7 @@ impl Client {
         token: Option<Token>,
     ) -> Result<Response, Error> {
         let (host, carried) = (&self.shared.host, token.as_ref().map(Token::carried));
+        host.requested(errand, carried);
         if let Some(token) = token {
             if let Some(input) = token.proof {
                 let proof = self.shared.signed(input).await?;
@@ -207,8 +208,6 @@ impl Client {
             request.headers_mut().insert(AUTHORIZATION, token.value);
         }
         let bearing = Bearing::of(request.headers());
-        // Only now: what cannot be signed is not sent.
-        host.requested(errand, carried);
         let begun = Instant::now();
         let mut response = self.shared.http.own(request).await?;
         bearing.map(|bearing| response.extensions_mut().insert(bearing));

@@ -193,6 +193,7 @@ impl Client {
         token: Option<Token>,
     ) -> Result<Response<Body>, Error> {
         let (host, carried) = (&self.shared.host, token.as_ref().map(Token::carried));
+        host.requested(errand, carried);
         let mut head = head.clone();
         if let Some(token) = token {
             if let Some(input) = token.proof {
@@ -200,8 +201,6 @@ impl Client {
             }
             head.headers.insert(AUTHORIZATION, token.value);
         }
-        // Only now: what cannot be signed is not sent.
-        host.requested(errand, carried);
         let begun = Instant::now();
         let response = self.shared.http.own(&head, payload)?;
         host.responded(errand, carried, response.status(), response.headers(), begun.elapsed());
