@@ -13,7 +13,7 @@ use crate::base::breach::{Breach, Kind};
 use crate::base::redaction::Redaction;
 use crate::base::secret::Secret;
 use crate::credential::{AuthorizationServer, Credential, Generation, VERSION};
-use crate::event::Answer;
+use crate::event::{Answer, Response, SendFailure};
 use crate::outcome::TokenSource;
 use crate::trail::Verdict;
 use crate::wire::client::{Client, Origin};
@@ -116,14 +116,12 @@ pub(crate) fn read(
     world: &mut World,
     terms: &Terms,
     carried: &Redaction,
-    answer: Answer,
+    answered: Result<&Response, &SendFailure>,
     clause: &'static str,
 ) -> Result<TokenAnswer, Breach> {
     let url = &terms.server.token_endpoint;
-    let response = answer
-        .response()
-        .map_err(|failure| carried.clear(unanswered(&failure, clause)))
-        .inspect_err(|breach| {
+    let response =
+        answered.map_err(|failure| carried.clear(unanswered(failure, clause))).inspect_err(|breach| {
             world.passed_over(url, None, breach);
         })?;
     let status = response.status.as_u16();
@@ -179,7 +177,7 @@ impl Exchanging {
             Posted::Answered(answer, carried) => (answer, carried),
         };
         let retry_at = answer.retry_at(world.now);
-        match read(world, &terms, &carried, answer, CLAUSE) {
+        match read(world, &terms, &carried, answer.response().as_deref(), CLAUSE) {
             Ok(token) => {
                 let credential = credential(world, terms, token);
                 Turn::Obtained(Arc::new(credential), TokenSource::LoggedIn)

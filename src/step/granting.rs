@@ -57,7 +57,7 @@ impl Granting {
             Posted::Answered(answer, carried) => (answer, carried),
         };
         let (status, asked) = (answer.status(), answer.retry_at(world.now));
-        match exchange::read(world, &terms, &carried, answer, clause) {
+        match exchange::read(world, &terms, &carried, answer.response().as_deref(), clause) {
             Ok(token) => {
                 // What can be had again at any time needs no refresh token, and what is not kept cannot leak.
                 let credential =

@@ -202,13 +202,14 @@ fn read(
 ) -> Result<TokenAnswer, Box<Refused>> {
     let interrupted = matches!(&answer, Answer::SendFailed(SendFailure::Interrupted(_)));
     let (status, asked) = (answer.status(), answer.retry_at(world.now));
-    let replaced = answer.as_response().zip(held.refresh_token.as_ref()).is_some_and(|(response, spent)| {
-        response.status.is_success() && TokenAnswer::replaces(response.content_type(), &response.body, spent)
-    });
-    exchange::read(world, &terms(held), carried, answer, CLAUSE).map_err(|mut breach| {
+    let response = answer.response();
+    exchange::read(world, &terms(held), carried, response.as_deref(), CLAUSE).map_err(|mut breach| {
         if interrupted {
             breach.kind = Kind::OutcomeUnknown;
         }
+        let replaced = response.as_ref().ok().zip(held.refresh_token.as_ref()).is_some_and(|(it, spent)| {
+            it.status.is_success() && TokenAnswer::replaces(it.content_type(), &it.body, spent)
+        });
         Box::new(Refused { refusal: Refusal::of(status, &breach), breach: Box::new(breach), asked, replaced })
     })
 }
