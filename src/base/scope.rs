@@ -31,8 +31,8 @@ impl fmt::Display for InvalidScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:?} is no scope token: one or more of the characters ! # to [ and ] to ~ were expected, and at most \
-             256 tokens (RFC 6749 §3.3)",
+            "{:?} is no scope token, or one too many: one or more of the characters ! # to [ and ] to ~ were expected, \
+             and at most {MAX_SCOPES} different tokens (RFC 6749 §3.3)",
             self.found
         )
     }
@@ -57,19 +57,19 @@ impl<'a> Gathered<'a> {
         Self { scopes: Scopes(String::with_capacity(bytes)), count: 0, sorted }
     }
 
-    fn is_full(&self) -> bool {
-        self.count >= MAX_SCOPES
-    }
-
-    fn add(&mut self, token: &'a str) {
-        let is_new = match &mut self.sorted {
-            Some(sorted) => sorted.insert(token),
-            None => !self.scopes.contains(token),
+    /// Whether the token is among them now: it was before, or there was room for it.
+    fn add(&mut self, token: &'a str) -> bool {
+        let known = match &self.sorted {
+            Some(sorted) => sorted.contains(token),
+            None => self.scopes.contains(token),
         };
-        if is_new {
-            self.scopes.add(token);
-            self.count = self.count.saturating_add(1);
+        if known || self.count >= MAX_SCOPES {
+            return known;
         }
+        self.sorted.as_mut().map(|sorted| sorted.insert(token));
+        self.scopes.add(token);
+        self.count = self.count.saturating_add(1);
+        true
     }
 }
 
@@ -93,10 +93,9 @@ impl Scopes {
     fn read<'a>(tokens: impl IntoIterator<Item = &'a str>, bytes: usize) -> Result<Self, InvalidScope> {
         let mut set = Gathered::new(bytes);
         for token in tokens {
-            if !is_token(token) || set.is_full() {
+            if !is_token(token) || !set.add(token) {
                 return Err(InvalidScope { found: text::clean(token, 64) });
             }
-            set.add(token);
         }
         Ok(set.scopes)
     }
@@ -106,10 +105,9 @@ impl Scopes {
         let bytes = tokens.clone().map(|token| token.len().saturating_add(1)).sum();
         let mut set = Gathered::new(bytes);
         for token in tokens.filter(|token| is_token(token)) {
-            if set.is_full() {
+            if !set.add(token) {
                 break;
             }
-            set.add(token);
         }
         set.scopes
     }
@@ -265,5 +263,11 @@ mod tests {
     fn the_set_is_bounded() {
         let many = (0..=MAX_SCOPES).map(|n| format!("s{n}")).collect::<Vec<_>>().join(" ");
         assert!(Scopes::parse(&many).is_err());
+        // One that is repeated takes no room.
+        let full = (0..MAX_SCOPES).map(|n| format!("s{n}")).collect::<Vec<_>>();
+        let repeated = format!("{} s0 s{}", full.join(" "), MAX_SCOPES - 1);
+        assert_eq!(Scopes::parse(&repeated).unwrap().to_string(), full.join(" "));
+        let tokens = full.iter().map(String::as_str);
+        assert_eq!(Scopes::from_tokens(tokens.clone().chain(tokens)).unwrap().to_string(), full.join(" "));
     }
 }
