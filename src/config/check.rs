@@ -8,6 +8,7 @@ use crate::base::guard::{self, Endpoint, Guard, Reach};
 use crate::policy::Policy;
 use crate::preregistered::check_issuer;
 use crate::wire::authorization;
+use crate::wire::callback::TENANT;
 use crate::wire::client::check_client_id_url;
 use crate::wire::client_key::ClientKey;
 
@@ -59,7 +60,7 @@ impl Said {
             }
             authorization::check_extra(&policy.extra)?;
             // A place for a tenant is text; the rest must be an issuer.
-            let renamed = policy.metadata_issuer.as_deref().map(|it| it.replacen("{tenantid}", "t", 1));
+            let renamed = policy.metadata_issuer.as_deref().map(|it| it.replacen(TENANT, "t", 1));
             renamed.as_deref().map_or(Ok(()), check_issuer)?;
         }
         let mut secrets = self.initial_access_tokens.iter().chain(&self.software_statements);

@@ -13,7 +13,7 @@ use crate::base::breach::{Breach, Kind};
 use crate::base::redaction::Redaction;
 use crate::base::time::Timestamp;
 use crate::credential::Credential;
-use crate::event::{Answer, SendFailure};
+use crate::event::{Answer, Response, SendFailure};
 use crate::outcome::TokenSource;
 use crate::policy::RefreshScope;
 use crate::trail::Verdict;
@@ -40,7 +40,7 @@ struct Refused {
     breach: Box<Breach>,
     /// Before when the server does not want to be asked again.
     asked: Option<Timestamp>,
-    /// The refresh token has a successor, in an answer that is of no use.
+    /// The refresh token has, or may have, a successor in an answer that is of no use.
     replaced: bool,
 }
 
@@ -95,7 +95,7 @@ impl Spent {
         let Refused { refusal, breach, asked, replaced } = refused;
         let breach = *breach;
         match refusal {
-            Refusal::Unknown if replaced => {
+            Refusal::Unknown | Refusal::Misconfigured if replaced => {
                 world.renewals.spend(held.generation);
                 otherwise(world, aim, held, lease, breach, false)
             }
@@ -124,12 +124,7 @@ impl Spent {
                 otherwise(world, aim, held, lease, breach, true)
             }
             Refusal::Misconfigured => {
-                if breach.kind == Kind::TokenType {
-                    // The token may have a successor, in an answer that is of no use.
-                    world.renewals.spend(held.generation);
-                } else {
-                    world.back_off(held.generation, &breach, asked);
-                }
+                world.back_off(held.generation, &breach, asked);
                 otherwise(world, aim, held, lease, breach, false)
             }
         }
@@ -200,17 +195,24 @@ fn read(
     carried: &Redaction,
     answer: Answer,
 ) -> Result<TokenAnswer, Box<Refused>> {
-    let interrupted = matches!(&answer, Answer::SendFailed(SendFailure::Interrupted(_)));
     let (status, asked) = (answer.status(), answer.retry_at(world.now));
     let response = answer.response();
     exchange::read(world, &terms(held), carried, response.as_deref(), CLAUSE).map_err(|mut breach| {
-        if interrupted {
+        if matches!(response, Err(SendFailure::Interrupted(_))) {
             breach.kind = Kind::OutcomeUnknown;
         }
-        let replaced = response.as_ref().ok().zip(held.refresh_token.as_ref()).is_some_and(|(it, spent)| {
-            it.status.is_success() && TokenAnswer::replaces(it.content_type(), &it.body, spent)
-        });
-        Box::new(Refused { refusal: Refusal::of(status, &breach), breach: Box::new(breach), asked, replaced })
+        let refusal = Refusal::of(status, &breach);
+        // Of a token of another type nobody knows; of a broken answer it is looked for.
+        let replaced = breach.kind == Kind::TokenType
+            || matches!(refusal, Refusal::Unknown) && names_successor(&response, held);
+        Box::new(Refused { refusal, breach: Box::new(breach), asked, replaced })
+    })
+}
+
+/// Whether the answer gives a refresh token in the place of the one that was sent.
+fn names_successor(response: &Result<Box<Response>, SendFailure>, held: &Credential) -> bool {
+    response.as_ref().ok().zip(held.refresh_token.as_ref()).is_some_and(|(it, spent)| {
+        it.status.is_success() && TokenAnswer::replaces(it.content_type(), &it.body, spent)
     })
 }
 
