@@ -1,6 +1,7 @@
 //! What a machine is made with.
 
 mod check;
+mod judged;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -9,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::base::breach::Breach;
-use crate::base::guard::{Endpoint, Guard, Shown};
+use crate::base::guard::{Guard, Shown};
 use crate::base::secret::Secret;
 use crate::credential::Key;
 use crate::grant_type::{GrantType, ProofKey};
@@ -17,6 +18,7 @@ use crate::policy::{IssuerPolicy, Policy, ScopeRule};
 use crate::preregistered::Preregistered;
 use crate::wire::client::ClientMetadata;
 use crate::wire::client_key::ClientKey;
+pub(crate) use judged::Judged;
 
 /// Everything one machine is told at its birth: which MCP server, who the client is, and what it may do.
 ///
@@ -49,13 +51,6 @@ impl PartialEq for Shared {
 }
 
 impl Eq for Shared {}
-
-/// The MCP server's URL, and the guard that follows from it.
-#[derive(Debug)]
-pub(crate) struct Judged {
-    pub(crate) server: Endpoint,
-    pub(crate) guard: Guard,
-}
 
 /// A configuration as it is written down.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -389,6 +384,6 @@ impl Config {
         }
         let server = self.said().check()?;
         let guard = Guard::for_server(&server, self.policies().reach);
-        Ok(self.shared.judged.get_or_init(|| Arc::new(Judged { server, guard })))
+        Ok(self.shared.judged.get_or_init(|| Arc::new(Judged::new(server, guard))))
     }
 }

@@ -1,6 +1,7 @@
 //! What a store keeps: one record for one MCP server and account, enough to go on without any discovery.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -121,14 +122,14 @@ pub struct Credential {
     /// Which state of the record this is.
     pub generation: Generation,
     /// The MCP server's URL as the caller gave it.
-    pub server: String,
+    pub server: Arc<str>,
     /// The resource identifier (RFC 9728 §2): the token goes there and nowhere else.
-    pub resource: String,
+    pub resource: Arc<str>,
     /// Where the resource's metadata was found; `None` where there was none.
     #[serde(default)]
-    pub resource_metadata: Option<String>,
+    pub resource_metadata: Option<Arc<str>>,
     /// The authorization server that issued the tokens.
-    pub authorization_server: AuthorizationServer,
+    pub authorization_server: Arc<AuthorizationServer>,
     /// The client to which they were issued.
     pub client: Client,
     /// The scopes that were asked for.

@@ -10,6 +10,7 @@ use crate::base::breach::{Breach, Kind};
 use crate::base::guard::Endpoint;
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
+use crate::config::Judged;
 use crate::credential::{Credential, Generation};
 use crate::outcome::TokenSource;
 use crate::step::Unsaved;
@@ -28,17 +29,17 @@ pub(crate) struct Grant {
     /// What the token is for, where it is not the MCP server's own URL.
     resource: Option<Box<Url>>,
     pub(crate) source: TokenSource,
-    pub(crate) unsaved: Option<Unsaved>,
+    pub(crate) unsaved: Option<Box<Unsaved>>,
 }
 
 impl Grant {
-    /// `before` is what was in use till now, and `server` the MCP server's URL.
+    /// `before` is what was in use till now, and `place` what is known of the MCP server.
     pub(crate) fn new(
         mut credential: Arc<Credential>,
         source: TokenSource,
-        unsaved: Option<Unsaved>,
+        unsaved: Option<Box<Unsaved>>,
         before: Option<&Self>,
-        server: &Endpoint,
+        place: &Judged,
     ) -> Result<Self, Breach> {
         let unfit = |clause, what: &str| Breach::new(Kind::Malformed, clause, what, "something else");
         // The same token found again is as it was come by the first time.
@@ -50,15 +51,17 @@ impl Grant {
         let mut value = HeaderValue::try_from([scheme, credential.access_token.expose()].concat())
             .map_err(|_| unfit("RFC 6750 §2.1", "a token that a header field may carry"))?;
         value.set_sensitive(true);
-        let resource = covering(&credential.resource, server)
+        let resource = covering(&credential.resource, &place.server)
             .ok_or_else(|| unfit("RFC 9728 §3.3", "a resource that covers the server's URL"))?;
         let resource = match resource {
             Cow::Borrowed(_) => None,
             Cow::Owned(resource) => Some(Box::new(resource)),
         };
-        if credential.binding.is_none() {
-            Arc::make_mut(&mut credential).access_token = Secret::from(String::new());
+        let record = Arc::make_mut(&mut credential);
+        if record.binding.is_none() {
+            record.access_token = Secret::from(String::new());
         }
+        place.share(record);
         Ok(Self { credential, value, resource, source, unsaved })
     }
 

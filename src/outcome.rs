@@ -123,7 +123,7 @@ impl Authorized {
             generation: credential.generation,
             source,
             issuer: credential.authorization_server.issuer.clone(),
-            resource: credential.resource.clone(),
+            resource: credential.resource.to_string(),
             client_id: credential.client.id.clone(),
             asked: credential.asked.clone(),
             granted: credential.granted.clone(),

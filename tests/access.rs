@@ -151,8 +151,8 @@ fn a_token_goes_to_its_resource_only() {
 #[test]
 fn a_resource_with_a_query_is_that_query_only() {
     let mut record = credential("https://mcp.example/api/mcp?tenant=a");
-    record.server = "https://mcp.example/api/mcp?tenant=a".to_owned();
-    let config = Config::new(record.server.clone(), "Test", "http://127.0.0.1:3000/callback");
+    record.server = "https://mcp.example/api/mcp?tenant=a".into();
+    let config = Config::new(&*record.server, "Test", "http://127.0.0.1:3000/callback");
     let auth = restored_by(config, record);
     for (url, expected) in [
         ("https://mcp.example/api/mcp?tenant=a", "ready"),
@@ -202,9 +202,9 @@ fn a_token_that_cannot_be_renewed_serves_to_its_end() {
 fn a_record_of_something_else_is_not_used() {
     let spoil: &[fn(&mut Credential)] = &[
         |record| record.version += 1,
-        |record| record.server = "https://mcp.example/other".to_owned(),
-        |record| record.resource = "https://evil.example/api".to_owned(),
-        |record| record.resource = "https://mcp.example/api/mcp/deeper".to_owned(),
+        |record| record.server = "https://mcp.example/other".into(),
+        |record| record.resource = "https://evil.example/api".into(),
+        |record| record.resource = "https://mcp.example/api/mcp/deeper".into(),
         |record| record.access_token = Secret::new("line\r\nbreak"),
         |record| record.client.origin = Origin::Preregistered,
         |record| record.client.origin = Origin::MetadataDocument,

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use http::{HeaderMap, StatusCode, header};
 use mcp_auth::wire::client::AuthMethod;
 use mcp_auth::{
@@ -70,8 +72,10 @@ fn planted(spoil: impl FnOnce(&mut Credential)) -> Rig {
 fn a_planted_record_is_not_shown_the_configured_secret() {
     for secret in [None, Some(Secret::new("another-secret"))] {
         let spoil = |record: &mut Credential| {
-            record.authorization_server.token_endpoint = "https://evil.example/token".to_owned();
-            record.authorization_server.revocation_endpoint = Some("https://evil.example/revoke".to_owned());
+            Arc::make_mut(&mut record.authorization_server).token_endpoint =
+                "https://evil.example/token".to_owned();
+            Arc::make_mut(&mut record.authorization_server).revocation_endpoint =
+                Some("https://evil.example/revoke".to_owned());
             record.client.secret = secret.clone();
         };
         // While its token lives it serves, and the trail says what it does not do.

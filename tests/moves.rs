@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use mcp_auth::{Event, Kind, Outcome};
 use mcp_auth_testbed::{AuthorizationServers, Dials, DocumentFetch, Purpose, Registration};
 use support::{Person, REDIRECT, Rig, authorized, works};
@@ -157,7 +159,8 @@ fn an_authorization_server_that_is_gone_ends_no_login_that_a_person_asks_for() {
     let mut rig = works(Dials::default());
     rig.world.dials_mut().authorization_servers = AuthorizationServers::SecondOnly;
     rig.store.values_mut().for_each(|record| {
-        record.authorization_server.token_endpoint = "https://dead.example/token".to_owned();
+        Arc::make_mut(&mut record.authorization_server).token_endpoint =
+            "https://dead.example/token".to_owned();
     });
     rig.restart(|config| config);
     rig.now += 3600;

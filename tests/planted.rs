@@ -5,6 +5,7 @@ mod support;
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use mcp_auth::wire::client::{AuthMethod, Origin};
 use mcp_auth::wire::jws::Algorithm;
@@ -77,7 +78,7 @@ fn listen(rig: &mut Rig) -> Heard {
 }
 
 fn moved(record: &mut Credential) {
-    record.authorization_server.token_endpoint = format!("{EVIL}/token");
+    Arc::make_mut(&mut record.authorization_server).token_endpoint = format!("{EVIL}/token");
 }
 
 #[test]
@@ -150,8 +151,9 @@ fn a_record_does_not_say_whom_a_key_signs_for() {
     // Another issuer than the one that was named, and a client that nobody configured.
     let (mut rig, heard) = planted(keyed, |record| {
         moved(record);
-        EVIL.clone_into(&mut record.authorization_server.named);
-        "https://payroll.example".clone_into(&mut record.authorization_server.issuer);
+        let server = Arc::make_mut(&mut record.authorization_server);
+        EVIL.clone_into(&mut server.named);
+        "https://payroll.example".clone_into(&mut server.issuer);
         record.client.origin = Origin::Dynamic;
         "payroll-bot".clone_into(&mut record.client.id);
     });
@@ -165,7 +167,7 @@ fn a_record_does_not_say_whom_a_key_signs_for() {
 #[test]
 fn a_logout_signs_for_nobody_else() {
     let (mut rig, heard) = planted(service, |record| {
-        record.authorization_server.revocation_endpoint = Some(format!("{EVIL}/revoke"));
+        Arc::make_mut(&mut record.authorization_server).revocation_endpoint = Some(format!("{EVIL}/revoke"));
         record.expires_at = None;
     });
     let Outcome::LoggedOut(done) = rig.run(Event::LogOut).unwrap() else { panic!("{}", rig.auth.trail()) };

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use http::{HeaderMap, StatusCode};
 use mcp_auth::wire::client::AuthMethod;
 use mcp_auth::wire::token::TokenShape;
@@ -266,7 +268,8 @@ fn what_another_process_obtained_is_adopted() {
 fn a_record_of_another_server_is_not_used() {
     let mut rig = works(Dials::default());
     for record in rig.store.values_mut() {
-        record.authorization_server.token_endpoint = "http://evil.example/token".to_owned();
+        Arc::make_mut(&mut record.authorization_server).token_endpoint =
+            "http://evil.example/token".to_owned();
         record.access_token = Secret::new("planted-token");
     }
     rig.now += 3600;

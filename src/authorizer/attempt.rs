@@ -93,7 +93,8 @@ impl Authorizer {
             Turn::LoggedOut(done) => {
                 self.restored = true;
                 self.grant = None;
-                (self.quiet, self.world.bound) = (None, None);
+                self.quiet = None;
+                self.world.learnt.unbind();
                 self.finish(Ok(Outcome::LoggedOut(done)));
             }
             Turn::Failed(breach) => self.fail(breach),
@@ -105,10 +106,9 @@ impl Authorizer {
         &mut self,
         credential: Arc<Credential>,
         source: TokenSource,
-        unsaved: Option<Unsaved>,
+        unsaved: Option<Box<Unsaved>>,
     ) -> Result<Outcome, Breach> {
-        let server = &self.world.place.server;
-        let grant = Grant::new(credential, source, unsaved, self.grant.as_ref(), server)?;
+        let grant = Grant::new(credential, source, unsaved, self.grant.as_ref(), &self.world.place)?;
         self.restored = true;
         if grant.source == TokenSource::LoggedIn {
             self.quiet = None;

@@ -50,7 +50,7 @@ impl Authorizer {
         );
         if let Some(grant) = self.grant.as_ref().filter(|_| self.step.is_none()) {
             let credential = &grant.credential;
-            self.world.disown(&credential.authorization_server.issuer, &credential.client);
+            self.world.learnt.disown(&credential.authorization_server.issuer, &credential.client);
         }
         self.consenting(|step, world| {
             // Nothing of the request that led to the page is of use any more.

@@ -1,6 +1,8 @@
 //! Who the client is to this authorization server: configured, by its metadata document, registered before,
 //! registered now, or named by the person, in this order (MCP 2026-07-28, client registration).
 
+use std::sync::Arc;
+
 use super::server_metadata::Found;
 use super::{Terms, Turn, World, ask, obtain, registration};
 use crate::base::breach::{Breach, Kind};
@@ -92,8 +94,8 @@ pub(crate) fn agreed(world: &mut World, found: Found, client: Client, how: &'sta
     let terms = Terms {
         server: found.server,
         client,
-        resource: found.resource.identifier,
-        resource_metadata: found.resource.metadata,
+        resource: found.resource.identifier.into(),
+        resource_metadata: found.resource.metadata.map(Arc::from),
         asked: found.asked,
         binding: found.binding,
         endpoints: Some(found.endpoints),
@@ -195,7 +197,7 @@ fn configured(world: &mut World, found: &Found) -> Result<Option<Client>, Breach
 /// no other client quietly takes its place.
 fn moved(world: &World, found: &Found) -> Result<(), Breach> {
     let held = found.aim.held.as_ref().filter(|held| held.client.origin == Origin::Preregistered);
-    let bound = held.map(|held| &held.authorization_server.issuer).or(world.bound.as_ref());
+    let bound = held.map(|held| &held.authorization_server.issuer).or(world.learnt.bound());
     match bound.filter(|bound| **bound != found.server.issuer) {
         None => Ok(()),
         Some(bound) => {
@@ -216,7 +218,7 @@ fn by_document(world: &World, found: &Found) -> Option<String> {
     let document = world.config.client_document().filter(|_| supported)?;
     let issuer = &found.server.issuer;
     let held = found.aim.held.as_ref().filter(|held| held.authorization_server.issuer == *issuer);
-    let refused = world.has_disowned(issuer, document)
+    let refused = world.learnt.has_disowned(issuer, document)
         || held.is_some_and(|held| held.client.instead_of.as_deref() == Some(document));
     let another_way = found.metadata.registration_endpoint.is_some() && world.config.may_register();
     (!refused || !another_way).then(|| document.to_owned())
@@ -228,7 +230,7 @@ fn known(world: &World, found: &Found) -> Option<Client> {
         let same = held.authorization_server.issuer == found.server.issuer;
         same && world.knows(held) && matches!(held.client.origin, Origin::Dynamic | Origin::Prompted)
     });
-    let known = [held.map(|held| &held.client), world.registered(&found.server.issuer)];
+    let known = [held.map(|held| &held.client), world.learnt.registered(&found.server.issuer)];
     let fits = |it: &&Client| it.usable(world.now, world.config.redirect_url()) && it.may_ask(&found.asked);
     known.into_iter().flatten().find(fits).cloned()
 }

@@ -194,7 +194,7 @@ impl Consenting {
                     }
                     // It registered this client, and does not let it do what it asks; the next login registers anew.
                     (Some("invalid_client" | "unauthorized_client" | "invalid_scope"), Origin::Dynamic) => {
-                        world.disown(&terms.server.issuer, &terms.client);
+                        world.learnt.disown(&terms.server.issuer, &terms.client);
                         breach.into()
                     }
                     _ => breach.into(),
@@ -211,7 +211,7 @@ impl Consenting {
         if terms.client.origin == Origin::Preregistered || aim.disowned {
             return breach.into();
         }
-        world.disown(&terms.server.issuer, &terms.client);
+        world.learnt.disown(&terms.server.issuer, &terms.client);
         world.trail.breach(world.now, Verdict::PassedOver, None, None, &breach);
         restore::discover(world, Aim { disowned: true, ..aim })
     }
@@ -222,7 +222,7 @@ impl Consenting {
     pub(crate) fn expired(&self, world: &mut World) -> Turn {
         let terms = &self.consent.terms;
         if terms.client.origin == Origin::Dynamic {
-            world.disown(&terms.server.issuer, &terms.client);
+            world.learnt.disown(&terms.server.issuer, &terms.client);
         }
         let expected = "an authorization response in time";
         Breach::new(Kind::ConsentTimedOut, "RFC 6749 §4.1.2", expected, "none").into()

@@ -96,7 +96,7 @@ pub(crate) fn credential(world: &World, terms: Terms, token: TokenAnswer) -> Cre
     Credential {
         version: VERSION,
         generation: Generation::default(),
-        server: world.config.server_url().to_owned(),
+        server: world.config.server_url().into(),
         resource,
         resource_metadata,
         authorization_server: server,
@@ -164,7 +164,7 @@ pub(crate) fn configured(terms: &Terms, breach: Breach) -> Breach {
 /// A client that the server does not know is not used again.
 pub(crate) fn disown_rejected(world: &mut World, terms: &Terms, breach: &Breach) {
     if breach.kind == Kind::ClientRejected {
-        world.disown(&terms.server.issuer, &terms.client);
+        world.learnt.disown(&terms.server.issuer, &terms.client);
     }
 }
 

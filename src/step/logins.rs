@@ -1,6 +1,5 @@
 //! How often a person was shown a login lately.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::base::time::Timestamp;
@@ -10,13 +9,13 @@ const SPAN: Duration = Duration::from_secs(3600);
 
 /// The logins that a person saw, the oldest first. Those that a person asked for begin the count anew.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Logins(VecDeque<Timestamp>);
+pub(crate) struct Logins(Vec<Timestamp>);
 
 impl Logins {
     /// A person sees one now.
     pub(crate) fn count(&mut self, now: Timestamp) {
         self.0.retain(|at| now < at.after(SPAN));
-        self.0.push_back(now);
+        self.0.push(now);
     }
 
     /// When the next may be shown, if not now.

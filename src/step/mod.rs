@@ -25,6 +25,7 @@ mod fetch;
 mod forget;
 mod granting;
 mod identity;
+mod learnt;
 mod logins;
 mod logout;
 mod obtain;
@@ -98,7 +99,7 @@ pub(crate) struct Aim {
     /// The credential at hand, if it is of this configuration.
     pub(crate) held: Option<Arc<Credential>>,
     /// Why the store does not have it.
-    pub(crate) unsaved: Option<Unsaved>,
+    pub(crate) unsaved: Option<Box<Unsaved>>,
     /// A client was disowned in this attempt already.
     pub(crate) disowned: bool,
     /// The record names server and client, and nothing is looked for.
@@ -123,10 +124,10 @@ impl Aim {
 /// With whom, for what, and as whom a grant is made.
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Terms {
-    pub(crate) server: AuthorizationServer,
+    pub(crate) server: Arc<AuthorizationServer>,
     pub(crate) client: Client,
-    pub(crate) resource: String,
-    pub(crate) resource_metadata: Option<String>,
+    pub(crate) resource: Arc<str>,
+    pub(crate) resource_metadata: Option<Arc<str>>,
     pub(crate) asked: Scopes,
     /// The key that the tokens are to be bound to.
     #[serde(default)]
@@ -178,7 +179,7 @@ pub(crate) enum Turn {
     Granted {
         credential: Arc<Credential>,
         source: TokenSource,
-        unsaved: Option<Unsaved>,
+        unsaved: Option<Box<Unsaved>>,
     },
     Anonymous,
     LoggedOut(Box<LoggedOut>),

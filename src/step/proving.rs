@@ -52,7 +52,7 @@ impl World {
             | GrantType::ClientCredentials
             | GrantType::WorkloadIdentity => terms.server.issuer.clone(),
         };
-        let (id, resource, until) = (pending.id, terms.resource.clone(), pending.deadline);
+        let (id, resource, until) = (pending.id, terms.resource.to_string(), pending.deadline);
         self.out.push_back(Action::Supply(Supply { id, kind, audience, resource, until }));
         pending
     }

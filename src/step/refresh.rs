@@ -26,6 +26,7 @@ const CLAUSE: &str = "RFC 6749 §6";
 #[derive(Clone, Debug)]
 pub(crate) struct Refreshing {
     pub(crate) post: Box<Post>,
+    terms: Terms,
     aim: Aim,
     held: Arc<Credential>,
     lease: Option<Lease>,
@@ -56,18 +57,19 @@ impl Refreshing {
     }
 
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
-        let Self { post, aim, held, lease, sent, again } = self;
+        let Self { post, terms, aim, held, lease, sent, again } = self;
         let (answer, carried) = match post.on(world, answer) {
             Posted::Again(post) => {
                 // What had to be signed is signed, and the token goes out only now.
                 let sent = world.now;
-                return Turn::Await(Step::Refreshing(Box::new(Self { post, aim, held, lease, sent, again })));
+                let refreshing = Self { post, terms, aim, held, lease, sent, again };
+                return Turn::Await(Step::Refreshing(Box::new(refreshing)));
             }
             // Nothing was sent: the token is as good as before.
             Posted::Failed(breach) => return later(world, aim, held, lease, breach, None),
             Posted::Answered(answer, carried) => (answer, carried),
         };
-        match read(world, &held, &carried, answer) {
+        match read(world, &terms, &held, &carried, answer) {
             Ok(token) => renewed(world, aim, held, lease, sent, token),
             Err(refused) => Spent { aim, held, lease, again }.refused(world, *refused),
         }
@@ -168,7 +170,8 @@ fn send(world: &mut World, aim: Aim, held: Arc<Credential>, lease: Option<Lease>
         Ok(post) => {
             world.note(Verdict::Decided, "the refresh token is used", CLAUSE);
             let sent = world.now;
-            Turn::Await(Step::Refreshing(Box::new(Refreshing { post, aim, held, lease, sent, again })))
+            let refreshing = Refreshing { post, terms, aim, held, lease, sent, again };
+            Turn::Await(Step::Refreshing(Box::new(refreshing)))
         }
         Err(breach) => {
             world.back_off(held.generation, &breach, None);
@@ -191,13 +194,14 @@ pub(crate) fn terms(held: &Credential) -> Terms {
 
 fn read(
     world: &mut World,
+    terms: &Terms,
     held: &Credential,
     carried: &Redaction,
     answer: Answer,
 ) -> Result<TokenAnswer, Box<Refused>> {
     let (status, asked) = (answer.status(), answer.retry_at(world.now));
     let response = answer.response();
-    exchange::read(world, &terms(held), carried, response.as_deref(), CLAUSE).map_err(|mut breach| {
+    exchange::read(world, terms, carried, response.as_deref(), CLAUSE).map_err(|mut breach| {
         if matches!(response, Err(SendFailure::Interrupted(_))) {
             breach.kind = Kind::OutcomeUnknown;
         }
@@ -293,6 +297,6 @@ fn client_is_dead(
         return otherwise(world, aim, held, lease, breach.clone(), false);
     }
     world.renewals.spend(held.generation);
-    world.disown(&held.authorization_server.issuer, &held.client);
+    world.learnt.disown(&held.authorization_server.issuer, &held.client);
     Forgetting::begin(world, Aim { held: Some(held), ..aim }, lease)
 }

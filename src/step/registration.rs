@@ -110,7 +110,7 @@ impl Registering {
                     ["registered as ", &client.id].concat(),
                     CLAUSE,
                 );
-                world.register(&self.found.server.issuer, &client);
+                world.learnt.register(&self.found.server.issuer, &client);
                 client::agreed(world, self.found, client, "the client as it is registered now")
             }
             Err(breach) => {

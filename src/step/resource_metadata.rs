@@ -195,7 +195,7 @@ fn choose(world: &mut World, aim: &Aim, named: Vec<Named>) -> Result<Vec<Named>,
         |named: &Named| world.config.client_for(&named.issuer).is_some_and(|client| client.issuer.is_some());
     let familiar = |named: &Named| {
         let held = aim.held.as_ref().is_some_and(|held| held.authorization_server.named == named.issuer);
-        held || world.registered(&named.issuer).is_some()
+        held || world.learnt.registered(&named.issuer).is_some()
     };
     let (mut first, rest): (Vec<_>, Vec<_>) = named.into_iter().partition(known);
     let (familiar, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(familiar);

@@ -90,7 +90,7 @@ impl Restoring {
             aim.unsaved = None;
             aim.held = Some(Arc::new(newer));
         }
-        let due = |it: &mut Unsaved| it.again_at.is_some_and(|at| at <= world.now);
+        let due = |it: &mut Box<Unsaved>| it.again_at.is_some_and(|at| at <= world.now);
         match aim.held.take() {
             Some(held) if aim.unsaved.take_if(due).is_some() => {
                 world.note(Verdict::Decided, "what the store did not keep is offered to it again", CLAUSE);
@@ -284,10 +284,10 @@ fn known_terms(world: &mut World, aim: &Aim) -> Option<Terms> {
     let saves = aim.step_up && world.config.flow().needs_person();
     let held = aim.held.as_ref().filter(|held| saves && world.knows(held) && world.has_proven(held))?;
     let server = &held.authorization_server;
-    if !world.knows_endpoints(server) || world.is_outdated(server) {
+    if !world.knows_endpoints(server) || world.learnt.contradicts(server) {
         return None;
     }
-    let elsewhere = |url: &String| held.resource_metadata.as_ref() != Some(url);
+    let elsewhere = |url: &String| held.resource_metadata.as_deref() != Some(url);
     if aim.demand.resource_metadata.iter().any(elsewhere) {
         return None;
     }
@@ -334,7 +334,7 @@ pub(crate) fn adopt(world: &mut World, found: Credential) -> Option<Credential> 
         Some("it has another version")
     } else if !found.generation.is_sound() {
         Some("its generation is none that this machine gives")
-    } else if found.server != world.config.server_url() {
+    } else if *found.server != *world.config.server_url() {
         Some("it is for another server")
     } else if !is_bound_here(world, found.binding.as_ref()) {
         Some("its token is not bound to the key that is configured")

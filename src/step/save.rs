@@ -76,7 +76,7 @@ pub(crate) fn begin(
 pub(crate) fn unsaved(world: &mut World, mut credential: Arc<Credential>, source: TokenSource) -> Turn {
     world.number(Arc::make_mut(&mut credential));
     let over = Some(credential.generation);
-    let unsaved = Some(Unsaved { why: GONE.to_owned(), again_at: Some(world.now), over });
+    let unsaved = Some(Box::new(Unsaved { why: GONE.to_owned(), again_at: Some(world.now), over }));
     Turn::Granted { credential, source, unsaved }
 }
 
@@ -123,10 +123,10 @@ impl Saving {
         world.note(Verdict::Decided, format!("the store does not have the new record: {why}"), CLAUSE);
         let is_login = matches!(self.after, After::Obtained(_));
         let over = if is_login { Some(self.credential.generation) } else { self.before };
-        self.done(world, Some(Unsaved { why, again_at, over }))
+        self.done(world, Some(Box::new(Unsaved { why, again_at, over })))
     }
 
-    fn done(self, world: &mut World, unsaved: Option<Unsaved>) -> Turn {
+    fn done(self, world: &mut World, unsaved: Option<Box<Unsaved>>) -> Turn {
         let Self { credential, after, lease, .. } = self;
         let source = match after {
             After::Obtained(source) => source,

@@ -66,7 +66,7 @@ impl From<String> for Named {
 pub(crate) struct Found {
     pub(crate) aim: Aim,
     pub(crate) resource: Resource,
-    pub(crate) server: AuthorizationServer,
+    pub(crate) server: Arc<AuthorizationServer>,
     pub(crate) metadata: ServerMetadata,
     pub(crate) endpoints: Arc<Endpoints>,
     /// There is no metadata: the endpoints are where anybody would guess them.
@@ -252,7 +252,7 @@ fn found(
     };
     let pushed = pushes(world, &issuer, &metadata);
     // What is used of the metadata from here on are its other members.
-    let server = AuthorizationServer {
+    let server = Arc::new(AuthorizationServer {
         issuer: std::mem::take(&mut metadata.issuer),
         named: issuer,
         authorization_endpoint: metadata.authorization_endpoint.take().unwrap_or_default(),
@@ -262,8 +262,8 @@ fn found(
         device_authorization_endpoint: metadata.device_authorization_endpoint.take(),
         iss_parameter_supported: metadata.authorization_response_iss_parameter_supported,
         legacy,
-    };
-    world.has_read(&server);
+    });
+    world.learnt.read(&server);
     client::choose(
         world,
         Found { aim, resource, server, metadata, endpoints: Arc::new(endpoints), guessed, asked, binding },

@@ -19,14 +19,12 @@ use crate::credential::{AuthorizationServer, Credential, Generation};
 use crate::event::RequestId;
 use crate::grant_type::GrantType;
 use crate::preregistered::Preregistered;
+use crate::step::learnt::Learnt;
 use crate::step::logins::Logins;
 use crate::step::proving::Nonces;
 use crate::step::renewals::Renewals;
 use crate::trail::{Entry, Trail, Verdict};
 use crate::wire::client::{AuthMethod, Client, Origin};
-
-/// How many authorization servers' registrations are kept at a time.
-const MAX_REGISTERED: usize = 4;
 
 /// The field that carries a proof of possession (RFC 9449 §4.1).
 const DPOP: HeaderName = HeaderName::from_static("dpop");
@@ -65,17 +63,10 @@ pub(crate) struct World {
     pub(crate) record: Option<Generation>,
     /// The highest generation that was seen anywhere.
     pub(crate) latest: Generation,
-    /// The client that its authorization server no longer knows, by issuer and identifier: it is not used again.
-    disowned: Option<(String, String)>,
-    /// The issuer that was sent a code by the client that is configured for no issuer.
-    pub(crate) bound: Option<String>,
-    /// The authorization servers whose metadata was read in this run, the latest first.
-    read: Vec<AuthorizationServer>,
-    /// Clients that were registered in this run, by issuer. A login that fails does not undo its registration.
-    registered: Vec<(String, Client)>,
+    pub(crate) learnt: Learnt,
     pub(super) nonces: Nonces,
     /// Exclusive loads that nothing has come back from, and when they were asked for.
-    unanswered: VecDeque<(RequestId, Timestamp)>,
+    unanswered: Vec<(RequestId, Timestamp)>,
     ids: u64,
 }
 
@@ -123,12 +114,9 @@ impl World {
             renewals: Renewals::default(),
             record: None,
             latest: Generation::default(),
-            disowned: None,
-            bound: None,
-            read: Vec::new(),
-            registered: Vec::new(),
+            learnt: Learnt::default(),
             nonces: Nonces::default(),
-            unanswered: VecDeque::new(),
+            unanswered: Vec::new(),
             ids: 0,
         })
     }
@@ -167,36 +155,18 @@ impl World {
         self.trail.breach(self.now, Verdict::PassedOver, url, status, breach);
     }
 
-    /// The authorization server does not know this client any more.
-    pub(crate) fn disown(&mut self, issuer: &str, client: &Client) {
-        self.disowned = Some((issuer.to_owned(), client.id.clone()));
-        self.registered.retain(|(known, _)| known != issuer);
-    }
-
     /// A code or a secret is about to be sent to this authorization server. A client that is configured for no issuer is
     /// its own from now on.
     pub(crate) fn bind(&mut self, server: &AuthorizationServer) {
         let unbound = self.config.client_for(&server.named).filter(|client| client.issuer.is_none());
         if unbound.is_some() {
-            self.bound.get_or_insert_with(|| server.issuer.clone());
+            self.learnt.bind(&server.issuer);
         }
-    }
-
-    /// The authorization server has registered this client.
-    pub(crate) fn register(&mut self, issuer: &str, client: &Client) {
-        self.registered.retain(|(known, _)| known != issuer);
-        self.registered.truncate(MAX_REGISTERED.saturating_sub(1));
-        self.registered.insert(0, (issuer.to_owned(), client.clone()));
-    }
-
-    /// The client that this authorization server has registered in this run.
-    pub(crate) fn registered(&self, issuer: &str) -> Option<&Client> {
-        self.registered.iter().find(|(known, _)| known == issuer).map(|(_, client)| client)
     }
 
     /// Whether the client of this credential may be used still.
     pub(crate) fn knows(&self, credential: &Credential) -> bool {
-        !self.has_disowned(&credential.authorization_server.issuer, &credential.client.id)
+        !self.learnt.has_disowned(&credential.authorization_server.issuer, &credential.client.id)
     }
 
     /// Whether this grant may be renewed at `now`: by its refresh token or, where no person is needed, by asking again.
@@ -233,24 +203,7 @@ impl World {
 
     /// Whether what this authorization server is said to be is more than a record's word.
     pub(crate) fn knows_endpoints(&self, server: &AuthorizationServer) -> bool {
-        server.is_at_home() || self.read.contains(server)
-    }
-
-    /// Whether metadata that was read in this run says otherwise.
-    pub(crate) fn is_outdated(&self, server: &AuthorizationServer) -> bool {
-        self.read.iter().any(|known| known.named == server.named && known != server)
-    }
-
-    /// The metadata of this authorization server was read, and is what it is said to be.
-    pub(crate) fn has_read(&mut self, server: &AuthorizationServer) {
-        self.read.retain(|known| known.named != server.named);
-        self.read.truncate(MAX_REGISTERED.saturating_sub(1));
-        self.read.insert(0, server.clone());
-    }
-
-    /// Whether the authorization server does not know the client of this identifier any more.
-    pub(crate) fn has_disowned(&self, issuer: &str, id: &str) -> bool {
-        self.disowned.as_ref().is_some_and(|(known, client)| known == issuer && client == id)
+        server.is_at_home() || self.learnt.confirms(server)
     }
 
     /// This generation was seen somewhere.
@@ -324,7 +277,7 @@ impl World {
         let (id, key, deadline) = (pending.id, self.config.key(), pending.deadline);
         if exclusive {
             self.unanswered.truncate(MAX_UNANSWERED.saturating_sub(1));
-            self.unanswered.push_front((id, self.now));
+            self.unanswered.insert(0, (id, self.now));
         }
         let exclusive = exclusive.then(|| self.lease_time());
         self.out.push_back(Action::Load(Load { id, key, exclusive, deadline }));
@@ -350,7 +303,7 @@ impl World {
     /// so the time counts from when it was asked for.
     pub(crate) fn leased(&mut self, load: RequestId) -> Option<Lease> {
         let place = self.unanswered.iter().position(|(known, _)| *known == load)?;
-        let (_, asked) = self.unanswered.remove(place)?;
+        let (_, asked) = self.unanswered.remove(place);
         Some(Lease { load, until: asked.after(self.lease_time()) })
     }
 

@@ -239,8 +239,8 @@ pub(super) fn record() -> Credential {
     Credential {
         version: VERSION,
         generation: Generation::default(),
-        server: MCP.to_owned(),
-        resource: MCP.to_owned(),
+        server: MCP.into(),
+        resource: MCP.into(),
         resource_metadata: None,
         authorization_server: AuthorizationServer {
             issuer: "https://as.example".to_owned(),
@@ -252,7 +252,8 @@ pub(super) fn record() -> Credential {
             device_authorization_endpoint: None,
             iss_parameter_supported: true,
             legacy: false,
-        },
+        }
+        .into(),
         client: Client::new("by-hand", Origin::Preregistered),
         asked: Scopes::new(),
         granted: Scopes::new(),

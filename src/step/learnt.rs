@@ -1,0 +1,97 @@
+//! What a run has learnt of authorization servers and their clients, beyond what records say.
+
+use std::sync::Arc;
+
+use crate::credential::AuthorizationServer;
+use crate::wire::client::Client;
+
+/// How many authorization servers are remembered at a time, of each sort.
+const MAX_SERVERS: usize = 4;
+
+/// Nothing, in most sessions: a record tells them all they need. So there is room for it only once there is something.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Learnt(Option<Box<Lessons>>);
+
+#[derive(Clone, Debug, Default)]
+struct Lessons {
+    /// The client that its authorization server no longer knows, by issuer and identifier: it is not used again.
+    disowned: Option<(String, String)>,
+    /// The issuer that was sent a code by the client that is configured for no issuer.
+    bound: Option<String>,
+    /// The authorization servers whose metadata was read, the latest first.
+    read: Vec<Arc<AuthorizationServer>>,
+    /// Clients that were registered, by issuer. A login that fails does not undo its registration.
+    registered: Vec<(String, Client)>,
+}
+
+impl Learnt {
+    fn lessons(&mut self) -> &mut Lessons {
+        self.0.get_or_insert_default()
+    }
+
+    /// The authorization server does not know this client any more.
+    pub(crate) fn disown(&mut self, issuer: &str, client: &Client) {
+        let lessons = self.lessons();
+        lessons.disowned = Some((issuer.to_owned(), client.id.clone()));
+        lessons.registered.retain(|(known, _)| known != issuer);
+    }
+
+    /// Whether the authorization server does not know the client of this identifier any more.
+    pub(crate) fn has_disowned(&self, issuer: &str, id: &str) -> bool {
+        let disowned = self.0.as_ref().and_then(|it| it.disowned.as_ref());
+        disowned.is_some_and(|(known, client)| known == issuer && client == id)
+    }
+
+    /// The client that is configured for no issuer has one now, unless it had one before.
+    pub(crate) fn bind(&mut self, issuer: &str) {
+        self.lessons().bound.get_or_insert_with(|| issuer.to_owned());
+    }
+
+    /// The issuer of the client that is configured for none.
+    pub(crate) fn bound(&self) -> Option<&String> {
+        self.0.as_ref().and_then(|it| it.bound.as_ref())
+    }
+
+    /// The grant is ended, and with it what its client was bound to.
+    pub(crate) fn unbind(&mut self) {
+        if let Some(lessons) = &mut self.0 {
+            lessons.bound = None;
+        }
+    }
+
+    /// The authorization server has registered this client.
+    pub(crate) fn register(&mut self, issuer: &str, client: &Client) {
+        let registered = &mut self.lessons().registered;
+        registered.retain(|(known, _)| known != issuer);
+        registered.truncate(MAX_SERVERS.saturating_sub(1));
+        registered.insert(0, (issuer.to_owned(), client.clone()));
+    }
+
+    /// The client that this authorization server has registered.
+    pub(crate) fn registered(&self, issuer: &str) -> Option<&Client> {
+        let mut registered = self.0.iter().flat_map(|it| &it.registered);
+        registered.find(|(known, _)| known == issuer).map(|(_, client)| client)
+    }
+
+    /// The metadata of this authorization server was read, and is what it is said to be.
+    pub(crate) fn read(&mut self, server: &Arc<AuthorizationServer>) {
+        let read = &mut self.lessons().read;
+        read.retain(|known| known.named != server.named);
+        read.truncate(MAX_SERVERS.saturating_sub(1));
+        read.insert(0, Arc::clone(server));
+    }
+
+    /// Whether the metadata that was read says of this authorization server what is said here.
+    pub(crate) fn confirms(&self, server: &AuthorizationServer) -> bool {
+        self.of(&server.named).is_some_and(|known| *known == *server)
+    }
+
+    /// Whether it says otherwise.
+    pub(crate) fn contradicts(&self, server: &AuthorizationServer) -> bool {
+        self.of(&server.named).is_some_and(|known| *known != *server)
+    }
+
+    fn of(&self, named: &str) -> Option<&AuthorizationServer> {
+        self.0.iter().flat_map(|it| &it.read).map(Arc::as_ref).find(|known| known.named == named)
+    }
+}
