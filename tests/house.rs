@@ -406,3 +406,10 @@ fn nothing_is_left_over() {
     assert_eq!(left_over(&format!("open /{}/main", "work")), [format!("/{}/", "work")]);
     assert_eq!(left_over("a mastodon in the network/ today"), [""; 0]);
 }
+
+/// There are very many sessions, and most of them are idle. What few of them need is boxed.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn an_idle_machine_is_small() {
+    assert!(size_of::<mcp_auth::Authorizer>() <= 512);
+}
