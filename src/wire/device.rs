@@ -41,10 +41,9 @@ pub struct DeviceRequest<'a> {
 impl DeviceRequest<'_> {
     /// Builds the message, by the rules and with the error of [`Message::of`].
     pub fn build(&self) -> Result<Message, Breach> {
-        let scopes = self.scopes.to_string();
         let mut pairs = Vec::new();
         if !self.scopes.is_empty() {
-            pairs.push(("scope", scopes.as_str()));
+            pairs.push(("scope", self.scopes.as_str()));
         }
         pairs.extend(self.resource.map(|resource| ("resource", resource)));
         Message::of(pairs, self.client, self.assertion)
