@@ -202,17 +202,6 @@ fn code(parameters: &[Pair<'_>]) -> Result<Secret, Breach> {
     Err(Breach::new(kind, "RFC 6749 §4.1.2.1", "a code", got.trim_end()).with_error(error))
 }
 
-/// The same for a value that decides something: it must be the text that was sent, so it must be UTF-8.
-fn sound<'a>(parameters: &'a [Pair<'_>], name: &str) -> Result<Option<&'a str>, Breach> {
-    match single(parameters, name)? {
-        Some(value) if value.contains(form::BROKEN) => {
-            let expected = format!("{name:?} in UTF-8");
-            Err(Breach::new(Kind::CallbackMalformed, "RFC 6749 appendix B", expected, "other bytes"))
-        }
-        value => Ok(value),
-    }
-}
-
 /// The value of a parameter that may be there once; an empty one counts as absent.
 fn single<'a>(parameters: &'a [Pair<'_>], name: &str) -> Result<Option<&'a str>, Breach> {
     let mut values = parameters.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_ref());
@@ -222,6 +211,17 @@ fn single<'a>(parameters: &'a [Pair<'_>], name: &str) -> Result<Option<&'a str>,
         return Err(Breach::new(Kind::CallbackMalformed, "RFC 6749 §3.1", expected, "more than one"));
     }
     Ok(first.filter(|value| !value.is_empty()))
+}
+
+/// The same as [`single`] for a value that decides something: it must be the text that was sent, so it must be UTF-8.
+fn sound<'a>(parameters: &'a [Pair<'_>], name: &str) -> Result<Option<&'a str>, Breach> {
+    match single(parameters, name)? {
+        Some(value) if value.contains(form::BROKEN) => {
+            let expected = format!("{name:?} in UTF-8");
+            Err(Breach::new(Kind::CallbackMalformed, "RFC 6749 appendix B", expected, "other bytes"))
+        }
+        value => Ok(value),
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Protected resource metadata (RFC 9728): where it may be, what it says, and which server it speaks for.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -29,12 +30,19 @@ pub enum Source {
 }
 
 /// A URL where the metadata of a server may be. It has not passed the guard.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
     /// The URL. An advertised one stands as it was given.
     pub url: String,
     /// How it was come by.
     pub source: Source,
+}
+
+impl fmt::Debug for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = guard::Shown(&self.url);
+        f.debug_struct("Candidate").field("url", &url).field("source", &self.source).finish()
+    }
 }
 
 /// Where the metadata of `server` may be, each URL once: what challenges advertised, in their order, then the
@@ -355,6 +363,14 @@ mod tests {
         for escaped in ["https://a.example/%2Emcp", "https://a.example/x%5Cmcp"] {
             assert!(got(escaped, escaped).unwrap().ends_with("with an escaped dot or backslash in its path"));
         }
+    }
+
+    #[test]
+    fn no_query_of_an_advertised_url_is_in_a_debug() {
+        let server = Url::parse("https://a.example/mcp").unwrap();
+        let found = candidates(&server, &["https://a.example/x?k3y".to_owned()]);
+        let shown = format!("{:?}", found.first().unwrap());
+        assert_eq!(shown, "Candidate { url: \"https://a.example/x\", source: Advertised }");
     }
 
     #[test]
