@@ -92,12 +92,32 @@ impl Preregistered {
             let clause = "MCP 2026-07-28, authorization server binding";
             return Err(Breach::new(Kind::Configuration, clause, expected, got));
         }
+        let secret = self.client_secret.as_ref();
+        self.method.map_or(Ok(()), |method| check_method(method, secret, key, "a configured client"))?;
         let is_public = self.method == Some(AuthMethod::None) || (self.client_secret.is_none() && !signs);
         if *grant == GrantType::ClientCredentials && is_public {
             return Err(not_alone());
         }
         check_client_id(&self.client_id)
     }
+}
+
+/// Refuses a method for which `whose` lacks the secret or the key.
+pub(crate) fn check_method(
+    method: AuthMethod,
+    secret: Option<&Secret>,
+    key: Option<&ClientKey>,
+    whose: &str,
+) -> Result<(), Breach> {
+    let name = method.as_str();
+    let (clause, expected) = if method.needs_secret() && secret.is_none() {
+        ("RFC 6749 §2.3", format!("a client secret for {name} of {whose}"))
+    } else if method == AuthMethod::PrivateKeyJwt && key.is_none() {
+        ("RFC 7523 §2.2", format!("a key of the client (`Config::client_key`) for {name} of {whose}"))
+    } else {
+        return Ok(());
+    };
+    Err(Breach::new(Kind::Configuration, clause, expected, "none"))
 }
 
 /// A public client does not act for itself.

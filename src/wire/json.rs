@@ -378,7 +378,8 @@ mod tests {
             assert_eq!(read(written), expected, "{written}");
             assert_eq!(read(&format!("\" {written} \"")), expected, "{written} in a text");
         }
-        for nonsense in ["", "soon", "1.5.9", "1e", "1.x", "inf", "Infinity", "-inf", "NaN", "1e999", "0x10"] {
+        for nonsense in ["", "soon", "1.5.9", "1e", "1.x", "inf", "Infinity", "-inf", "NaN", "1e999", "0x10"]
+        {
             assert_eq!(read(&format!("\"{nonsense}\"")), None, "{nonsense:?}");
         }
     }
