@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::breach::{Breach, Kind};
 use crate::base::guard::{Guard, Reach};
 use crate::base::secret::Secret;
+use crate::base::text::is_vschar;
 use crate::grant_type::GrantType;
 use crate::wire::client::AuthMethod;
 use crate::wire::client_key::ClientKey;
@@ -136,7 +137,7 @@ pub(crate) fn check_client_id(text: &str) -> Result<(), Breach> {
 
 /// Whether the text can be a client identifier (RFC 6749 appendix A.1).
 pub(crate) fn is_client_id(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
+    !text.is_empty() && is_vschar(text)
 }
 
 pub(crate) fn check_issuer(issuer: &str) -> Result<(), Breach> {

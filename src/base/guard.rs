@@ -135,6 +135,10 @@ impl Guard {
     }
 
     /// Judges `given`.
+    ///
+    /// # Errors
+    ///
+    /// [`UrlRefused`], with the first [`Fault`] that was found.
     pub fn check(&self, given: &str) -> Result<Endpoint, UrlRefused> {
         let refuse = |fault| UrlRefused { url: without_query(given), fault };
         let url = parse(given).map_err(refuse)?;
@@ -151,6 +155,10 @@ impl Guard {
 
 /// Judges a redirect URI: `https`, or `http` to the machine itself, without fragment (RFC 6749 §3.1.2; MCP
 /// 2026-07-28, security considerations, communication security).
+///
+/// # Errors
+///
+/// [`UrlRefused`], with the first [`Fault`] that was found; never [`Fault::Address`], for nothing is sent there from here.
 pub fn redirect_uri(given: &str) -> Result<Url, UrlRefused> {
     parse(given).map_err(|fault| {
         let fault = if fault == Fault::Scheme { Fault::Redirect } else { fault };

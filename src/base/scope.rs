@@ -82,11 +82,19 @@ impl Scopes {
 
     /// Reads a `scope` value: tokens divided by spaces. Repeated tokens count once; an empty value is the empty
     /// set.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidScope`], which names the first token that is none, or that is one too many ([`MAX_SCOPES`]).
     pub fn parse(value: &str) -> Result<Self, InvalidScope> {
         Self::read(value.split(' ').filter(|token| !token.is_empty()), value.len())
     }
 
     /// Makes a set from single tokens.
+    ///
+    /// # Errors
+    ///
+    /// As with [`Self::parse`]; an empty token is none.
     pub fn from_tokens<'a>(tokens: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidScope> {
         Self::read(tokens, 0)
     }

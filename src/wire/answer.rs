@@ -169,7 +169,7 @@ impl<'a> Members<'a> {
 }
 
 /// Whether a text is visible ASCII and no longer than `max` bytes.
-pub(super) fn is_token(text: &str, max: usize) -> bool {
+fn is_token(text: &str, max: usize) -> bool {
     text.len() <= max && text.bytes().fold(true, |visible, byte| visible & matches!(byte, 0x21..=0x7e))
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{form, refusal};
 use crate::base::breach::{Breach, Kind};
 use crate::base::secret::Secret;
+use crate::base::text::is_vschar;
 
 const RESPONSE: &str = "RFC 6749 §4.1.2";
 const STATE: &str = "RFC 6749 §10.12";
@@ -95,6 +96,13 @@ impl Callback {
     ///
     /// Nothing of `error` is used or shown before `state` and `iss` speak for the response. Parameters that are not
     /// known are passed over, whatever they hold and however many they are.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::Foreign`]: no `state`, another, or several, or a response above [`MAX_RESPONSE`]; nothing of it counts.
+    /// [`Refused::Fatal`]: [`Kind::IssuerMismatch`] or [`Kind::IssuerMissing`] (RFC 9207 §2.4); [`Kind::AccessDenied`],
+    /// [`Kind::UnexpectedStatus`] (an error that passes by itself) or [`Kind::AuthorizationFailed`], with the code of the error;
+    /// [`Kind::CallbackMalformed`]: neither a code nor an error, both, or a parameter that is doubled or no UTF-8.
     pub fn judge(&self, expected: &Expected<'_>) -> Result<Answered, Refused> {
         let parameters = self.parameters(expected).map_err(Refused::Foreign)?;
         let iss = issuer(&parameters, expected).map_err(Refused::Fatal)?;
@@ -182,9 +190,7 @@ fn code(parameters: &[Pair<'_>]) -> Result<Secret, Breach> {
     let code = sound(parameters, "code")?;
     let Some(error) = sound(parameters, "error")? else {
         return match code {
-            Some(code) if code.len() <= 4096 && code.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) => {
-                Ok(Secret::from(code))
-            }
+            Some(code) if code.len() <= 4096 && is_vschar(code) => Ok(Secret::from(code)),
             Some(_) => Err(malformed("a code of at most 4096 printable ASCII characters", "something else")),
             None => Err(malformed("a code or an error", "neither")),
         };

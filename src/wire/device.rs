@@ -12,6 +12,7 @@ use crate::base::breach::{Breach, Kind};
 use crate::base::guard::{Endpoint, Guard, Shown};
 use crate::base::scope::Scopes;
 use crate::base::secret::Secret;
+use crate::base::text::is_vschar;
 use crate::base::time::Timestamp;
 
 const ANSWER: &str = "RFC 8628 §3.2";
@@ -116,9 +117,7 @@ impl DeviceAuthorization {
 fn user_code(members: &Members) -> Result<String, Breach> {
     let code = members.text("user_code", ANSWER)?.map(str::trim).filter(|code| !code.is_empty());
     match code {
-        Some(code) if code.len() <= MAX_USER_CODE && code.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) => {
-            Ok(code.to_owned())
-        }
+        Some(code) if code.len() <= MAX_USER_CODE && is_vschar(code) => Ok(code.to_owned()),
         other => {
             let expected = "at most 64 printable ASCII characters in \"user_code\"";
             let got = if other.is_some() { "something else" } else { "none" };

@@ -98,6 +98,10 @@ impl<'a> Object<'a> {
     }
 
     /// A text member; `""` counts as absent.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Malformed`]: a value of another type.
     pub fn text(&self, name: &str, clause: &'static str) -> Result<Option<&str>, Breach> {
         match self.get(name) {
             None => Ok(None),
@@ -107,12 +111,20 @@ impl<'a> Object<'a> {
     }
 
     /// A text member that must be there.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Malformed`]: none, or a value of another type.
     pub fn required(&self, name: &str, clause: &'static str) -> Result<&str, Breach> {
         self.text(name, clause)?
             .ok_or_else(|| Breach::new(Kind::Malformed, clause, format!("a member {name:?}"), "none"))
     }
 
     /// A true-or-false member.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Malformed`]: a value of another type.
     pub fn flag(&self, name: &str, clause: &'static str) -> Result<Option<bool>, Breach> {
         match self.get(name) {
             None => Ok(None),
@@ -132,6 +144,10 @@ impl<'a> Object<'a> {
     }
 
     /// A list of texts; entries that are `null` or `""` are passed over.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Malformed`]: a value of another type, or an entry of another type.
     pub fn texts(
         &self,
         name: &str,
@@ -148,6 +164,10 @@ impl<'a> Object<'a> {
     }
 
     /// The same, to be kept.
+    ///
+    /// # Errors
+    ///
+    /// As with [`Self::texts`].
     pub fn owned_texts(&self, name: &str, clause: &'static str) -> Result<Option<Vec<String>>, Breach> {
         let texts = self.texts(name, clause)?;
         Ok(texts.map(|texts| texts.map(str::to_owned).collect()))

@@ -295,6 +295,10 @@ impl ServerMetadata {
     }
 
     /// Refuses a server that lists profiles of JWT grants without the ID-JAG. One that lists none may take it.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Unsupported`], with what it lists.
     pub fn check_id_jag(&self) -> Result<(), Breach> {
         offers(self.authorization_grant_profiles_supported.as_deref(), ID_JAG_PROFILE)
     }

@@ -6,19 +6,20 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::{Members, Wanted, is_token};
+use super::answer::{Members, Wanted};
 use super::authentication::Message;
 use super::client::Client;
 use crate::base::breach::{Breach, Kind};
 use crate::base::scope::Scopes;
 use crate::base::secret::Secret;
+use crate::base::text::is_vschar;
 use crate::base::time::Timestamp;
 
 const ANSWER: &str = "RFC 6749 §5.1";
 const EXCHANGE: &str = "RFC 8693 §2.2.1";
 /// Where Slack has the token of a person.
 const AUTHED_USER: &str = "authed_user";
-/// The most parameters that a request has, those of the client among them.
+/// The most parameters that a request has, those of the client among them: room for them is made at once.
 const MAX_PAIRS: usize = 9;
 /// The longest token that is taken, in bytes.
 pub const MAX_TOKEN: usize = 16 << 10;
@@ -233,6 +234,13 @@ impl TokenAnswer {
     ///
     /// `bound` says that the request carried a proof of possession for a token bound to its key. Then `token_type` must
     /// be `DPoP`, and a Bearer token is refused as a downgrade (RFC 9449 §5); without it, the reverse.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Redirected`], [`Kind::UnexpectedStatus`]: no OAuth answer, or one that passes by itself. [`Kind::GrantRejected`],
+    /// [`Kind::ClientRejected`], [`Kind::NonceRequired`], [`Kind::TokenEndpointError`]: an OAuth error, which is in the breach.
+    /// [`Kind::NotADocument`], [`Kind::Malformed`]: no members that can be read, no access token, or a token with other
+    /// letters than its clause allows. [`Kind::TokenType`]: another type.
     pub fn read(
         status: u16,
         content_type: Option<&str>,
@@ -259,8 +267,8 @@ impl TokenAnswer {
             }
         }
         let refresh_token = members.text("refresh_token", ANSWER)?;
-        if refresh_token.is_some_and(|token| !is_token(token, MAX_TOKEN)) {
-            let expected = "a refresh token of at most 16384 visible ASCII characters";
+        if refresh_token.is_some_and(|token| token.len() > MAX_TOKEN || !is_vschar(token)) {
+            let expected = "a refresh token of at most 16384 printable ASCII characters";
             return Err(Breach::new(Kind::Malformed, "RFC 6749 appendix A.17", expected, "something else"));
         }
         Ok(Self {
@@ -289,6 +297,10 @@ impl ExchangeAnswer {
     /// Judges an answer, as [`TokenAnswer::read`] does. `issued_token_type` must be that of an ID-JAG and `token_type`
     /// be `N_A`: an access token in its place would be one of the identity provider's, and must not be sent on as an
     /// assertion (RFC 8693 §2.2.1).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`TokenAnswer::read`]; [`Kind::TokenType`]: another type of either.
     pub fn read(
         status: u16,
         content_type: Option<&str>,
