@@ -37,7 +37,7 @@ pub enum Form {
 }
 
 /// A URL where the metadata of an issuer may be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     /// The URL.
     pub url: String,
@@ -116,60 +116,61 @@ pub enum Pkce {
     AssumeS256,
 }
 
-/// What an authorization server says of itself. The serialised form is this crate's own, not the wire's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What an authorization server says of itself. The serialised form is this crate's own, not the wire's, and only written:
+/// what comes in is judged by [`Self::read`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ServerMetadata {
     /// The issuer, byte for byte as the document has it: what `iss` is compared with (RFC 9207 §2.4).
     pub issuer: String,
     /// Where the person is sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub authorization_endpoint: Option<String>,
     /// Where codes and refresh tokens become access tokens.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub token_endpoint: Option<String>,
     /// Where clients register themselves (RFC 7591).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub registration_endpoint: Option<String>,
     /// Where tokens are revoked (RFC 7009).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub revocation_endpoint: Option<String>,
     /// Where authorization requests are pushed (RFC 9126).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pushed_authorization_request_endpoint: Option<String>,
     /// Where devices without a browser begin (RFC 8628).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub device_authorization_endpoint: Option<String>,
     /// The scopes that the server knows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes_supported: Option<Scopes>,
     /// The response types that the server knows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub response_types_supported: Option<Vec<String>>,
     /// The grant types that the server knows; absent means `authorization_code` and `implicit`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub grant_types_supported: Option<Vec<String>>,
     /// How clients may authenticate at the token endpoint; absent means `client_secret_basic`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_methods_supported: Option<Vec<String>>,
     /// The algorithms of client assertions that the server takes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_signing_alg_values_supported: Option<Vec<String>>,
     /// The profiles of JWT grants that the server takes, such as [`ID_JAG_PROFILE`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub authorization_grant_profiles_supported: Option<Vec<String>>,
     /// The algorithms of proofs of possession that the server takes; absent: it binds no tokens (RFC 9449 §5.1).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub dpop_signing_alg_values_supported: Option<Vec<String>>,
     /// The PKCE methods that the server knows (RFC 7636).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub code_challenge_methods_supported: Option<Vec<String>>,
     /// Whether authorization responses carry `iss` (RFC 9207 §3).
     pub authorization_response_iss_parameter_supported: bool,
     /// Whether a client may name itself by the URL of its metadata document.
     pub client_id_metadata_document_supported: bool,
     /// Whether the server takes authorization requests only if they are pushed (RFC 9126 §5).
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub require_pushed_authorization_requests: bool,
 }
 
@@ -423,12 +424,5 @@ mod tests {
         assert!(breach.expected.contains("revocation_endpoint"), "{breach}");
         assert!(breach.got.contains("https://10.0.0.1/revoke"), "{breach}");
         assert!(!breach.got.contains("s3cret"), "{breach}");
-    }
-
-    #[test]
-    fn what_was_read_survives_serialisation() {
-        let metadata = ServerMetadata::legacy(&Url::parse("https://a.example/mcp").unwrap());
-        let text = serde_json::to_string(&metadata).unwrap();
-        assert_eq!(serde_json::from_str::<ServerMetadata>(&text).unwrap(), metadata);
     }
 }
