@@ -110,20 +110,18 @@ impl<'a> AuthorizationRequest<'a> {
     /// # Errors
     ///
     /// [`Kind::Configuration`]: extra parameters that [`check_extra`] refuses. [`Kind::UrlRefused`]: an endpoint whose query
-    /// names a [`RESERVED`] parameter.
+    /// names a [`RESERVED`] parameter or one of `extra`.
     pub fn url(&self) -> Result<Url, Breach> {
-        opened(self.endpoint, self.parameters()?)
+        opened(self.endpoint, &self.parameters()?)
     }
 }
 
 /// The endpoint with these parameters after its own query.
-pub(super) fn opened<'a>(
-    endpoint: &Endpoint,
-    parameters: impl IntoIterator<Item = (&'a str, Cow<'a, str>)>,
-) -> Result<Url, Breach> {
+pub(super) fn opened(endpoint: &Endpoint, parameters: &[(&str, Cow<'_, str>)]) -> Result<Url, Breach> {
     let mut url = endpoint.url().clone();
     let own = form_urlencoded::parse(url.query().unwrap_or_default().as_bytes());
-    if let Some((name, _)) = own.into_iter().find(|(name, _)| RESERVED.contains(&name.as_ref())) {
+    let ours = |name: &str| RESERVED.contains(&name) || parameters.iter().any(|(known, _)| *known == name);
+    if let Some((name, _)) = own.into_iter().find(|(name, _)| ours(name)) {
         let expected = "an authorization endpoint whose query leaves our parameters alone";
         return Err(Breach::new(Kind::UrlRefused, CLAUSE, expected, format!("one that sets {name:?}")));
     }

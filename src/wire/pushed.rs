@@ -83,6 +83,9 @@ impl Pushed {
     ///
     /// [`Kind::UrlRefused`].
     pub fn url(&self, endpoint: &Endpoint, client_id: &str) -> Result<Url, Breach> {
-        opened(endpoint, [("client_id", client_id.into()), ("request_uri", self.request_uri.as_str().into())])
+        opened(
+            endpoint,
+            &[("client_id", client_id.into()), ("request_uri", self.request_uri.as_str().into())],
+        )
     }
 }
