@@ -195,7 +195,8 @@ fn parse(given: &str) -> Result<Url, Fault> {
     if given.len() > MAX_URL {
         return Err(Fault::NotAbsolute);
     }
-    // Nearly all URLs hold neither of the two that need a closer look.
+    // Nearly all URLs hold neither of the two that need a closer look. `&` looks at many bytes together, where `&&` and `all`
+    // would stop at each.
     let plain = |byte| is_url_byte(byte) & (byte != b'#') & (byte != b'$');
     if !given.bytes().fold(true, |all, byte| all & plain(byte)) {
         check_characters(given)?;

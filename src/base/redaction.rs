@@ -60,8 +60,8 @@ pub fn without_credentials(
     Spellings::of(&secrets).cleared(text.to_owned())
 }
 
-/// Each secret in every spelling in which an answer may give it back: as it is, form-encoded, percent-encoded, escaped, and
-/// within Basic credentials (RFC 6749 §2.3.1). The longest come first.
+/// Each secret in every spelling in which an answer may give it back: as it is, form-encoded, percent-encoded, escaped,
+/// within Basic credentials (RFC 6749 §2.3.1), and as it looks once it is cleaned. The longest come first.
 struct Spellings(Vec<Secret>);
 
 impl Spellings {
@@ -69,11 +69,12 @@ impl Spellings {
         let mut spellings = Vec::new();
         for text in secrets.iter().map(Secret::expose) {
             spellings.extend(super::spelling::spellings(text).into_iter().map(Secret::new));
-            // As it looks once it is cleaned.
-            spellings.push(Secret::new(text::clean(text, usize::MAX)));
+            let cleaned = text::clean(text, usize::MAX);
+            if cleaned != text {
+                spellings.push(Secret::new(cleaned));
+            }
         }
         spellings.sort_by_key(|spelling| std::cmp::Reverse(spelling.expose().len()));
-        spellings.dedup();
         Self(spellings)
     }
 

@@ -109,8 +109,10 @@ impl Scopes {
         Ok(set.scopes)
     }
 
-    /// What of a list is a scope token, up to the 256th.
+    /// The scopes of a `scopes_supported` list: what is no scope token is dropped, and so is what follows the 256th. Such a
+    /// list only says what may be asked for, so one bad entry is no reason to refuse the document.
     pub(crate) fn listed<'a>(tokens: impl Iterator<Item = &'a str> + Clone) -> Self {
+        // Each with the space that follows it.
         let bytes = tokens.clone().map(|token| token.len().saturating_add(1)).sum();
         let mut set = Gathered::new(bytes);
         for token in tokens.filter(|token| is_token(token)) {

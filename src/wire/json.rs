@@ -38,7 +38,7 @@ pub enum Value<'a> {
     /// A list.
     List(Vec<Self>),
     /// An object: its members in the order in which they stand, no name twice.
-    Object(Vec<(Cow<'a, str>, Self)>),
+    Object(Members<'a>),
 }
 
 impl Value<'_> {

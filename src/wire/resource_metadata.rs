@@ -124,7 +124,7 @@ impl ResourceMetadata {
         Ok(Self {
             resource,
             authorization_servers,
-            scopes_supported: object.texts("scopes_supported", CLAUSE)?.map(metadata::scopes),
+            scopes_supported: object.texts("scopes_supported", CLAUSE)?.map(Scopes::listed),
             resource_name: object.text("resource_name", CLAUSE).unwrap_or_default().map(str::to_owned),
             dpop_bound_access_tokens_required: metadata::obligation(
                 &object,

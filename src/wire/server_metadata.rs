@@ -220,7 +220,7 @@ impl ServerMetadata {
             scopes_supported: object
                 .texts("scopes_supported", CLAUSE)
                 .unwrap_or_default()
-                .map(metadata::scopes),
+                .map(Scopes::listed),
             response_types_supported: list("response_types_supported"),
             grant_types_supported: list("grant_types_supported"),
             token_endpoint_auth_methods_supported: list("token_endpoint_auth_methods_supported"),
