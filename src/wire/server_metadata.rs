@@ -1,6 +1,8 @@
 //! Authorization server metadata (RFC 8414, OpenID Connect Discovery 1.0): where it may be, whose it is, what it
 //! offers.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use url::{Position, Url};
 
@@ -118,7 +120,7 @@ pub enum Pkce {
 
 /// What an authorization server says of itself. The serialised form is this crate's own, not the wire's, and only written:
 /// what comes in is judged by [`Self::read`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ServerMetadata {
     /// The issuer, byte for byte as the document has it: what `iss` is compared with (RFC 9207 §2.4).
@@ -172,6 +174,18 @@ pub struct ServerMetadata {
     /// Whether the server takes authorization requests only if they are pushed (RFC 9126 §5).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub require_pushed_authorization_requests: bool,
+}
+
+/// Its issuer and its endpoints, without their queries.
+impl fmt::Debug for ServerMetadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("ServerMetadata");
+        shown.field("issuer", &self.issuer);
+        for (name, url) in self.endpoints() {
+            shown.field(name, &url.map(guard::Shown));
+        }
+        shown.finish_non_exhaustive()
+    }
 }
 
 /// The endpoints of an authorization server that are used first, as the guard has let them pass.
@@ -305,21 +319,26 @@ impl ServerMetadata {
     }
 
     fn check_endpoints(&self, guard: &Guard) -> Result<Endpoints, Breach> {
-        let judge =
-            |name, url: &Option<String>| url.as_deref().map(|url| passed(name, url, guard)).transpose();
+        let [authorization, token, registration, others @ ..] = self.endpoints();
+        let judge = |(name, url): (&str, Option<&str>)| url.map(|url| passed(name, url, guard)).transpose();
         let endpoints = Endpoints {
-            authorization: judge("authorization_endpoint", &self.authorization_endpoint)?,
-            token: judge("token_endpoint", &self.token_endpoint)?,
-            registration: judge("registration_endpoint", &self.registration_endpoint)?,
+            authorization: judge(authorization)?,
+            token: judge(token)?,
+            registration: judge(registration)?,
         };
-        for (name, url) in [
-            ("revocation_endpoint", &self.revocation_endpoint),
-            ("pushed_authorization_request_endpoint", &self.pushed_authorization_request_endpoint),
-            ("device_authorization_endpoint", &self.device_authorization_endpoint),
-        ] {
-            judge(name, url)?;
-        }
+        others.into_iter().try_for_each(|other| judge(other).map(|_| ()))?;
         Ok(endpoints)
+    }
+
+    fn endpoints(&self) -> [(&'static str, Option<&str>); 6] {
+        [
+            ("authorization_endpoint", self.authorization_endpoint.as_deref()),
+            ("token_endpoint", self.token_endpoint.as_deref()),
+            ("registration_endpoint", self.registration_endpoint.as_deref()),
+            ("revocation_endpoint", self.revocation_endpoint.as_deref()),
+            ("pushed_authorization_request_endpoint", self.pushed_authorization_request_endpoint.as_deref()),
+            ("device_authorization_endpoint", self.device_authorization_endpoint.as_deref()),
+        ]
     }
 
     fn check_pkce(&self, pkce: Pkce) -> Result<(), Breach> {
@@ -424,5 +443,9 @@ mod tests {
         assert!(breach.expected.contains("revocation_endpoint"), "{breach}");
         assert!(breach.got.contains("https://10.0.0.1/revoke"), "{breach}");
         assert!(!breach.got.contains("s3cret"), "{breach}");
+        let shown = format!("{metadata:?}");
+        let start = "ServerMetadata { issuer: \"https://a.example\", authorization_endpoint: Some(\"https://a.example/authorize\")";
+        assert!(shown.starts_with(start), "{shown}");
+        assert!(shown.contains("revocation_endpoint: Some(\"https://10.0.0.1/revoke\")"), "{shown}");
     }
 }
