@@ -1,10 +1,15 @@
 //! Authorization server metadata (RFC 8414, OpenID Connect Discovery 1.0): where it may be, whose it is, what it
 //! offers.
 
+mod places;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use url::{Position, Url};
+use url::Url;
+
+pub(crate) use self::places::forms;
+pub use self::places::{Candidate, Form, candidates, origin};
 
 use super::json::Object;
 use super::metadata;
@@ -13,66 +18,14 @@ use crate::base::guard::{self, Endpoint, Guard};
 use crate::base::scope::Scopes;
 
 const CLAUSE: &str = "RFC 8414 §2";
-const OAUTH: &str = "/.well-known/oauth-authorization-server";
 const PUSHED: &str = "RFC 9126 §5";
 const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// The profile of JWT grants that takes an ID-JAG (draft-ietf-oauth-identity-assertion-authz-grant §7.2).
 pub const ID_JAG_PROFILE: &str = "urn:ietf:params:oauth:grant-profile:id-jag";
-const OPENID: &str = "/.well-known/openid-configuration";
 
 /// The members of which one at least makes a JSON object this kind of document.
 const TELLING: [&str; 5] =
     ["issuer", "authorization_endpoint", "token_endpoint", "registration_endpoint", "revocation_endpoint"];
-
-/// How a well-known URL was built from an issuer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Form {
-    /// `oauth-authorization-server` between host and path (RFC 8414 §3.1).
-    #[serde(rename = "oauth")]
-    OAuth,
-    /// `openid-configuration` between host and path (RFC 8414 §5).
-    OpenIdInserted,
-    /// `openid-configuration` after the path (OpenID Connect Discovery 1.0 §4); the only OpenID form of an issuer
-    /// without path.
-    OpenIdAppended,
-}
-
-/// A URL where the metadata of an issuer may be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    /// The URL.
-    pub url: String,
-    /// How it was built.
-    pub form: Form,
-}
-
-/// Where the metadata of `issuer` may be, in the order of MCP 2026-07-28, authorization server metadata discovery:
-/// three URLs for an issuer with a path, two for one without. A terminating slash of the path is removed before
-/// anything is inserted or appended (RFC 8414 §3.1, OpenID Connect Discovery 1.0 §4.1).
-///
-/// # Errors
-///
-/// [`Kind::UrlRefused`] for an issuer that does not pass the guard or has a query; the guard refuses fragments.
-pub fn candidates(issuer: &str, guard: &Guard) -> Result<Vec<Candidate>, Breach> {
-    forms(&passed("issuer", issuer, guard)?)
-}
-
-/// The same for an issuer that has passed the guard.
-pub(crate) fn forms(endpoint: &Endpoint) -> Result<Vec<Candidate>, Breach> {
-    if endpoint.url().query().is_some() {
-        let got = format!("{} with a query", guard::without_query(endpoint.as_given()));
-        return Err(Breach::new(Kind::UrlRefused, CLAUSE, "an issuer without query", got));
-    }
-    let host = origin(endpoint.url());
-    let path = metadata::without_slash(endpoint.url().path());
-    let mut found = vec![Candidate { url: [&host, OAUTH, path].concat(), form: Form::OAuth }];
-    if !path.is_empty() {
-        found.push(Candidate { url: [&host, OPENID, path].concat(), form: Form::OpenIdInserted });
-    }
-    found.push(Candidate { url: [&host, path, OPENID].concat(), form: Form::OpenIdAppended });
-    Ok(found)
-}
 
 /// When two issuers are the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -383,16 +336,6 @@ impl ServerMetadata {
             require_pushed_authorization_requests: false,
             issuer,
         }
-    }
-}
-
-/// The issuer of the 2025-03-26 fallbacks: the origin of the MCP server, without trailing slash and without a port
-/// that is its scheme's default.
-pub fn origin(server: &Url) -> String {
-    // Of a URL with a host that is what stands before the path, less a user name.
-    match server.username() {
-        "" if server.has_host() && server.password().is_none() => server[..Position::BeforePath].to_owned(),
-        _ => server.origin().ascii_serialization(),
     }
 }
 
