@@ -71,6 +71,13 @@ fn what_cannot_be_used_is_refused_at_once() {
                 IssuerPolicy::with(|it| it.metadata_issuer = Some("auth.example".to_owned())),
             ),
         ),
+        (
+            "a signature by policy, without a key",
+            config().issuer(
+                "https://as.example",
+                IssuerPolicy::with(|it| it.auth_method = Some(AuthMethod::PrivateKeyJwt)),
+            ),
+        ),
         ("a reserved parameter", config().issuer("https://as.example", extra)),
         ("an initial token for no issuer", config().initial_access_token("as.example", "hush-hush")),
         ("a statement for no issuer", config().software_statement("as.example", "hush-hush")),

@@ -7,7 +7,7 @@ use crate::base::breach::{Breach, Kind};
 use crate::base::guard::{self, Endpoint, Guard, Reach};
 use crate::base::secret::Secret;
 use crate::policy::{Policy, ServerChoice};
-use crate::preregistered::check_issuer;
+use crate::preregistered::{check_issuer, check_method};
 use crate::wire::authorization;
 use crate::wire::callback::TENANT;
 use crate::wire::client::check_client_id_url;
@@ -60,6 +60,10 @@ impl Said {
                 return Err(refuse("mcp-auth, policy", "one policy for each issuer", got));
             }
             authorization::check_extra(&policy.extra)?;
+            // A method that needs a secret is passed over where a client has none; one that needs a key never is.
+            if let Some(method) = policy.auth_method.filter(|method| !method.needs_secret()) {
+                check_method(method, None, self.client_key.as_ref(), "all clients, by `auth_method`")?;
+            }
             // A place for a tenant is text; the rest must be an issuer.
             let renamed = policy.metadata_issuer.as_deref().map(|it| it.replacen(TENANT, "t", 1));
             renamed.as_deref().map_or(Ok(()), check_issuer)?;
