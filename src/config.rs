@@ -31,17 +31,12 @@ pub struct Config {
     account: Option<Arc<str>>,
 }
 
+#[derive(Clone)]
 struct Shared {
     said: Said,
-    /// What the guard makes of the server's URL, once every value was judged.
+    /// What the guard makes of the server's URL, once every value was judged: a word about `said` as it is, so whoever
+    /// changes that ([`Config::change`]) takes the word back.
     judged: OnceLock<Arc<Judged>>,
-}
-
-/// A copy is about to be changed, so it is to be judged anew.
-impl Clone for Shared {
-    fn clone(&self) -> Self {
-        Self { said: self.said.clone(), judged: OnceLock::new() }
-    }
 }
 
 impl PartialEq for Shared {
@@ -150,7 +145,7 @@ impl Config {
         &self.shared.said
     }
 
-    /// The same, to be changed: what is shared with others is copied first.
+    /// The same, to be changed: what is shared with others is copied first, and what comes of it is to be judged anew.
     fn change(&mut self) -> &mut Said {
         let shared = Arc::make_mut(&mut self.shared);
         shared.judged = OnceLock::new();
@@ -193,7 +188,7 @@ impl Config {
         self
     }
 
-    /// The token that `issuer` wants to see at its registration endpoint (RFC 7591 §3).
+    /// The token that `issuer` wants to see at its registration endpoint (RFC 7591 §3). One for each issuer may be given.
     #[must_use]
     pub fn initial_access_token(mut self, issuer: impl Into<String>, token: impl Into<Secret>) -> Self {
         self.change().initial_access_tokens.push((issuer.into(), token.into()));
@@ -201,7 +196,7 @@ impl Config {
     }
 
     /// The signed statement about the software (RFC 7591 §2.3) that goes to `issuer`, and to no other, when the client
-    /// registers there: it says who makes the client, to whoever holds it.
+    /// registers there: it says who makes the client, to whoever holds it. One for each issuer may be given.
     #[must_use]
     pub fn software_statement(mut self, issuer: impl Into<String>, statement: impl Into<Secret>) -> Self {
         self.change().software_statements.push((issuer.into(), statement.into()));
@@ -385,5 +380,30 @@ impl Config {
         let server = self.said().check()?;
         let guard = Guard::for_server(&server, self.policies().reach);
         Ok(self.shared.judged.get_or_init(|| Arc::new(Judged::new(server, guard))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was judged once does not outlive a change, whether or not somebody shares it.
+    #[test]
+    fn a_changed_configuration_is_judged_anew() {
+        let good = Config::new("https://mcp.example/mcp", "Test", "http://127.0.0.1:1/callback");
+        let place = Arc::clone(good.judged().unwrap());
+        let shared = good.clone().account("another");
+        assert!(Arc::ptr_eq(&place, shared.judged().unwrap()), "clones are judged once");
+        let bad = good.clone().metadata_document("https://app.example");
+        assert!(bad.judged().is_err(), "a copy");
+        assert!(good.judged().is_ok() && shared.judged().is_ok());
+        drop(shared);
+        let bad = good.metadata_document("https://app.example");
+        assert!(bad.judged().is_err(), "the only one");
+        let text = serde_json::to_string(&bad).unwrap();
+        assert!(
+            serde_json::from_str::<Config>(&text).unwrap().judged().is_err(),
+            "one that was written down"
+        );
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::base::guard::{self, Shown};
+use crate::base::guard::{self, Shown, without_query};
 use crate::base::scope::Scopes;
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
@@ -72,7 +72,7 @@ impl Generation {
 }
 
 /// An authorization server as far as a grant needs to know it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AuthorizationServer {
     /// Its issuer, byte for byte as its metadata gives it.
@@ -95,6 +95,25 @@ pub struct AuthorizationServer {
     pub iss_parameter_supported: bool,
     /// Whether it was found by the fallbacks of MCP 2025-03-26.
     pub legacy: bool,
+}
+
+impl fmt::Debug for AuthorizationServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |url: &Option<String>| url.as_deref().map(without_query);
+        let (pushed, device) =
+            (&self.pushed_authorization_request_endpoint, &self.device_authorization_endpoint);
+        f.debug_struct("AuthorizationServer")
+            .field("issuer", &self.issuer)
+            .field("named", &self.named)
+            .field("authorization_endpoint", &Shown(&self.authorization_endpoint))
+            .field("token_endpoint", &Shown(&self.token_endpoint))
+            .field("revocation_endpoint", &shown(&self.revocation_endpoint))
+            .field("pushed_authorization_request_endpoint", &shown(pushed))
+            .field("device_authorization_endpoint", &shown(device))
+            .field("iss_parameter_supported", &self.iss_parameter_supported)
+            .field("legacy", &self.legacy)
+            .finish()
+    }
 }
 
 impl AuthorizationServer {
@@ -156,7 +175,7 @@ impl fmt::Debug for Credential {
             .field("generation", &self.generation)
             .field("server", &Shown(&self.server))
             .field("resource", &Shown(&self.resource))
-            .field("resource_metadata", &self.resource_metadata)
+            .field("resource_metadata", &self.resource_metadata.as_deref().map(Shown))
             .field("authorization_server", &self.authorization_server)
             .field("client", &self.client)
             .field("asked", &self.asked)
@@ -190,6 +209,27 @@ impl Credential {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_query_is_in_a_debug() {
+        let shown = |text: &str| format!("{:?}", serde_json::from_str::<Credential>(text).unwrap());
+        let shown = shown(
+            r#"{"version":1,"generation":1,"server":"https://mcp.example/mcp?k3y","resource":"https://mcp.example/mcp?k3y",
+                "resource_metadata":"https://mcp.example/x?k3y","authorization_server":{"issuer":"https://as.example",
+                "named":"https://as.example","authorization_endpoint":"https://as.example/1?k3y",
+                "token_endpoint":"https://as.example/2?k3y","revocation_endpoint":"https://as.example/3?k3y",
+                "pushed_authorization_request_endpoint":"https://as.example/4?k3y",
+                "device_authorization_endpoint":"https://as.example/5?k3y","iss_parameter_supported":true,"legacy":false},
+                "client":{"id":"c","secret":null,"method":"none","secret_expires_at":null,"redirect_uris":[],
+                "registered_at":null,"origin":"dynamic"},"asked":"","granted":"","access_token":"t","refresh_token":null,
+                "obtained_at":0,"expires_at":null}"#,
+        );
+        assert!(!shown.contains("k3y"), "{shown}");
+        for path in ["mcp", "x", "1", "2", "3", "4", "5"] {
+            assert!(shown.contains(&format!(".example/{path}\"")), "{path} is not in {shown}");
+        }
+        assert!(shown.contains("AuthorizationServer { issuer: \"https://as.example\", named: "), "{shown}");
+    }
 
     fn at_home(page: &str, token: &str) -> bool {
         let text = format!(

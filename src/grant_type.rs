@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::breach::{Breach, Kind};
 use crate::base::guard::{Guard, Reach};
 use crate::base::secret::Secret;
-use crate::preregistered::{check_client_id, check_issuer};
+use crate::preregistered::{check_client_id, check_issuer, check_method};
 use crate::wire::client::AuthMethod;
 use crate::wire::client_key::ClientKey;
 use crate::wire::jwk::PublicJwk;
@@ -110,26 +110,13 @@ impl IdentityProvider {
     }
 
     fn check(&self, key: Option<&ClientKey>) -> Result<(), Breach> {
-        let refuse = |clause, expected: String, got: String| {
-            Err(Breach::new(Kind::Configuration, clause, expected, got))
-        };
         check_issuer(&self.issuer)?;
-        if let Err(refused) = Guard::new(Reach::Any).check(&self.token_endpoint) {
-            let expected = "the URL of the identity provider's token endpoint".to_owned();
-            return refuse("RFC 6749 §3.2", expected, refused.to_string());
-        }
+        Guard::new(Reach::Any).check(&self.token_endpoint).map_err(|refused| {
+            let expected = "the URL of the identity provider's token endpoint";
+            Breach::new(Kind::Configuration, "RFC 6749 §3.2", expected, refused.to_string())
+        })?;
         check_client_id(&self.client_id)?;
-        let method = self.method.as_str();
-        if self.method.needs_secret() && self.client_secret.is_none() {
-            let expected = format!("a client secret for {method} at the identity provider");
-            return refuse("RFC 6749 §2.3", expected, "none".to_owned());
-        }
-        if self.method == AuthMethod::PrivateKeyJwt && key.is_none() {
-            let expected =
-                format!("a key of the client (`Config::client_key`) for {method} at the identity provider");
-            return refuse("RFC 7523 §2.2", expected, "none".to_owned());
-        }
-        Ok(())
+        check_method(self.method, self.client_secret.as_ref(), key, "the client at the identity provider")
     }
 }
 

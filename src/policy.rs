@@ -34,7 +34,6 @@ pub struct Policy {
     /// for and used as one for the server's own URL; what goes out as `resource` instead is
     /// [`IssuerPolicy::resource`]'s to say. Whoever is named so shares its tokens with this server, so let both be run by
     /// one operator.
-    #[serde(default)]
     pub resource_alias: Option<String>,
     /// Whether every authorization response must carry `iss` (RFC 9207), promised or not. Without it nothing shows that a
     /// code is from the server to whose token endpoint it goes: metadata of a hostile issuer may name the authorization
@@ -179,9 +178,7 @@ impl IssuerPolicy {
         change(&mut it);
         it
     }
-}
 
-impl IssuerPolicy {
     /// The issuer that metadata must name, where the resource metadata names `named`.
     pub fn expected_issuer<'a>(&'a self, named: &'a str) -> &'a str {
         self.metadata_issuer.as_deref().unwrap_or(named)

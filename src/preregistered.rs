@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::breach::{Breach, Kind};
 use crate::base::guard::{Guard, Reach};
 use crate::base::secret::Secret;
+use crate::base::text::is_vschar;
 use crate::grant_type::GrantType;
 use crate::wire::client::AuthMethod;
 use crate::wire::client_key::ClientKey;
@@ -92,12 +93,32 @@ impl Preregistered {
             let clause = "MCP 2026-07-28, authorization server binding";
             return Err(Breach::new(Kind::Configuration, clause, expected, got));
         }
+        let secret = self.client_secret.as_ref();
+        self.method.map_or(Ok(()), |method| check_method(method, secret, key, "a configured client"))?;
         let is_public = self.method == Some(AuthMethod::None) || (self.client_secret.is_none() && !signs);
         if *grant == GrantType::ClientCredentials && is_public {
             return Err(not_alone());
         }
         check_client_id(&self.client_id)
     }
+}
+
+/// Refuses a method for which `whose` lacks the secret or the key.
+pub(crate) fn check_method(
+    method: AuthMethod,
+    secret: Option<&Secret>,
+    key: Option<&ClientKey>,
+    whose: &str,
+) -> Result<(), Breach> {
+    let name = method.as_str();
+    let (clause, expected) = if method.needs_secret() && secret.is_none() {
+        ("RFC 6749 §2.3", format!("a client secret for {name} of {whose}"))
+    } else if method == AuthMethod::PrivateKeyJwt && key.is_none() {
+        ("RFC 7523 §2.2", format!("a key of the client (`Config::client_key`) for {name} of {whose}"))
+    } else {
+        return Ok(());
+    };
+    Err(Breach::new(Kind::Configuration, clause, expected, "none"))
 }
 
 /// A public client does not act for itself.
@@ -116,7 +137,7 @@ pub(crate) fn check_client_id(text: &str) -> Result<(), Breach> {
 
 /// Whether the text can be a client identifier (RFC 6749 appendix A.1).
 pub(crate) fn is_client_id(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
+    !text.is_empty() && is_vschar(text)
 }
 
 pub(crate) fn check_issuer(issuer: &str) -> Result<(), Breach> {

@@ -8,7 +8,7 @@ use mcp_auth::wire::jws::Algorithm;
 use mcp_auth::wire::server_metadata::IssuerMatch;
 use mcp_auth::{
     AuthMethod, Authorizer, ClientKey, ClientMetadata, Config, GrantType, IdentityProvider, IssuerPolicy,
-    Kind, Policy, Preregistered, Seed, Verdict,
+    Kind, Policy, Preregistered, Seed, ServerChoice, Verdict,
 };
 use mcp_auth_testbed::{
     AuthorizationServers, ClientCredentials, Dials, PreRegistered, Purpose, Workload, WorkloadToken,
@@ -71,9 +71,44 @@ fn what_cannot_be_used_is_refused_at_once() {
                 IssuerPolicy::with(|it| it.metadata_issuer = Some("auth.example".to_owned())),
             ),
         ),
+        (
+            "a signature by policy, without a key",
+            config().issuer(
+                "https://as.example",
+                IssuerPolicy::with(|it| it.auth_method = Some(AuthMethod::PrivateKeyJwt)),
+            ),
+        ),
         ("a reserved parameter", config().issuer("https://as.example", extra)),
         ("an initial token for no issuer", config().initial_access_token("as.example", "hush-hush")),
         ("a statement for no issuer", config().software_statement("as.example", "hush-hush")),
+        (
+            "two initial tokens for one issuer",
+            config()
+                .initial_access_token("https://as.example", "hush-hush")
+                .initial_access_token("https://as.example", "hush-more"),
+        ),
+        (
+            "two statements for one issuer",
+            config()
+                .software_statement("https://as.example", "hush-hush")
+                .software_statement("https://as.example", "hush-more"),
+        ),
+        (
+            "an initial token that no field may carry",
+            config().initial_access_token("https://as.example", "hush hush"),
+        ),
+        (
+            "an issuer to be used that is no URL",
+            policy(|it| it.authorization_server = ServerChoice::Pinned("as.example".to_owned())),
+        ),
+        (
+            "Basic without a secret",
+            config().preregistered(client("https://as.example", "id").method(AuthMethod::ClientSecretBasic)),
+        ),
+        (
+            "a signature without a key",
+            config().preregistered(client("https://as.example", "id").method(AuthMethod::PrivateKeyJwt)),
+        ),
         ("a revision that no field may carry", config().protocol_version("2026\r\n")),
     ] {
         let refused = Authorizer::new(bad, Seed::new([1; 32])).map(|_| ()).unwrap_err();

@@ -7,6 +7,7 @@ pub mod redaction;
 pub mod scope;
 pub mod secret;
 pub mod seed;
+pub(crate) mod shown;
 pub(crate) mod spelling;
 pub mod text;
 pub mod time;

@@ -60,8 +60,8 @@ pub fn without_credentials(
     Spellings::of(&secrets).cleared(text.to_owned())
 }
 
-/// Each secret in every spelling in which an answer may give it back: as it is, form-encoded, percent-encoded, escaped, and
-/// within Basic credentials (RFC 6749 §2.3.1). The longest come first.
+/// Each secret in every spelling in which an answer may give it back: as it is, form-encoded, percent-encoded, escaped,
+/// within Basic credentials (RFC 6749 §2.3.1), and as it looks once it is cleaned. The longest come first.
 struct Spellings(Vec<Secret>);
 
 impl Spellings {
@@ -69,34 +69,47 @@ impl Spellings {
         let mut spellings = Vec::new();
         for text in secrets.iter().map(Secret::expose) {
             spellings.extend(super::spelling::spellings(text).into_iter().map(Secret::new));
-            // As it looks once it is cleaned.
-            spellings.push(Secret::new(text::clean(text, usize::MAX)));
+            let cleaned = text::clean(text, usize::MAX);
+            if cleaned != text {
+                spellings.push(Secret::new(cleaned));
+            }
         }
         spellings.sort_by_key(|spelling| std::cmp::Reverse(spelling.expose().len()));
-        spellings.dedup();
         Self(spellings)
     }
 
     fn cleared(&self, text: String) -> String {
-        let mut text = text;
+        // Parts come first: one secret may begin with another, and less of it would be left to be known by.
+        let mut text = if text.contains('…') { self.without_parts(&text) } else { text };
         for spelling in self.0.iter().map(Secret::expose) {
             if text.contains(spelling) {
                 text = text.replace(spelling, MARK);
             }
         }
-        let cut = text.strip_suffix('…').and_then(|whole| self.without_part(whole));
-        cut.unwrap_or(text)
+        text
     }
 
-    /// Text that was cut may end within a secret.
-    fn without_part(&self, text: &str) -> Option<String> {
+    /// Text that was cut, wherever it stands in a sentence, may end within a secret.
+    fn without_parts(&self, text: &str) -> String {
+        let mut cleared = String::with_capacity(text.len());
+        for piece in text.split_inclusive('…') {
+            let part = piece.strip_suffix('…').and_then(|whole| self.without_part(whole));
+            match part {
+                Some(kept) => cleared.extend([kept, MARK, "…"]),
+                None => cleared.push_str(piece),
+            }
+        }
+        cleared
+    }
+
+    /// What stands before the part of a secret that the text ends with, if it does.
+    fn without_part<'a>(&self, text: &'a str) -> Option<&'a str> {
         let mut starts = text.char_indices().map(|(start, _)| start);
         let part = |start: &usize| {
             let rest = text.get(*start..).filter(|rest| rest.len() >= LEAST);
             rest.is_some_and(|rest| self.0.iter().any(|spelling| spelling.expose().starts_with(rest)))
         };
-        let (kept, _) = text.split_at_checked(starts.find(part)?)?;
-        Some(format!("{kept}{MARK}…"))
+        text.get(..starts.find(part)?)
     }
 }
 
@@ -138,6 +151,21 @@ mod tests {
             let shown = cleared(&said);
             assert!(!shown.contains("s3cr"), "{shown}");
             assert!(shown.ends_with('…') || kept == 11, "{shown}");
+        }
+    }
+
+    /// A URL in a breach is cut to 200 characters, and the sentence goes on.
+    #[test]
+    fn what_is_cut_within_a_sentence_ends_before_a_secret_too() {
+        for (said, shown) in [
+            (
+                "the URL \"https://a.example/s3cret/…\" is none",
+                "the URL \"https://a.example/(secret)…\" is none",
+            ),
+            ("s3cr… and aWQ6… and s3cr", "(secret)… and (secret)… and s3cr"),
+            ("s3c… and so on…", "s3c… and so on…"),
+        ] {
+            assert_eq!(cleared(said), shown);
         }
     }
 

@@ -52,6 +52,7 @@ struct Gathered<'a> {
 }
 
 impl<'a> Gathered<'a> {
+    /// For tokens of so many bytes, the spaces between them counted: room is made once, and where none is said, as need be.
     fn new(bytes: usize) -> Self {
         let sorted = (bytes > LARGE).then(BTreeSet::new);
         Self { scopes: Scopes(String::with_capacity(bytes)), count: 0, sorted }
@@ -81,11 +82,19 @@ impl Scopes {
 
     /// Reads a `scope` value: tokens divided by spaces. Repeated tokens count once; an empty value is the empty
     /// set.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidScope`], which names the first token that is none, or that is one too many ([`MAX_SCOPES`]).
     pub fn parse(value: &str) -> Result<Self, InvalidScope> {
         Self::read(value.split(' ').filter(|token| !token.is_empty()), value.len())
     }
 
     /// Makes a set from single tokens.
+    ///
+    /// # Errors
+    ///
+    /// As with [`Self::parse`]; an empty token is none.
     pub fn from_tokens<'a>(tokens: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidScope> {
         Self::read(tokens, 0)
     }
@@ -100,8 +109,10 @@ impl Scopes {
         Ok(set.scopes)
     }
 
-    /// What of a list is a scope token, up to the 256th.
+    /// The scopes of a `scopes_supported` list: what is no scope token is dropped, and so is what follows the 256th. Such a
+    /// list only says what may be asked for, so one bad entry is no reason to refuse the document.
     pub(crate) fn listed<'a>(tokens: impl Iterator<Item = &'a str> + Clone) -> Self {
+        // Each with the space that follows it.
         let bytes = tokens.clone().map(|token| token.len().saturating_add(1)).sum();
         let mut set = Gathered::new(bytes);
         for token in tokens.filter(|token| is_token(token)) {
@@ -119,6 +130,7 @@ impl Scopes {
         self.0.push_str(token);
     }
 
+    /// Of different tokens, for which so many bytes are enough with the spaces between them.
     fn of<'a>(tokens: impl Iterator<Item = &'a str>, bytes: usize) -> Self {
         let mut set = Self(String::with_capacity(bytes));
         tokens.for_each(|token| set.add(token));
@@ -160,14 +172,15 @@ impl Scopes {
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         let added = other.iter().filter(|token| !self.contains(token));
-        let count = self.len().saturating_add(added.clone().count());
-        let mut over = count.saturating_sub(MAX_SCOPES);
-        let kept = self.iter().filter(|token| {
-            let gives_way = over > 0 && !other.contains(token);
-            over = over.saturating_sub(gives_way.into());
-            !gives_way
-        });
-        Self::of(kept.chain(added), self.0.len().saturating_add(other.0.len()).saturating_add(1))
+        // At the most both, and a space between them.
+        let bytes = self.0.len().saturating_add(other.0.len()).saturating_add(1);
+        let both = Self::of(self.iter().chain(added), bytes);
+        let over = both.len().saturating_sub(MAX_SCOPES);
+        if over == 0 {
+            return both;
+        }
+        let only_here = self.iter().filter(|token| !other.contains(token));
+        both.without(&Self::of(only_here.take(over), self.0.len()))
     }
 
     /// The same for a set that is not needed any more.
@@ -246,6 +259,7 @@ mod tests {
         let full = scopes(&(0..MAX_SCOPES).map(|n| format!("s{n}")).collect::<Vec<_>>().join(" "));
         let both = full.union(&scopes("s0 new newer"));
         assert_eq!(both.len(), MAX_SCOPES);
+        assert!(both.as_str().starts_with("s0 s3 s4 ") && both.as_str().ends_with(" s255 new newer"));
         assert!(
             scopes("s0 s3 s255 new newer").is_subset(&both) && !both.contains("s1") && !both.contains("s2")
         );

@@ -24,6 +24,10 @@ impl Seed {
     }
 
     /// Draws a seed from the operating system.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system has no randomness to give.
     #[cfg(feature = "getrandom")]
     pub fn generate() -> Result<Self, getrandom::Error> {
         let mut bits = [0; 32];

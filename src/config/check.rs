@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::Said;
 use crate::base::breach::{Breach, Kind};
 use crate::base::guard::{self, Endpoint, Guard, Reach};
-use crate::policy::Policy;
-use crate::preregistered::check_issuer;
+use crate::base::secret::Secret;
+use crate::policy::{Policy, ServerChoice};
+use crate::preregistered::{check_issuer, check_method};
 use crate::wire::authorization;
 use crate::wire::callback::TENANT;
 use crate::wire::client::check_client_id_url;
@@ -59,12 +60,33 @@ impl Said {
                 return Err(refuse("mcp-auth, policy", "one policy for each issuer", got));
             }
             authorization::check_extra(&policy.extra)?;
+            // A method that needs a secret is passed over where a client has none; one that needs a key never is.
+            if let Some(method) = policy.auth_method.filter(|method| !method.needs_secret()) {
+                check_method(method, None, self.client_key.as_ref(), "all clients, by `auth_method`")?;
+            }
             // A place for a tenant is text; the rest must be an issuer.
             let renamed = policy.metadata_issuer.as_deref().map(|it| it.replacen(TENANT, "t", 1));
             renamed.as_deref().map_or(Ok(()), check_issuer)?;
         }
-        let mut secrets = self.initial_access_tokens.iter().chain(&self.software_statements);
-        secrets.try_for_each(|(issuer, _)| check_issuer(issuer))?;
+        if let ServerChoice::Pinned(issuer) = &self.policy.authorization_server {
+            check_issuer(issuer)?;
+        }
+        let tokens = (&self.initial_access_tokens, "RFC 7591 §3", "one initial access token for each issuer");
+        let statements =
+            (&self.software_statements, "RFC 7591 §2.3", "one software statement for each issuer");
+        for (secrets, clause, expected) in [tokens, statements] {
+            for (place, (issuer, _)) in secrets.iter().enumerate() {
+                check_issuer(issuer)?;
+                if secrets.iter().take(place).any(|(before, _)| before == issuer) {
+                    return Err(refuse(clause, expected, format!("two for {issuer}")));
+                }
+            }
+        }
+        let carried = |token: &Secret| token.expose().bytes().all(|byte| matches!(byte, 0x21..=0x7e));
+        if let Some((issuer, _)) = self.initial_access_tokens.iter().find(|(_, token)| !carried(token)) {
+            let expected = format!("an initial access token of visible ASCII characters for {issuer}");
+            return Err(refuse("RFC 6750 §2.1", &expected, "something else".to_owned()));
+        }
         for (place, client) in self.preregistered.iter().enumerate() {
             client.check(&self.grant_type, self.client_key.as_ref())?;
             if self.preregistered.iter().take(place).any(|before| before.issuer == client.issuer) {

@@ -100,7 +100,6 @@ impl ScopeRule {
         }
         let exact = self.only.is_some();
         let mut rule = self.clone();
-        rule.never = rule.never.union(&issuer.never);
         if !exact {
             rule.also = rule.also.union(&issuer.also);
         }
@@ -108,8 +107,10 @@ impl ScopeRule {
             rule.also = rule.also.union(instead);
             rule.stay_logged_in = false;
         }
-        let chosen = rule.select(sources);
-        if chosen.is_empty() && !exact { issuer.fallback.without(&rule.never) } else { chosen }
+        // One after the other: a union of what is never asked for might lose some of it.
+        let allowed = |scopes: Scopes| scopes.without(&issuer.never);
+        let chosen = allowed(rule.select(sources));
+        if chosen.is_empty() && !exact { allowed(issuer.fallback.without(&rule.never)) } else { chosen }
     }
 
     /// The scopes to ask for: the challenge's, else the resource metadata's, else the fallback, each with what was
@@ -158,4 +159,23 @@ fn without_offline(listed: &Scopes) -> Scopes {
 
 fn offline_access() -> Scopes {
     Scopes::from_tokens([OFFLINE_ACCESS]).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However many they are: a set of scopes has a bound, and two of them together may be beyond it.
+    #[test]
+    fn what_is_never_asked_for_is_not_asked_for() {
+        let names = |letter: &str| (0..256).map(|n| format!("{letter}{n}")).collect::<Vec<_>>().join(" ");
+        let scopes = |text: &str| Scopes::parse(text).unwrap();
+        let rule = ScopeRule::with(|it| it.never = scopes(&names("a")));
+        let issuer = IssuerScopes::with(|it| it.never = scopes(&names("b")));
+        let challenged = scopes("a0 b0 c");
+        let sources = ScopeSources { challenged: Some(&challenged), ..ScopeSources::default() };
+        assert_eq!(rule.select_at(&issuer, sources), scopes("c"));
+        let issuer = IssuerScopes { fallback: challenged.clone(), ..issuer };
+        assert_eq!(rule.select_at(&issuer, ScopeSources::default()), scopes("c"));
+    }
 }

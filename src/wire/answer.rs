@@ -130,15 +130,15 @@ impl<'a> Members<'a> {
     pub(super) fn seconds(&self, name: &str) -> Option<u64> {
         match self {
             Self::Json(object) => object.seconds(name),
-            Self::Form(_) => self.text(name, ANSWER).ok().flatten().and_then(json::whole),
+            Self::Form(_) => self.text(name, ANSWER).ok().flatten().and_then(json::seconds),
         }
     }
 
     /// The scopes that were granted. An ill-formed value says nothing; what was asked stands.
     pub(super) fn granted(&self, commas: bool) -> Option<Scopes> {
         let value = self.text("scope", ANSWER).ok().flatten()?;
-        let value = if commas { value.replace(',', " ") } else { value.to_owned() };
-        Scopes::parse(&value).ok()
+        let read = if commas { Scopes::parse(&value.replace(',', " ")) } else { Scopes::parse(value) };
+        read.ok()
     }
 
     /// The code of an OAuth error.
@@ -169,7 +169,7 @@ impl<'a> Members<'a> {
 }
 
 /// Whether a text is visible ASCII and no longer than `max` bytes.
-pub(super) fn is_token(text: &str, max: usize) -> bool {
+fn is_token(text: &str, max: usize) -> bool {
     text.len() <= max && text.bytes().fold(true, |visible, byte| visible & matches!(byte, 0x21..=0x7e))
 }
 

@@ -30,6 +30,10 @@ const ID_JAG: &str = "MCP enterprise-managed authorization §4.3";
 
 /// Refuses a lifetime of a client assertion that is zero or above [`MAX_LIFETIME`]: an assertion that is good for long
 /// is a password (RFC 7523 §3).
+///
+/// # Errors
+///
+/// [`Kind::Configuration`].
 pub fn check_lifetime(lifetime: Duration) -> Result<(), Breach> {
     if (Duration::from_secs(1)..=MAX_LIFETIME).contains(&lifetime) {
         return Ok(());
@@ -181,6 +185,11 @@ impl Assertion {
 
     /// Judges what every assertion must be: issued by somebody about somebody, for the server in question, and good
     /// now (RFC 7523 §3).
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::AssertionUnusable`], with what the assertion says instead: no issuer, subject or audience, or another; no expiry,
+    /// one that is past, or a beginning that is yet to come, with [`LEEWAY`].
     pub fn judge(&self, expected: &Expected<'_>, now: Timestamp) -> Result<(), Breach> {
         match (&self.issuer, expected.issuer) {
             (None, wanted) => return Err(unusable(CLAIMS, wanted.unwrap_or("an issuer in \"iss\""), "none")),
@@ -217,6 +226,11 @@ impl Assertion {
 
     /// Judges an identity assertion grant: of the right type, for one authorization server and no other, for this
     /// client and this resource (MCP enterprise-managed authorization §4.3).
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::AssertionUnusable`]: those of [`Self::judge`], another type, another audience or more than one, another client,
+    /// another resource, or no `jti`.
     pub fn judge_id_jag(&self, expected: &ExpectedIdJag<'_>, now: Timestamp) -> Result<(), Breach> {
         const TYPE: &str = "oauth-id-jag+jwt";
         // RFC 7515 §4.1.9: a media type, of which `application/` may be left out.

@@ -14,7 +14,7 @@ use crate::base::guard::Endpoint;
 use crate::base::scope::Scopes;
 use crate::base::secret::Secret;
 
-/// How many parameters most requests have at most.
+/// How many parameters most requests have at most, those of the client among them: room for them is made at once.
 const USUAL: usize = 12;
 const CLAUSE: &str = "RFC 6749 §3.1";
 
@@ -106,19 +106,22 @@ impl<'a> AuthorizationRequest<'a> {
 
     /// The URL to open. A query that the endpoint has already is kept and stands first (RFC 6749 §3.1); one that
     /// names a parameter of the request would make it ambiguous and is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Configuration`]: extra parameters that [`check_extra`] refuses. [`Kind::UrlRefused`]: an endpoint whose query
+    /// names a [`RESERVED`] parameter or one of `extra`.
     pub fn url(&self) -> Result<Url, Breach> {
-        opened(self.endpoint, self.parameters()?)
+        opened(self.endpoint, &self.parameters()?)
     }
 }
 
 /// The endpoint with these parameters after its own query.
-pub(super) fn opened<'a>(
-    endpoint: &Endpoint,
-    parameters: impl IntoIterator<Item = (&'a str, Cow<'a, str>)>,
-) -> Result<Url, Breach> {
+pub(super) fn opened(endpoint: &Endpoint, parameters: &[(&str, Cow<'_, str>)]) -> Result<Url, Breach> {
     let mut url = endpoint.url().clone();
     let own = form_urlencoded::parse(url.query().unwrap_or_default().as_bytes());
-    if let Some((name, _)) = own.into_iter().find(|(name, _)| RESERVED.contains(&name.as_ref())) {
+    let ours = |name: &str| RESERVED.contains(&name) || parameters.iter().any(|(known, _)| *known == name);
+    if let Some((name, _)) = own.into_iter().find(|(name, _)| ours(name)) {
         let expected = "an authorization endpoint whose query leaves our parameters alone";
         return Err(Breach::new(Kind::UrlRefused, CLAUSE, expected, format!("one that sets {name:?}")));
     }
@@ -131,6 +134,10 @@ pub(super) fn opened<'a>(
 }
 
 /// Whether extra parameters may be used: none reserved, none twice, and no control characters.
+///
+/// # Errors
+///
+/// [`Kind::Configuration`], which names the parameter and never its value.
 pub fn check_extra(extra: &[(String, String)]) -> Result<(), Breach> {
     let refuse = |got: String| {
         let expected = "extra parameters that leave those of the request alone, each once, in plain text";

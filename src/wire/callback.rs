@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{form, refusal};
 use crate::base::breach::{Breach, Kind};
 use crate::base::secret::Secret;
+use crate::base::text::is_vschar;
 
 const RESPONSE: &str = "RFC 6749 §4.1.2";
 const STATE: &str = "RFC 6749 §10.12";
@@ -95,6 +96,13 @@ impl Callback {
     ///
     /// Nothing of `error` is used or shown before `state` and `iss` speak for the response. Parameters that are not
     /// known are passed over, whatever they hold and however many they are.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::Foreign`]: no `state`, another, or several, or a response above [`MAX_RESPONSE`]; nothing of it counts.
+    /// [`Refused::Fatal`]: [`Kind::IssuerMismatch`] or [`Kind::IssuerMissing`] (RFC 9207 §2.4); [`Kind::AccessDenied`],
+    /// [`Kind::UnexpectedStatus`] (an error that passes by itself) or [`Kind::AuthorizationFailed`], with the code of the error;
+    /// [`Kind::CallbackMalformed`]: neither a code nor an error, both, or a parameter that is doubled or no UTF-8.
     pub fn judge(&self, expected: &Expected<'_>) -> Result<Answered, Refused> {
         let parameters = self.parameters(expected).map_err(Refused::Foreign)?;
         let iss = issuer(&parameters, expected).map_err(Refused::Fatal)?;
@@ -182,9 +190,7 @@ fn code(parameters: &[Pair<'_>]) -> Result<Secret, Breach> {
     let code = sound(parameters, "code")?;
     let Some(error) = sound(parameters, "error")? else {
         return match code {
-            Some(code) if code.len() <= 4096 && code.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) => {
-                Ok(Secret::from(code))
-            }
+            Some(code) if code.len() <= 4096 && is_vschar(code) => Ok(Secret::from(code)),
             Some(_) => Err(malformed("a code of at most 4096 printable ASCII characters", "something else")),
             None => Err(malformed("a code or an error", "neither")),
         };
@@ -202,17 +208,6 @@ fn code(parameters: &[Pair<'_>]) -> Result<Secret, Breach> {
     Err(Breach::new(kind, "RFC 6749 §4.1.2.1", "a code", got.trim_end()).with_error(error))
 }
 
-/// The same for a value that decides something: it must be the text that was sent, so it must be UTF-8.
-fn sound<'a>(parameters: &'a [Pair<'_>], name: &str) -> Result<Option<&'a str>, Breach> {
-    match single(parameters, name)? {
-        Some(value) if value.contains(form::BROKEN) => {
-            let expected = format!("{name:?} in UTF-8");
-            Err(Breach::new(Kind::CallbackMalformed, "RFC 6749 appendix B", expected, "other bytes"))
-        }
-        value => Ok(value),
-    }
-}
-
 /// The value of a parameter that may be there once; an empty one counts as absent.
 fn single<'a>(parameters: &'a [Pair<'_>], name: &str) -> Result<Option<&'a str>, Breach> {
     let mut values = parameters.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_ref());
@@ -222,6 +217,17 @@ fn single<'a>(parameters: &'a [Pair<'_>], name: &str) -> Result<Option<&'a str>,
         return Err(Breach::new(Kind::CallbackMalformed, "RFC 6749 §3.1", expected, "more than one"));
     }
     Ok(first.filter(|value| !value.is_empty()))
+}
+
+/// The same as [`single`] for a value that decides something: it must be the text that was sent, so it must be UTF-8.
+fn sound<'a>(parameters: &'a [Pair<'_>], name: &str) -> Result<Option<&'a str>, Breach> {
+    match single(parameters, name)? {
+        Some(value) if value.contains(form::BROKEN) => {
+            let expected = format!("{name:?} in UTF-8");
+            Err(Breach::new(Kind::CallbackMalformed, "RFC 6749 appendix B", expected, "other bytes"))
+        }
+        value => Ok(value),
+    }
 }
 
 #[cfg(test)]

@@ -118,6 +118,10 @@ impl Client {
 
     /// The method of a client for which nobody named one: none without a secret; with one, the first of Basic and
     /// post that the server lists. A server that lists nothing takes Basic (RFC 8414 §2).
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::RegistrationUnusable`]: there is a secret, and the server lists neither.
     pub fn method_for(secret: bool, offered: Option<&[String]>) -> Result<AuthMethod, Breach> {
         if !secret {
             return Ok(AuthMethod::None);
@@ -140,6 +144,10 @@ impl Client {
     }
 
     /// Refuses a server that lists how clients may authenticate, but not with a key (RFC 8414 §2).
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::RegistrationUnusable`], with what it lists.
     pub fn check_key_method(offered: Option<&[String]>) -> Result<(), Breach> {
         let method = AuthMethod::PrivateKeyJwt;
         first_listed(&[method], offered).map(|_| ()).map_err(|offered| {
@@ -331,6 +339,10 @@ struct Members<'a> {
 
 /// Whether a URL can be a client identifier (Client ID Metadata Documents §3): `https`, with a path, without user
 /// info, fragment and dot segments.
+///
+/// # Errors
+///
+/// [`Kind::Configuration`], with what is wrong with it.
 pub fn check_client_id_url(text: &str) -> Result<(), Breach> {
     let refuse = |got: String| {
         Breach::new(Kind::Configuration, DOCUMENT, "an https URL with a path, as a client identifier", got)

@@ -12,6 +12,7 @@ use crate::base::breach::{Breach, Kind};
 use crate::base::guard::{Endpoint, Guard, Shown};
 use crate::base::scope::Scopes;
 use crate::base::secret::Secret;
+use crate::base::text::is_vschar;
 use crate::base::time::Timestamp;
 
 const ANSWER: &str = "RFC 8628 §3.2";
@@ -41,10 +42,9 @@ pub struct DeviceRequest<'a> {
 impl DeviceRequest<'_> {
     /// Builds the message, by the rules and with the error of [`Message::of`].
     pub fn build(&self) -> Result<Message, Breach> {
-        let scopes = self.scopes.to_string();
         let mut pairs = Vec::new();
         if !self.scopes.is_empty() {
-            pairs.push(("scope", scopes.as_str()));
+            pairs.push(("scope", self.scopes.as_str()));
         }
         pairs.extend(self.resource.map(|resource| ("resource", resource)));
         Message::of(pairs, self.client, self.assertion)
@@ -117,9 +117,7 @@ impl DeviceAuthorization {
 fn user_code(members: &Members) -> Result<String, Breach> {
     let code = members.text("user_code", ANSWER)?.map(str::trim).filter(|code| !code.is_empty());
     match code {
-        Some(code) if code.len() <= MAX_USER_CODE && code.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) => {
-            Ok(code.to_owned())
-        }
+        Some(code) if code.len() <= MAX_USER_CODE && is_vschar(code) => Ok(code.to_owned()),
         other => {
             let expected = "at most 64 printable ASCII characters in \"user_code\"";
             let got = if other.is_some() { "something else" } else { "none" };

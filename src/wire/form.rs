@@ -32,8 +32,11 @@ pub(super) fn decode_all(text: &str) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
     form_urlencoded::parse(text.as_bytes()).collect()
 }
 
-/// Decodes pairs, at most [`MAX_PAIRS`], in order. A name or value that is no UTF-8 once decoded is
-/// [`Kind::Malformed`].
+/// Decodes pairs, in order.
+///
+/// # Errors
+///
+/// [`Kind::Malformed`]: more than [`MAX_PAIRS`], or a name or value that is no UTF-8 once decoded.
 pub fn decode(text: &str) -> Result<Vec<(String, String)>, Breach> {
     let malformed = |expected, got| Breach::new(Kind::Malformed, CLAUSE, expected, got);
     let mut pairs = Vec::new();

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
@@ -14,8 +15,12 @@ pub const MAX_DEPTH: u32 = 16;
 /// How many values a document may hold in all.
 pub const MAX_VALUES: u32 = 10_000;
 
-/// Up to so many members of an object each new name is held against all before it; where there are more, they are sorted.
+/// Up to so many members of an object each new name is held against all before it, which costs nothing but comparisons.
+/// They grow with the square of the number, so where there are more, the names are sorted once instead. Documents have a
+/// dozen or two.
 const FEW: usize = 32;
+/// How many members the outermost object of most documents has at most: room for them is made at once.
+const USUAL: usize = 16;
 
 type Members<'a> = Vec<(Cow<'a, str>, Value<'a>)>;
 
@@ -33,7 +38,7 @@ pub enum Value<'a> {
     /// A list.
     List(Vec<Self>),
     /// An object: its members in the order in which they stand, no name twice.
-    Object(Vec<(Cow<'a, str>, Self)>),
+    Object(Members<'a>),
 }
 
 impl Value<'_> {
@@ -93,6 +98,10 @@ impl<'a> Object<'a> {
     }
 
     /// A text member; `""` counts as absent.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Malformed`]: a value of another type.
     pub fn text(&self, name: &str, clause: &'static str) -> Result<Option<&str>, Breach> {
         match self.get(name) {
             None => Ok(None),
@@ -102,12 +111,20 @@ impl<'a> Object<'a> {
     }
 
     /// A text member that must be there.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Malformed`]: none, or a value of another type.
     pub fn required(&self, name: &str, clause: &'static str) -> Result<&str, Breach> {
         self.text(name, clause)?
             .ok_or_else(|| Breach::new(Kind::Malformed, clause, format!("a member {name:?}"), "none"))
     }
 
     /// A true-or-false member.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Malformed`]: a value of another type.
     pub fn flag(&self, name: &str, clause: &'static str) -> Result<Option<bool>, Breach> {
         match self.get(name) {
             None => Ok(None),
@@ -116,20 +133,21 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// A number of seconds, however it is written: its fraction is dropped, and one too large to be exact is the
-    /// largest. What is negative or no number counts as absent.
+    /// A number of seconds, as a number or as text, however it is written: with a fraction, which is dropped, or with an
+    /// exponent. One above `u64::MAX` is that. What is negative, endless or no number counts as absent.
     pub fn seconds(&self, name: &str) -> Option<u64> {
         match self.get(name)? {
-            Value::Number(number) => number.as_u64().or_else(|| {
-                let large = number.as_f64().filter(|value| *value >= 1e15).map(|_| u64::MAX);
-                large.or_else(|| whole(&number.to_string()))
-            }),
-            Value::Text(text) => whole(text),
+            Value::Number(number) => number.as_u64().or_else(|| floor(number.as_f64()?)),
+            Value::Text(text) => seconds(text),
             Value::Null | Value::Bool(_) | Value::List(_) | Value::Object(_) => None,
         }
     }
 
     /// A list of texts; entries that are `null` or `""` are passed over.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Malformed`]: a value of another type, or an entry of another type.
     pub fn texts(
         &self,
         name: &str,
@@ -146,6 +164,10 @@ impl<'a> Object<'a> {
     }
 
     /// The same, to be kept.
+    ///
+    /// # Errors
+    ///
+    /// As with [`Self::texts`].
     pub fn owned_texts(&self, name: &str, clause: &'static str) -> Result<Option<Vec<String>>, Breach> {
         let texts = self.texts(name, clause)?;
         Ok(texts.map(|texts| texts.map(str::to_owned).collect()))
@@ -168,9 +190,17 @@ fn doubled(members: &Members<'_>) -> bool {
     names.windows(2).any(|pair| matches!(pair, [a, b] if a == b))
 }
 
-/// The whole part of a number that is written in digits.
-pub(super) fn whole(text: &str) -> Option<u64> {
-    text.trim().split('.').next()?.parse().ok()
+/// A text as [`Object::seconds`] has it.
+pub(super) fn seconds(text: &str) -> Option<u64> {
+    let text = text.trim();
+    text.parse().ok().or_else(|| floor(text.parse().ok()?))
+}
+
+/// The whole seconds of a number that is neither negative nor endless; the most there are, where it is more.
+fn floor(seconds: f64) -> Option<u64> {
+    let fits = seconds.is_finite() && seconds >= 0.0;
+    // Without its fraction first, for a span would be rounded to the next nanosecond.
+    fits.then(|| Duration::try_from_secs_f64(seconds.trunc()).map_or(u64::MAX, |span| span.as_secs()))
 }
 
 /// An error of the parser, told by place. Its own words may quote the body, so only its place is kept.
@@ -263,10 +293,10 @@ impl<'de> Visitor<'de> for Checked<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
         let depth = self.depth.saturating_add(1);
-        // A document has about so many.
-        let mut members = if self.depth == 0 { Members::with_capacity(16) } else { Members::new() };
+        let mut members = Members::with_capacity(if self.depth == 0 { USUAL } else { 0 });
         while let Some(Name(name)) = entries.next_key()? {
             let value = entries.next_value_seed(Checked { depth, values: self.values })?;
+            // The last of few is held against those before it here; one more, and all are looked through below.
             if members.len() < FEW && members.iter().any(|(known, _)| *known == name) {
                 return Err(de::Error::custom("a member is named twice"));
             }
@@ -340,6 +370,38 @@ mod tests {
         assert_eq!(object.texts("c", "-").unwrap().map(Iterator::collect), Some(vec!["x"]));
         assert_eq!(object.flag("d", "-").unwrap(), Some(true));
         assert_eq!(object.text("d", "-").unwrap_err().kind, Kind::Malformed);
+    }
+
+    /// The same for a number and for text that holds it.
+    #[test]
+    fn seconds_are_read_however_they_are_written() {
+        let read = |text: &str| Object::read(format!("{{\"n\":{text}}}").as_bytes()).unwrap().seconds("n");
+        for (written, expected) in [
+            ("0", Some(0)),
+            ("-0", Some(0)),
+            ("-0.0", Some(0)),
+            ("0.9999999999", Some(0)),
+            ("1.5e-7", Some(0)),
+            ("3599.9999999999", Some(3599)),
+            ("1e3", Some(1000)),
+            ("1E3", Some(1000)),
+            ("1.5e9", Some(1_500_000_000)),
+            ("1.5e+9", Some(1_500_000_000)),
+            ("1e15", Some(1_000_000_000_000_000)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", Some(u64::MAX)),
+            ("1e300", Some(u64::MAX)),
+            ("-1", None),
+            ("-0.5", None),
+            ("-1e3", None),
+        ] {
+            assert_eq!(read(written), expected, "{written}");
+            assert_eq!(read(&format!("\" {written} \"")), expected, "{written} in a text");
+        }
+        for nonsense in ["", "soon", "1.5.9", "1e", "1.x", "inf", "Infinity", "-inf", "NaN", "1e999", "0x10"]
+        {
+            assert_eq!(read(&format!("\"{nonsense}\"")), None, "{nonsense:?}");
+        }
     }
 
     #[test]

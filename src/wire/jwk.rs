@@ -98,6 +98,10 @@ impl PublicJwk {
     }
 
     /// Refuses an algorithm that a key of this kind does not sign with.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Configuration`], with those that it does.
     pub fn check(&self, algorithm: Algorithm) -> Result<(), Breach> {
         if self.algorithms().contains(&algorithm) {
             return Ok(());

@@ -110,7 +110,7 @@ fn rsa(signature: &[u8]) -> bool {
 }
 
 /// What is to be signed: header and claims, each in base64url, joined by a dot (RFC 7515 §5.1).
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SigningInput {
     algorithm: Algorithm,
     text: String,

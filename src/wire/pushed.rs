@@ -78,7 +78,14 @@ impl Pushed {
 
     /// The URL to open, with nothing but the client and the reference (RFC 9126 §4). The query of the endpoint is judged
     /// as in [`AuthorizationRequest::url`].
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::UrlRefused`].
     pub fn url(&self, endpoint: &Endpoint, client_id: &str) -> Result<Url, Breach> {
-        opened(endpoint, [("client_id", client_id.into()), ("request_uri", self.request_uri.as_str().into())])
+        opened(
+            endpoint,
+            &[("client_id", client_id.into()), ("request_uri", self.request_uri.as_str().into())],
+        )
     }
 }

@@ -30,6 +30,11 @@ pub struct Registration {
 impl Registration {
     /// Reads an answer. 200 and 201 are success. What passes by itself is [`Kind::UnexpectedStatus`], a redirect
     /// [`Kind::Redirected`]; anything else is [`Kind::RegistrationRejected`] with what the server says about it.
+    ///
+    /// # Errors
+    ///
+    /// Besides those: [`Kind::NotADocument`] and [`Kind::Malformed`], where a good status comes with no JSON object, or with one
+    /// whose `client_id` or `client_secret` cannot be used.
     pub fn read(status: u16, body: &[u8]) -> Result<Self, Breach> {
         if !matches!(status, 200 | 201) {
             return Err(rejected(status, body));
@@ -41,12 +46,12 @@ impl Registration {
         }
         let text = |name| object.text(name, ANSWER).ok().flatten();
         let client_id = object.required("client_id", ANSWER)?;
-        if client_id.len() > 2048 || !client_id.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
+        if client_id.len() > 2048 || !text::is_vschar(client_id) {
             let expected = "a client_id of at most 2048 printable ASCII characters";
             return Err(Breach::new(Kind::Malformed, "RFC 6749 appendix A.1", expected, "something else"));
         }
         let secret = text("client_secret");
-        if secret.is_some_and(|secret| !secret.bytes().all(|byte| matches!(byte, 0x20..=0x7e))) {
+        if secret.is_some_and(|secret| !text::is_vschar(secret)) {
             let expected = "a client_secret of printable ASCII characters";
             return Err(Breach::new(Kind::Malformed, "RFC 6749 appendix A.2", expected, "something else"));
         }
@@ -75,6 +80,11 @@ impl Registration {
     /// gives no secret has registered a public client, unless the client asked to authenticate by a key. A method with
     /// a key is not to be granted to a client that did not ask for it. A redirect URI that the server rewrote is not
     /// adopted.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::RegistrationUnusable`]: a method that is not spoken or was not asked for, a secret that is missing or has expired,
+    /// or other redirect URIs.
     pub fn judge(self, asked: AuthMethod, redirect_uri: &str, now: Timestamp) -> Result<Client, Breach> {
         let unusable = |clause, expected: &str, got: &str| {
             Breach::new(Kind::RegistrationUnusable, clause, expected, got)

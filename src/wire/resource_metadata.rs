@@ -1,10 +1,14 @@
 //! Protected resource metadata (RFC 9728): where it may be, what it says, and which server it speaks for.
 
+mod disguise;
+
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use self::disguise::{climbs, hides};
 use super::json::Object;
 use super::{metadata, server_metadata};
 use crate::base::breach::{Breach, Kind};
@@ -29,12 +33,19 @@ pub enum Source {
 }
 
 /// A URL where the metadata of a server may be. It has not passed the guard.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// The URL. An advertised one stands as it was given.
     pub url: String,
     /// How it was come by.
     pub source: Source,
+}
+
+impl fmt::Debug for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = guard::Shown(&self.url);
+        f.debug_struct("Candidate").field("url", &url).field("source", &self.source).finish()
+    }
 }
 
 /// Where the metadata of `server` may be, each URL once: what challenges advertised, in their order, then the
@@ -59,8 +70,9 @@ pub fn candidates(server: &Url, advertised: &[String]) -> Vec<Candidate> {
     found
 }
 
-/// What a protected resource says of itself. The serialised form is this crate's own, not the wire's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What a protected resource says of itself. The serialised form is this crate's own, not the wire's, and only written: what
+/// comes in is judged by [`Self::read`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ResourceMetadata {
     /// The resource identifier, byte for byte. It is not trusted before [`check_resource`].
@@ -68,10 +80,10 @@ pub struct ResourceMetadata {
     /// The issuers of the authorization servers, byte for byte, each once; at least one and at most 16.
     pub authorization_servers: Vec<String>,
     /// The scopes that the resource knows. An empty list is kept apart from none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes_supported: Option<Scopes>,
     /// A name to be shown to a person. It is the resource's own claim, and not cleaned.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub resource_name: Option<String>,
     /// Whether the resource accepts sender-constrained tokens only (RFC 9449).
     pub dpop_bound_access_tokens_required: bool,
@@ -112,7 +124,7 @@ impl ResourceMetadata {
         Ok(Self {
             resource,
             authorization_servers,
-            scopes_supported: object.texts("scopes_supported", CLAUSE)?.map(metadata::scopes),
+            scopes_supported: object.texts("scopes_supported", CLAUSE)?.map(Scopes::listed),
             resource_name: object.text("resource_name", CLAUSE).unwrap_or_default().map(str::to_owned),
             dpop_bound_access_tokens_required: metadata::obligation(
                 &object,
@@ -208,12 +220,6 @@ fn fit(resource: &str, server: &Url) -> Result<Url, String> {
     }
 }
 
-/// Whether a path hides a dot or a backslash in an escape.
-fn hides(path: &str) -> bool {
-    let folded = || path.to_ascii_lowercase();
-    path.contains('%') && (folded().contains("%2e") || folded().contains("%5c"))
-}
-
 /// Whether `url` is the resource or lies below it, and so may carry its token: the same scheme, host and port, a path
 /// that is equal or below by whole segments, and the resource's query, if it has one.
 ///
@@ -226,77 +232,6 @@ pub fn within(resource: &Url, url: &Url) -> bool {
     guard::same_origin(resource, url)
         && url.path().strip_prefix(parent).is_some_and(below)
         && resource.query().is_none_or(|query| url.query() == Some(query))
-}
-
-/// Whether a segment is `..` for some server: one that decodes once or several times, overlong UTF-8 and full-width
-/// letters among it, that takes a backslash for a slash, cuts path parameters off (RFC 3986 §3.3) or what follows a control
-/// character, or passes over blanks. A path that is escaped beyond that has no good reason to be.
-fn climbs(path: &str) -> bool {
-    let mut letters = unescaped(unescaped(unescaped(path.bytes())));
-    let mut dots = Some(0_u8);
-    while let Some(letter) = letters.next() {
-        let (letter, left) = plain(letter, &letters);
-        letters = left;
-        dots = match letter {
-            b'/' | b'\\' | b';' | 0..0x20 | 0x7f if dots == Some(2) => return true,
-            b'/' | b'\\' => Some(0),
-            b'.' => dots.and_then(|dots| dots.checked_add(1)),
-            b'%' if digits(&letters).is_some() => return true,
-            0..=0x20 | 0x7f => dots,
-            _ => None,
-        };
-    }
-    dots == Some(2)
-}
-
-/// The octets with one level of percent-encoding taken off.
-fn unescaped(mut octets: impl Iterator<Item = u8> + Clone) -> impl Iterator<Item = u8> + Clone {
-    std::iter::from_fn(move || {
-        let octet = octets.next()?;
-        let escaped = if octet == b'%' { digits(&octets) } else { None };
-        match escaped {
-            Some((decoded, left)) => {
-                octets = left;
-                Some(decoded)
-            }
-            None => Some(octet),
-        }
-    })
-}
-
-/// The octet that two hexadecimal digits stand for, and what is left after them.
-fn digits<I: Iterator<Item = u8> + Clone>(octets: &I) -> Option<(u8, I)> {
-    let mut left = octets.clone();
-    let mut digit = || left.next().and_then(|digit| char::from(digit).to_digit(16));
-    let (high, low) = (digit()?, digit()?);
-    u8::try_from(high << 4 | low).ok().map(|octet| (octet, left))
-}
-
-/// The letter that begins with this octet, as a careless decoder of UTF-8 reads it if it is one of those that matter here,
-/// and what is left after it.
-fn plain<I: Iterator<Item = u8> + Clone>(octet: u8, rest: &I) -> (u8, I) {
-    let mut left = rest.clone();
-    let mut next = || left.next().unwrap_or_default();
-    let letter = match octet {
-        // Overlong forms of two, three and four octets.
-        0xc0 | 0xc1 => Some((octet & 1) << 6 | next() & 0x3f),
-        0xe0 => Some((next(), next()))
-            .filter(|(a, _)| matches!(a, 0x80 | 0x81))
-            .map(|(a, b)| (a & 1) << 6 | b & 0x3f),
-        0xf0 => Some((next(), next(), next()))
-            .filter(|(a, b, _)| *a == 0x80 && matches!(b, 0x80 | 0x81))
-            .map(|(_, b, c)| (b & 1) << 6 | c & 0x3f),
-        // Full-width forms: U+FF01 and on stand for `!` and on.
-        0xef => match (next(), next()) {
-            (0xbc, c @ 0x81..=0xbf) => Some((c & 0x3f).saturating_add(0x20)),
-            _ => None,
-        },
-        _ => None,
-    };
-    match letter {
-        Some(letter) => (letter, left),
-        None => (octet, rest.clone()),
-    }
 }
 
 /// The canonical URI of a server for which no metadata speaks (MCP 2026-07-28, canonical server URI): its URL as
@@ -358,31 +293,10 @@ mod tests {
     }
 
     #[test]
-    fn overlong_and_wide_forms_are_the_letter_that_they_stand_for() {
-        for (octets, letter, left) in [
-            (&[0xc0, 0xae, b'x'][..], b'.', 1),
-            (&[0xc1, 0x9c, b'x'], b'\\', 1),
-            (&[0xe0, 0x80, 0xaf], b'/', 0),
-            (&[0xe0, 0x81, 0x9c], b'\\', 0),
-            (&[0xf0, 0x80, 0x80, 0xae, b'x'], b'.', 1),
-            (&[0xf0, 0x80, 0x81, 0x9c], b'\\', 0),
-            (&[0xef, 0xbc, 0x8f], b'/', 0),
-            // Longer letters that are no such form.
-            (&[0xe0, 0xa4, 0x85], 0xe0, 2),
-            (&[0xf0, 0x9f, 0x80, 0x80], 0xf0, 3),
-            (&[0xf0, 0x80, 0x9f, 0x80], 0xf0, 3),
-            (&[0xef, 0xbd, 0x81], 0xef, 2),
-        ] {
-            let (first, rest) = octets.split_first().unwrap();
-            let (read, after) = plain(*first, &rest.iter().copied());
-            assert_eq!((read, after.count()), (letter, left), "{octets:x?}");
-        }
-    }
-
-    #[test]
-    fn what_was_read_survives_serialisation() {
-        let metadata = read("\"https://as.example/\"", "\"a\",\"b\"");
-        let text = serde_json::to_string(&metadata).unwrap();
-        assert_eq!(serde_json::from_str::<ResourceMetadata>(&text).unwrap(), metadata);
+    fn no_query_of_an_advertised_url_is_in_a_debug() {
+        let server = Url::parse("https://a.example/mcp").unwrap();
+        let found = candidates(&server, &["https://a.example/x?k3y".to_owned()]);
+        let shown = format!("{:?}", found.first().unwrap());
+        assert_eq!(shown, "Candidate { url: \"https://a.example/x\", source: Advertised }");
     }
 }

@@ -35,6 +35,10 @@ pub fn parameters(token: &Secret, hint: Hint) -> Vec<(Cow<'static, str>, Secret)
 }
 
 /// Judges an answer. 200 means that the token is of no use any more, whether or not it was known (RFC 7009 §2.2).
+///
+/// # Errors
+///
+/// [`Kind::UnexpectedStatus`], if it passes by itself; else [`Kind::TokenEndpointError`], with the code of the error.
 pub fn judge(status: u16, body: &[u8]) -> Result<(), Breach> {
     if status == 200 {
         return Ok(());

@@ -1,8 +1,15 @@
 //! Authorization server metadata (RFC 8414, OpenID Connect Discovery 1.0): where it may be, whose it is, what it
 //! offers.
 
+mod places;
+
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
-use url::{Position, Url};
+use url::Url;
+
+pub(crate) use self::places::forms;
+pub use self::places::{Candidate, Form, candidates, origin};
 
 use super::json::Object;
 use super::metadata;
@@ -11,66 +18,14 @@ use crate::base::guard::{self, Endpoint, Guard};
 use crate::base::scope::Scopes;
 
 const CLAUSE: &str = "RFC 8414 §2";
-const OAUTH: &str = "/.well-known/oauth-authorization-server";
 const PUSHED: &str = "RFC 9126 §5";
 const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// The profile of JWT grants that takes an ID-JAG (draft-ietf-oauth-identity-assertion-authz-grant §7.2).
 pub const ID_JAG_PROFILE: &str = "urn:ietf:params:oauth:grant-profile:id-jag";
-const OPENID: &str = "/.well-known/openid-configuration";
 
 /// The members of which one at least makes a JSON object this kind of document.
 const TELLING: [&str; 5] =
     ["issuer", "authorization_endpoint", "token_endpoint", "registration_endpoint", "revocation_endpoint"];
-
-/// How a well-known URL was built from an issuer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Form {
-    /// `oauth-authorization-server` between host and path (RFC 8414 §3.1).
-    #[serde(rename = "oauth")]
-    OAuth,
-    /// `openid-configuration` between host and path (RFC 8414 §5).
-    OpenIdInserted,
-    /// `openid-configuration` after the path (OpenID Connect Discovery 1.0 §4); the only OpenID form of an issuer
-    /// without path.
-    OpenIdAppended,
-}
-
-/// A URL where the metadata of an issuer may be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Candidate {
-    /// The URL.
-    pub url: String,
-    /// How it was built.
-    pub form: Form,
-}
-
-/// Where the metadata of `issuer` may be, in the order of MCP 2026-07-28, authorization server metadata discovery:
-/// three URLs for an issuer with a path, two for one without. A terminating slash of the path is removed before
-/// anything is inserted or appended (RFC 8414 §3.1, OpenID Connect Discovery 1.0 §4.1).
-///
-/// # Errors
-///
-/// [`Kind::UrlRefused`] for an issuer that does not pass the guard or has a query; the guard refuses fragments.
-pub fn candidates(issuer: &str, guard: &Guard) -> Result<Vec<Candidate>, Breach> {
-    forms(&passed("issuer", issuer, guard)?)
-}
-
-/// The same for an issuer that has passed the guard.
-pub(crate) fn forms(endpoint: &Endpoint) -> Result<Vec<Candidate>, Breach> {
-    if endpoint.url().query().is_some() {
-        let got = format!("{} with a query", guard::without_query(endpoint.as_given()));
-        return Err(Breach::new(Kind::UrlRefused, CLAUSE, "an issuer without query", got));
-    }
-    let host = origin(endpoint.url());
-    let path = metadata::without_slash(endpoint.url().path());
-    let mut found = vec![Candidate { url: [&host, OAUTH, path].concat(), form: Form::OAuth }];
-    if !path.is_empty() {
-        found.push(Candidate { url: [&host, OPENID, path].concat(), form: Form::OpenIdInserted });
-    }
-    found.push(Candidate { url: [&host, path, OPENID].concat(), form: Form::OpenIdAppended });
-    Ok(found)
-}
 
 /// When two issuers are the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -116,61 +71,74 @@ pub enum Pkce {
     AssumeS256,
 }
 
-/// What an authorization server says of itself. The serialised form is this crate's own, not the wire's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What an authorization server says of itself. The serialised form is this crate's own, not the wire's, and only written:
+/// what comes in is judged by [`Self::read`].
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ServerMetadata {
     /// The issuer, byte for byte as the document has it: what `iss` is compared with (RFC 9207 §2.4).
     pub issuer: String,
     /// Where the person is sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub authorization_endpoint: Option<String>,
     /// Where codes and refresh tokens become access tokens.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub token_endpoint: Option<String>,
     /// Where clients register themselves (RFC 7591).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub registration_endpoint: Option<String>,
     /// Where tokens are revoked (RFC 7009).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub revocation_endpoint: Option<String>,
     /// Where authorization requests are pushed (RFC 9126).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pushed_authorization_request_endpoint: Option<String>,
     /// Where devices without a browser begin (RFC 8628).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub device_authorization_endpoint: Option<String>,
     /// The scopes that the server knows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes_supported: Option<Scopes>,
     /// The response types that the server knows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub response_types_supported: Option<Vec<String>>,
     /// The grant types that the server knows; absent means `authorization_code` and `implicit`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub grant_types_supported: Option<Vec<String>>,
     /// How clients may authenticate at the token endpoint; absent means `client_secret_basic`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_methods_supported: Option<Vec<String>>,
     /// The algorithms of client assertions that the server takes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_signing_alg_values_supported: Option<Vec<String>>,
     /// The profiles of JWT grants that the server takes, such as [`ID_JAG_PROFILE`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub authorization_grant_profiles_supported: Option<Vec<String>>,
     /// The algorithms of proofs of possession that the server takes; absent: it binds no tokens (RFC 9449 §5.1).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub dpop_signing_alg_values_supported: Option<Vec<String>>,
     /// The PKCE methods that the server knows (RFC 7636).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub code_challenge_methods_supported: Option<Vec<String>>,
     /// Whether authorization responses carry `iss` (RFC 9207 §3).
     pub authorization_response_iss_parameter_supported: bool,
     /// Whether a client may name itself by the URL of its metadata document.
     pub client_id_metadata_document_supported: bool,
     /// Whether the server takes authorization requests only if they are pushed (RFC 9126 §5).
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub require_pushed_authorization_requests: bool,
+}
+
+/// Its issuer and its endpoints, without their queries.
+impl fmt::Debug for ServerMetadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("ServerMetadata");
+        shown.field("issuer", &self.issuer);
+        for (name, url) in self.endpoints() {
+            shown.field(name, &url.map(guard::Shown));
+        }
+        shown.finish_non_exhaustive()
+    }
 }
 
 /// The endpoints of an authorization server that are used first, as the guard has let them pass.
@@ -219,7 +187,7 @@ impl ServerMetadata {
             scopes_supported: object
                 .texts("scopes_supported", CLAUSE)
                 .unwrap_or_default()
-                .map(metadata::scopes),
+                .map(Scopes::listed),
             response_types_supported: list("response_types_supported"),
             grant_types_supported: list("grant_types_supported"),
             token_endpoint_auth_methods_supported: list("token_endpoint_auth_methods_supported"),
@@ -295,26 +263,35 @@ impl ServerMetadata {
     }
 
     /// Refuses a server that lists profiles of JWT grants without the ID-JAG. One that lists none may take it.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Unsupported`], with what it lists.
     pub fn check_id_jag(&self) -> Result<(), Breach> {
         offers(self.authorization_grant_profiles_supported.as_deref(), ID_JAG_PROFILE)
     }
 
     fn check_endpoints(&self, guard: &Guard) -> Result<Endpoints, Breach> {
-        let judge =
-            |name, url: &Option<String>| url.as_deref().map(|url| passed(name, url, guard)).transpose();
+        let [authorization, token, registration, others @ ..] = self.endpoints();
+        let judge = |(name, url): (&str, Option<&str>)| url.map(|url| passed(name, url, guard)).transpose();
         let endpoints = Endpoints {
-            authorization: judge("authorization_endpoint", &self.authorization_endpoint)?,
-            token: judge("token_endpoint", &self.token_endpoint)?,
-            registration: judge("registration_endpoint", &self.registration_endpoint)?,
+            authorization: judge(authorization)?,
+            token: judge(token)?,
+            registration: judge(registration)?,
         };
-        for (name, url) in [
-            ("revocation_endpoint", &self.revocation_endpoint),
-            ("pushed_authorization_request_endpoint", &self.pushed_authorization_request_endpoint),
-            ("device_authorization_endpoint", &self.device_authorization_endpoint),
-        ] {
-            judge(name, url)?;
-        }
+        others.into_iter().try_for_each(|other| judge(other).map(|_| ()))?;
         Ok(endpoints)
+    }
+
+    fn endpoints(&self) -> [(&'static str, Option<&str>); 6] {
+        [
+            ("authorization_endpoint", self.authorization_endpoint.as_deref()),
+            ("token_endpoint", self.token_endpoint.as_deref()),
+            ("registration_endpoint", self.registration_endpoint.as_deref()),
+            ("revocation_endpoint", self.revocation_endpoint.as_deref()),
+            ("pushed_authorization_request_endpoint", self.pushed_authorization_request_endpoint.as_deref()),
+            ("device_authorization_endpoint", self.device_authorization_endpoint.as_deref()),
+        ]
     }
 
     fn check_pkce(&self, pkce: Pkce) -> Result<(), Breach> {
@@ -359,16 +336,6 @@ impl ServerMetadata {
             require_pushed_authorization_requests: false,
             issuer,
         }
-    }
-}
-
-/// The issuer of the 2025-03-26 fallbacks: the origin of the MCP server, without trailing slash and without a port
-/// that is its scheme's default.
-pub fn origin(server: &Url) -> String {
-    // Of a URL with a host that is what stands before the path, less a user name.
-    match server.username() {
-        "" if server.has_host() && server.password().is_none() => server[..Position::BeforePath].to_owned(),
-        _ => server.origin().ascii_serialization(),
     }
 }
 
@@ -419,12 +386,9 @@ mod tests {
         assert!(breach.expected.contains("revocation_endpoint"), "{breach}");
         assert!(breach.got.contains("https://10.0.0.1/revoke"), "{breach}");
         assert!(!breach.got.contains("s3cret"), "{breach}");
-    }
-
-    #[test]
-    fn what_was_read_survives_serialisation() {
-        let metadata = ServerMetadata::legacy(&Url::parse("https://a.example/mcp").unwrap());
-        let text = serde_json::to_string(&metadata).unwrap();
-        assert_eq!(serde_json::from_str::<ServerMetadata>(&text).unwrap(), metadata);
+        let shown = format!("{metadata:?}");
+        let start = "ServerMetadata { issuer: \"https://a.example\", authorization_endpoint: Some(\"https://a.example/authorize\")";
+        assert!(shown.starts_with(start), "{shown}");
+        assert!(shown.contains("revocation_endpoint: Some(\"https://10.0.0.1/revoke\")"), "{shown}");
     }
 }

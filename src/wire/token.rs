@@ -6,17 +6,20 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::{Members, Wanted, is_token};
+use super::answer::{Members, Wanted};
 use super::authentication::Message;
 use super::client::Client;
 use crate::base::breach::{Breach, Kind};
 use crate::base::scope::Scopes;
 use crate::base::secret::Secret;
+use crate::base::text::is_vschar;
 use crate::base::time::Timestamp;
 
 const ANSWER: &str = "RFC 6749 §5.1";
 const EXCHANGE: &str = "RFC 8693 §2.2.1";
-/// The most parameters that a request has, those of the client among them.
+/// Where Slack has the token of a person.
+const AUTHED_USER: &str = "authed_user";
+/// The most parameters that a request has, those of the client among them: room for them is made at once.
 const MAX_PAIRS: usize = 9;
 /// The longest token that is taken, in bytes.
 pub const MAX_TOKEN: usize = 16 << 10;
@@ -214,12 +217,15 @@ pub struct TokenAnswer {
 }
 
 impl TokenAnswer {
-    /// Whether a body gives a refresh token in the place of `spent`, however wrong the rest of it is: then the server has
-    /// answered, and to send `spent` again would be its reuse (RFC 9700 §4.14.2).
+    /// Whether a body gives a refresh token in the place of `spent`, however wrong its other members are: then the server
+    /// has answered, and to send `spent` again would be its reuse (RFC 9700 §4.14.2). It is looked for below
+    /// `authed_user` too, whatever the [`TokenShape`]: to see one too many costs a login, to miss one costs the grant.
     pub(crate) fn replaces(content_type: Option<&str>, body: &[u8], spent: &Secret) -> bool {
-        let members = Members::read(content_type, body).ok();
-        let text = members.as_ref().and_then(|it| it.text("refresh_token", ANSWER).ok().flatten());
-        text.is_some_and(|text| text != spent.expose())
+        const NAME: &str = "refresh_token";
+        let Ok(members) = Members::read(content_type, body) else { return false };
+        let below = members.below(AUTHED_USER, NAME);
+        let text = below.as_ref().unwrap_or(&members).text(NAME, ANSWER).ok().flatten();
+        text.is_some_and(|text| !spent.is(text))
     }
 
     /// Judges an answer. 200 and 201 are good; an `error` member wins over a good status. The body is JSON, or
@@ -228,6 +234,13 @@ impl TokenAnswer {
     ///
     /// `bound` says that the request carried a proof of possession for a token bound to its key. Then `token_type` must
     /// be `DPoP`, and a Bearer token is refused as a downgrade (RFC 9449 §5); without it, the reverse.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Redirected`], [`Kind::UnexpectedStatus`]: no OAuth answer, or one that passes by itself. [`Kind::GrantRejected`],
+    /// [`Kind::ClientRejected`], [`Kind::NonceRequired`], [`Kind::TokenEndpointError`]: an OAuth error, which is in the breach.
+    /// [`Kind::NotADocument`], [`Kind::Malformed`]: no members that can be read, no access token, or a token with other
+    /// letters than its clause allows. [`Kind::TokenType`]: another type.
     pub fn read(
         status: u16,
         content_type: Option<&str>,
@@ -238,7 +251,7 @@ impl TokenAnswer {
     ) -> Result<Self, Breach> {
         let wanted = Wanted { what: "a token", clause: ANSWER, error: Kind::TokenEndpointError };
         let members = Members::good(&wanted, status, content_type, body)?;
-        let below = if shape.authed_user { members.below("authed_user", "access_token") } else { None };
+        let below = if shape.authed_user { members.below(AUTHED_USER, "access_token") } else { None };
         let nested = below.is_some();
         let members = below.unwrap_or(members);
         let access_token = members.token("access_token", MAX_TOKEN, ANSWER, "RFC 6750 §2.1")?;
@@ -254,8 +267,8 @@ impl TokenAnswer {
             }
         }
         let refresh_token = members.text("refresh_token", ANSWER)?;
-        if refresh_token.is_some_and(|token| !is_token(token, MAX_TOKEN)) {
-            let expected = "a refresh token of at most 16384 visible ASCII characters";
+        if refresh_token.is_some_and(|token| token.len() > MAX_TOKEN || !is_vschar(token)) {
+            let expected = "a refresh token of at most 16384 printable ASCII characters";
             return Err(Breach::new(Kind::Malformed, "RFC 6749 appendix A.17", expected, "something else"));
         }
         Ok(Self {
@@ -284,6 +297,10 @@ impl ExchangeAnswer {
     /// Judges an answer, as [`TokenAnswer::read`] does. `issued_token_type` must be that of an ID-JAG and `token_type`
     /// be `N_A`: an access token in its place would be one of the identity provider's, and must not be sent on as an
     /// assertion (RFC 8693 §2.2.1).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`TokenAnswer::read`]; [`Kind::TokenType`]: another type of either.
     pub fn read(
         status: u16,
         content_type: Option<&str>,
@@ -316,4 +333,32 @@ impl ExchangeAnswer {
 fn expiry(members: &Members, now: Timestamp) -> Option<Timestamp> {
     let seconds = members.seconds("expires_in").filter(|seconds| *seconds > 0)?;
     Some(now.after(Duration::from_secs(seconds.min(MAX_LIFETIME))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_successor_is_seen_wherever_it_may_stand() {
+        let replaces = |body: &str| TokenAnswer::replaces(None, body.as_bytes(), &Secret::from("old"));
+        for body in [
+            r#"{"refresh_token":"new"}"#,
+            r#"{"access_token":7,"refresh_token":"new","token_type":[]}"#,
+            r#"{"ok":true,"authed_user":{"refresh_token":"new"}}"#,
+            "access_token=%20&refresh_token=new",
+        ] {
+            assert!(replaces(body), "{body}");
+        }
+        for body in [
+            "",
+            "{}",
+            r#"{"refresh_token":"old"}"#,
+            r#"{"refresh_token":null}"#,
+            r#"{"authed_user":{"refresh_token":"old"}}"#,
+            r#"{"authed_user":{"access_token":"new"}}"#,
+        ] {
+            assert!(!replaces(body), "{body}");
+        }
+    }
 }
