@@ -526,6 +526,51 @@ fn a_capability_in_the_path_of_the_server() {
     assert!(!trace.scrub(Names::Replaced).unwrap().to_string().contains(secret), "replaced");
 }
 
+/// A name that stands under the name of a choice is no choice.
+#[test]
+fn a_host_that_is_called_an_origin() {
+    let page = r#"https://as.example/docs","origin":"https://as.example","method":"as.example/x","algorithm":"as.example"#;
+    let (text, kept, _) = run(&Server { page, ..Server::default() });
+    assert!(text.contains(r#"\"origin\":\"https://as.example\""#) && kept.contains(r#"\"origin\""#));
+    let scrubbed = Trace::read(&text).unwrap().scrub(Names::Replaced).unwrap().to_string();
+    assert!(scrubbed.contains(r#"\"origin\""#) && !scrubbed.contains("as.example"), "{scrubbed}");
+    // What is one stays, even where a secret is called so.
+    let (_, scrubbed, fine) = run(&token(r#"{"access_token":"dynamic","token_type":"Bearer"}"#));
+    assert!(
+        fine && scrubbed.contains(r#""origin":"dynamic""#)
+            && !scrubbed.contains(r#""access_token":"dynamic""#)
+    );
+}
+
+/// What an answer says of an account is quoted in words that are kept.
+#[test]
+fn an_account_that_an_error_names() {
+    let body = r#"{"error":"invalid_grant","account":"alice/4711","warning":"see alice/4711",
+        "error_description":"account alice/4711 (alice%2F4711) is locked"}"#;
+    hidden(&Server { status: 400, ..token(body) }, &["alice", "4711"]);
+}
+
+/// A pseudonym says that a text is of no use, and not what it is made of.
+#[test]
+fn letters_and_lengths_of_what_is_ill_formed() {
+    hidden(&token(r#"{"access_token":"geheim\u20ac","token_type":"Bearer"}"#), &["€", "\\u20ac"]);
+    let long = format!(r#"{{"access_token":"{}","token_type":"Bearer"}}"#, "x".repeat(20_000));
+    let (_, scrubbed, fine) = run(&token(&long));
+    assert!(!fine && scrubbed.contains(&"-".repeat(16_000)) && !scrubbed.contains(&"-".repeat(16_400)));
+}
+
+/// However many there are, the last of them is as secret as the first.
+#[test]
+fn very_many_secrets() {
+    let many: Vec<_> = (0..4_500).map(|number| format!("\"hush-{number:05}\"")).collect();
+    let body = format!(
+        r#"{{"error":"invalid_grant","password":[{}],"error_description":"not hush-00001 nor hush-04499"}}"#,
+        many.join(",")
+    );
+    let page = "https://as.example/docs?try=hush-04498";
+    hidden(&Server { status: 400, page, ..token(&body) }, &["hush-0"]);
+}
+
 /// What the host did beside names files and people.
 #[test]
 fn what_the_host_did_is_renamed_too() {
@@ -551,11 +596,24 @@ fn what_the_host_did_is_renamed_too() {
         true,
     );
     recorder.response(Timestamp::from_secs(1), http::StatusCode::UNAUTHORIZED, &fields);
+    let challenge = mcp_auth::Challenge::of(http::StatusCode::UNAUTHORIZED, &http::HeaderMap::new(), None, 0);
+    let challenge = challenge.unwrap();
+    let challenge = challenge.operation("resources/read:file:///srv/alice/SECRETfile");
+    recorder.event(Timestamp::from_secs(1), &Event::Challenged(challenge));
+    let url = "https://mcp.example/mcp?key=SECRETquery".parse().unwrap();
+    recorder.prove(Timestamp::from_secs(1), "POST", &url);
     drop(recorder);
     let text = text.lock().unwrap().clone();
+    assert!(text.contains("SECRETquery"));
+    let kept = Trace::read(&text).unwrap().scrub(Names::Kept).unwrap().to_string();
+    assert!(!kept.contains("SECRETquery"), "{kept}");
     let scrubbed = Trace::read(&text).unwrap().scrub(Names::Replaced).unwrap().to_string();
+    // The same name for the same operation, or nobody could follow it.
+    let note: serde_json::Value = serde_json::from_str(scrubbed.lines().nth(1).unwrap()).unwrap();
+    let event: serde_json::Value = serde_json::from_str(scrubbed.lines().nth(3).unwrap()).unwrap();
+    assert_eq!(note.pointer("/note/request/operation"), event.pointer("/event/challenged/operation"));
     let mut left = Vec::new();
-    for hidden in ["alice", ".30.40", "SECRETfile", "SECRETq", "internal"] {
+    for hidden in ["alice", ".30.40", "SECRETfile", "SECRETq", "internal", "mcp.example"] {
         if scrubbed.contains(hidden) {
             left.push(hidden);
         }

@@ -16,6 +16,7 @@ mod pseudonyms;
 mod recorder;
 mod replay;
 mod scrub;
+mod sought;
 
 use std::fmt;
 

@@ -5,6 +5,7 @@
 //! so that everything that follows from both (`state`, code challenge, proofs) follows anew; and what the first machine drew
 //! and the world gave back is replaced by what the second one drew in its place.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -87,10 +88,12 @@ impl Trace {
                     Line::Event { at, event }
                 }
                 Line::Prove { at, prove } => {
-                    let (at, url) = (times.moved(*at), known.text(&prove.url));
+                    known.learn_query("query", &prove.url);
+                    let (at, method) = (times.moved(*at), known.text(&prove.method));
+                    let url = known.text(&prove.url);
                     let parsed = Url::parse(&url).map_err(|_| unreadable(place))?;
-                    let _ = machine.prove(at, &prove.method, &parsed);
-                    Line::Prove { at, prove: Proof { method: prove.method.clone(), url } }
+                    let _ = machine.prove(at, &method, &parsed);
+                    Line::Prove { at, prove: Proof { method, url } }
                 }
                 Line::Action { action: recorded } => {
                     let replayed = action::written(&machine.poll());
@@ -138,7 +141,7 @@ impl Times {
 
 /// What each request that waits for an answer is for.
 #[derive(Default)]
-struct Purposes(Vec<(u64, String)>);
+struct Purposes(BTreeMap<u64, String>);
 
 impl Purposes {
     fn learn(&mut self, action: &Value) {
@@ -146,15 +149,13 @@ impl Purposes {
             && let Some(id) = send.get("id").and_then(Value::as_u64)
             && let Some(purpose) = send.get("purpose").and_then(Value::as_str)
         {
-            self.0.push((id, purpose.to_owned()));
+            self.0.insert(id, purpose.to_owned());
         }
     }
 
     /// Whether the answer to it may hold secrets: that of every endpoint but the places of metadata.
     fn is_private(&self, id: u64) -> bool {
-        let purpose =
-            self.0.iter().rev().find(|(known, _)| *known == id).map(|(_, purpose)| purpose.as_str());
-        !matches!(purpose, Some("resource_metadata" | "server_metadata"))
+        !matches!(self.0.get(&id).map(String::as_str), Some("resource_metadata" | "server_metadata"))
     }
 }
 
@@ -224,9 +225,10 @@ fn scrubbed(event: &Told, purposes: &Purposes, known: &mut Pseudonyms) -> Option
                 Some(nonce) => Some(known_nonce(nonce, known)?),
                 None => None,
             };
+            let operation = known.operation(&challenge.operation);
             let changed = known.value(serde_json::to_value(challenge).ok()?);
             let challenge: Challenge = serde_json::from_value(changed).ok()?;
-            Told::Challenged(Box::new(Challenge { nonce, ..challenge }))
+            Told::Challenged(Box::new(Challenge { nonce, operation, ..challenge }))
         }
         Told::Restore
         | Told::LogIn { .. }
