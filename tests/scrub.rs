@@ -35,18 +35,23 @@ impl Default for Server {
 const PRM: &str = r#"{"resource":"https://mcp.example/mcp","authorization_servers":["https://as.example"]}"#;
 const AS: &str = r#"{"issuer":"https://as.example","service_documentation":"PAGE","authorization_endpoint":"https://as.example/authorize","token_endpoint":"https://as.example/token","registration_endpoint":"https://as.example/register","response_types_supported":["code"],"code_challenge_methods_supported":["S256"],"token_endpoint_auth_methods_supported":["none"]}"#;
 
-/// The original and the scrubbed trace.
-fn run(server: &Server) -> (String, String, bool) {
-    let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
-    let seed = Seed::new([5; 32]);
+/// A recorder, and what it has written so far.
+fn recorder(config: &Config) -> (Recorder, Arc<Mutex<String>>) {
     let text = Arc::new(Mutex::new(String::new()));
     let kept = text.clone();
-    let mut recorder = Recorder::new(&config, &seed, move |line| {
+    let sink = move |line: &str| {
         let mut text = kept.lock().unwrap();
         text.push_str(line);
         text.push('\n');
-    });
-    let mut machine = Authorizer::new(config, seed).unwrap();
+    };
+    (Recorder::new(config, &Seed::new([5; 32]), sink), text)
+}
+
+/// The original and the scrubbed trace.
+fn run(server: &Server) -> (String, String, bool) {
+    let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
+    let (mut recorder, text) = recorder(&config);
+    let mut machine = Authorizer::new(config, Seed::new([5; 32])).unwrap();
     let now = Timestamp::from_secs(1_800_000_000);
     let mut next = Some(Event::LogIn { scopes: Scopes::new() });
     let mut callback = None;
@@ -415,10 +420,7 @@ fn a_login_hint_in_the_configuration() {
         it.extra = vec![("login_hint".into(), "alice@corp.example".into())]
     });
     let config = config.issuer("https://as.example", policy);
-    let text = Arc::new(Mutex::new(String::new()));
-    let kept = text.clone();
-    drop(Recorder::new(&config, &Seed::new([5; 32]), move |line| kept.lock().unwrap().push_str(line)));
-    let text = text.lock().unwrap().clone();
+    let text = recorder(&config).1.lock().unwrap().clone();
     for names in [Names::Kept, Names::Replaced] {
         let scrubbed = Trace::read(&text).unwrap().scrub(names).unwrap().to_string();
         assert!(!scrubbed.contains("alice@corp.example"), "{scrubbed}");
@@ -444,6 +446,56 @@ fn names_that_are_replaced_are_replaced_everywhere() {
             .collect::<Vec<_>>()
             .join("\n")
     );
+}
+
+/// The host and the path where an answer arrives are replaced as they are in the configuration.
+#[test]
+fn where_an_answer_arrives_is_renamed_too() {
+    for arrives in ["https://app.tenant-seven.example/signed/in", "/signed/in"] {
+        let redirect = "https://app.tenant-seven.example/signed/in";
+        let config = Config::new("https://mcp.example/mcp", "Example", redirect);
+        let (mut recorder, text) = recorder(&config);
+        let mut machine = Authorizer::new(config, Seed::new([5; 32])).unwrap();
+        let now = Timestamp::from_secs(1_800_000_000);
+        let mut event = Event::LogIn { scopes: Scopes::new() };
+        loop {
+            recorder.event(now, &event);
+            machine.handle(now, event);
+            let mut action = machine.poll();
+            recorder.action(&action);
+            let mut state = None;
+            if let Action::Open(open) = &action {
+                let pair = open.url().query_pairs().find(|(name, _)| name == "state").unwrap();
+                state = Some(pair.1.into_owned());
+                action = machine.poll();
+                recorder.action(&action);
+            }
+            event = match (action, state) {
+                (Action::Load(load), _) => load.reply(None),
+                (Action::Send(send), _) => {
+                    let body = match send.purpose() {
+                        Purpose::ResourceMetadata => PRM.to_owned(),
+                        Purpose::ServerMetadata => AS.to_owned(),
+                        _ => r#"{"client_id":"c-1"}"#.to_owned(),
+                    };
+                    send.reply(http::Response::builder().status(200).body(body).unwrap())
+                }
+                (Action::Wait(_), Some(state)) => {
+                    Event::Called(Callback::new(format!("{arrives}?error=access_denied&state={state}")))
+                }
+                (Action::Finish(_), _) => break,
+                other => panic!("{other:?}"),
+            };
+        }
+        let trace = Trace::read(&text.lock().unwrap()).unwrap();
+        assert!(trace.to_string().contains(&format!("{arrives}?error")));
+        let scrubbed = trace.scrub(Names::Replaced).unwrap();
+        for name in ["tenant-seven", "signed"] {
+            assert!(!scrubbed.to_string().contains(name), "{name} in {scrubbed}");
+        }
+        assert_eq!(scrubbed.scrub(Names::Replaced).unwrap().to_string(), scrubbed.to_string());
+        assert!(trace.scrub(Names::Kept).unwrap().to_string().contains(&format!("{arrives}?error")));
+    }
 }
 
 /// Foreign answers, as any page can send them.
@@ -484,14 +536,7 @@ fn a_flood_of_foreign_answers_leaves_a_bounded_trail() {
 #[test]
 fn a_flood_of_parameters_is_scrubbed_in_time() {
     let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
-    let seed = Seed::new([5; 32]);
-    let text = Arc::new(Mutex::new(String::new()));
-    let kept = text.clone();
-    let mut recorder = Recorder::new(&config, &seed, move |line| {
-        let mut text = kept.lock().unwrap();
-        text.push_str(line);
-        text.push('\n');
-    });
+    let (mut recorder, text) = recorder(&config);
     let now = Timestamp::from_secs(1_800_000_000);
     for flood in 0..8 {
         let mut callback = "/callback?state=foreign".to_owned();
@@ -518,10 +563,7 @@ fn a_capability_in_the_path_of_the_server() {
         "Example",
         "http://127.0.0.1:3000/callback",
     );
-    let text = Arc::new(Mutex::new(String::new()));
-    let kept = text.clone();
-    drop(Recorder::new(&config, &Seed::new([5; 32]), move |line| kept.lock().unwrap().push_str(line)));
-    let text = text.lock().unwrap().clone();
+    let text = recorder(&config).1.lock().unwrap().clone();
     let trace = Trace::read(&text).unwrap();
     assert!(!trace.scrub(Names::Replaced).unwrap().to_string().contains(secret), "replaced");
 }
@@ -575,13 +617,7 @@ fn very_many_secrets() {
 #[test]
 fn what_the_host_did_is_renamed_too() {
     let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
-    let text = Arc::new(Mutex::new(String::new()));
-    let kept = text.clone();
-    let mut recorder = Recorder::new(&config, &Seed::new([5; 32]), move |line| {
-        let mut t = kept.lock().unwrap();
-        t.push_str(line);
-        t.push('\n')
-    });
+    let (mut recorder, text) = recorder(&config);
     let fields = http::HeaderMap::from_iter([(
         http::header::WWW_AUTHENTICATE,
         http::HeaderValue::from_static(

@@ -66,6 +66,10 @@ fn is_choice(name: &str, member: &Value) -> bool {
     CHOICES.iter().any(is)
 }
 
+/// The parameters and fields of requests that are drawn, or made of what is drawn or secret.
+const DRAWN: [&str; 6] =
+    ["authorization", "client_assertion", "code_challenge", "code_verifier", "dpop", "state"];
+
 /// What stands in the place of what cannot be read, and so may hold anything.
 pub(super) const SCRUBBED: &str = "(scrubbed)";
 
@@ -114,6 +118,10 @@ fn parameters(action: &Value) -> Vec<(String, String)> {
     found
 }
 
+fn path(url: &str) -> String {
+    Url::parse(url).map_or(String::new(), |url| url.path().to_owned())
+}
+
 /// What has been learnt so far: texts and their pseudonyms.
 pub(super) struct Pseudonyms {
     /// What stands for a secret that is a whole value.
@@ -129,16 +137,15 @@ pub(super) struct Pseudonyms {
     counts: BTreeMap<String, u32>,
     generations: BTreeMap<u64, u64>,
     places: Option<Places>,
-    /// The redirect URI, and its path: where answers are seen to arrive.
-    redirect: [String; 2],
+    /// Where answers are seen to arrive, or at its path.
+    redirect: String,
 }
 
 impl Pseudonyms {
     /// `places`: hosts and paths are replaced too.
     pub(super) fn new(config: &Config, places: bool) -> Self {
-        let path = Url::parse(config.redirect_url()).map_or(String::new(), |url| url.path().to_owned());
         Self {
-            redirect: [config.redirect_url().to_owned(), path],
+            redirect: config.redirect_url().to_owned(),
             whole: BTreeMap::new(),
             aliases: BTreeMap::new(),
             within: Sought::default(),
@@ -200,7 +207,9 @@ impl Pseudonyms {
     /// Learns what the first machine drew or made of a secret, and the second in its place. A server may quote it.
     pub(super) fn learn_drawn(&mut self, recorded: &Value, replayed: &Value) {
         for (before, now) in parameters(recorded).into_iter().zip(parameters(replayed)) {
-            if before.0 == now.0 && before.1 != now.1 && before.1.len() >= LEAST {
+            // What is scrubbed already is drawn the same, and stands for itself.
+            let stands = before.1 != now.1 || DRAWN.contains(&before.0.as_str());
+            if before.0 == now.0 && stands && before.1.len() >= LEAST {
                 self.stand_for(&before.1, &now.1);
             }
             if before.0 == "state" {
@@ -332,7 +341,12 @@ impl Pseudonyms {
         let before = callback.split_once('?').filter(|(_, after)| after.starts_with(query));
         // What is no place of an answer is a parameter, as the machine reads it.
         let Some((place, _)) = before else { return changed.finish() };
-        let place = if self.redirect.iter().any(|it| it == place) { place } else { "" };
+        let arrives = self.text(&self.redirect);
+        let place = match place {
+            it if it == self.redirect => arrives,
+            it if it == path(&self.redirect) => path(&arrives),
+            _ => String::new(),
+        };
         format!("{place}?{}", changed.finish())
     }
 
