@@ -601,6 +601,22 @@ fn letters_and_lengths_of_what_is_ill_formed() {
     assert!(!fine && scrubbed.contains(&"-".repeat(16_000)) && !scrubbed.contains(&"-".repeat(16_400)));
 }
 
+/// A secret that is called as something else in the run is not left there: the trace is not scrubbed, and that is said.
+#[test]
+fn a_secret_that_is_a_name_of_the_run() {
+    for secret in ["https://as.example", "exact"] {
+        let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback")
+            .preregistered(mcp_auth::Preregistered::new("https://as.example", "c-1").secret(secret))
+            .issuer("https://as.example", mcp_auth::policy::IssuerPolicy::default());
+        let text = recorder(&config).1.lock().unwrap().clone();
+        let why = Trace::read(&text).unwrap().scrub(Names::Kept).unwrap_err();
+        assert!(
+            why.to_string().starts_with("the machine cannot be made")
+                || why.to_string().starts_with("line 1")
+        );
+    }
+}
+
 /// However many there are, the last of them is as secret as the first.
 #[test]
 fn very_many_secrets() {
