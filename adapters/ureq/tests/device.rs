@@ -21,6 +21,8 @@ struct Screen {
     gone: Arc<AtomicUsize>,
     /// How many were still shown when the end of their attempt was told.
     late: Arc<AtomicUsize>,
+    /// Whether it panics when a code is taken away.
+    breaks: bool,
 }
 
 /// A code on the screen.
@@ -29,6 +31,7 @@ struct Window(Screen);
 impl Drop for Window {
     fn drop(&mut self) {
         self.0.gone.fetch_add(1, Ordering::SeqCst);
+        assert!(!self.0.breaks, "the screen is broken");
     }
 }
 
@@ -77,7 +80,11 @@ fn rig_with(device: Device, with: impl FnOnce(Builder) -> Builder) -> (Serving, 
 
 /// Sends a request, and lets the person decide once the code is there.
 fn decided(allow: bool) -> (Serving, Client, DeviceCode, Result<Response<Body>, Error>) {
-    let screen = Screen::default();
+    decided_at(Screen::default(), allow)
+}
+
+/// The same at a screen.
+fn decided_at(screen: Screen, allow: bool) -> (Serving, Client, DeviceCode, Result<Response<Body>, Error>) {
     let (served, client) = rig(Device::default(), screen.clone());
     let sent = thread::spawn({
         let (client, request) = (client.clone(), request(&served, "echo"));
@@ -105,6 +112,15 @@ fn a_request_is_answered_once_the_person_has_confirmed() {
     served.world().expire_access_tokens();
     assert_eq!(echo(&client, &served), 200);
     assert_eq!((count(&served, Purpose::Refresh), count(&served, Purpose::DeviceAuthorization)), (1, 1));
+}
+
+#[test]
+fn a_screen_that_breaks_costs_no_token() {
+    let screen = Screen { breaks: true, ..Screen::default() };
+    let (served, client, _, answer) = decided_at(screen, true);
+    assert_eq!(answer.unwrap().status(), 200);
+    assert_eq!(client.authorized().unwrap().source, TokenSource::LoggedIn);
+    assert_eq!(count(&served, Purpose::DeviceAuthorization), 1);
 }
 
 #[test]
