@@ -87,14 +87,14 @@ fn as_fit(mut name: String, sort: &str, text: &str) -> String {
     if text.len() > limit {
         name.extend(std::iter::repeat_n('-', limit.saturating_add(1).saturating_sub(name.len())));
     }
-    let sorts: [(char, fn(char) -> bool); 5] = [
-        ('\t', |letter| letter == '\t'),
-        ('\u{1}', char::is_control),
-        ('\u{e9}', |letter| !letter.is_ascii()),
-        (' ', |letter| letter == ' '),
-        ('"', |letter| matches!(letter, '"' | '\\')),
-    ];
-    if let Some((letter, _)) = sorts.into_iter().find(|(_, is)| text.contains(is)) {
+    let foreign = text.chars().find_map(|letter| match letter {
+        '\t' => Some('\t'),
+        letter if letter.is_control() => Some('\u{1}'),
+        letter if !letter.is_ascii() => Some('\u{e9}'),
+        _ => None,
+    });
+    let odd = |letters: &[char], one| text.contains(letters).then_some(one);
+    if let Some(letter) = foreign.or_else(|| odd(&[' '], ' ')).or_else(|| odd(&['"', '\\'], '"')) {
         // Within, for what stands around a text may be trimmed.
         name.insert(name.len().saturating_sub(1), letter);
     }

@@ -8,7 +8,7 @@ use mcp_auth_testbed::{
     MetadataRedirect, Purpose, Refusal, ResourceMetadata, ResourceParameter, ResourceValue, Role,
     ServerMetadata, StepUp, UnknownPath,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn world(dials: Dials) -> Memory {
     Memory::new(dials)
