@@ -6,8 +6,9 @@
 use serde_json::{Map, Value};
 use url::form_urlencoded::parse;
 
+use super::members::SECRET;
 use super::octets::Octets;
-use super::pseudonyms::{Pseudonyms, SCRUBBED, SECRET, WORDS};
+use super::pseudonyms::{Pseudonyms, SCRUBBED, WORDS};
 use crate::wire::json::Object;
 
 /// The members whose values are read, or said, and are no secrets.

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 use url::form_urlencoded::parse;
 
+use super::members::SECRET;
 use super::names::Places;
 use super::sought::{LEAST, Sought};
 use crate::config::Config;
@@ -18,24 +19,6 @@ use crate::wire::device::MAX_USER_CODE;
 use crate::wire::dpop::MAX_NONCE;
 use crate::wire::pushed::MAX_REQUEST_URI;
 use crate::wire::token::MAX_TOKEN;
-
-/// The members, in records, documents and configurations, whose values are secret.
-pub(super) const SECRET: [&str; 14] = [
-    "access_token",
-    "client_secret",
-    "code",
-    "code_verifier",
-    "device_code",
-    "id_token",
-    "nonce",
-    "password",
-    "refresh_token",
-    "registration_access_token",
-    "request_uri",
-    "secret",
-    "state",
-    "user_code",
-];
 
 /// The claims that a client holds an assertion against.
 const CLAIMS: [&str; 7] = ["aud", "azp", "client_id", "iss", "resource", "scope", "typ"];

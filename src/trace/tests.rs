@@ -115,3 +115,13 @@ fn what_the_host_said_is_scrubbed_and_the_rest_replays() {
     // Once is enough.
     assert_eq!(scrubbed.scrub(Names::Kept).unwrap().to_string(), scrubbed.to_string());
 }
+
+/// What is said of scrubbing is what is done.
+#[test]
+fn the_form_tells_which_members_are_secret() {
+    let form = include_str!("../../vectors/FORMAT.md");
+    let (_, told) = form.split_once("What is replaced, and everywhere:").unwrap();
+    let (told, _) = told.split_once("What is replaced where it stands").unwrap();
+    let untold: Vec<_> = members::SECRET.iter().filter(|name| !told.contains(&format!("`{name}`"))).collect();
+    assert!(untold.is_empty(), "{untold:?}");
+}
