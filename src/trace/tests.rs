@@ -95,6 +95,11 @@ fn what_is_no_trace_says_where() {
         (with("{\"at\":1,\"event\":\"hush\"}"), 2, "it is not what the form has there (column 0)"),
         (with("{\"at\":1,\"eve"), 2, "it breaks off (column 12)"),
         (with(&format!("\"{}\"", "x".repeat(MAX_LINE))), 2, "it is longer than 4194304 bytes"),
+        (
+            text.lines().next().unwrap().to_owned() + &"\n{\"at\":1,\"event\":\"tick\"}".repeat(MAX_LINES),
+            MAX_LINES + 1,
+            "more than 100000 lines",
+        ),
     ] {
         let unreadable = Trace::read(&text).unwrap_err();
         assert_eq!((unreadable.line, unreadable.why.as_str()), (line, why));

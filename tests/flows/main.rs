@@ -17,6 +17,8 @@ mod renewals;
 mod servers;
 mod stage;
 
+#[path = "../support/clause.rs"]
+mod clause;
 #[path = "../support/exceptions.rs"]
 mod exceptions;
 
