@@ -498,6 +498,21 @@ fn where_an_answer_arrives_is_renamed_too() {
     }
 }
 
+/// One host may be the end of another.
+#[test]
+fn a_host_below_another_is_replaced_whole() {
+    let (text, _, _) = run(&Server {
+        status: 400,
+        page: "https://login.as.example/docs",
+        token: br#"{"error":"invalid_grant","error_description":"ask login.as.example, not as.example"}"#
+            .to_vec(),
+        ..Server::default()
+    });
+    assert!(text.contains("ask login.as.example"));
+    let scrubbed = Trace::read(&text).unwrap().scrub(Names::Replaced).unwrap().to_string();
+    assert!(scrubbed.contains("ask host-") && !scrubbed.contains("login."), "{scrubbed}");
+}
+
 /// Foreign answers, as any page can send them.
 #[test]
 fn a_flood_of_foreign_answers_leaves_a_bounded_trail() {
