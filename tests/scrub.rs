@@ -35,18 +35,23 @@ impl Default for Server {
 const PRM: &str = r#"{"resource":"https://mcp.example/mcp","authorization_servers":["https://as.example"]}"#;
 const AS: &str = r#"{"issuer":"https://as.example","service_documentation":"PAGE","authorization_endpoint":"https://as.example/authorize","token_endpoint":"https://as.example/token","registration_endpoint":"https://as.example/register","response_types_supported":["code"],"code_challenge_methods_supported":["S256"],"token_endpoint_auth_methods_supported":["none"]}"#;
 
-/// The original and the scrubbed trace.
-fn run(server: &Server) -> (String, String, bool) {
-    let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
-    let seed = Seed::new([5; 32]);
+/// A recorder, and what it has written so far.
+fn recorder(config: &Config) -> (Recorder, Arc<Mutex<String>>) {
     let text = Arc::new(Mutex::new(String::new()));
     let kept = text.clone();
-    let mut recorder = Recorder::new(&config, &seed, move |line| {
+    let sink = move |line: &str| {
         let mut text = kept.lock().unwrap();
         text.push_str(line);
         text.push('\n');
-    });
-    let mut machine = Authorizer::new(config, seed).unwrap();
+    };
+    (Recorder::new(config, &Seed::new([5; 32]), sink), text)
+}
+
+/// The original and the scrubbed trace.
+fn run(server: &Server) -> (String, String, bool) {
+    let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
+    let (mut recorder, text) = recorder(&config);
+    let mut machine = Authorizer::new(config, Seed::new([5; 32])).unwrap();
     let now = Timestamp::from_secs(1_800_000_000);
     let mut next = Some(Event::LogIn { scopes: Scopes::new() });
     let mut callback = None;
@@ -415,10 +420,7 @@ fn a_login_hint_in_the_configuration() {
         it.extra = vec![("login_hint".into(), "alice@corp.example".into())]
     });
     let config = config.issuer("https://as.example", policy);
-    let text = Arc::new(Mutex::new(String::new()));
-    let kept = text.clone();
-    drop(Recorder::new(&config, &Seed::new([5; 32]), move |line| kept.lock().unwrap().push_str(line)));
-    let text = text.lock().unwrap().clone();
+    let text = recorder(&config).1.lock().unwrap().clone();
     for names in [Names::Kept, Names::Replaced] {
         let scrubbed = Trace::read(&text).unwrap().scrub(names).unwrap().to_string();
         assert!(!scrubbed.contains("alice@corp.example"), "{scrubbed}");
@@ -444,6 +446,71 @@ fn names_that_are_replaced_are_replaced_everywhere() {
             .collect::<Vec<_>>()
             .join("\n")
     );
+}
+
+/// The host and the path where an answer arrives are replaced as they are in the configuration.
+#[test]
+fn where_an_answer_arrives_is_renamed_too() {
+    for arrives in ["https://app.tenant-seven.example/signed/in", "/signed/in"] {
+        let redirect = "https://app.tenant-seven.example/signed/in";
+        let config = Config::new("https://mcp.example/mcp", "Example", redirect);
+        let (mut recorder, text) = recorder(&config);
+        let mut machine = Authorizer::new(config, Seed::new([5; 32])).unwrap();
+        let now = Timestamp::from_secs(1_800_000_000);
+        let mut event = Event::LogIn { scopes: Scopes::new() };
+        loop {
+            recorder.event(now, &event);
+            machine.handle(now, event);
+            let mut action = machine.poll();
+            recorder.action(&action);
+            let mut state = None;
+            if let Action::Open(open) = &action {
+                let pair = open.url().query_pairs().find(|(name, _)| name == "state").unwrap();
+                state = Some(pair.1.into_owned());
+                action = machine.poll();
+                recorder.action(&action);
+            }
+            event = match (action, state) {
+                (Action::Load(load), _) => load.reply(None),
+                (Action::Send(send), _) => {
+                    let body = match send.purpose() {
+                        Purpose::ResourceMetadata => PRM.to_owned(),
+                        Purpose::ServerMetadata => AS.to_owned(),
+                        _ => r#"{"client_id":"c-1"}"#.to_owned(),
+                    };
+                    send.reply(http::Response::builder().status(200).body(body).unwrap())
+                }
+                (Action::Wait(_), Some(state)) => {
+                    Event::Called(Callback::new(format!("{arrives}?error=access_denied&state={state}")))
+                }
+                (Action::Finish(_), _) => break,
+                other => panic!("{other:?}"),
+            };
+        }
+        let trace = Trace::read(&text.lock().unwrap()).unwrap();
+        assert!(trace.to_string().contains(&format!("{arrives}?error")));
+        let scrubbed = trace.scrub(Names::Replaced).unwrap();
+        for name in ["tenant-seven", "signed"] {
+            assert!(!scrubbed.to_string().contains(name), "{name} in {scrubbed}");
+        }
+        assert_eq!(scrubbed.scrub(Names::Replaced).unwrap().to_string(), scrubbed.to_string());
+        assert!(trace.scrub(Names::Kept).unwrap().to_string().contains(&format!("{arrives}?error")));
+    }
+}
+
+/// One host may be the end of another.
+#[test]
+fn a_host_below_another_is_replaced_whole() {
+    let (text, _, _) = run(&Server {
+        status: 400,
+        page: "https://login.as.example/docs",
+        token: br#"{"error":"invalid_grant","error_description":"ask login.as.example, not as.example"}"#
+            .to_vec(),
+        ..Server::default()
+    });
+    assert!(text.contains("ask login.as.example"));
+    let scrubbed = Trace::read(&text).unwrap().scrub(Names::Replaced).unwrap().to_string();
+    assert!(scrubbed.contains("ask host-") && !scrubbed.contains("login."), "{scrubbed}");
 }
 
 /// Foreign answers, as any page can send them.
@@ -484,14 +551,7 @@ fn a_flood_of_foreign_answers_leaves_a_bounded_trail() {
 #[test]
 fn a_flood_of_parameters_is_scrubbed_in_time() {
     let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
-    let seed = Seed::new([5; 32]);
-    let text = Arc::new(Mutex::new(String::new()));
-    let kept = text.clone();
-    let mut recorder = Recorder::new(&config, &seed, move |line| {
-        let mut text = kept.lock().unwrap();
-        text.push_str(line);
-        text.push('\n');
-    });
+    let (mut recorder, text) = recorder(&config);
     let now = Timestamp::from_secs(1_800_000_000);
     for flood in 0..8 {
         let mut callback = "/callback?state=foreign".to_owned();
@@ -518,25 +578,77 @@ fn a_capability_in_the_path_of_the_server() {
         "Example",
         "http://127.0.0.1:3000/callback",
     );
-    let text = Arc::new(Mutex::new(String::new()));
-    let kept = text.clone();
-    drop(Recorder::new(&config, &Seed::new([5; 32]), move |line| kept.lock().unwrap().push_str(line)));
-    let text = text.lock().unwrap().clone();
+    let text = recorder(&config).1.lock().unwrap().clone();
     let trace = Trace::read(&text).unwrap();
     assert!(!trace.scrub(Names::Replaced).unwrap().to_string().contains(secret), "replaced");
+}
+
+/// A name that stands under the name of a choice is no choice.
+#[test]
+fn a_host_that_is_called_an_origin() {
+    let page = r#"https://as.example/docs","origin":"https://as.example","method":"as.example/x","algorithm":"as.example"#;
+    let (text, kept, _) = run(&Server { page, ..Server::default() });
+    assert!(text.contains(r#"\"origin\":\"https://as.example\""#) && kept.contains(r#"\"origin\""#));
+    let scrubbed = Trace::read(&text).unwrap().scrub(Names::Replaced).unwrap().to_string();
+    assert!(scrubbed.contains(r#"\"origin\""#) && !scrubbed.contains("as.example"), "{scrubbed}");
+    // What is one stays, even where a secret is called so.
+    let (_, scrubbed, fine) = run(&token(r#"{"access_token":"dynamic","token_type":"Bearer"}"#));
+    assert!(
+        fine && scrubbed.contains(r#""origin":"dynamic""#)
+            && !scrubbed.contains(r#""access_token":"dynamic""#)
+    );
+}
+
+/// What an answer says of an account is quoted in words that are kept.
+#[test]
+fn an_account_that_an_error_names() {
+    let body = r#"{"error":"invalid_grant","account":"alice/4711","warning":"see alice/4711",
+        "error_description":"account alice/4711 (alice%2F4711) is locked"}"#;
+    hidden(&Server { status: 400, ..token(body) }, &["alice", "4711"]);
+}
+
+/// A pseudonym says that a text is of no use, and not what it is made of.
+#[test]
+fn letters_and_lengths_of_what_is_ill_formed() {
+    hidden(&token(r#"{"access_token":"geheim\u20ac","token_type":"Bearer"}"#), &["€", "\\u20ac"]);
+    let long = format!(r#"{{"access_token":"{}","token_type":"Bearer"}}"#, "x".repeat(20_000));
+    let (_, scrubbed, fine) = run(&token(&long));
+    assert!(!fine && scrubbed.contains(&"-".repeat(16_000)) && !scrubbed.contains(&"-".repeat(16_400)));
+}
+
+/// A secret that is called as something else in the run is not left there: the trace is not scrubbed, and that is said.
+#[test]
+fn a_secret_that_is_a_name_of_the_run() {
+    for secret in ["https://as.example", "exact"] {
+        let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback")
+            .preregistered(mcp_auth::Preregistered::new("https://as.example", "c-1").secret(secret))
+            .issuer("https://as.example", mcp_auth::policy::IssuerPolicy::default());
+        let text = recorder(&config).1.lock().unwrap().clone();
+        let why = Trace::read(&text).unwrap().scrub(Names::Kept).unwrap_err();
+        assert!(
+            why.to_string().starts_with("the machine cannot be made")
+                || why.to_string().starts_with("line 1")
+        );
+    }
+}
+
+/// However many there are, the last of them is as secret as the first.
+#[test]
+fn very_many_secrets() {
+    let many: Vec<_> = (0..4_500).map(|number| format!("\"hush-{number:05}\"")).collect();
+    let body = format!(
+        r#"{{"error":"invalid_grant","password":[{}],"error_description":"not hush-00001 nor hush-04499"}}"#,
+        many.join(",")
+    );
+    let page = "https://as.example/docs?try=hush-04498";
+    hidden(&Server { status: 400, page, ..token(&body) }, &["hush-0"]);
 }
 
 /// What the host did beside names files and people.
 #[test]
 fn what_the_host_did_is_renamed_too() {
     let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
-    let text = Arc::new(Mutex::new(String::new()));
-    let kept = text.clone();
-    let mut recorder = Recorder::new(&config, &Seed::new([5; 32]), move |line| {
-        let mut t = kept.lock().unwrap();
-        t.push_str(line);
-        t.push('\n')
-    });
+    let (mut recorder, text) = recorder(&config);
     let fields = http::HeaderMap::from_iter([(
         http::header::WWW_AUTHENTICATE,
         http::HeaderValue::from_static(
@@ -551,11 +663,24 @@ fn what_the_host_did_is_renamed_too() {
         true,
     );
     recorder.response(Timestamp::from_secs(1), http::StatusCode::UNAUTHORIZED, &fields);
+    let challenge = mcp_auth::Challenge::of(http::StatusCode::UNAUTHORIZED, &http::HeaderMap::new(), None, 0);
+    let challenge = challenge.unwrap();
+    let challenge = challenge.operation("resources/read:file:///srv/alice/SECRETfile");
+    recorder.event(Timestamp::from_secs(1), &Event::Challenged(challenge));
+    let url = "https://mcp.example/mcp?key=SECRETquery".parse().unwrap();
+    recorder.prove(Timestamp::from_secs(1), "POST", &url);
     drop(recorder);
     let text = text.lock().unwrap().clone();
+    assert!(text.contains("SECRETquery"));
+    let kept = Trace::read(&text).unwrap().scrub(Names::Kept).unwrap().to_string();
+    assert!(!kept.contains("SECRETquery"), "{kept}");
     let scrubbed = Trace::read(&text).unwrap().scrub(Names::Replaced).unwrap().to_string();
+    // The same name for the same operation, or nobody could follow it.
+    let note: serde_json::Value = serde_json::from_str(scrubbed.lines().nth(1).unwrap()).unwrap();
+    let event: serde_json::Value = serde_json::from_str(scrubbed.lines().nth(3).unwrap()).unwrap();
+    assert_eq!(note.pointer("/note/request/operation"), event.pointer("/event/challenged/operation"));
     let mut left = Vec::new();
-    for hidden in ["alice", ".30.40", "SECRETfile", "SECRETq", "internal"] {
+    for hidden in ["alice", ".30.40", "SECRETfile", "SECRETq", "internal", "mcp.example"] {
         if scrubbed.contains(hidden) {
             left.push(hidden);
         }

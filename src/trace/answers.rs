@@ -6,8 +6,9 @@
 use serde_json::{Map, Value};
 use url::form_urlencoded::parse;
 
+use super::members::SECRET;
 use super::octets::Octets;
-use super::pseudonyms::{Pseudonyms, SCRUBBED, SECRET};
+use super::pseudonyms::{Pseudonyms, SCRUBBED, WORDS};
 use crate::wire::json::Object;
 
 /// The members whose values are read, or said, and are no secrets.
@@ -117,7 +118,9 @@ impl Pseudonyms {
             self.learn_query(name, text);
         }
         let number = NUMBERS.contains(&name) && text.parse::<f64>().is_ok();
-        if PLAIN.contains(&name) || number {
+        if WORDS.contains(&name) {
+            self.words(text)
+        } else if PLAIN.contains(&name) || number {
             self.text(text)
         } else {
             self.alias(if of_flow { name } else { "text" }, text)

@@ -10,12 +10,14 @@
 mod action;
 mod answers;
 mod event;
+mod members;
 mod names;
 mod octets;
 mod pseudonyms;
 mod recorder;
 mod replay;
 mod scrub;
+mod sought;
 
 use std::fmt;
 
@@ -175,7 +177,8 @@ impl Trace {
         let header = serde_json::from_value(header).map_err(|error| unreadable(place, plain(&error)))?;
         let mut lines = Vec::new();
         for (place, line) in numbered {
-            if lines.len() >= MAX_LINES {
+            // The header is one of them.
+            if lines.len().saturating_add(1) >= MAX_LINES {
                 return Err(unreadable(place, format!("more than {MAX_LINES} lines")));
             }
             lines.push(parsed(line).map_err(|why| unreadable(place, why))?);

@@ -33,7 +33,10 @@ impl Places {
         }
         changed.push_str(rest);
         let hosts = self.hosts.borrow();
-        for (host, name) in hosts.iter().filter(|(host, _)| host.len() >= LEAST) {
+        let mut hosts: Vec<_> = hosts.iter().filter(|(host, _)| host.len() >= LEAST).collect();
+        // The longest first: one may be the end of another.
+        hosts.sort_by_key(|(host, _)| std::cmp::Reverse(host.len()));
+        for (host, name) in hosts {
             changed = replaced(&changed, host, name);
         }
         changed

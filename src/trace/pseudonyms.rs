@@ -9,28 +9,16 @@ use sha2::{Digest, Sha256};
 use url::Url;
 use url::form_urlencoded::parse;
 
+use super::members::SECRET;
 use super::names::Places;
-use crate::base::spelling::spellings;
+use super::sought::{LEAST, Sought};
 use crate::config::Config;
+use crate::wire::assertion::MAX_ASSERTION;
 use crate::wire::callback::Callback;
-
-/// The members, in records, documents and configurations, whose values are secret.
-pub(super) const SECRET: [&str; 14] = [
-    "access_token",
-    "client_secret",
-    "code",
-    "code_verifier",
-    "device_code",
-    "id_token",
-    "nonce",
-    "password",
-    "refresh_token",
-    "registration_access_token",
-    "request_uri",
-    "secret",
-    "state",
-    "user_code",
-];
+use crate::wire::device::MAX_USER_CODE;
+use crate::wire::dpop::MAX_NONCE;
+use crate::wire::pushed::MAX_REQUEST_URI;
+use crate::wire::token::MAX_TOKEN;
 
 /// The claims that a client holds an assertion against.
 const CLAIMS: [&str; 7] = ["aud", "azp", "client_id", "iss", "resource", "scope", "typ"];
@@ -40,31 +28,59 @@ const OTHER_CLAIMS: [&str; 12] =
 /// The claims that tell a time.
 const TIMES: [&str; 4] = ["auth_time", "exp", "iat", "nbf"];
 
-/// The members of records and configurations that are one of a few words.
-const CHOICES: [&str; 3] = ["algorithm", "method", "origin"];
+/// The members that are said to people.
+pub(super) const WORDS: [&str; 2] = ["error_description", "warning"];
+
+/// The members of records, configurations and notes that are one of a few words, and these words. They stay even where a
+/// secret is called so; whatever else has such a name is a text like any other.
+const CHOICES: [(&str, &[&str]); 3] = [
+    ("algorithm", &["ES256", "PS256", "RS256", "EdDSA", "Ed25519"]),
+    (
+        "method",
+        &["none", "client_secret_basic", "client_secret_post", "private_key_jwt", "GET", "POST", "DELETE"],
+    ),
+    ("origin", &["preregistered", "metadata_document", "dynamic", "prompted"]),
+];
+
+/// Whether it is a choice of the protocol's.
+fn is_choice(name: &str, member: &Value) -> bool {
+    let is =
+        |(of, words): &(&str, &[&str])| *of == name && member.as_str().is_some_and(|it| words.contains(&it));
+    CHOICES.iter().any(is)
+}
+
+/// The parameters and fields of requests that are drawn, or made of what is drawn or secret.
+const DRAWN: [&str; 6] =
+    ["authorization", "client_assertion", "code_challenge", "code_verifier", "dpop", "state"];
 
 /// What stands in the place of what cannot be read, and so may hold anything.
 pub(super) const SCRUBBED: &str = "(scrubbed)";
 
-/// Below this a text could stand anywhere by chance, and is not looked for within others. Where it is a value of its own,
-/// it is replaced whatever its length.
-const LEAST: usize = 6;
-/// How many texts are looked for within others. A run has a few; a server that gives thousands does so to be looked for.
-const MOST: usize = 2048;
-/// Longer texts may be too long for what they are.
-const LONG: usize = 4096;
 /// As long as a code verifier must be (RFC 7636 §4.1), so that a pseudonym can stand for one.
 const LENGTH: usize = 43;
-
-/// A pseudonym that is as fit to be a token, a code or a secret as the text is for which it stands: with its first letter that
-/// none of them may have, and as long where that is too long.
-fn as_fit(mut name: String, text: &str) -> String {
-    if text.len() > LONG {
-        name.extend(std::iter::repeat_n('-', text.len().saturating_sub(name.len())));
+/// A pseudonym that is as fit to be what it is called as the text is for which it stands: too long where that is, and with a
+/// letter that no token, or no nonce, may have where that has one. Which letter, and how long it was, it does not tell.
+fn as_fit(mut name: String, sort: &str, text: &str) -> String {
+    let (limit, text) = match sort {
+        "nonce" => (MAX_NONCE, text.trim()),
+        "request_uri" => (MAX_REQUEST_URI, text),
+        "user_code" => (MAX_USER_CODE, text.trim()),
+        _ => (MAX_TOKEN, text),
+    };
+    if text.len() > limit {
+        name.extend(std::iter::repeat_n('-', limit.saturating_add(1).saturating_sub(name.len())));
     }
-    name.extend(
-        text.chars().find(|letter| !matches!(letter, ' '..='~')).or_else(|| text.find(' ').map(|_| ' ')),
-    );
+    let foreign = text.chars().find_map(|letter| match letter {
+        '\t' => Some('\t'),
+        letter if letter.is_control() => Some('\u{1}'),
+        letter if !letter.is_ascii() => Some('\u{e9}'),
+        _ => None,
+    });
+    let odd = |letters: &[char], one| text.contains(letters).then_some(one);
+    if let Some(letter) = foreign.or_else(|| odd(&[' '], ' ')).or_else(|| odd(&['"', '\\'], '"')) {
+        // Within, for what stands around a text may be trimmed.
+        name.insert(name.len().saturating_sub(1), letter);
+    }
     name
 }
 
@@ -85,32 +101,38 @@ fn parameters(action: &Value) -> Vec<(String, String)> {
     found
 }
 
+fn path(url: &str) -> String {
+    Url::parse(url).map_or(String::new(), |url| url.path().to_owned())
+}
+
 /// What has been learnt so far: texts and their pseudonyms.
 pub(super) struct Pseudonyms {
     /// What stands for a secret that is a whole value.
     whole: BTreeMap<String, String>,
     /// What stands for the other values of private answers, where they stand: they may be names that mean something elsewhere.
     aliases: BTreeMap<String, String>,
-    /// What is looked for within others, in every spelling, and what stands for it; the longest first.
-    within: Vec<(String, String)>,
+    /// The secrets, which are looked for in all texts.
+    within: Sought,
+    /// The other values, which are looked for in texts that are for people only.
+    quoted: Sought,
     /// Each `state` that the first machine waited for.
     states: BTreeSet<String>,
     counts: BTreeMap<String, u32>,
     generations: BTreeMap<u64, u64>,
     places: Option<Places>,
-    /// The redirect URI, and its path: where answers are seen to arrive.
-    redirect: [String; 2],
+    /// Where answers are seen to arrive, or at its path.
+    redirect: String,
 }
 
 impl Pseudonyms {
     /// `places`: hosts and paths are replaced too.
     pub(super) fn new(config: &Config, places: bool) -> Self {
-        let path = Url::parse(config.redirect_url()).map_or(String::new(), |url| url.path().to_owned());
         Self {
-            redirect: [config.redirect_url().to_owned(), path],
+            redirect: config.redirect_url().to_owned(),
             whole: BTreeMap::new(),
             aliases: BTreeMap::new(),
-            within: Vec::new(),
+            within: Sought::default(),
+            quoted: Sought::default(),
             states: BTreeSet::new(),
             counts: BTreeMap::new(),
             generations: BTreeMap::new(),
@@ -138,8 +160,9 @@ impl Pseudonyms {
         if let Some(name) = self.whole.get(text).or_else(|| self.aliases.get(text)) {
             return name.clone();
         }
-        let name = self.assertion(text).unwrap_or_else(|| as_fit(self.next(sort), text));
+        let name = self.assertion(text).unwrap_or_else(|| as_fit(self.next(sort), sort, text));
         self.aliases.insert(text.to_owned(), name.clone());
+        self.quoted.add(text, &name);
         name
     }
 
@@ -161,20 +184,15 @@ impl Pseudonyms {
 
     fn stand_for(&mut self, text: &str, name: &str) {
         self.whole.insert(text.to_owned(), name.to_owned());
-        for spelling in spellings(text) {
-            let there = |(known, _): &(String, String)| *known == spelling;
-            if spelling.len() < LEAST || self.within.len() >= MOST || self.within.iter().any(there) {
-                continue;
-            }
-            let place = self.within.partition_point(|(known, _)| known.len() > spelling.len());
-            self.within.insert(place, (spelling, name.to_owned()));
-        }
+        self.within.add(text, name);
     }
 
     /// Learns what the first machine drew or made of a secret, and the second in its place. A server may quote it.
     pub(super) fn learn_drawn(&mut self, recorded: &Value, replayed: &Value) {
         for (before, now) in parameters(recorded).into_iter().zip(parameters(replayed)) {
-            if before.0 == now.0 && before.1 != now.1 && before.1.len() >= LEAST {
+            // What is scrubbed already is drawn the same, and stands for itself.
+            let stands = before.1 != now.1 || DRAWN.contains(&before.0.as_str());
+            if before.0 == now.0 && stands && before.1.len() >= LEAST {
                 self.stand_for(&before.1, &now.1);
             }
             if before.0 == "state" {
@@ -218,16 +236,16 @@ impl Pseudonyms {
         if let Some(name) = self.whole.get(text) {
             return name.clone();
         }
-        let mut changed = text.to_owned();
-        for (known, name) in &self.within {
-            if changed.contains(known.as_str()) {
-                changed = changed.replace(known.as_str(), name);
-            }
-        }
+        let changed = self.within.replaced(text);
         match &self.places {
             Some(places) => places.text(&changed),
             None => changed,
         }
+    }
+
+    /// The same of a text that is for people only: nothing is compared to it, so what private answers brought is replaced too.
+    pub(super) fn words(&self, text: &str) -> String {
+        self.text(&self.quoted.replaced(text))
     }
 
     /// The same for every text in a value, and for the generations of records.
@@ -238,8 +256,12 @@ impl Pseudonyms {
             Value::Object(members) => members
                 .into_iter()
                 .map(|(name, member)| {
-                    if CHOICES.contains(&name.as_str()) {
+                    if is_choice(&name, &member) {
                         return (name, member);
+                    }
+                    if let Some(text) = member.as_str().filter(|_| WORDS.contains(&name.as_str())) {
+                        let text = self.words(text);
+                        return (name, Value::from(text));
                     }
                     let numbered = matches!(name.as_str(), "generation" | "refused" | "record" | "latest");
                     let generation = member.as_u64().filter(|_| numbered);
@@ -252,16 +274,22 @@ impl Pseudonyms {
         }
     }
 
+    /// What the host calls what it does. Where names are replaced, it may be one.
+    pub(super) fn operation(&mut self, text: &str) -> String {
+        if self.replaces_names() { self.alias("member", text) } else { self.words(text) }
+    }
+
     /// What the host did beside. Where names are replaced, so is its own name for what it did.
     pub(super) fn note(&mut self, mut note: Value) -> Value {
         let names = self.replaces_names();
-        if let Some(operation) = note.pointer_mut("/request/operation").filter(|_| names)
-            && let Some(text) = operation.as_str()
-        {
-            *operation = Value::from(self.alias("member", text));
+        if let Some(operation) = note.pointer_mut("/request/operation") {
+            *operation = Value::from(self.operation(operation.as_str().unwrap_or_default()));
         }
-        if let Some(Value::Array(values)) = note.pointer_mut("/response/www_authenticate").filter(|_| names) {
-            values.iter_mut().for_each(|value| *value = Value::from(SCRUBBED));
+        if let Some(Value::Array(values)) = note.pointer_mut("/response/www_authenticate") {
+            for value in values {
+                let said = value.as_str().filter(|_| !names).map_or(SCRUBBED.to_owned(), |it| self.words(it));
+                *value = Value::from(said);
+            }
         }
         self.value(note)
     }
@@ -286,7 +314,8 @@ impl Pseudonyms {
         let mut changed = url::form_urlencoded::Serializer::new(String::new());
         for (name, value) in parameters {
             let (name, value) = match name.as_str() {
-                "iss" | "error" | "error_description" | "scope" => (name, self.text(&value)),
+                "error_description" => (name, self.words(&value)),
+                "iss" | "error" | "scope" => (name, self.text(&value)),
                 "code" | "state" => (name.clone(), self.learn(&name, &value)),
                 _ => (self.alias("parameter", &name), self.alias("text", &value)),
             };
@@ -295,12 +324,20 @@ impl Pseudonyms {
         let before = callback.split_once('?').filter(|(_, after)| after.starts_with(query));
         // What is no place of an answer is a parameter, as the machine reads it.
         let Some((place, _)) = before else { return changed.finish() };
-        let place = if self.redirect.iter().any(|it| it == place) { place } else { "" };
+        let arrives = self.text(&self.redirect);
+        let place = match place {
+            it if it == self.redirect => arrives,
+            it if it == path(&self.redirect) => path(&arrives),
+            _ => String::new(),
+        };
         format!("{place}?{}", changed.finish())
     }
 
     /// A JWS with the claims that a client looks at, and pseudonyms for the rest; `None`: it is no JWS.
     fn assertion(&mut self, text: &str) -> Option<String> {
+        if text.len() > MAX_ASSERTION {
+            return None;
+        }
         let mut parts = text.split('.');
         let (header, claims, signature) = (parts.next()?, parts.next()?, parts.next()?);
         if parts.next().is_some() {
@@ -334,5 +371,28 @@ impl Pseudonyms {
             changed.insert(name, member);
         }
         changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LENGTH, as_fit};
+    use crate::wire::dpop::Nonce;
+
+    #[test]
+    fn a_pseudonym_is_as_fit_as_what_it_stands_for() {
+        let long = "x".repeat(2049);
+        for text in
+            ["plain", "a\"b", "a\\b", "a b", " a ", "a\tb", "\ta\t", "a\u{1}b", "aéb", &long[1..], &long]
+        {
+            let name = as_fit(format!("{:-<LENGTH$}", "NONCE-1-"), "nonce", text);
+            let fit = |text: &str| Nonce::read([text.as_bytes()]).is_ok();
+            assert_eq!(fit(&name), fit(text), "{text:?}: {name:?}");
+            assert_eq!(as_fit(format!("{:-<LENGTH$}", "NONCE-1-"), "nonce", &name), name);
+        }
+        // Too long for a code that is typed, and not for a token.
+        assert_eq!(as_fit("CODE-1".to_owned(), "user_code", &long[..65]).len(), 65);
+        assert_eq!(as_fit("CODE-1".to_owned(), "user_code", " WDJB-MJHT "), "CODE-1");
+        assert_eq!(as_fit("TEXT-1".to_owned(), "text", &long), "TEXT-1");
     }
 }

@@ -30,6 +30,9 @@ pub type Sink = dyn FnMut(&str) + Send;
 /// What must be told in the order in which it happens: [`event`](Self::event) before each
 /// [`handle`](crate::Authorizer::handle), [`action`](Self::action) after each [`poll`](crate::Authorizer::poll), and
 /// [`prove`](Self::prove) before each [`prove`](crate::Authorizer::prove).
+///
+/// It writes without end. [`Trace::read`](super::Trace::read) takes 100,000 lines of at most 4 MiB each: whoever records a machine
+/// that lives for months begins another trace with another machine now and then.
 pub struct Recorder {
     sink: Box<Sink>,
     /// The last line was a wait. Drivers poll as often as they like, and a wait says the same each time.

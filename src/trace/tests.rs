@@ -95,6 +95,11 @@ fn what_is_no_trace_says_where() {
         (with("{\"at\":1,\"event\":\"hush\"}"), 2, "it is not what the form has there (column 0)"),
         (with("{\"at\":1,\"eve"), 2, "it breaks off (column 12)"),
         (with(&format!("\"{}\"", "x".repeat(MAX_LINE))), 2, "it is longer than 4194304 bytes"),
+        (
+            text.lines().next().unwrap().to_owned() + &"\n{\"at\":1,\"event\":\"tick\"}".repeat(MAX_LINES),
+            MAX_LINES + 1,
+            "more than 100000 lines",
+        ),
     ] {
         let unreadable = Trace::read(&text).unwrap_err();
         assert_eq!((unreadable.line, unreadable.why.as_str()), (line, why));
@@ -114,4 +119,14 @@ fn what_the_host_said_is_scrubbed_and_the_rest_replays() {
     other.replay().unwrap();
     // Once is enough.
     assert_eq!(scrubbed.scrub(Names::Kept).unwrap().to_string(), scrubbed.to_string());
+}
+
+/// What is said of scrubbing is what is done.
+#[test]
+fn the_form_tells_which_members_are_secret() {
+    let form = include_str!("../../vectors/FORMAT.md");
+    let (_, told) = form.split_once("What is replaced, and everywhere:").unwrap();
+    let (told, _) = told.split_once("What is replaced where it stands").unwrap();
+    let untold: Vec<_> = members::SECRET.iter().filter(|name| !told.contains(&format!("`{name}`"))).collect();
+    assert!(untold.is_empty(), "{untold:?}");
 }

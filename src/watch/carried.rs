@@ -34,7 +34,8 @@ impl Watch {
                 }
             }
             Purpose::Token | Purpose::Refresh => {
-                if members(&response.body, "error").iter().any(|error| error == "use_dpop_nonce") {
+                let wants_nonce = members(&response.body, "error").iter().any(|it| it == "use_dpop_nonce");
+                if wants_nonce && purpose == Purpose::Token {
                     self.wants_nonce();
                 }
                 self.binds(&response.body);

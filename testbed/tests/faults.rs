@@ -1,9 +1,11 @@
-//! What goes wrong at the token endpoint: at which request, before its effect or after, and when to come back.
+//! What goes wrong on the way: at which request, before its effect or after, and when to come back.
 
 mod login;
 
 use login::*;
 use mcp_auth_testbed::{Dials, Dropped, Exchange, Fate, Fault, Purpose, Rotation, Trouble};
+
+const PATH_FORM: &str = "https://mcp.example/.well-known/oauth-protected-resource/mcp";
 
 fn with(purpose: Purpose, nth: u32, what: Trouble) -> Memory {
     let faults = vec![Fault { purpose, nth, what }];
@@ -139,4 +141,51 @@ fn a_connection_closed_within_the_answer() {
     let endpoint = found.endpoint("revocation_endpoint");
     assert_eq!(post_form(&mut memory, &endpoint, &client, &[("token", "unknown")]).status(), 502);
     assert_eq!(memory.world.exchanges().last().unwrap().status, 0);
+}
+
+#[test]
+fn faults_hit_the_request_they_are_for() {
+    let cases: [(Trouble, u16, usize); 7] = [
+        (Trouble::Status(503), 503, 23),
+        (Trouble::RetryAfter(429, 7), 429, 16),
+        (Trouble::Empty, 200, 0),
+        (Trouble::Answer(200, "application/json", b"[]".to_vec()), 200, 2),
+        (Trouble::Oversized(70_000), 200, 70_000),
+        (Trouble::RedirectTo("https://evil.example/".into()), 307, 23),
+        (Trouble::StatusAfter(500), 500, 23),
+    ];
+    for (what, expected, length) in cases {
+        let fault = Fault { purpose: Purpose::ResourceMetadata, nth: 2, what: what.clone() };
+        let mut memory = Memory::new(Dials { faults: vec![fault], ..Dials::default() });
+        assert_eq!(get(&mut memory, PATH_FORM).status(), 200);
+        let answer = get(&mut memory, PATH_FORM);
+        assert_eq!((answer.status().as_u16(), answer.body().len()), (expected, length), "{what:?}");
+        assert_eq!(get(&mut memory, PATH_FORM).status(), 200);
+    }
+    let fault = |what| Fault { purpose: Purpose::ResourceMetadata, nth: 0, what };
+    let mut memory = Memory::new(Dials { faults: vec![fault(Trouble::Truncated)], ..Dials::default() });
+    let cut = get(&mut memory, PATH_FORM);
+    assert!(!cut.body().is_empty() && json_of(&cut).is_null());
+    memory.world.dials_mut().faults = vec![fault(Trouble::Html)];
+    assert!(get(&mut memory, PATH_FORM).body().starts_with(b"<!DOCTYPE"));
+    memory.world.dials_mut().faults = vec![fault(Trouble::Drop)];
+    let dropped = get(&mut memory, PATH_FORM);
+    assert_eq!(dropped.extensions().get::<Dropped>(), Some(&Dropped));
+    assert_eq!(memory.world.exchanges().last().unwrap().status, 0);
+}
+
+#[test]
+fn an_answer_lost_on_the_way_has_had_its_effect() {
+    for (what, taken) in
+        [(Trouble::Drop, false), (Trouble::DropAfter, true), (Trouble::StatusAfter(502), true)]
+    {
+        let fault = Fault { purpose: Purpose::Token, nth: 2, what };
+        let mut memory = Memory::new(Dials { faults: vec![fault], ..Dials::default() });
+        let url = memory.world.server_url();
+        let (found, client, tokens) = login(&mut memory, &url, "");
+        let token = tokens["refresh_token"].as_str().unwrap();
+        assert_eq!(refresh(&mut memory, &found, &client, token).status(), 502);
+        // Rotated behind the client's back: the same token again looks like theft.
+        assert_eq!(refresh(&mut memory, &found, &client, token).status() == 200, !taken);
+    }
 }

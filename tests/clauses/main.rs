@@ -6,6 +6,9 @@
 
 mod page;
 
+#[path = "../support/clause.rs"]
+mod clause;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,7 +47,7 @@ struct Requirement {
 impl Requirement {
     /// Where it stands, as tables, failures and the index of flows write it.
     fn clause(&self) -> String {
-        clause(&self.document, &self.section)
+        clause::clause(&self.document, &self.section)
     }
 
     /// Whether a clause as a table writes it is this one, or a part of it: `RFC 9207 §2.4, row 1`.
@@ -54,15 +57,6 @@ impl Requirement {
             let rest = named.strip_prefix(clause.as_str());
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([',', ';']))
         })
-    }
-}
-
-/// A section that names its own document stands for itself.
-fn clause(document: &str, section: &str) -> String {
-    match section {
-        _ if section.starts_with("RFC") || section.starts_with("OpenID") => section.to_owned(),
-        _ if section.starts_with('§') => format!("{document} {section}"),
-        _ => format!("{document}, {section}"),
     }
 }
 

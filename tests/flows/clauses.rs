@@ -5,6 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
+use crate::clause::clause;
 use crate::{Flow, folder};
 
 /// For each requirement where it stands, and where else the same is said.
@@ -16,12 +17,7 @@ impl Clauses {
         let list: Value = serde_json::from_str(&text).unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let of = |it: &Value| {
-            let (document, section) = (text(&it["document"]), text(&it["section"]));
-            let own = match section.as_str() {
-                named if named.starts_with("RFC") || named.starts_with("OpenID") => section,
-                named if named.starts_with('§') => format!("{document} {section}"),
-                _ => format!("{document}, {section}"),
-            };
+            let own = clause(&text(&it["document"]), &text(&it["section"]));
             let also = it["also"].as_array().into_iter().flatten().map(text);
             (text(&it["id"]), std::iter::once(own).chain(also).collect())
         };

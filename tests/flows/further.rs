@@ -18,6 +18,24 @@ fn lists(mut stage: Stage) -> Stage {
     stage
 }
 
+/// And once more, when the token has run out.
+fn lists_twice(stage: Stage) -> Stage {
+    let mut stage = lists(stage);
+    stage.now += 4000;
+    lists(stage)
+}
+
+/// Registered secrets run out, and registering again brings the same one.
+fn lasting(clients: Vec<PreRegistered>) -> Dials {
+    Dials {
+        auth_methods: Some(texts(&["client_secret_basic"])),
+        clients,
+        secret_lifetime: Some(1000),
+        registration_again: RegistrationAgain::Same,
+        ..Dials::default()
+    }
+}
+
 /// A client with a secret, and letters that are escaped in its name, its secret, its tokens, and the server's endpoint:
 /// a login, a renewal and a logout.
 fn escaping(name: &str, json_escapes: JsonEscapes) -> Stage {
@@ -30,9 +48,7 @@ fn escaping(name: &str, json_escapes: JsonEscapes) -> Stage {
     };
     let mut stage =
         Stage::named(name, dials, |_, world| Config::new(world.server_url(), "Zoë's client", REDIRECT));
-    stage.call("tools/list", None);
-    stage.now += 4000;
-    stage.call("tools/list", None);
+    stage = lists_twice(stage);
     stage.run(Event::LogOut);
     stage
 }
@@ -119,9 +135,7 @@ fn served() -> Vec<Flow> {
                     auth_methods: Some(texts(&["client_secret_basic"])),
                     ..Dials::default()
                 };
-                let mut stage = lists(Stage::named("notion-like", dials, |config, _| config));
-                stage.now += 4000;
-                lists(stage)
+                lists_twice(Stage::named("notion-like", dials, |config, _| config))
             },
         ),
         flow(
@@ -161,19 +175,10 @@ fn served() -> Vec<Flow> {
             || {
                 let secret = "a-secret-of-client-1";
                 let client = PreRegistered::confidential("client-1", secret, "client_secret_basic", REDIRECT);
-                let dials = Dials {
-                    auth_methods: Some(texts(&["client_secret_basic"])),
-                    clients: vec![client],
-                    secret_lifetime: Some(1000),
-                    registration_again: RegistrationAgain::Same,
-                    ..Dials::default()
-                };
-                let mut stage = lists(Stage::named("freee-like", dials, |config, world| {
+                lists_twice(Stage::named("freee-like", lasting(vec![client]), |config, world| {
                     let client = Preregistered::new(world.issuer(0), "client-1");
                     config.preregistered(client.secret("a-secret-of-client-1"))
-                }));
-                stage.now += 4000;
-                lists(stage)
+                }))
             },
         ),
         flow(
@@ -236,17 +241,7 @@ fn refused() -> Vec<Flow> {
             "A registered secret has run out, and registering anew brings the same dead secret: a failure that says so, and no loop.",
             &["registered-counts"],
             &["logged_in", "anonymous", "registration_unusable"],
-            || {
-                let dials = Dials {
-                    auth_methods: Some(texts(&["client_secret_basic"])),
-                    secret_lifetime: Some(1000),
-                    registration_again: RegistrationAgain::Same,
-                    ..Dials::default()
-                };
-                let mut stage = lists(Stage::named("freee-like", dials, |config, _| config));
-                stage.now += 4000;
-                lists(stage)
-            },
+            || lists_twice(Stage::named("freee-like", lasting(Vec::new()), |config, _| config)),
         ),
         flow(
             "callback.twice",

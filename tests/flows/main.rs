@@ -17,6 +17,8 @@ mod renewals;
 mod servers;
 mod stage;
 
+#[path = "../support/clause.rs"]
+mod clause;
 #[path = "../support/exceptions.rs"]
 mod exceptions;
 
@@ -159,9 +161,22 @@ fn holds(name: &str, expected: &Recorded) -> Result<usize, String> {
     if found != expected.outcome() {
         return Err(format!("expected {:?}, got {found:?}", expected.outcome()));
     }
-    let scrubbed = trace.scrub(Names::Kept).map_err(|divergence| divergence.to_string())?.to_string();
-    watch.shown("the scrubbed flow", &scrubbed);
-    trace.scrub(Names::Replaced).map_err(|divergence| format!("without its names: {divergence}"))?;
+    for names in [Names::Kept, Names::Replaced] {
+        let said = |what: &str, divergence| format!("{names:?}: {what}: {divergence}");
+        let scrubbed = trace.scrub(names).map_err(|it| said("it cannot be scrubbed", it))?;
+        watch.shown("the scrubbed flow", &scrubbed.to_string());
+        scrubbed.replay().map_err(|it| said("what is scrubbed does not replay", it))?;
+        let again = scrubbed.scrub(names).map_err(|it| said("it cannot be scrubbed twice", it))?;
+        if again.to_string() != scrubbed.to_string() {
+            let (once, twice) = (scrubbed.to_string(), again.to_string());
+            let (line, (once, twice)) =
+                once.lines().zip(twice.lines()).enumerate().find(|(_, (once, twice))| once != twice).unwrap();
+            return Err(format!(
+                "{names:?}: to scrub it once more changes line {}:\n{once}\n{twice}",
+                line + 1
+            ));
+        }
+    }
     match watch.breaches() {
         [] => Ok(replayed.actions),
         breaches => Err(breaches.join("\n")),

@@ -13,6 +13,7 @@ use mcp_auth::{
     Access, Action, Authorizer, Callback, Challenge, Config, Credential, Event, Generation, Key, Outcome,
     Saving, Scopes, Seed, SendFailure, Sign, Snapshot, Timestamp,
 };
+use mcp_auth_testbed::call::{self, Wire};
 use mcp_auth_testbed::{Browsed, Dials, Origins, SigningKey, World};
 use url::Url;
 
@@ -465,24 +466,6 @@ pub(crate) fn json(status: u16, body: &str) -> Response<Vec<u8>> {
 
 /// A JSON-RPC request of the stateless wire.
 fn rpc(url: &Url, method: &str, name: Option<&str>) -> Request<Vec<u8>> {
-    let mut params = serde_json::json!({
-        "_meta": {
-            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientCapabilities": {},
-        },
-    });
-    if let Some(name) = name {
-        params["name"] = name.into();
-        params["arguments"] = serde_json::json!({});
-    }
-    let body = serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-    let mut request = Request::post(url.as_str())
-        .header(header::CONTENT_TYPE, "application/json")
-        .header(header::ACCEPT, "application/json, text/event-stream")
-        .header("mcp-protocol-version", "2026-07-28")
-        .header("mcp-method", method);
-    if let Some(name) = name {
-        request = request.header("mcp-name", name);
-    }
-    request.body(body.to_string().into_bytes()).unwrap()
+    let params = name.map(|name| serde_json::json!({"name": name, "arguments": {}}));
+    call::request(url.as_str(), Wire::Stateless, method, params.unwrap_or_default()).unwrap()
 }

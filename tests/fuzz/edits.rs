@@ -2,6 +2,11 @@
 
 use serde_json::Value;
 
+#[path = "../../src/trace/members.rs"]
+mod members;
+
+use members::SECRET;
+
 /// The bytes of a case, one after another; 0 when there are no more.
 pub(crate) struct Choices<'a>(std::slice::Iter<'a, u8>);
 
@@ -24,21 +29,6 @@ impl<'a> Choices<'a> {
         number.checked_rem(many).unwrap_or_default()
     }
 }
-
-/// The members that hold secrets, in whatever stands in a trace or a record.
-const SECRET: [&str; 11] = [
-    "access_token",
-    "client_secret",
-    "code",
-    "code_verifier",
-    "device_code",
-    "id_token",
-    "nonce",
-    "refresh_token",
-    "secret",
-    "state",
-    "user_code",
-];
 
 /// Texts that mean something elsewhere. A name may stand for a name, and a secret for a secret; a text that is both would be
 /// seen wherever the name is.

@@ -175,6 +175,10 @@ fn check(trace: &Trace, mut watch: Option<&mut Watch>) {
         let again = Trace::read(&scrubbed).unwrap();
         assert_eq!(again.to_string(), scrubbed);
         again.replay().unwrap_or_else(|divergence| panic!("{divergence}"));
+        if watch.is_some() && names == Names::Kept {
+            // Members stand in another order by now, so pseudonyms may have other numbers.
+            again.scrub(names).unwrap_or_else(|divergence| panic!("scrubbed twice: {divergence}"));
+        }
     }
 }
 

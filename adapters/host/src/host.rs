@@ -31,6 +31,8 @@ pub struct Host {
     pub(crate) observer: Observer,
     pub(crate) clock: Clock,
     pub(crate) exchange_time: Duration,
+    /// Whether a trace is written.
+    pub(crate) records: bool,
 }
 
 pub(crate) struct Machine {
@@ -138,7 +140,10 @@ impl Host {
                     tap.attached(url, &grant.resource);
                 }
                 let (value, generation) = (ready.value().clone(), ready.generation());
-                if let Some(recorder) = recorder.as_mut().filter(|_| ready.is_bound()) {
+                if !ready.is_bound() {
+                    return Ok(Permit::Token(Token { value, generation, proof: None }));
+                }
+                if let Some(recorder) = recorder {
                     recorder.prove(now, method.as_str(), url);
                 }
                 let proof = auth.prove(now, method.as_str(), url);
@@ -171,10 +176,20 @@ impl Host {
         let (operation, url) = (errand.operation(), guard::without_query(errand.url().as_str()));
         let bound = carried.is_some_and(|carried| carried.bound);
         self.see(Observed::Requested { operation, url: &url, authorized: carried.is_some(), bound });
-        let now = self.now();
-        if let Some(recorder) = &mut self.lock().recorder {
+        self.note(|recorder, now| {
             let method = errand.method().as_str();
             recorder.request(now, method, errand.url(), operation, carried.is_some());
+        });
+    }
+
+    /// Something for the trace that the machine knows nothing of. Where there is no trace, nobody waits for the machine.
+    fn note(&self, note: impl FnOnce(&mut Recorder, Timestamp)) {
+        if !self.records {
+            return;
+        }
+        let now = self.now();
+        if let Some(recorder) = &mut self.lock().recorder {
+            note(recorder, now);
         }
     }
 
@@ -188,10 +203,7 @@ impl Host {
         fields: &HeaderMap,
         took: Duration,
     ) {
-        let now = self.now();
-        if let Some(recorder) = &mut self.lock().recorder {
-            recorder.response(now, status, fields);
-        }
+        self.note(|recorder, now| recorder.response(now, status, fields));
         let nonces = fields.get_all("dpop-nonce").iter().map(HeaderValue::as_bytes);
         if carried.is_some_and(|carried| carried.bound)
             && let Ok(Some(nonce)) = Nonce::read(nonces)

@@ -37,4 +37,4 @@ pub use mcp_auth_store::{Lease, MemoryStore, Store};
 pub use observe::{Observed, Observer, Tap};
 pub use offers::{Answers, Assertions, BoxFuture, Consent, DeviceCode, Keys, Shown, WantedAssertion};
 pub use parts::Parts;
-pub use work::{Read, unpanicked};
+pub use work::{Read, put_away, unpanicked};

@@ -74,6 +74,7 @@ impl Parts {
         };
         let exchange_time = self.config.exchange_time();
         let recorder = self.record.map(|sink| Recorder::new(&self.config, &seed, sink));
+        let records = recorder.is_some();
         let auth = Authorizer::new(self.config, seed)?;
         Ok(Host {
             machine: Mutex::new(Machine::new(auth, self.tap, recorder)),
@@ -84,6 +85,7 @@ impl Parts {
             observer: self.observer,
             clock: Clock::new(self.clock),
             exchange_time,
+            records,
         })
     }
 }

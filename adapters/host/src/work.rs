@@ -27,6 +27,12 @@ pub fn unpanicked<T>(why: &str, call: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|_| why.to_owned())
 }
 
+/// Drops what the host gave, whose own code runs then. If that panics, the attempt goes on.
+pub fn put_away<T>(given: &mut Option<T>) {
+    let given = given.take();
+    let _ = unpanicked("", move || drop(given));
+}
+
 const STORE: &str = "the store panicked";
 const PERSON: &str = "whoever asks the person panicked";
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use mcp_auth::base::guard;
 use mcp_auth::{Action, Ask, Event, Open, Purpose, RequestId, Send, SendFailure, Sign, Supply, Timestamp};
-use mcp_auth_host::{Answers, Desk, Lease, Observed, Read, Shown, unpanicked};
+use mcp_auth_host::{Answers, Desk, Lease, Observed, Read, Shown, put_away, unpanicked};
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::sleep;
@@ -97,7 +97,7 @@ impl Crank<'_> {
             Action::Supply(supply) => drop(self.work.spawn(supplying(shared, supply))),
             Action::Open(open) => {
                 // The one before lets go first: both may want the same port.
-                self.asked = None;
+                put_away(&mut self.asked);
                 match shared.host.open(&open) {
                     Ok(answers) => (self.asked, self.deaf) = (Some((open, answers)), false),
                     Err(why) => return Some(open.fail(why)),
@@ -105,7 +105,7 @@ impl Crank<'_> {
             }
             Action::Show(show) => {
                 // The one before is no longer good.
-                self.shown = None;
+                put_away(&mut self.shown);
                 match shared.host.show(&show) {
                     Ok(shown) => self.shown = Some(shown),
                     Err(why) => return Some(show.fail(why)),
@@ -117,11 +117,11 @@ impl Crank<'_> {
                 self.desk.renewal_ended(outcome);
             }
             Action::Finish(outcome) => {
-                if let Some((_, mut answers)) = self.asked.take() {
+                if let Some((_, answers)) = &mut self.asked {
                     let _ = unpanicked("", || answers.finished(&outcome));
-                    let _ = unpanicked("", move || drop(answers));
                 }
-                self.shown = None;
+                put_away(&mut self.asked);
+                put_away(&mut self.shown);
                 self.asking.take().inspect(AbortHandle::abort);
                 shared.host.see(Observed::Finished(&outcome));
                 self.desk.attempt_ended(outcome);

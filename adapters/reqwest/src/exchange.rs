@@ -217,6 +217,10 @@ fn refused_address(error: &reqwest::Error) -> Option<&AddressRefused> {
 }
 
 #[cfg(test)]
+#[path = "../../host/tests/rig/addresses.rs"]
+mod addresses;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -237,23 +241,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_in_the_url_is_judged_too() {
-        // The last ones are addresses only to some parsers, and to some resolvers.
-        for host in [
-            "127.0.0.1",
-            "[::1]",
-            "10.0.0.1",
-            "[::ffff:10.0.0.1]",
-            "[::ffff:7f00:1]",
-            "0.0.0.0",
-            "[::]",
-            "2130706433",
-            "0x7f000001",
-            "0x7f.1",
-            "127.1",
-            "0177.0.0.1",
-            "127.0.0.1.",
-            "0",
-        ] {
+        for host in super::addresses::NOT_PUBLIC {
             let failure = failed(&format!("http://{host}:1/"), Reach::Public).await;
             assert!(matches!(&failure, SendFailure::AddressRefused(_)), "{host}: {failure:?}");
         }

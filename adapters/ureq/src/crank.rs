@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use mcp_auth::base::guard;
 use mcp_auth::{Action, Callback, Event, Load, Open, Purpose, RequestId, Send, SendFailure, Sign, Timestamp};
-use mcp_auth_host::{Desk, Lease, Observed, Read, Shown, unpanicked};
+use mcp_auth_host::{Desk, Lease, Observed, Read, Shown, put_away, unpanicked};
 
 use crate::attempt::Shared;
 use crate::call::Call;
@@ -137,7 +137,7 @@ impl Crank<'_> {
             Action::Open(open) => self.open(open),
             Action::Show(show) => {
                 // The one before is no longer good.
-                self.shown = None;
+                put_away(&mut self.shown);
                 match shared.host.show(&show) {
                     Ok(shown) => self.shown = Some(shown),
                     Err(why) => return Some(show.fail(why)),
@@ -157,7 +157,7 @@ impl Crank<'_> {
                 if let Some(ear) = self.ear.take() {
                     ear.finish(outcome.clone());
                 }
-                self.shown = None;
+                put_away(&mut self.shown);
                 if let Some(asking) = self.asking.take() {
                     self.call_off(asking);
                 }

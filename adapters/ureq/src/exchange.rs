@@ -179,6 +179,10 @@ fn refused_address(error: &ureq::Error) -> Option<&AddressRefused> {
 }
 
 #[cfg(test)]
+#[path = "../../host/tests/rig/addresses.rs"]
+mod addresses;
+
+#[cfg(test)]
 mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::{Shutdown, TcpListener, TcpStream};
@@ -244,23 +248,7 @@ mod tests {
 
     #[test]
     fn an_address_in_the_url_is_judged_too() {
-        // The last ones are addresses only to some parsers, and to some resolvers.
-        for host in [
-            "127.0.0.1",
-            "[::1]",
-            "10.0.0.1",
-            "[::ffff:10.0.0.1]",
-            "[::ffff:7f00:1]",
-            "0.0.0.0",
-            "[::]",
-            "2130706433",
-            "0x7f000001",
-            "0x7f.1",
-            "127.1",
-            "0177.0.0.1",
-            "127.0.0.1.",
-            "0",
-        ] {
+        for host in super::addresses::NOT_PUBLIC {
             let failure = failed(&format!("http://{host}:1/"), Reach::Public);
             assert!(matches!(&failure, SendFailure::AddressRefused(_)), "{host}: {failure:?}");
         }

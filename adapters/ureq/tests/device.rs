@@ -21,6 +21,10 @@ struct Screen {
     gone: Arc<AtomicUsize>,
     /// How many were still shown when the end of their attempt was told.
     late: Arc<AtomicUsize>,
+    /// How many attempts were told to have ended with a login.
+    ended: Arc<AtomicUsize>,
+    /// Whether it panics when a code is taken away.
+    breaks: bool,
 }
 
 /// A code on the screen.
@@ -29,6 +33,7 @@ struct Window(Screen);
 impl Drop for Window {
     fn drop(&mut self) {
         self.0.gone.fetch_add(1, Ordering::SeqCst);
+        assert!(!self.0.breaks, "the screen is broken");
     }
 }
 
@@ -58,10 +63,14 @@ impl Screen {
 fn rig(device: Device, screen: Screen) -> (Serving, Client) {
     let seen = screen.clone();
     let observe = move |observed: Observed<'_>| {
-        if let Observed::Finished(_) = observed {
+        if let Observed::Finished(outcome) = observed {
             // No assertion here: the task that a panic takes down drops what is shown, and another goes on.
             let (shown, gone) = seen.counts();
             seen.late.fetch_add(shown - gone, Ordering::SeqCst);
+            let logged_in = |done: &mcp_auth::Authorized| usize::from(done.source == TokenSource::LoggedIn);
+            if let Ok(mcp_auth::Outcome::Authorized(done)) = outcome {
+                seen.ended.fetch_add(logged_in(done), Ordering::SeqCst);
+            }
         }
     };
     rig_with(device, |builder| builder.consent(screen).observe(observe))
@@ -77,7 +86,11 @@ fn rig_with(device: Device, with: impl FnOnce(Builder) -> Builder) -> (Serving, 
 
 /// Sends a request, and lets the person decide once the code is there.
 fn decided(allow: bool) -> (Serving, Client, DeviceCode, Result<Response<Body>, Error>) {
-    let screen = Screen::default();
+    decided_at(Screen::default(), allow)
+}
+
+/// The same at a screen.
+fn decided_at(screen: Screen, allow: bool) -> (Serving, Client, DeviceCode, Result<Response<Body>, Error>) {
     let (served, client) = rig(Device::default(), screen.clone());
     let sent = thread::spawn({
         let (client, request) = (client.clone(), request(&served, "echo"));
@@ -105,6 +118,16 @@ fn a_request_is_answered_once_the_person_has_confirmed() {
     served.world().expire_access_tokens();
     assert_eq!(echo(&client, &served), 200);
     assert_eq!((count(&served, Purpose::Refresh), count(&served, Purpose::DeviceAuthorization)), (1, 1));
+}
+
+#[test]
+fn a_screen_that_breaks_hides_no_end() {
+    let screen = Screen { breaks: true, ..Screen::default() };
+    let (served, client, _, answer) = decided_at(screen.clone(), true);
+    assert_eq!(answer.unwrap().status(), 200);
+    assert_eq!(client.authorized().unwrap().source, TokenSource::LoggedIn);
+    assert_eq!(screen.ended.load(Ordering::SeqCst), 1);
+    assert_eq!(count(&served, Purpose::DeviceAuthorization), 1);
 }
 
 #[test]

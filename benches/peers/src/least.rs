@@ -24,18 +24,6 @@ pub const LETTERS: [(&str, &str); 6] = [
     ),
 ];
 
-impl Least {
-    /// How many exchanges.
-    pub fn count(&self) -> usize {
-        count(self.exchanges)
-    }
-
-    /// How many of them wait for each other.
-    pub fn rounds(&self) -> usize {
-        rounds(self.exchanges)
-    }
-}
-
 /// How many exchanges are written there.
 pub fn count(exchanges: &str) -> usize {
     exchanges.chars().filter(|letter| letter.is_ascii_alphabetic()).count()

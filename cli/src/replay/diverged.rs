@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use mcp_auth::base::text::clean;
-use mcp_auth::trace::Divergence;
+use mcp_auth::trace::{Divergence, Names};
 use serde_json::Value;
 
 use super::values::{Aliases, split_url};
@@ -11,9 +11,19 @@ use super::values::{Aliases, split_url};
 /// The most differences that are named.
 const MAX_NAMED: usize = 12;
 
-/// The divergence in several lines.
-pub(super) fn told(divergence: &Divergence) -> String {
-    let mut told = format!("it does not replay. {}", clean(&divergence.to_string(), 400));
+/// Where it is, in a line. It is said of the trace that was read, so that where names are to be replaced, none stands here.
+pub(super) fn place(divergence: &Divergence, names: Names) -> String {
+    match divergence {
+        Divergence::Unmade(breach) if names == Names::Replaced => {
+            format!("the machine cannot be made: {} ({})", breach.kind, breach.clause)
+        }
+        _ => divergence.to_string(),
+    }
+}
+
+/// The divergence in several lines; both sides of it, unless names are to be replaced.
+pub(super) fn told(divergence: &Divergence, names: Names) -> String {
+    let mut told = format!("it does not replay. {}", clean(&place(divergence, names), 400));
     let Divergence::Differs { recorded, replayed, .. } = divergence else { return told };
     let mut found = Vec::new();
     differences("", recorded, replayed, &mut found);
@@ -23,6 +33,9 @@ pub(super) fn told(divergence: &Divergence) -> String {
         let place = clean(place, 120);
         // Writing to a text cannot fail.
         let _ = write!(told, "\n  {place}");
+        if names == Names::Replaced {
+            continue;
+        }
         for (side, value) in [("the trace says", before), ("the machine now", now)] {
             let shown = value.map_or("nothing".to_owned(), |value| shown(&mut aliases, name, value));
             let _ = write!(told, "\n    {side:<15} {shown}");

@@ -31,6 +31,7 @@ pub(super) fn reply(name: &str, value: &Value, now: u64, why: &str) -> (String, 
         "kept" => ("kept".to_owned(), Tone::Good),
         "conflict" => ("another record stands there".to_owned(), Tone::Odd),
         "busy" => ("another process holds the record".to_owned(), Tone::Odd),
+        "forgotten" if *value == Value::Bool(false) => ("another record stands there".to_owned(), Tone::Odd),
         "forgotten" => ("gone".to_owned(), Tone::Good),
         "signed" => ("signed".to_owned(), Tone::Good),
         "supplied" => ("supplied".to_owned(), Tone::Good),
@@ -85,5 +86,16 @@ pub(super) fn ended(outcome: &Outcome, now: u64) -> (String, Vec<String>, Tone) 
             vec!["the trail says what was left".to_owned()],
             Tone::Odd,
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_stays_is_not_said_to_be_gone() {
+        assert_eq!(reply("forgotten", &true.into(), 0, ""), ("gone".to_owned(), Tone::Good));
+        assert_eq!(reply("forgotten", &false.into(), 0, "").1, Tone::Odd);
     }
 }

@@ -90,7 +90,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     };
     let scrubbed = Scrubbed::of(&trace, until, names)?;
     let writes = [&args.html, &args.svg, &args.scrub].into_iter().flatten().next().is_some();
-    let flow = flow(&scrubbed, replayed.as_ref().err());
+    let flow = flow(&scrubbed, replayed.as_ref().err(), names);
     let mut out = anstream::AutoStream::auto(std::io::stdout());
     if !writes {
         let step = args.step && std::io::stdin().is_terminal();
@@ -120,7 +120,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
             let _ = writeln!(out, "replays: {events} events, {actions} actions the same");
             Ok(())
         }
-        Err(divergence) => Err(diverged::told(&divergence)),
+        Err(divergence) => Err(diverged::told(&divergence, names)),
     }
 }
 
@@ -178,13 +178,13 @@ fn first(trace: &Trace, lines: usize) -> Option<Trace> {
 }
 
 /// What is to be shown; how it diverged stands at its end.
-fn flow(scrubbed: &Scrubbed, diverged: Option<&Divergence>) -> Flow {
+fn flow(scrubbed: &Scrubbed, diverged: Option<&Divergence>, names: Names) -> Flow {
     let mut flow = story::of(&scrubbed.trace);
     let why = diverged.map(|it| ("The machine does something else now", it));
     let why = why.or(scrubbed.cut.as_ref().map(|it| ("The rest cannot be shown without its secrets", it)));
     if let Some((title, why)) = why {
         let at = flow.rows.last().map_or(0, |row| row.at);
-        let lines = vec![crate::show::words(&why.to_string())];
+        let lines = vec![crate::show::words(&diverged::place(why, names))];
         let what = What::End { title: title.to_owned(), lines, tone: Tone::Bad };
         flow.rows.push(Row { at, number: 0, what, remarks: Vec::new(), going: flow::Going::default() });
     }

@@ -73,7 +73,7 @@ fn served(url: &str) -> (u16, String) {
 fn seen(text: &str) -> Flow {
     let trace = Trace::read(text).unwrap();
     let replayed = trace.replay();
-    flow(&Scrubbed::of(&trace, usize::MAX, Names::Kept).unwrap(), replayed.as_ref().err())
+    flow(&Scrubbed::of(&trace, usize::MAX, Names::Kept).unwrap(), replayed.as_ref().err(), Names::Kept)
 }
 
 /// Both pictures and the story; they are bounded, well-formed, and run nothing.
@@ -215,7 +215,7 @@ fn a_trace_that_lacks_members_is_shown_as_far_as_it_goes() {
             let Ok(trace) = Trace::read(&changed) else { continue };
             let replayed = trace.replay();
             if let Ok(scrubbed) = Scrubbed::of(&trace, place, Names::Kept) {
-                shown(&flow(&scrubbed, replayed.as_ref().err()));
+                shown(&flow(&scrubbed, replayed.as_ref().err(), Names::Kept));
             }
         }
     }

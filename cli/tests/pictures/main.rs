@@ -234,6 +234,23 @@ fn what_does_not_replay_says_where_and_shows_both_sides() {
     }
 }
 
+/// Both sides come from the trace as it was read, where names stand.
+#[test]
+fn what_does_not_replay_shows_no_name_that_is_to_be_replaced() {
+    let folder = Folder::new("diverged-names");
+    let (flow, html) = (folder.file("flow.jsonl"), folder.file("flow.html"));
+    let changed =
+        flows::login().replacen("oauth-protected-resource/mcp\"", "oauth-protected-resource/x\"", 1);
+    fs::write(&flow, &changed).unwrap();
+    let told = replay(&[&flow, "--html", &html, "--names"]);
+    assert_eq!(told.status.code(), Some(1));
+    let told = said(&told);
+    assert!(told.contains("/send/url") && !told.contains("mcp.example"), "{told}");
+    assert!(!fs::read_to_string(&html).unwrap().contains("mcp.example"));
+    let told = said(&replay(&[&flow]));
+    assert!(told.contains("https://mcp.example/.well-known/oauth-protected-resource/x"), "{told}");
+}
+
 #[test]
 fn what_is_no_trace_says_so() {
     let folder = Folder::new("none");

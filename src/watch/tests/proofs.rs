@@ -234,6 +234,23 @@ fn a_code_goes_out_again_only_for_a_nonce() {
     }
 }
 
+/// What a renewal beside the login is told says nothing of the code.
+#[test]
+fn a_nonce_for_a_renewal_sets_no_code_free() {
+    let form = "grant_type=authorization_code&code=a-good-code";
+    let mut watch = watch();
+    open(&mut watch, ASKED);
+    called(&mut watch, "?code=a-good-code&state=state-of-this-run&iss=https%3A%2F%2Fas.example");
+    watch.action(&token(2, TOKEN, form));
+    hold(&mut watch, 3);
+    watch.action(&refresh(4, TOKEN, "grant_type=refresh_token&refresh_token=the-refresh-token"));
+    answer(&mut watch, 4, 400, r#"{"error":"use_dpop_nonce"}"#);
+    answer(&mut watch, 2, 200, "{}");
+    assert_eq!(watch.breaches(), [""; 0]);
+    watch.action(&token(5, TOKEN, form));
+    seen(&watch, "a code is exchanged without the right state and issuer, or twice");
+}
+
 pub(super) fn record() -> Credential {
     let endpoint = |path: &str| format!("https://as.example/{path}");
     Credential {

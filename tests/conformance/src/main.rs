@@ -5,6 +5,7 @@
 mod answer;
 mod arguments;
 mod browser;
+mod causes;
 mod handed;
 mod header_text;
 mod http_client;

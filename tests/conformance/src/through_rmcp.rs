@@ -11,6 +11,7 @@ use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig
 use rmcp::{ClientHandler, ClientLifecycleMode, ClientServiceExt as _};
 use serde_json::Value;
 
+use crate::causes::with_causes;
 use crate::mcp::STATELESS_SINCE;
 use crate::{arguments, begin};
 
@@ -67,12 +68,5 @@ fn told(operation: &str, error: &(dyn Error + 'static)) -> String {
     if let Some(failure) = mcp_auth_rmcp::failure(error) {
         return format!("{operation}: {failure}");
     }
-    let mut text = format!("{operation}: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
+    format!("{operation}: {}", with_causes(error))
 }

@@ -11,6 +11,8 @@ mod answer;
 mod arguments;
 #[path = "../../../../tests/conformance/src/browser.rs"]
 mod browser;
+#[path = "../../../../tests/conformance/src/causes.rs"]
+mod causes;
 #[path = "../../../../tests/conformance/src/header_text.rs"]
 mod header_text;
 #[path = "../../../../tests/conformance/src/mcp.rs"]

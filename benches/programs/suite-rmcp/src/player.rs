@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::answer::Body;
 use crate::browser::Browser;
+use crate::causes::with_causes;
 use crate::mcp::Transport;
 
 /// The one client identifier that the suite's authorization servers take for a metadata document.
@@ -191,16 +192,8 @@ impl Player {
     }
 }
 
-/// The error and its causes.
-fn told(error: impl std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
+fn told(error: impl std::error::Error + 'static) -> String {
+    with_causes(&error)
 }
 
 /// rmcp's seam for HTTP, for what does not bring its own.

@@ -1,0 +1,106 @@
+//! Many texts that are looked for within one, all at once.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use crate::base::spelling::spellings;
+
+/// Below this a text could stand anywhere by chance, and is not looked for.
+pub(super) const LEAST: usize = 6;
+
+/// What is looked for, in every spelling, and what stands for it.
+#[derive(Default)]
+pub(super) struct Sought(BTreeMap<String, String>);
+
+impl Sought {
+    /// From now on `name` stands for `text`, unless another name does already.
+    pub(super) fn add(&mut self, text: &str, name: &str) {
+        for spelling in spellings(text).into_iter().filter(|spelling| spelling.len() >= LEAST) {
+            self.0.entry(spelling).or_insert_with(|| name.to_owned());
+        }
+    }
+
+    /// The text with all that is sought replaced: from left to right, and where several begin at one place, the longest.
+    pub(super) fn replaced(&self, text: &str) -> String {
+        let mut changed = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(letter) = rest.chars().next() {
+            let (length, found) = match self.longest_at_start(rest) {
+                Some((spelling, name)) => (spelling.len(), name),
+                None => (letter.len_utf8(), rest.get(..letter.len_utf8()).unwrap_or_default()),
+            };
+            changed.push_str(found);
+            rest = rest.get(length..).unwrap_or_default();
+        }
+        changed
+    }
+
+    /// The longest that `text` begins with. Whatever it begins with is not above it in order; and of all that is not above
+    /// it, the last shares at least as many letters with it as any other.
+    fn longest_at_start(&self, text: &str) -> Option<(&str, &str)> {
+        let mut shared = text;
+        loop {
+            let (spelling, name) =
+                self.0.range::<str, _>((Bound::Unbounded, Bound::Included(shared))).next_back()?;
+            if shared.starts_with(spelling.as_str()) {
+                return Some((spelling, name));
+            }
+            let same = shared.chars().zip(spelling.chars()).take_while(|(a, b)| a == b);
+            shared = shared.get(..same.map(|(letter, _)| letter.len_utf8()).sum())?;
+            if shared.len() < LEAST {
+                return None;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Sought;
+
+    fn sought(texts: &[&str]) -> Sought {
+        let mut sought = Sought::default();
+        for (number, text) in texts.iter().enumerate() {
+            sought.add(text, &format!("<{number}>"));
+        }
+        sought
+    }
+
+    #[test]
+    fn the_longest_is_found_wherever_it_stands() {
+        let sought = sought(&["secret", "secret-one", "secret-one-more", "über-geheim", "a+b/c=d", "short"]);
+        for (text, replaced) in [
+            ("secret", "<0>"),
+            ("secret-on", "<0>-on"),
+            ("secret-one", "<1>"),
+            ("secret-one-most", "<1>-most"),
+            ("xsecret-one-more,secretsecret", "x<2>,<0><0>"),
+            ("secre", "secre"),
+            ("sécret über-geheim über-geheix", "sécret <3> über-geheix"),
+            ("?x=a%2Bb%2Fc%3Dd&y=a%2bb%2fc%3dd", "?x=<4>&y=<4>"),
+            ("short", "short"),
+            ("", ""),
+        ] {
+            assert_eq!(sought.replaced(text), replaced);
+        }
+    }
+
+    #[test]
+    fn the_first_name_stands() {
+        let mut sought = sought(&["secret"]);
+        sought.add("secret", "another");
+        assert_eq!(sought.replaced("secret"), "<0>");
+    }
+
+    /// However many there are, and however alike: the time is that of the text.
+    #[test]
+    fn very_many_are_found_in_time() {
+        let texts: Vec<_> = (0..20_000).map(|number| format!("secret-secret-{number:05}")).collect();
+        let sought = sought(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+        let text = texts.join(" ") + &"secret-secret-".repeat(20_000);
+        let began = std::time::Instant::now();
+        let replaced = sought.replaced(&text);
+        assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
+        assert!(replaced.starts_with("<0> <1> ") && replaced.contains("<19999>secret-secret-secret"));
+    }
+}
