@@ -377,3 +377,41 @@ fn a_record_that_is_lost_while_it_is_taken_is_renewed_from_memory() {
     let done = authorized(rig.drive().unwrap());
     assert_eq!((done.source, rig.opened.len()), (TokenSource::Refreshed, 1));
 }
+
+/// A key that is configured since the record was written signs for the client that it names, with what the key signs with.
+#[test]
+fn a_client_signs_as_it_is_configured_now() {
+    let configure = |config: mcp_auth::Config| {
+        let key = ClientKey::new([Algorithm::EdDsa]).key_id(public(&CLIENT_KEY).thumbprint());
+        let client = Preregistered::new(ISSUER, "by-hand").method(AuthMethod::PrivateKeyJwt);
+        config.preregistered(client).client_key(key)
+    };
+    for (method, algorithm) in [(AuthMethod::None, None), (AuthMethod::PrivateKeyJwt, Some(Algorithm::Rs256))]
+    {
+        let clients = vec![PreRegistered::with_key("by-hand", CLIENT_KEY.public_jwk(), REDIRECT)];
+        let auth_methods = Some(vec!["private_key_jwt".to_owned()]);
+        let mut rig = Rig::with(Dials { clients, auth_methods, ..Dials::default() }, configure);
+        rig.signer = support::signer();
+        rig.log_in().unwrap();
+        let client = &mut in_store(&mut rig).client;
+        (client.method, client.algorithm) = (method, algorithm);
+        rig.now += 3600;
+        rig.restart(configure);
+        assert_eq!(authorized(rig.run(Event::Restore).unwrap()).source, TokenSource::Refreshed, "{method:?}");
+    }
+}
+
+/// Where the token endpoint is gone a person is asked; whatever else is known of the grant is used again.
+#[test]
+fn a_client_that_is_known_is_used_again_where_its_endpoint_is_gone() {
+    let mut rig = works(Dials::default());
+    rig.run(Event::LogIn { scopes: Scopes::parse("files:write").unwrap() }).unwrap();
+    let registered = rig.count(Purpose::Registration);
+    rig.restart(|config| config);
+    rig.now += 3600;
+    rig.world.dials_mut().faults =
+        vec![Fault { purpose: Purpose::Refresh, nth: 1, what: Trouble::Status(404) }];
+    rig.log_in().unwrap();
+    assert_eq!((rig.count(Purpose::Refresh), rig.count(Purpose::Registration)), (1, registered));
+    assert!(rig.asked("scope").unwrap().contains("files:write"), "what was asked before is asked again");
+}
