@@ -324,3 +324,39 @@ fn a_server_that_is_trusted_with_it_names_who_is_shown_the_secret_once() {
         assert_eq!(shown(&rig, "https://as2.example"), 0);
     }
 }
+
+/// Whoever drives the machine asks beforehand what it is to offer, and how long it has.
+#[test]
+fn a_configuration_says_what_its_driver_is_to_offer() {
+    for (flow, assertions) in [
+        (GrantType::AuthorizationCode, false),
+        (GrantType::DeviceCode, false),
+        (GrantType::ClientCredentials, false),
+        (GrantType::EnterpriseManaged(Box::new(provider())), true),
+        (GrantType::WorkloadIdentity, true),
+    ] {
+        assert_eq!(config().grant_type(flow.clone()).needs_assertions(), assertions, "{flow:?}");
+    }
+    let key = ClientKey::new([Algorithm::EdDsa]);
+    assert!(!config().needs_signer() && config().client_key(key).needs_signer());
+    let patient = Policy::with(|it| it.exchange_time = Duration::from_secs(41));
+    assert_eq!(config().policy(patient).exchange_time(), Duration::from_secs(41));
+}
+
+/// A key is for those who say so: a client that has a secret goes on with it.
+#[test]
+fn a_key_does_not_take_the_place_of_a_clients_secret() {
+    let key = ClientKey::new([Algorithm::EdDsa]);
+    let clients = vec![PreRegistered::confidential("by-hand", "a-secret", "client_secret_basic", REDIRECT)];
+    let methods = ["client_secret_basic", "private_key_jwt"].map(str::to_owned).to_vec();
+    let dials = Dials { clients, auth_methods: Some(methods), ..Dials::default() };
+    let mut rig = Rig::with(dials, |config| {
+        config
+            .preregistered(Preregistered::new("https://as.example", "by-hand").secret("a-secret"))
+            .client_key(key)
+    });
+    rig.signer = signer();
+    rig.log_in().unwrap();
+    let kept = rig.store.values().next().unwrap();
+    assert_eq!((kept.client.method, kept.client.algorithm), (AuthMethod::ClientSecretBasic, None));
+}

@@ -2,9 +2,11 @@
 
 mod support;
 
+use http::{HeaderMap, StatusCode, header};
 use mcp_auth::wire::dpop::Nonce;
 use mcp_auth::{
-    Access, Action, Config, Event, Failure, IssuerPolicy, Kind, Outcome, Preregistered, ProofKey, TokenSource,
+    Access, Action, Challenge, Config, Event, Failure, IssuerPolicy, Kind, Outcome, Preregistered, ProofKey,
+    TokenSource,
 };
 use mcp_auth_testbed::{Dials, Dpop, Nonces, PreRegistered, Purpose, Pushed, SigningKey};
 use support::{PROOF_KEY, REDIRECT, Rig, authorized, public, signer};
@@ -291,4 +293,46 @@ fn a_page_that_was_answered_is_not_disowned() {
         }
     };
     assert!(authorized(end.unwrap()).bound);
+}
+
+/// A request is sent with the server's nonce, and with another one if that was too old; then it is the server that is wrong.
+#[test]
+fn a_nonce_is_put_into_the_proof_twice_at_most() {
+    let mut bound = rig(Dpop::default());
+    works(&mut bound);
+    let mut fields = HeaderMap::new();
+    fields.insert(header::WWW_AUTHENTICATE, "DPoP error=\"use_dpop_nonce\"".parse().unwrap());
+    fields.insert("dpop-nonce", "another-nonce".parse().unwrap());
+    let refused = bound.auth.authorized().map(|done| done.generation);
+    for (retries, goes_on) in [(0, true), (1, true), (2, false)] {
+        let challenge = Challenge::of(StatusCode::UNAUTHORIZED, &fields, refused, retries).unwrap();
+        let ended = bound.run(Event::Challenged(challenge)).map(authorized);
+        let ended = ended.map(|done| done.source).map_err(|failure| failure.kind());
+        assert_eq!(
+            ended,
+            if goes_on { Ok(TokenSource::Kept) } else { Err(Kind::NonceRequired) },
+            "{retries}"
+        );
+    }
+}
+
+/// A nonce may come with any answer (RFC 9449 §8.2). A refusal for another reason is no demand for it.
+#[test]
+fn a_nonce_in_the_refusal_of_a_grant_does_not_send_it_again() {
+    let mut rig = rig(Dpop::default());
+    works(&mut rig);
+    let sent = std::rc::Rc::new(std::cell::Cell::new(0));
+    let counted = sent.clone();
+    rig.instead = Some(Box::new(move |request| {
+        if request.uri().path() != "/token" {
+            return None;
+        }
+        counted.set(counted.get() + 1);
+        let mut refusal = support::json((400, r#"{"error":"invalid_grant"}"#.to_owned()));
+        refusal.headers_mut().insert("dpop-nonce", format!("nonce-{}", counted.get()).parse().unwrap());
+        Some(refusal)
+    }));
+    rig.now += 3600;
+    assert_eq!(rig.run(Event::Restore).unwrap(), Outcome::Anonymous);
+    assert_eq!(sent.get(), 1);
 }

@@ -15,7 +15,7 @@ use mcp_auth_testbed::{
     WorkloadToken,
 };
 use serde_json::json;
-use support::{CLIENT_KEY, REDIRECT, Rig, authorized, signer};
+use support::{CLIENT_KEY, REDIRECT, Rig, StoreMood, authorized, signer};
 
 const ISSUER: &str = "https://as.example";
 const ID_TOKEN: &str = "an-id-token-of-the-person";
@@ -245,6 +245,23 @@ fn a_client_with_a_metadata_document_may_have_a_key_too() {
     assert_eq!((kept.client.id.as_str(), kept.client.method), (DOCUMENT, AuthMethod::PrivateKeyJwt));
     rig.now += 3600;
     assert_eq!(authorized(rig.run(Event::Restore).unwrap()).source, TokenSource::Refreshed);
+}
+
+/// Where a server does not list private_key_jwt, nobody knows that it takes it; a client of a document has no need to try.
+#[test]
+fn a_client_with_a_metadata_document_does_not_sign_for_a_server_that_lists_no_method() {
+    const DOCUMENT: &str = "https://app.example/client.json";
+    let with_key = key().public(support::public(&CLIENT_KEY));
+    let document = ClientMetadata::new("Rig", REDIRECT).document(DOCUMENT, None, None).unwrap();
+    let dials = Dials {
+        client_documents: [(DOCUMENT.to_owned(), document)].into(),
+        auth_methods: None,
+        ..Dials::default()
+    };
+    let mut rig = Rig::with(dials, |config| config.metadata_document(DOCUMENT).client_key(with_key));
+    rig.log_in().unwrap();
+    let kept = rig.store.values().next().unwrap();
+    assert_eq!((kept.client.id.as_str(), kept.client.method), (DOCUMENT, AuthMethod::None));
 }
 
 #[test]
@@ -501,4 +518,141 @@ fn tokens_are_not_fetched_without_end_for_requests_that_are_sent_once() {
         drop(rig.run(Event::Challenged(challenge)));
     }
     assert!(rig.count(Purpose::Token) <= 5, "{}", rig.count(Purpose::Token));
+}
+
+/// Nothing can be spent twice, so that a store which cannot be read is no hindrance.
+#[test]
+fn a_grant_that_needs_no_person_is_had_again_without_the_store() {
+    let mut rig = by_secret("client_secret_basic");
+    works(&mut rig);
+    rig.now += 3600;
+    rig.mood = StoreMood::FailsToRead;
+    let before = rig.world.exchanges().len();
+    works(&mut rig);
+    assert_eq!(rig.world.exchanges().len() - before, 2, "a token and the request");
+}
+
+/// Whoever logs in anew loses nothing by it: what was asked for before is asked for again.
+#[test]
+fn a_login_without_a_person_asks_for_what_was_asked_before() {
+    let mut rig = by_secret("client_secret_basic");
+    rig.run(Event::LogIn { scopes: Scopes::parse("files:write").unwrap() }).unwrap();
+    rig.now += 3600;
+    let before = rig.count(Purpose::ServerMetadata);
+    rig.log_in().unwrap();
+    assert!(rig.count(Purpose::ServerMetadata) > before, "whoever insists has metadata read anew");
+    assert!(rig.auth.authorized().unwrap().granted.to_string().contains("files:write"));
+}
+
+/// How many logins a person is shown has nothing to do with those that nobody is shown.
+#[test]
+fn a_bound_on_logins_does_not_bind_where_nobody_is_asked() {
+    let mut rig = by_secret("client_secret_basic");
+    let client = Preregistered::new(ISSUER, "service").secret("service-secret");
+    rig.restart(|config| {
+        let policy = Policy::with(|it| it.logins_per_hour = 0);
+        config.preregistered(client).grant_type(GrantType::ClientCredentials).policy(policy)
+    });
+    works(&mut rig);
+}
+
+/// The first token that is refused as soon as it is there may be chance; it is asked for again by the record. The next one makes
+/// the record doubtful, so metadata is read anew, unless it served for ten seconds.
+#[test]
+fn a_token_without_a_person_that_is_refused_at_once_is_not_had_by_the_record_again() {
+    for (served, read) in [(9, true), (10, false)] {
+        let mut rig = by_secret("client_secret_basic");
+        works(&mut rig);
+        let refused = |rig: &Rig| {
+            let refused = rig.auth.authorized().map(|done| done.generation);
+            let fields = http::HeaderMap::new();
+            Event::Challenged(Challenge::of(http::StatusCode::UNAUTHORIZED, &fields, refused, 0).unwrap())
+        };
+        rig.now += 60;
+        let refusal = refused(&rig);
+        assert_eq!(authorized(rig.run(refusal).unwrap()).source, TokenSource::Refreshed);
+        let before = rig.count(Purpose::ServerMetadata);
+        rig.now += served;
+        let refusal = refused(&rig);
+        rig.run(refusal).unwrap();
+        assert_eq!(rig.count(Purpose::ServerMetadata) > before, read, "{served} s");
+    }
+}
+
+/// The identity provider authenticates its client as it is told to, with the client's key too.
+#[test]
+fn a_client_may_have_a_key_at_the_identity_provider() {
+    let mut rig = enterprise(TokenExchange::ByTheBook);
+    let provider = IdentityProvider::new("https://idp.example", "https://idp.example/token", "at-the-idp");
+    let provider = provider.method(AuthMethod::PrivateKeyJwt);
+    rig.restart(|config| {
+        config
+            .preregistered(Preregistered::new(ISSUER, "at-the-server").secret("server-client-secret"))
+            .client_key(key())
+            .grant_type(GrantType::EnterpriseManaged(Box::new(provider)))
+    });
+    rig.signer = signer();
+    let heard = std::rc::Rc::new(std::cell::RefCell::new(String::new()));
+    let log = heard.clone();
+    rig.instead = Some(support::at("https://idp.example/token", move |body| {
+        log.replace(body.to_owned());
+        (400, json!({"error": "invalid_grant"}).to_string())
+    }));
+    assert_eq!(rig.log_in().unwrap_err().kind(), Kind::GrantRejected);
+    assert!(heard.borrow().contains("client_assertion="), "{}", heard.borrow());
+    assert!(!heard.borrow().contains("client_secret"));
+}
+
+/// What the identity provider refuses is asked about once, with metadata read anew if it may be that the names have changed, and
+/// not at all if it is the person who is refused.
+#[test]
+fn an_identity_provider_that_refuses_by_the_record_is_asked_once_more_at_most() {
+    for (error, asked, read) in [("invalid_target", 2, true), ("invalid_grant", 1, false)] {
+        let mut rig = enterprise(TokenExchange::ByTheBook);
+        works(&mut rig);
+        rig.now += 3600;
+        let before = rig.count(Purpose::ServerMetadata);
+        let count = std::rc::Rc::new(std::cell::Cell::new(0));
+        let counted = count.clone();
+        rig.instead = Some(support::at("https://idp.example/token", move |_| {
+            counted.set(counted.get() + 1);
+            (400, json!({"error": error}).to_string())
+        }));
+        let failure = rig.run(Event::Restore).unwrap_err();
+        assert_eq!(failure.breach.error.as_deref(), Some(error));
+        assert_eq!((count.get(), rig.count(Purpose::ServerMetadata) > before), (asked, read), "{error}");
+    }
+    // At the first login everything has just been read.
+    let mut rig = enterprise(TokenExchange::Refused(400, "invalid_target".to_owned()));
+    rig.log_in().unwrap_err();
+    assert_eq!((rig.count(Purpose::ServerMetadata), rig.count(Purpose::TokenExchange)), (1, 1));
+}
+
+/// A token that was to be spent, and was not, because nobody signed for it, has not been sent: what becomes of it later is no
+/// reuse.
+#[test]
+fn a_refresh_token_that_waits_for_a_signature_has_not_been_sent() {
+    let clients = vec![PreRegistered::with_key("app", CLIENT_KEY.public_jwk(), REDIRECT)];
+    let auth_methods = methods(&["private_key_jwt"]);
+    let mut rig = Rig::with(Dials { clients, auth_methods, ..Dials::default() }, |config| {
+        config.preregistered(Preregistered::new(ISSUER, "app")).client_key(key())
+    });
+    rig.signer = signer();
+    rig.log_in().unwrap();
+    rig.now += 3600;
+    rig.tell(Event::Restore);
+    loop {
+        match rig.poll() {
+            Action::Sign(_) => break rig.tell(Event::Abandoned),
+            action => {
+                let event = rig.answer(action).unwrap();
+                rig.tell(event);
+            }
+        }
+    }
+    rig.settle();
+    rig.world.revoke_everything();
+    assert_eq!(rig.run(Event::Restore).unwrap(), Outcome::Anonymous);
+    let trail = rig.auth.trail().to_string();
+    assert!(trail.contains("invalid_grant") && !trail.contains("reuse"), "{trail}");
 }

@@ -198,7 +198,7 @@ fn a_record_that_somebody_else_holds_is_not_waited_for_long() {
 /// store has fallen back.
 #[test]
 fn the_newer_of_the_record_and_the_grant_in_use_is_revoked() {
-    for (moved, revoked) in [(1, "of-the-record"), (-1, "held")] {
+    for (moved, revoked) in [(1, "of-the-record"), (0, "held"), (-1, "held")] {
         let mut rig = works(Dials::default());
         let held = rig.store.values().next().unwrap().refresh_token.clone().unwrap();
         let record = rig.store.values_mut().next().unwrap();
@@ -210,5 +210,31 @@ fn the_newer_of_the_record_and_the_grant_in_use_is_revoked() {
         let token = sent.parameters.iter().find(|(name, _)| name == "token").map(|(_, value)| value.as_str());
         let expected = if revoked == "held" { held.expose() } else { revoked };
         assert_eq!(token, Some(expected), "{moved}");
+    }
+}
+
+/// Whatever becomes of the refresh, who wants to be out is out.
+#[test]
+fn a_logout_during_a_refresh_that_fails_is_a_logout() {
+    for what in [Trouble::Status(503), Trouble::Status(400)] {
+        let mut rig = works(Dials::default());
+        rig.now += 3600;
+        rig.world.dials_mut().faults = vec![Fault { purpose: Purpose::Refresh, nth: 1, what }];
+        rig.tell(Event::Restore);
+        let send = loop {
+            match rig.poll() {
+                Action::Send(send) => break send,
+                action => {
+                    let event = rig.answer(action).unwrap();
+                    rig.tell(event);
+                }
+            }
+        };
+        rig.tell(Event::LogOut);
+        let event = rig.answer(Action::Send(send)).unwrap();
+        rig.tell(event);
+        let ended = rig.settle();
+        assert!(matches!(&ended[..], [Ok(Outcome::LoggedOut(_))]), "{ended:?}");
+        is_out(&rig);
     }
 }

@@ -54,6 +54,18 @@ fn a_metadata_document_comes_before_registration() {
 }
 
 #[test]
+fn a_client_that_is_not_to_register_does_not() {
+    let mut rig = Rig::with(Dials::default(), |config| config.dynamic_registration(false));
+    assert_eq!(rig.call("tools/list", None).unwrap_err().kind(), Kind::NoClient);
+    assert_eq!(rig.count(Purpose::Registration), 0);
+    // Its document is all that it has, even where a server could not use it before.
+    let mut rig =
+        Rig::with(with_document(), |config| config.metadata_document(DOCUMENT).dynamic_registration(false));
+    rig.call("tools/list", None).unwrap();
+    assert_eq!((rig.asked("client_id").as_deref(), rig.count(Purpose::Registration)), (Some(DOCUMENT), 0));
+}
+
+#[test]
 fn the_person_is_asked_last() {
     let dials = Dials {
         registration: Registration::Absent,

@@ -575,3 +575,73 @@ fn a_renewal_and_a_login_that_end_together_are_told_apart() {
     }
     assert_eq!(told, [false, true], "{}", rig.auth.trail());
 }
+
+/// A refusal that comes while the token is renewed is one more that waits for it.
+#[test]
+fn a_refusal_during_a_renewal_begins_no_other() {
+    let mut rig = works(dials());
+    rig.now += 3600;
+    rig.tell(Event::Restore);
+    for _ in 0..10 {
+        let action = rig.poll();
+        let refused = refusal(generation(&rig));
+        rig.tell(refused);
+        assert!(!rig.auth.is_renewing(), "after {action:?}");
+        match action {
+            Action::Finish(outcome) => {
+                assert_eq!(authorized(outcome.unwrap()).source, TokenSource::Refreshed);
+                assert_eq!(rig.count(Purpose::Refresh), 1);
+                return;
+            }
+            action => {
+                if let Some(event) = rig.answer(action) {
+                    rig.tell(event);
+                }
+            }
+        }
+    }
+    panic!("there is no end to it");
+}
+
+/// While a person thinks, a token that serves is left as it is.
+#[test]
+fn a_grant_that_serves_is_not_renewed_beside_a_login() {
+    let mut rig = works(dials());
+    rig.tell(insufficient(generation(&rig)));
+    rig.settle();
+    rig.tell(Event::Restore);
+    assert!(!rig.auth.is_renewing());
+    rig.settle();
+    assert_eq!((rig.count(Purpose::Refresh), access(&rig)), (0, "ready"));
+}
+
+/// Two tokens in a row that are refused as soon as they are there are the end, whoever sent the requests; after ten seconds a
+/// token has served. At the end nothing is asked, and for a while every refusal ends so.
+#[test]
+fn a_token_that_is_refused_within_ten_seconds_was_never_good() {
+    for (served, ends) in [(9, true), (10, false)] {
+        let mut rig =
+            works(Dials { refresh_tokens: mcp_auth_testbed::RefreshTokens::Never, ..Dials::default() });
+        rig.now += 5;
+        let first = refusal(generation(&rig));
+        assert_eq!(authorized(rig.run(first).unwrap()).source, TokenSource::LoggedIn);
+        rig.now += served;
+        rig.tell(refusal(generation(&rig)));
+        if ends {
+            let Action::Finish(Err(failure)) = rig.poll() else { panic!("{}", rig.auth.trail()) };
+            assert_eq!((failure.kind(), rig.opened.len()), (Kind::TokenRejected, 2));
+        } else {
+            assert_eq!(authorized(rig.drive().unwrap()).source, TokenSource::LoggedIn);
+        }
+    }
+}
+
+/// A person who insists ends the machine's own patience, and not what the server asked for.
+#[test]
+fn a_login_does_not_wait_for_a_back_off_but_for_what_the_server_asked() {
+    for (what, sent) in [(Trouble::Status(503), 2), (Trouble::RetryAfter(503, 600), 1)] {
+        let (mut rig, _) = failure(works(Dials { faults: failing(what.clone()), ..dials() }));
+        rig.run(Event::LogIn { scopes: Scopes::new() }).unwrap();
+        assert_eq!(rig.count(Purpose::Refresh), sent, "{what:?}");
+    }
+}

@@ -3,12 +3,12 @@
 mod support;
 
 use http::{HeaderMap, StatusCode, header};
-use mcp_auth::{Challenge, Event, Generation, Kind, Policy, Preregistered, Scopes, TokenSource};
+use mcp_auth::{Challenge, Event, Generation, Kind, Policy, Preregistered, ScopeRule, Scopes, TokenSource};
 use mcp_auth_testbed::{
     Dials, Fault, Person as Scripted, PreRegistered, Purpose, Refusal, RegistrationScope, ResourceMetadata,
     ScopeUnknown, StepUp, TokenType, Trouble,
 };
-use support::{Rig, authorized};
+use support::{Rig, StoreMood, authorized};
 
 #[test]
 fn what_was_asked_before_is_asked_again() {
@@ -281,4 +281,36 @@ fn the_host_can_ask_for_more_scope_beforehand() {
     assert_eq!(rig.opened.len(), 2);
     assert_eq!(rig.call("tools/call", Some("write_file")).unwrap().status(), 200);
     assert_eq!(rig.opened.len(), 2);
+}
+
+/// The record says where to go, and as whom; a person who waits to consent is not kept by what is known.
+#[test]
+fn more_scope_that_the_host_asks_for_is_asked_for_at_once() {
+    let mut rig = Rig::new(Dials { registration_scope: RegistrationScope::Refused, ..Dials::default() });
+    rig.log_in().unwrap();
+    let seen = |rig: &Rig| (rig.count(Purpose::ResourceMetadata), rig.count(Purpose::ServerMetadata));
+    let before = seen(&rig);
+    rig.run(Event::LogIn { scopes: Scopes::parse("files:write").unwrap() }).unwrap();
+    assert_eq!((seen(&rig), rig.opened.len()), (before, 2));
+}
+
+/// A store that cannot be read keeps nobody from consenting.
+#[test]
+fn a_step_up_does_not_wait_for_the_store() {
+    let mut rig = Rig::new(Dials::default());
+    rig.log_in().unwrap();
+    rig.mood = StoreMood::FailsToRead;
+    assert_eq!(rig.call("tools/call", Some("write_file")).unwrap().status(), 200);
+    assert_eq!(rig.opened.len(), 2);
+}
+
+/// Whoever names the scopes that are asked for is asked for more by the server all the same: what it demands is what is lacking.
+#[test]
+fn a_step_up_goes_beyond_the_scopes_that_the_caller_names() {
+    let rule = ScopeRule::with(|it| it.only = Some(Scopes::parse("files:read").unwrap()));
+    let mut rig = Rig::with(Dials::default(), |config| config.scopes(rule));
+    rig.log_in().unwrap();
+    assert_eq!(rig.asked("scope").as_deref(), Some("files:read"));
+    assert_eq!(rig.call("tools/call", Some("write_file")).unwrap().status(), 200);
+    assert_eq!(rig.asked("scope").as_deref(), Some("files:read files:write"));
 }

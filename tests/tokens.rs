@@ -472,6 +472,21 @@ fn a_client_that_is_refused_with_its_code_registers_anew() {
     assert_eq!(rig.count(Purpose::Registration), 2);
 }
 
+/// A page that turns the client away leads to another registration, in the process that took the login up as in the one that
+/// began it.
+#[test]
+fn a_login_that_was_taken_up_registers_anew_too() {
+    let mut rig = Rig::new(Dials::default());
+    rig.tell(Event::LogIn { scopes: Scopes::new() });
+    assert!(rig.settle().is_empty());
+    let snapshot = rig.auth.snapshot().unwrap();
+    rig.resume(|config| config, snapshot);
+    rig.tell(Event::ClientDisowned);
+    let done = authorized(rig.drive().unwrap());
+    assert_eq!((done.source, rig.opened.len()), (TokenSource::LoggedIn, 2));
+    assert_eq!(rig.count(Purpose::Registration), 2);
+}
+
 /// A generation names one state of the record, whoever wrote it; so it is above every one that was seen.
 #[test]
 fn a_login_that_meets_another_record_is_newer_than_it() {

@@ -50,3 +50,14 @@ fn a_dead_grant_says_that_a_person_is_needed() {
     assert_eq!((failure.kind(), rig.count(Purpose::Registration)), (Kind::Unasked, 1), "{failure}");
     assert!(format!("{failure:#}").contains("invalid_grant"), "{failure:#}");
 }
+
+/// A bound on what is shown unasked does not bind a person who asks.
+#[test]
+fn where_no_login_is_shown_unasked_a_person_may_still_ask_for_one() {
+    let mut rig =
+        Rig::with(Dials::default(), |config| config.policy(Policy::with(|it| it.logins_per_hour = 0)));
+    let failure = rig.call("tools/list", None).unwrap_err();
+    assert_eq!((failure.kind(), rig.opened.len()), (Kind::TooManyLogins, 0));
+    rig.log_in().unwrap();
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+}

@@ -247,6 +247,13 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_scope_is_named_and_said_why() {
+        assert_eq!("b a  b".parse::<Scopes>().unwrap(), scopes("b a"));
+        let said = "read wr\"ite".parse::<Scopes>().unwrap_err().to_string();
+        assert!(said.contains(r#""wr\"ite""#) && said.contains("RFC 6749 §3.3"), "{said}");
+    }
+
+    #[test]
     fn set_operations() {
         assert_eq!(scopes("a b").union(&scopes("c a")), scopes("a b c"));
         assert_eq!(scopes("a b").without(&scopes("a")), scopes("b"));

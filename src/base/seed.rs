@@ -190,6 +190,9 @@ mod tests {
         let text = serde_json::to_string(&seed).unwrap();
         assert_eq!(serde_json::from_str::<Seed>(&text).unwrap(), seed);
         assert_eq!(format!("{seed:?}"), "Seed(…)");
+        let mut drawn = Draws::new(Seed::new([9; 32]));
+        drawn.pair(Draw::Generation);
+        assert_eq!(format!("{drawn:?}"), "Draws { count: 1, .. }");
         assert!(serde_json::from_str::<Seed>("\"short\"").is_err());
     }
 }

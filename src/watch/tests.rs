@@ -1,5 +1,6 @@
 //! Every invariant is broken once, and the watch must see it.
 
+mod edges;
 mod handed;
 mod proofs;
 mod renamed;

@@ -17,7 +17,7 @@ fn enterprise() -> Watch {
     watch_of(config().grant_type(GrantType::EnterpriseManaged(Box::new(provider))))
 }
 
-fn supplied(watch: &mut Watch, id: u64, assertion: &str) {
+pub(super) fn supplied(watch: &mut Watch, id: u64, assertion: &str) {
     watch.action(&Action::Supply(Supply {
         id: RequestId(id),
         kind: AssertionKind::Workload,

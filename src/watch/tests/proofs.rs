@@ -29,13 +29,13 @@ fn jwt(claims: &Value) -> String {
 }
 
 /// The claims with one of them changed, or taken out if it is to be null.
-fn but(mut claims: Value, name: &str, value: Value) -> Value {
+pub(super) fn but(mut claims: Value, name: &str, value: Value) -> Value {
     claims[name] = value;
     claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
     claims
 }
 
-fn sign(id: u64, key: SigningKey, claims: &Value) -> Action {
+pub(super) fn sign(id: u64, key: SigningKey, claims: &Value) -> Action {
     let deadline = Timestamp::from_secs(1_010);
     Action::Sign(Sign { id: RequestId(id), key, input: input(claims), deadline })
 }
