@@ -360,7 +360,10 @@ impl Stage {
         let mut retries = 0;
         for _ in 0..5 {
             let (authorization, generation) = match self.machine.access(&url, self.time()) {
-                Access::Ready(access) => (Some(access.value().clone()), Some(access.generation())),
+                Access::Ready(access) => {
+                    self.watch.attached(&url, &self.machine.authorized().unwrap().resource);
+                    (Some(access.value().clone()), Some(access.generation()))
+                }
                 Access::Anonymous => (None, None),
                 Access::Refused => panic!("the server's own URL is refused"),
                 Access::Wait => {
