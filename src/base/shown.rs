@@ -16,6 +16,9 @@ const MAX_SHOWN: usize = 200;
 pub fn without_query(given: &str) -> String {
     let end = given.bytes().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(given.len());
     let shown = given.get(..end).unwrap_or_default();
+    if is_usual(shown) {
+        return text::clean(shown, MAX_SHOWN);
+    }
     let (before, authority, after) = parts(shown);
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     if before.ends_with(['/', '\\']) && !ends_in_port(host) {
@@ -26,6 +29,15 @@ pub fn without_query(given: &str) -> String {
         return text::clean(shown, MAX_SHOWN);
     }
     text::clean(&[before, host, after].concat(), MAX_SHOWN)
+}
+
+/// Whether nothing but a name stands between `https://` and the path, as with nearly every URL: then there is nothing to look
+/// for, and this is called for each exchange.
+fn is_usual(shown: &str) -> bool {
+    let of_name = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
+    let after_name = |rest: &str| rest.bytes().find(|byte| !of_name(byte));
+    let ends = |rest: &str| matches!(after_name(rest), None | Some(b'/'));
+    shown.strip_prefix("https://").is_some_and(|rest| !rest.starts_with('/') && ends(rest))
 }
 
 /// What stands before the authority, the authority, and what follows, as a browser has it, which counts no slashes and no
