@@ -1,7 +1,6 @@
 //! The first step of every attempt: what does the store hold, and does it serve?
 
 use std::sync::Arc;
-
 use std::time::Duration;
 
 use super::save::{After, Unsaved};
@@ -77,14 +76,17 @@ impl Restoring {
     fn found(self, world: &mut World, found: Option<Credential>, lease: Option<Lease>) -> Turn {
         let mut aim = self.aim;
         world.stands(found.as_ref().map(|found| found.generation));
+        // A write that nobody answered may have been done all the same.
+        let is_kept = |held: &Arc<Credential>| world.record == Some(held.generation);
+        if aim.held.as_ref().is_some_and(is_kept) {
+            aim.unsaved = None;
+        }
         // A store that lost a record, or kept an older one, does not take away what is in memory.
         // Nor is what the store did not keep compared by its number, which says nothing of who came first.
         let newer = found.filter(|found| match (&aim.held, &aim.unsaved) {
             (None, _) => true,
             (Some(held), None) => held.generation < found.generation,
-            (Some(held), Some(unsaved)) => {
-                held.generation != found.generation && save::supersedes(found, held, unsaved.over)
-            }
+            (Some(held), Some(unsaved)) => save::supersedes(found, held, unsaved.over),
         });
         if let Some(newer) = newer.and_then(|found| adopt(world, found)) {
             aim.unsaved = None;
@@ -263,7 +265,8 @@ pub(crate) fn discover(world: &mut World, aim: Aim) -> Turn {
             .into();
     }
     let limit = world.config.policies().logins_per_hour;
-    let counts = world.config.flow().needs_person() && !aim.insists;
+    // What this attempt has shown is counted already, and a second page of it does not count again.
+    let counts = world.config.flow().needs_person() && !aim.insists && !world.seen;
     if let Some(at) = world.logins.used_up(limit, world.now).filter(|_| counts) {
         world.retry_at = Some(at);
         let expected = format!("at most {limit} logins within an hour that no person asked for");
@@ -402,9 +405,7 @@ fn current_client(world: &World, server: &AuthorizationServer, client: &Client) 
         return Some(client.clone()).filter(|_| nobody && world.config.known_clients().is_empty());
     }
     let client = match (world.config.client_for(&server.named), client.origin) {
-        (Some(known), Origin::Preregistered) if known.client_id == client.id => {
-            Some(Client { method: known.method.unwrap_or(client.method), ..client.clone() })
-        }
+        (Some(known), Origin::Preregistered) if known.client_id == client.id => Some(client.clone()),
         (Some(_), _) | (None, Origin::Preregistered) => None,
         (None, Origin::MetadataDocument) => {
             let same = world.config.client_document() == Some(client.id.as_str());
