@@ -2,7 +2,6 @@
 //! has decided.
 
 use std::sync::Arc;
-
 use std::time::Duration;
 
 use super::fetch::unanswered;
@@ -94,22 +93,23 @@ impl AskingForCode {
             Posted::Failed(breach) => return breach.into(),
             Posted::Answered(answer, carried) => (answer, carried),
         };
+        let (status, retry_at) = (answer.status().map(|status| status.as_u16()), answer.retry_at(world.now));
         let read = answer.response().map_err(|failure| unanswered(&failure, REQUEST)).and_then(|response| {
-            let status = response.status.as_u16();
-            let read = DeviceAuthorization::read(status, &response.body, world.now, &world.place.guard)?;
-            Ok((status, read))
+            let (status, guard) = (response.status.as_u16(), &world.place.guard);
+            DeviceAuthorization::read(status, &response.body, world.now, guard)
         });
-        let (status, codes) = match read {
-            Ok(read) => read,
+        let codes = match read {
+            Ok(codes) => codes,
             Err(breach) => {
                 let breach = exchange::configured(&terms, carried.clear(breach));
-                world.passed_over(&url, None, &breach);
+                world.passed_over(&url, status, &breach);
+                world.retry_at = retry_at;
                 exchange::disown_rejected(world, &terms, &breach);
                 return breach.into();
             }
         };
         let note = "a code to be shown, and a code to ask with";
-        world.taken(&url, status, note.to_owned(), "RFC 8628 §3.2");
+        world.taken(&url, status.unwrap_or_default(), note, "RFC 8628 §3.2");
         // A person has no longer than policy says, however long the codes are good.
         let until = codes.expires_at.min(world.now.after(world.config.policies().consent_time));
         let codes = DeviceAuthorization { expires_at: until, ..codes };
