@@ -5,8 +5,8 @@ mod support;
 use mcp_auth::wire::client::AuthMethod;
 use mcp_auth::wire::server_metadata::IssuerMatch;
 use mcp_auth::{
-    ClientMetadata, Config, Event, IssuerPolicy, Kind, Outcome, Policy, Preregistered, Retry, ServerChoice,
-    Verdict,
+    Action, ClientMetadata, Config, Event, IssuerPolicy, Kind, Outcome, Policy, Preregistered, Retry,
+    ServerChoice, Verdict,
 };
 use mcp_auth_testbed::{
     AuthorizationServers, Dials, Fault, IssuerValue, Person as Scripted, PreRegistered, Purpose,
@@ -554,4 +554,34 @@ fn an_initial_access_token_that_no_field_may_carry_is_the_configurations_fault()
     let failure = rig.call("tools/list", None).unwrap_err();
     assert_eq!((failure.kind(), rig.count(Purpose::Registration)), (Kind::Configuration, 0), "{failure}");
     assert!(!format!("{failure:#}").contains("break"), "{failure:#}");
+}
+
+/// The page that a client is disowned by is the one that was opened, not the one that takes its place.
+#[test]
+fn a_client_is_disowned_once_however_often_that_is_said() {
+    let mut rig = Rig::new(Dials::default());
+    rig.tell(Event::LogIn { scopes: Default::default() });
+    rig.settle();
+    rig.tell(Event::ClientDisowned);
+    let mut said = false;
+    while rig.opened.len() < 2 {
+        match rig.poll() {
+            Action::Send(send) => {
+                let event = rig.answer(Action::Send(send)).unwrap();
+                rig.tell(event);
+                // The next page is asked for, or will be.
+                rig.tell(Event::ClientDisowned);
+                said = true;
+            }
+            action => {
+                if let Some(event) = rig.answer(action) {
+                    rig.tell(event);
+                }
+            }
+        }
+    }
+    assert!(said && rig.count(Purpose::Registration) == 2);
+    let called = rig.consent();
+    rig.tell(called);
+    assert!(matches!(&rig.settle()[..], [Ok(Outcome::Authorized(_))]));
 }

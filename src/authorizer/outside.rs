@@ -1,6 +1,7 @@
 //! What ends an attempt, or turns it into another, from outside.
 
 use super::{Authorizer, called_off};
+use crate::action::Action;
 use crate::base::breach::{Breach, Kind};
 use crate::step::{Held, Step, Turn};
 use crate::trail::Trail;
@@ -42,6 +43,10 @@ impl Authorizer {
     }
 
     pub(super) fn disowned(&mut self) {
+        if self.world.out.iter().any(|action| matches!(action, Action::Open(_))) {
+            // Said twice, or of another page: the one that is asked for now nobody has seen.
+            return;
+        }
         const PAGE: &str = "RFC 6749 §4.1.2.1";
         let breach = Breach::new(
             Kind::ClientRejected,
