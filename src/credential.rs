@@ -156,7 +156,7 @@ impl fmt::Debug for Credential {
             .field("generation", &self.generation)
             .field("server", &Shown(&self.server))
             .field("resource", &Shown(&self.resource))
-            .field("resource_metadata", &self.resource_metadata)
+            .field("resource_metadata", &self.resource_metadata.as_deref().map(Shown))
             .field("authorization_server", &self.authorization_server)
             .field("client", &self.client)
             .field("asked", &self.asked)

@@ -168,7 +168,7 @@ impl fmt::Debug for Terms {
             .field("server", &self.server)
             .field("client", &self.client)
             .field("resource", &Shown(&self.resource))
-            .field("resource_metadata", &self.resource_metadata)
+            .field("resource_metadata", &self.resource_metadata.as_deref().map(Shown))
             .field("asked", &self.asked)
             .finish()
     }
