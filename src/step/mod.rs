@@ -43,6 +43,7 @@ mod save;
 mod server_metadata;
 mod supply;
 mod world;
+mod written;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -72,12 +73,13 @@ pub(crate) use push::Pushing;
 pub(crate) use refresh::Refreshing;
 pub(crate) use registration::Registering;
 pub(crate) use resource_metadata::FindingResource;
-pub(crate) use restore::{Restoring, begin, fits, is_bound_here};
+pub(crate) use restore::{Restoring, begin};
 pub(crate) use save::begin as save;
 pub(crate) use save::{After, Saving, Unsaved};
 pub(crate) use server_metadata::FindingServer;
 pub(crate) use supply::Supplying;
 pub(crate) use world::{Pending, World};
+pub(crate) use written::{fits, is_bound_here};
 
 /// What an attempt is for.
 #[derive(Clone, Debug, Default)]
