@@ -6,6 +6,7 @@ use mcp_auth::{
     Action, Callback, Event, IssuerPolicy, Kind, Open, Policy, ResourceIndicator, Retry, ScopeRule, Scopes,
 };
 use mcp_auth_testbed::{Dials, Iss, Person as Scripted, Purpose, ResourceParameter, StateEcho};
+use serde_json::json;
 use std::time::Duration;
 use support::{Person, Rig};
 
@@ -345,4 +346,77 @@ fn the_caller_chooses_scopes() {
     let mut rig = Rig::with(Dials::default(), |config| config.scopes(stay));
     rig.call("tools/list", None).unwrap();
     assert_eq!(rig.asked("scope").as_deref(), Some("files:read offline_access"));
+}
+
+/// What one guard has let pass another may not, whether or not the snapshot was written down between the two.
+#[test]
+fn a_login_that_is_taken_up_goes_where_the_guard_of_the_new_machine_lets_it() {
+    let server = "https://mcp.example/mcp";
+    let config = |reach| {
+        let policy = mcp_auth::Policy::with(|it| it.reach = Some(reach));
+        mcp_auth::Config::new(server, "Rig", support::REDIRECT).policy(policy)
+    };
+    let mut rig = Rig::with(Dials::default(), |config| {
+        config.policy(mcp_auth::Policy::with(|it| it.reach = Some(mcp_auth::Reach::Any)))
+    });
+    let metadata = json!({
+        "issuer": "https://as.example",
+        "authorization_endpoint": "https://as.example/authorize",
+        "token_endpoint": "https://10.0.0.1/token",
+        "registration_endpoint": "https://as.example/register",
+        "code_challenge_methods_supported": ["S256"],
+    });
+    rig.instead = Some(support::at("https://as.example/.well-known/", move |_| (200, metadata.to_string())));
+    let open = waiting(&mut rig);
+    rig.opened.push(open.url().clone());
+    let (snapshot, called) = (rig.auth.snapshot().unwrap(), rig.consent());
+    for (reach, sent) in [(mcp_auth::Reach::Any, true), (mcp_auth::Reach::Public, false)] {
+        for written in [true, false] {
+            let text = serde_json::to_string(&snapshot).unwrap();
+            let taken = if written { serde_json::from_str(&text).unwrap() } else { snapshot.clone() };
+            let mut auth =
+                mcp_auth::Authorizer::resume(config(reach), mcp_auth::Seed::new([9; 32]), taken).unwrap();
+            auth.handle(rig.now(), called.clone());
+            match auth.poll() {
+                Action::Send(send) => {
+                    assert_eq!((send.uri().host(), sent), (Some("10.0.0.1"), true), "{written}");
+                }
+                Action::Finish(Err(failure)) => {
+                    assert_eq!((failure.kind(), sent), (Kind::UrlRefused, false), "{written}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_login_in_a_browser_is_taken_up_by_a_machine_that_logs_in_so() {
+    let mut rig = Rig::new(Dials::default());
+    waiting(&mut rig);
+    let snapshot = rig.auth.snapshot().unwrap();
+    let config = mcp_auth::Config::new(rig.world.server_url(), "Rig", support::REDIRECT);
+    let config = config.grant_type(mcp_auth::GrantType::DeviceCode);
+    let refused = mcp_auth::Authorizer::resume(config, mcp_auth::Seed::new([1; 32]), snapshot).unwrap_err();
+    assert_eq!(refused.kind, Kind::Configuration, "{refused}");
+    assert!(refused.to_string().contains("grant type"), "{refused}");
+}
+
+/// A login that was taken up and has to begin again is for what it was for.
+#[test]
+fn a_login_that_is_taken_up_asks_for_the_same_with_another_client() {
+    let mut rig = Rig::new(Dials::default());
+    rig.tell(Event::LogIn { scopes: Scopes::parse("files:write").unwrap() });
+    rig.settle();
+    let asked = rig.asked("scope").unwrap();
+    assert!(asked.contains("files:write"), "{asked}");
+    let snapshot = rig.auth.snapshot().unwrap();
+    rig.resume(|config| config, snapshot);
+    rig.tell(Event::ClientDisowned);
+    assert!(rig.settle().is_empty(), "{}", rig.auth.trail());
+    assert_eq!((rig.opened.len(), rig.asked("scope")), (2, Some(asked)));
+    assert_eq!(rig.count(Purpose::Registration), 2);
+    let called = rig.consent();
+    rig.tell(called);
+    assert!(matches!(&rig.settle()[..], [Ok(mcp_auth::Outcome::Authorized(_))]));
 }

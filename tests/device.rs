@@ -279,3 +279,14 @@ fn a_page_that_may_not_be_opened_is_not_shown() {
     assert_eq!(ended.unwrap_err().kind(), Kind::UrlRefused);
     assert!(rig.shown.is_empty());
 }
+
+#[test]
+fn a_server_that_is_busy_says_when_to_come_back_for_a_code() {
+    let mut rig = rig(at_poll(1));
+    let what = Trouble::RetryAfter(429, 30);
+    rig.world.dials_mut().faults = vec![Fault { purpose: Purpose::DeviceAuthorization, nth: 1, what }];
+    let failure = logs_in(&mut rig).unwrap_err();
+    assert_eq!(failure.retry_at.map(|at| at.as_secs() - rig.now), Some(30), "{failure}");
+    assert!(failure.trail.entries().iter().any(|it| it.status == Some(429)), "{failure:#}");
+    logs_in(&mut rig).unwrap();
+}

@@ -8,7 +8,7 @@ use mcp_auth::{
     Access, Action, Challenge, Config, Event, Failure, IssuerPolicy, Kind, Outcome, Preregistered, ProofKey,
     TokenSource,
 };
-use mcp_auth_testbed::{Dials, Dpop, Nonces, PreRegistered, Purpose, Pushed, SigningKey};
+use mcp_auth_testbed::{Dials, Dpop, Fault, Nonces, PreRegistered, Purpose, Pushed, SigningKey, Trouble};
 use support::{PROOF_KEY, REDIRECT, Rig, authorized, public, signer};
 use url::Url;
 
@@ -335,4 +335,31 @@ fn a_nonce_in_the_refusal_of_a_grant_does_not_send_it_again() {
     rig.now += 3600;
     assert_eq!(rig.run(Event::Restore).unwrap(), Outcome::Anonymous);
     assert_eq!(sent.get(), 1);
+}
+
+#[test]
+fn a_server_that_is_busy_says_when_a_request_may_be_pushed() {
+    let faults =
+        vec![Fault { purpose: Purpose::PushedAuthorization, nth: 1, what: Trouble::RetryAfter(503, 30) }];
+    let pushed = Some(Pushed { required: true, ..Pushed::default() });
+    let mut rig = Rig::new(Dials { pushed, faults, ..Dials::default() });
+    let failure = rig.log_in().unwrap_err();
+    assert_eq!(failure.retry_at.map(|at| at.as_secs() - rig.now), Some(30), "{failure}");
+    assert!(failure.trail.entries().iter().any(|it| it.status == Some(503)), "{failure:#}");
+    rig.log_in().unwrap();
+}
+
+/// A URL that no token may go to gets no proof either.
+#[test]
+fn nothing_is_proved_for_a_url_with_user_info() {
+    let mut rig = rig(Dpop::default());
+    works(&mut rig);
+    for (url, proved) in [
+        ("https://mcp.example/mcp", true),
+        ("https://somebody@mcp.example/mcp", false),
+        ("https://:word@mcp.example/mcp", false),
+    ] {
+        let input = rig.prove("POST", &Url::parse(url).unwrap()).unwrap();
+        assert_eq!(input.is_some(), proved, "{url}");
+    }
 }

@@ -656,3 +656,41 @@ fn a_refresh_token_that_waits_for_a_signature_has_not_been_sent() {
     let trail = rig.auth.trail().to_string();
     assert!(trail.contains("invalid_grant") && !trail.contains("reuse"), "{trail}");
 }
+
+/// A server that does not say what it grants grants what it was asked for (RFC 6749 §5.1): what the identity provider allowed, not
+/// what was asked of that.
+#[test]
+fn what_an_identity_provider_allowed_is_what_a_silent_server_grants() {
+    for (allowed, granted) in [(Some("files:read"), "files:read"), (None, "files:read files:write")] {
+        let mut rig = enterprise(TokenExchange::ByTheBook);
+        rig.world.dials_mut().enterprise.as_mut().unwrap().scopes = allowed.map(|it| vec![it.to_owned()]);
+        rig.instead = Some(support::at("https://as.example/token", |_| {
+            (200, json!({"access_token": "t", "token_type": "Bearer", "expires_in": 3600}).to_string())
+        }));
+        rig.run(Event::LogIn { scopes: Scopes::parse("files:read files:write").unwrap() }).unwrap();
+        let authorized = rig.auth.authorized().unwrap();
+        assert_eq!(authorized.granted.to_string(), granted);
+        // Another time all of them are asked for again.
+        assert_eq!(authorized.asked.to_string(), "files:read files:write");
+    }
+}
+
+/// An identity provider that may not be asked is no reason to give up a token that lives, nor to ask again at once.
+#[test]
+fn an_identity_provider_behind_the_guard_ends_no_token_that_lives() {
+    let mut rig = enterprise(TokenExchange::ByTheBook);
+    works(&mut rig);
+    rig.now += 3600 - 5;
+    rig.restart(|config| {
+        let provider = IdentityProvider::new("https://idp.example", "https://10.0.0.1/token", "at-the-idp");
+        config
+            .preregistered(Preregistered::new(ISSUER, "at-the-server").secret("server-client-secret"))
+            .grant_type(GrantType::EnterpriseManaged(Box::new(provider.secret("idp-client-secret"))))
+    });
+    rig.assertions = vec![ID_TOKEN.to_owned(); 4];
+    assert_eq!(authorized(rig.run(Event::Restore).unwrap()).source, TokenSource::Kept);
+    rig.now += 60;
+    let failure = rig.run(Event::Restore).unwrap_err();
+    assert_eq!(failure.kind(), Kind::UrlRefused, "{failure}");
+    assert!(failure.retry_at.is_some(), "{failure}");
+}

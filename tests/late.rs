@@ -2,8 +2,8 @@
 
 mod support;
 
-use http::{HeaderMap, StatusCode};
-use mcp_auth::{Action, Challenge, Event, Generation, Kind, Load, Send, SendFailure, TokenSource};
+use http::{HeaderMap, StatusCode, header};
+use mcp_auth::{Action, Challenge, Event, Generation, Kind, Load, Saving, Send, SendFailure, TokenSource};
 use mcp_auth_testbed::{Dials, Purpose, RefreshTokens};
 use serde_json::json;
 use support::{Rig, StoreMood, authorized, works};
@@ -197,4 +197,105 @@ fn a_store_that_fails_sends_nobody_to_a_browser_who_may_have_a_token() {
     rig.mood = StoreMood::FailsToRead;
     assert_eq!(authorized(rig.run(refusal(Some(held), 0)).unwrap()).source, TokenSource::LoggedIn);
     assert_eq!(rig.opened.len(), 2);
+}
+
+/// A driver that is gone leaves nothing to be done for nobody: a refresh token that went out now would be spent.
+#[test]
+fn what_was_to_be_sent_is_not_sent_for_a_driver_that_is_gone() {
+    for login in [true, false] {
+        let mut rig = works(Dials::default());
+        let generation = rig.auth.authorized().unwrap().generation;
+        rig.now += 3500;
+        let demand = r#"Bearer error="insufficient_scope", scope="files:write""#;
+        let fields = HeaderMap::from_iter([(header::WWW_AUTHENTICATE, demand.parse().unwrap())]);
+        let challenge = Challenge::of(StatusCode::FORBIDDEN, &fields, Some(generation), 0).unwrap();
+        rig.tell(Event::Challenged(challenge));
+        assert!(rig.settle().is_empty());
+        // The token runs out while the person reads, and is renewed beside.
+        rig.now += 80;
+        rig.tell(Event::Restore);
+        let Action::Load(load) = rig.poll() else { panic!("the record is read first") };
+        if !login {
+            rig.tell(Event::Cancelled);
+        }
+        rig.tell(load.reply(rig.store.get(load.key()).cloned()));
+        assert!(rig.auth.is_renewing());
+        rig.tell(Event::Abandoned);
+        let mut left = Vec::new();
+        loop {
+            match rig.poll() {
+                Action::Wait(until) => break assert_eq!(until, None),
+                Action::Renewed(_) => left.push("renewed"),
+                Action::Finish(_) => left.push("finish"),
+                Action::Release(_) => left.push("release"),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(left.iter().filter(|it| **it == "renewed").count(), 1);
+        assert_eq!(authorized(rig.run(Event::Restore).unwrap()).source, TokenSource::Refreshed);
+    }
+}
+
+/// A logout that waits for tokens to be stored is as little begun, once nobody drives it, as one that is under way goes on.
+#[test]
+fn a_logout_that_was_to_follow_is_not_begun_for_a_driver_that_is_gone() {
+    let mut rig = renewing();
+    let send = refresh(&mut rig);
+    let answered = rig.answer(Action::Send(send)).unwrap();
+    rig.tell(answered);
+    let Action::Store(_) = rig.poll() else { panic!("the tokens are stored") };
+    rig.tell(Event::LogOut);
+    rig.tell(Event::Abandoned);
+    let ended = rig.settle();
+    assert!(matches!(&ended[..], [Err(failure)] if failure.kind() == Kind::Cancelled), "{ended:?}");
+    assert!(!rig.auth.is_running());
+    // The tokens that were obtained stay in use.
+    assert!(rig.auth.authorized().unwrap().unsaved.is_some());
+    assert_eq!(authorized(rig.run(Event::Restore).unwrap()).unsaved, None);
+    assert_eq!(rig.count(Purpose::Refresh), 1);
+}
+
+/// The write was done, though nobody said so: what stands there is the grant itself, and not written again.
+#[test]
+fn a_record_that_was_kept_after_all_is_not_offered_again() {
+    let mut rig = Rig::new(Dials::default());
+    rig.tell(Event::LogIn { scopes: Default::default() });
+    assert!(rig.settle().is_empty());
+    let called = rig.consent();
+    rig.tell(called);
+    let outcome = loop {
+        match rig.poll() {
+            Action::Store(save) => {
+                rig.store.insert(save.key().clone(), save.credential().clone());
+                rig.tell(save.reply(Saving::Failed("the connection was closed".to_owned())));
+            }
+            Action::Finish(outcome) => break authorized(outcome.unwrap()),
+            action => {
+                let event = rig.answer(action).unwrap();
+                rig.tell(event);
+            }
+        }
+    };
+    assert!(outcome.unsaved.is_some());
+    let kept = rig.store.clone();
+    rig.mood = StoreMood::FailsToWrite;
+    for later in [1, 60] {
+        rig.now += later;
+        let outcome = authorized(rig.run(Event::Restore).unwrap());
+        assert_eq!((outcome.unsaved, &rig.store), (None, &kept));
+    }
+}
+
+/// Whoever names a token that nobody can have given does not keep the tokens to come from being told apart.
+#[test]
+fn a_generation_that_cannot_be_raised_is_no_measure() {
+    let mut rig = works(Dials::default());
+    rig.now += 3600;
+    rig.run(refusal(Some(Generation::new(u64::MAX)), 0)).unwrap();
+    for _ in 0..2 {
+        let before = rig.auth.authorized().unwrap().generation;
+        rig.run(refusal(Some(before), 0)).unwrap();
+        let after = rig.auth.authorized().unwrap().generation;
+        assert!(after > before && after.as_u64() < u64::MAX / 2, "{before:?} {after:?}");
+    }
 }

@@ -238,3 +238,23 @@ fn a_logout_during_a_refresh_that_fails_is_a_logout() {
         is_out(&rig);
     }
 }
+
+/// What was never read may well be there, and whoever holds it goes on with it.
+#[test]
+fn a_record_that_nobody_could_read_is_not_said_to_be_absent() {
+    let mut rig = works(Dials::default());
+    rig.restart(|config| config);
+    rig.tell(Event::LogOut);
+    let done = loop {
+        match rig.poll() {
+            Action::Load(load) => rig.tell(load.busy()),
+            Action::Wait(until) => {
+                rig.now = until.unwrap().as_secs();
+                rig.tell(Event::Tick);
+            }
+            Action::Finish(Ok(Outcome::LoggedOut(done))) => break done,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!((why(&done.record), done.is_complete(), rig.store.len()), (Kind::StoreBusy, false, 1));
+}

@@ -5,8 +5,8 @@ mod support;
 use mcp_auth::wire::client::AuthMethod;
 use mcp_auth::wire::server_metadata::IssuerMatch;
 use mcp_auth::{
-    ClientMetadata, Config, Event, IssuerPolicy, Kind, Outcome, Policy, Preregistered, Retry, ServerChoice,
-    Verdict,
+    Action, ClientMetadata, Config, Event, IssuerPolicy, Kind, Outcome, Policy, Preregistered, Retry,
+    ServerChoice, Verdict,
 };
 use mcp_auth_testbed::{
     AuthorizationServers, Dials, Fault, IssuerValue, Person as Scripted, PreRegistered, Purpose,
@@ -537,4 +537,63 @@ fn a_configured_client_is_known_by_its_issuer_after_a_restart() {
             assert_eq!((rig.opened.len(), rig.asked("client_id").as_deref()), (1, Some("by-hand")));
         }
     }
+}
+
+/// All that one attempt shows counts once, so the page that takes the place of the first is not one too many.
+#[test]
+fn a_client_that_is_refused_by_its_page_is_replaced_within_the_one_login_that_is_allowed() {
+    let policy = || Policy::with(|it| it.logins_per_hour = 1);
+    let mut rig = Rig::with(with_document(), |config| config.metadata_document(DOCUMENT).policy(policy()));
+    let fields = http::HeaderMap::new();
+    let challenge = mcp_auth::Challenge::of(http::StatusCode::UNAUTHORIZED, &fields, None, 0).unwrap();
+    rig.tell(Event::Challenged(challenge.clone()));
+    assert!(rig.settle().is_empty());
+    rig.tell(Event::ClientDisowned);
+    assert!(rig.settle().is_empty(), "{}", rig.auth.trail());
+    assert_eq!((rig.opened.len(), rig.count(Purpose::Registration)), (2, 1));
+    // Another attempt is.
+    rig.tell(Event::Abandoned);
+    rig.settle();
+    assert_eq!(rig.run(Event::Challenged(challenge)).unwrap_err().kind(), Kind::TooManyLogins);
+}
+
+/// What no field may carry is said before it is sent, and by what is to be changed.
+#[test]
+fn an_initial_access_token_that_no_field_may_carry_is_the_configurations_fault() {
+    let mut rig = Rig::with(Dials::default(), |config| {
+        config.initial_access_token("https://as.example", "line\nbreak")
+    });
+    let failure = rig.call("tools/list", None).unwrap_err();
+    assert_eq!((failure.kind(), rig.count(Purpose::Registration)), (Kind::Configuration, 0), "{failure}");
+    assert!(!format!("{failure:#}").contains("break"), "{failure:#}");
+}
+
+/// The page that a client is disowned by is the one that was opened, not the one that takes its place.
+#[test]
+fn a_client_is_disowned_once_however_often_that_is_said() {
+    let mut rig = Rig::new(Dials::default());
+    rig.tell(Event::LogIn { scopes: Default::default() });
+    rig.settle();
+    rig.tell(Event::ClientDisowned);
+    let mut said = false;
+    while rig.opened.len() < 2 {
+        match rig.poll() {
+            Action::Send(send) => {
+                let event = rig.answer(Action::Send(send)).unwrap();
+                rig.tell(event);
+                // The next page is asked for, or will be.
+                rig.tell(Event::ClientDisowned);
+                said = true;
+            }
+            action => {
+                if let Some(event) = rig.answer(action) {
+                    rig.tell(event);
+                }
+            }
+        }
+    }
+    assert!(said && rig.count(Purpose::Registration) == 2);
+    let called = rig.consent();
+    rig.tell(called);
+    assert!(matches!(&rig.settle()[..], [Ok(Outcome::Authorized(_))]));
 }

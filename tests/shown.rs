@@ -123,3 +123,40 @@ fn a_snapshot_says_whose_it_is() {
     assert!(shown.starts_with("Snapshot { key: Key { server: \"https://mcp.example/mcp\""), "{shown}");
     assert!(shown.contains("consent: "), "{shown}");
 }
+
+/// The query of the server's URL may hold a key, and so may that of its metadata (RFC 9728 §3.1).
+#[test]
+fn no_query_of_the_resource_or_of_its_metadata_is_shown() {
+    const METADATA: &str = "https://mcp.example/.well-known/oauth-protected-resource/mcp?api_key=an-api-k3y";
+    let mut rig = Rig::new(Dials::default());
+    // The testbed knows the resource by another name.
+    let known = mcp_auth::ResourceIndicator::Override("https://mcp.example/mcp".to_owned());
+    let policy = mcp_auth::IssuerPolicy::with(|it| it.resource = known);
+    let config = Config::new("https://mcp.example/mcp?api_key=an-api-k3y", "Rig", REDIRECT);
+    rig.restart_with(config.issuer("https://as.example", policy));
+    rig.instead = Some(support::at(METADATA, |_| {
+        let resource = "https://mcp.example/mcp?api_key=an-api-k3y";
+        let servers = ["https://as.example"];
+        (200, serde_json::json!({"resource": resource, "authorization_servers": servers}).to_string())
+    }));
+    let field = format!("Bearer resource_metadata=\"{METADATA}\"").parse().unwrap();
+    let fields = http::HeaderMap::from_iter([(http::header::WWW_AUTHENTICATE, field)]);
+    let challenge = mcp_auth::Challenge::of(http::StatusCode::UNAUTHORIZED, &fields, None, 0).unwrap();
+    rig.tell(Event::Challenged(challenge));
+    let mut steps = 0;
+    loop {
+        let action = rig.poll();
+        let shown = format!("{:?} {}", rig.auth, rig.auth.trail());
+        assert!(!shown.contains("an-api-k3y"), "{shown}");
+        steps += 1;
+        let event = match action {
+            Action::Finish(outcome) => break drop(outcome.unwrap()),
+            Action::Wait(_) => Some(rig.consent()),
+            action => rig.answer(action),
+        };
+        if let Some(event) = event {
+            rig.tell(event);
+        }
+    }
+    assert!(steps > 5 && !format!("{:?}", rig.store.values().next().unwrap()).contains("an-api-k3y"));
+}

@@ -12,8 +12,8 @@ use crate::event::{Answer, Event, Reply, RequestId, Told};
 /// Open a URL in the person's browser.
 ///
 /// The URL is `https`, or `http` on a loopback host. It holds neither quotes nor spaces nor control characters, but
-/// it does hold `&`: hand it to a browser as an argument, never through a shell. It carries `state` and the code challenge; both may be
-/// seen by the person, neither belongs into a log.
+/// it does hold `&`: hand it to a browser as an argument, never through a shell. It carries `state` and the code
+/// challenge; both may be seen by the person, neither belongs into a log.
 #[derive(Clone)]
 pub struct Open {
     pub(crate) id: RequestId,

@@ -1,8 +1,10 @@
 //! What is asked of the network.
 
+use std::fmt;
+
 use http::{HeaderMap, Method, Request, Uri};
 
-use crate::base::guard::Reach;
+use crate::base::guard::{Reach, without_query};
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
 use crate::event::{Answer, Event, Reply, RequestId, Response, SendFailure};
@@ -36,7 +38,7 @@ pub enum Purpose {
 /// The driver must keep to what the action says: never follow a redirect, never read more than
 /// [`max_bytes`](Self::max_bytes), give up at [`deadline`](Self::deadline), and connect to no address that
 /// [`reach`](Self::reach) does not allow, judged after the name is resolved.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Send {
     pub(crate) id: RequestId,
     pub(crate) purpose: Purpose,
@@ -47,6 +49,22 @@ pub struct Send {
     pub(crate) max_bytes: usize,
     pub(crate) deadline: Timestamp,
     pub(crate) reach: Reach,
+}
+
+/// Without the body, and without the query: that of metadata may be the resource's (RFC 9728 §3.1), which may hold a key.
+impl fmt::Debug for Send {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Send")
+            .field("id", &self.id)
+            .field("purpose", &self.purpose)
+            .field("method", &self.method)
+            .field("uri", &without_query(&self.uri.to_string()))
+            .field("fields", &self.fields)
+            .field("max_bytes", &self.max_bytes)
+            .field("deadline", &self.deadline)
+            .field("reach", &self.reach)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Send {
@@ -70,7 +88,8 @@ impl Send {
         &self.method
     }
 
-    /// The URL. It holds no secret.
+    /// The URL. Nothing of the machine's own in it is secret, but its query may be that of the server's URL, which is not
+    /// shown.
     pub fn uri(&self) -> &Uri {
         &self.uri
     }

@@ -1,7 +1,6 @@
 //! What is asked of the store.
 
 use std::sync::Arc;
-
 use std::time::Duration;
 
 use crate::base::time::Timestamp;

@@ -6,6 +6,7 @@ use crate::base::guard::without_query;
 use crate::base::seed::Seed;
 use crate::config::Config;
 use crate::credential::Key;
+use crate::grant_type::GrantType;
 use crate::snapshot::{Snapshot, VERSION};
 use crate::step::{Consenting, Step, fits, is_bound_here};
 
@@ -18,8 +19,9 @@ impl Authorizer {
     /// # Errors
     ///
     /// [`Kind::Configuration`]: the configuration cannot be used, or the snapshot is of another one: another version,
-    /// server, account or redirect URI, or of a resource, an authorization server or a client that is not taken now. What
-    /// comes after its deadline is too late for it, as it is for the machine that began.
+    /// server, account, redirect URI or grant type, or of a resource, an authorization server or a client that is not taken
+    /// now. What comes after its deadline is too late for it, as it is for the machine that began. Where the code is sent is
+    /// judged by the guard of this configuration, when it is sent.
     pub fn resume(config: Config, seed: Seed, snapshot: Snapshot) -> Result<Self, Breach> {
         let mut machine = Self::new(config, seed)?;
         let world = &mut machine.world;
@@ -35,6 +37,10 @@ impl Authorizer {
         let (own_key, own_uri) = (world.config.key(), world.config.redirect_url());
         if own_key != key || own_uri != redirect_uri {
             return Err(refuse(shown(&own_key, own_uri), shown(&key, &redirect_uri)));
+        }
+        if *world.config.flow() != GrantType::AuthorizationCode {
+            let expected = "a configuration by which a person consents in a browser".to_owned();
+            return Err(refuse(expected, "one with another grant type".to_owned()));
         }
         let terms = &consent.terms;
         let client = fits(world, &terms.resource, &terms.server, &terms.client);
@@ -71,7 +77,7 @@ impl Authorizer {
             deadline: step.pending.deadline,
             record: self.world.record,
             latest: self.world.latest,
-            consent: step.consent().clone(),
+            consent: step.consent(),
         })
     }
 }

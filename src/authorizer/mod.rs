@@ -139,7 +139,7 @@ impl Authorizer {
             Some(grant) => grant.is_for(url, &self.world.place.server),
             None => same_origin(self.world.place.server.url(), url),
         };
-        if !near || !url.username().is_empty() || url.password().is_some() {
+        if !near || names_user(url) {
             return Access::Refused;
         }
         match &self.grant {
@@ -163,9 +163,8 @@ impl Authorizer {
     pub fn prove(&mut self, now: Timestamp, method: &str, url: &Url) -> Result<Option<SigningInput>, Breach> {
         self.world.now = self.world.now.max(now);
         let server = &self.world.place.server;
-        let Some(grant) = self.grant.as_ref().filter(|grant| grant.is_for(url, server)) else {
-            return Ok(None);
-        };
+        let may_go = |grant: &&Grant| grant.is_for(url, server) && !names_user(url);
+        let Some(grant) = self.grant.as_ref().filter(may_go) else { return Ok(None) };
         let Some(binding) = &grant.credential.binding else { return Ok(None) };
         self.world.proof(binding, method, url, Some(&grant.credential.access_token)).map(Some)
     }
@@ -279,6 +278,11 @@ impl Authorizer {
             self.turn(turn);
         }
     }
+}
+
+/// Whether a URL carries user info, with which no request with a token goes out.
+fn names_user(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
 }
 
 fn authorized(grant: &Grant, source: TokenSource) -> Authorized {

@@ -1,6 +1,7 @@
 //! What ends an attempt, or turns it into another, from outside.
 
 use super::{Authorizer, called_off};
+use crate::action::Action;
 use crate::base::breach::{Breach, Kind};
 use crate::step::{Held, Step, Turn};
 use crate::trail::Trail;
@@ -18,29 +19,34 @@ impl Authorizer {
         }
     }
 
-    /// Nothing that is under way will be answered.
+    /// Nothing that is under way will be answered, and nothing that is asked for is to be done any more: a refresh token that
+    /// went out now would be spent for nobody.
     pub(super) fn abandon(&mut self) {
         if self.renewal.is_some() {
             self.beside(|world, step| step.map_or(Turn::Anonymous, |step| step.abandon(world)));
         }
-        if let Some(step) = self.step.take() {
-            match step.abandon(&mut self.world) {
-                Turn::Granted { credential, source, unsaved } => {
-                    let turn = Turn::Granted { credential, source, unsaved };
-                    self.turn(turn);
-                }
-                Turn::Await(_)
-                | Turn::Obtained(..)
-                | Turn::Anonymous
-                | Turn::LoggedOut(_)
-                | Turn::Failed(_) => {
-                    self.finish_failed(called_off("nobody who drives it"));
-                }
-            }
+        self.drop_actions();
+        let Some(step) = self.step.take() else { return };
+        // A logout that was to follow does not begin either.
+        let logging_out = std::mem::take(&mut self.logging_out);
+        let turn = step.abandon(&mut self.world);
+        let keeps = matches!(turn, Turn::Granted { .. });
+        if keeps && !logging_out {
+            return self.turn(turn);
         }
+        if let Turn::Granted { credential, source, unsaved } = turn
+            && let Err(breach) = self.install(credential, source, unsaved)
+        {
+            return self.finish_failed(breach);
+        }
+        self.finish_failed(called_off("nobody who drives it"));
     }
 
     pub(super) fn disowned(&mut self) {
+        if self.world.out.iter().any(|action| matches!(action, Action::Open(_))) {
+            // Said twice, or of another page: the one that is asked for now nobody has seen.
+            return;
+        }
         const PAGE: &str = "RFC 6749 §4.1.2.1";
         let breach = Breach::new(
             Kind::ClientRejected,

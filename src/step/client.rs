@@ -37,10 +37,10 @@ pub(crate) fn choose(world: &mut World, found: Found) -> Turn {
     if let Some(client) = known(world, &found) {
         return agreed(world, found, client, "the client as it is registered already");
     }
-    if found.metadata.registration_endpoint.is_some() && world.config.may_register() {
-        return registration::begin(world, found);
+    match found.endpoints.registration.clone().filter(|_| world.config.may_register()) {
+        Some(to) => registration::begin(world, found, to),
+        None => without_client(world, found),
     }
-    without_client(world, found)
 }
 
 /// Where no person is needed the client is configured. A workload can do without: what its platform says is enough
@@ -133,7 +133,7 @@ fn settled(world: &World, found: &Found, client: Client) -> Result<Client, Breac
 
 /// How a client authenticates of which the caller says nothing. One that has a key uses it, where the server takes it.
 fn usual(world: &World, found: &Found, client: &Client) -> Result<AuthMethod, Breach> {
-    let listed = found.metadata.token_endpoint_auth_methods_supported.as_deref();
+    let listed = found.token_endpoint_auth_methods_supported.as_deref();
     let key = world.config.key_of_client().map(|_| Client::check_key_method(listed));
     match (client.origin, key) {
         (Origin::Preregistered | Origin::Prompted, Some(taken)) if client.secret.is_none() => {
@@ -150,7 +150,7 @@ fn signs_with(world: &World, found: &Found) -> Result<Algorithm, Breach> {
     let key = world.config.key_of_client().ok_or_else(|| {
         Breach::new(Kind::Configuration, "RFC 7523 §2.2", "a key of the client for private_key_jwt", "none")
     })?;
-    let listed = found.metadata.token_endpoint_auth_signing_alg_values_supported.as_deref();
+    let listed = found.token_endpoint_auth_signing_alg_values_supported.as_deref();
     Algorithm::choose(&key.algorithms, listed, "RFC 8414 §2")
 }
 
@@ -214,13 +214,13 @@ fn moved(world: &World, found: &Found) -> Result<(), Breach> {
 
 /// The metadata document, unless this authorization server could not use it and there is another way.
 fn by_document(world: &World, found: &Found) -> Option<String> {
-    let supported = found.metadata.client_id_metadata_document_supported;
+    let supported = found.client_id_metadata_document_supported;
     let document = world.config.client_document().filter(|_| supported)?;
     let issuer = &found.server.issuer;
     let held = found.aim.held.as_ref().filter(|held| held.authorization_server.issuer == *issuer);
     let refused = world.learnt.has_disowned(issuer, document)
         || held.is_some_and(|held| held.client.instead_of.as_deref() == Some(document));
-    let another_way = found.metadata.registration_endpoint.is_some() && world.config.may_register();
+    let another_way = found.endpoints.registration.is_some() && world.config.may_register();
     (!refused || !another_way).then(|| document.to_owned())
 }
 

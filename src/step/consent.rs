@@ -7,7 +7,6 @@ use url::Url;
 
 use super::{Aim, Pending, Step, Terms, Turn, World, exchange, push, restore};
 use crate::base::breach::{Breach, Kind};
-use crate::base::guard::Endpoint;
 use crate::base::secret::Secret;
 use crate::base::seed::Draw;
 use crate::base::time::Timestamp;
@@ -16,6 +15,7 @@ use crate::policy::ResourceIndicator;
 use crate::trail::Verdict;
 use crate::wire::authorization::{AuthorizationRequest, code_challenge};
 use crate::wire::callback::{Answered, Callback, Expected, Iss, Refused};
+use crate::wire::challenge::Demand;
 use crate::wire::client::{Client, Origin};
 use crate::wire::pushed::Pushed;
 
@@ -48,7 +48,7 @@ pub(crate) fn begin(world: &mut World, aim: Aim, terms: Terms) -> Turn {
     let state = Secret::new(world.draws.token(Draw::State));
     let code_verifier = Secret::new(world.draws.token(Draw::CodeVerifier));
     let consent = Consent { terms, state, code_verifier };
-    let endpoint = match endpoint(world, &consent) {
+    let endpoint = match consent.terms.authorization_endpoint(world, REQUEST) {
         Ok(endpoint) => endpoint,
         Err(breach) => return breach.into(),
     };
@@ -85,8 +85,9 @@ pub(crate) fn begin(world: &mut World, aim: Aim, terms: Terms) -> Turn {
 
 /// The request was pushed ahead; the browser carries the reference to it.
 pub(crate) fn open_pushed(world: &mut World, aim: Aim, consent: Consent, pushed: &Pushed) -> Turn {
-    let url = endpoint(world, &consent).and_then(|endpoint| pushed.url(&endpoint, &consent.terms.client.id));
-    match url {
+    let terms = &consent.terms;
+    let endpoint = terms.authorization_endpoint(world, REQUEST);
+    match endpoint.and_then(|endpoint| pushed.url(&endpoint, &terms.client.id)) {
         Ok(url) => open(world, aim, consent, url),
         Err(breach) => breach.into(),
     }
@@ -96,18 +97,6 @@ fn open(world: &mut World, aim: Aim, consent: Consent, url: Url) -> Turn {
     world.note(Verdict::Decided, ["ask for consent at ", &consent.terms.server.issuer].concat(), REQUEST);
     let pending = world.open(url);
     Turn::Await(Step::Consenting(Box::new(Consenting { pending, aim, consent })))
-}
-
-fn endpoint<'a>(world: &World, consent: &'a Consent) -> Result<Cow<'a, Endpoint>, Breach> {
-    let known = consent.terms.endpoints.as_ref().and_then(|known| known.authorization.as_ref());
-    if let Some(known) = known {
-        return Ok(Cow::Borrowed(known));
-    }
-    let judged =
-        world.place.guard.check(&consent.terms.server.authorization_endpoint).map_err(|refused| {
-            Breach::new(Kind::UrlRefused, REQUEST, "an endpoint that may be opened", refused.to_string())
-        })?;
-    Ok(Cow::Owned(judged))
 }
 
 fn note_deviations(world: &mut World, consent: &Consent) {
@@ -141,12 +130,22 @@ impl Consenting {
     pub(crate) fn resume(consent: Consent, deadline: Timestamp) -> Step {
         // No action of this machine is being answered, so the number is one that is never given out.
         let pending = Pending { id: RequestId(0), deadline };
-        let aim = Aim { interactive: true, ..Aim::default() };
+        // Should it have to begin again with another client, it is for the same.
+        let Terms { resource_metadata, asked, binding, .. } = &consent.terms;
+        let demand = Demand {
+            resource_metadata: resource_metadata.iter().map(|url| url.to_string()).collect(),
+            dpop: binding.is_some(),
+            ..Demand::default()
+        };
+        let aim = Aim { demand, wanted: asked.clone(), interactive: true, ..Aim::default() };
         Step::Consenting(Box::new(Self { pending, aim, consent }))
     }
 
-    pub(crate) fn consent(&self) -> &Consent {
-        &self.consent
+    /// What another machine needs to go on. What the guard of this one has let pass is left out: the other has its own.
+    pub(crate) fn consent(&self) -> Consent {
+        let mut consent = self.consent.clone();
+        consent.terms.endpoints = None;
+        consent
     }
 
     pub(crate) fn on(self: Box<Self>, answer: Answer) -> Turn {

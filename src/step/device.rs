@@ -2,12 +2,11 @@
 //! has decided.
 
 use std::sync::Arc;
-
 use std::time::Duration;
 
 use super::fetch::unanswered;
 use super::post::{Letter, Post, Posted};
-use super::{Aim, Pending, Step, Terms, Turn, World, exchange};
+use super::{Pending, Step, Terms, Turn, World, exchange};
 use crate::action::Purpose;
 use crate::base::breach::{Breach, Kind};
 use crate::base::redaction::Redaction;
@@ -29,7 +28,6 @@ const POLL: &str = "RFC 8628 §3.4";
 #[derive(Clone, Debug)]
 pub(crate) struct AskingForCode {
     pub(crate) post: Box<Post>,
-    aim: Aim,
     terms: Terms,
     url: String,
 }
@@ -38,7 +36,6 @@ pub(crate) struct AskingForCode {
 #[derive(Clone, Debug)]
 pub(crate) struct Polling {
     waiting: Waiting,
-    aim: Aim,
     terms: Terms,
     device_code: Secret,
     interval: Duration,
@@ -56,7 +53,7 @@ enum Waiting {
     Asking(Box<Post>),
 }
 
-pub(crate) fn begin(world: &mut World, aim: Aim, terms: Terms) -> Turn {
+pub(crate) fn begin(world: &mut World, terms: Terms) -> Turn {
     let Some(url) = terms.server.device_authorization_endpoint.clone() else {
         let expected = "a device authorization endpoint";
         return Breach::new(Kind::Unsupported, "RFC 8628 §4", expected, "none").into();
@@ -79,43 +76,44 @@ pub(crate) fn begin(world: &mut World, aim: Aim, terms: Terms) -> Turn {
         binding: None,
     };
     match Post::begin(world, letter) {
-        Ok(post) => Turn::Await(Step::AskingForCode(Box::new(AskingForCode { post, aim, terms, url }))),
+        Ok(post) => Turn::Await(Step::AskingForCode(Box::new(AskingForCode { post, terms, url }))),
         Err(breach) => breach.into(),
     }
 }
 
 impl AskingForCode {
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
-        let Self { post, aim, terms, url } = self;
+        let Self { post, terms, url } = self;
         let (answer, carried) = match post.on(world, answer) {
             Posted::Again(post) => {
-                return Turn::Await(Step::AskingForCode(Box::new(Self { post, aim, terms, url })));
+                return Turn::Await(Step::AskingForCode(Box::new(Self { post, terms, url })));
             }
             Posted::Failed(breach) => return breach.into(),
             Posted::Answered(answer, carried) => (answer, carried),
         };
+        let (status, retry_at) = (answer.status().map(|status| status.as_u16()), answer.retry_at(world.now));
         let read = answer.response().map_err(|failure| unanswered(&failure, REQUEST)).and_then(|response| {
-            let status = response.status.as_u16();
-            let read = DeviceAuthorization::read(status, &response.body, world.now, &world.place.guard)?;
-            Ok((status, read))
+            let (status, guard) = (response.status.as_u16(), &world.place.guard);
+            DeviceAuthorization::read(status, &response.body, world.now, guard)
         });
-        let (status, codes) = match read {
-            Ok(read) => read,
+        let codes = match read {
+            Ok(codes) => codes,
             Err(breach) => {
                 let breach = exchange::configured(&terms, carried.clear(breach));
-                world.passed_over(&url, None, &breach);
+                world.passed_over(&url, status, &breach);
+                world.retry_at = retry_at;
                 exchange::disown_rejected(world, &terms, &breach);
                 return breach.into();
             }
         };
         let note = "a code to be shown, and a code to ask with";
-        world.taken(&url, status, note.to_owned(), "RFC 8628 §3.2");
+        world.taken(&url, status.unwrap_or_default(), note, "RFC 8628 §3.2");
         // A person has no longer than policy says, however long the codes are good.
         let until = codes.expires_at.min(world.now.after(world.config.policies().consent_time));
         let codes = DeviceAuthorization { expires_at: until, ..codes };
         let waiting = Waiting::Resting(world.show(&codes));
         let DeviceAuthorization { device_code, interval, expires_at, .. } = codes;
-        let polling = Polling { waiting, aim, terms, device_code, interval, slowed: false, expires_at };
+        let polling = Polling { waiting, terms, device_code, interval, slowed: false, expires_at };
         Turn::Await(Step::Polling(Box::new(polling)))
     }
 }
@@ -133,18 +131,18 @@ impl Polling {
             Waiting::Resting(pending) => return self.shown(pending, answer),
             Waiting::Asking(post) => post,
         };
-        let Self { aim, terms, device_code, interval, slowed, expires_at, .. } = self;
+        let Self { terms, device_code, interval, slowed, expires_at, .. } = self;
         let asked = answer.retry_at(world.now);
-        let rest = |world: &mut World, aim, terms, device_code, interval: Duration, slowed| {
+        let rest = |world: &mut World, terms, device_code, interval: Duration, slowed| {
             let asked = asked.map(|at| at.since(world.now)).unwrap_or_default();
             let waiting = Waiting::Resting(world.rest(interval.max(asked).min(expires_at.since(world.now))));
-            let polling = Self { waiting, aim, terms, device_code, interval, slowed, expires_at };
+            let polling = Self { waiting, terms, device_code, interval, slowed, expires_at };
             Turn::Await(Step::Polling(Box::new(polling)))
         };
         let (answer, carried) = match post.on(world, answer) {
             Posted::Again(post) => {
                 let waiting = Waiting::Asking(post);
-                let polling = Self { waiting, aim, terms, device_code, interval, slowed, expires_at };
+                let polling = Self { waiting, terms, device_code, interval, slowed, expires_at };
                 return Turn::Await(Step::Polling(Box::new(polling)));
             }
             Posted::Failed(breach) => return breach.into(),
@@ -154,13 +152,13 @@ impl Polling {
             Ok((_, Polled::Pending)) => {
                 let note = "the person has not decided yet: ask again after the interval";
                 world.note(Verdict::Decided, note, "RFC 8628 §3.5");
-                rest(world, aim, terms, device_code, interval, false)
+                rest(world, terms, device_code, interval, false)
             }
             Ok((_, Polled::SlowDown)) => {
                 world.note(Verdict::Decided, "the server wants to be asked less often", "RFC 8628 §3.5");
                 // A server that raises its own interval each time stays ahead of one that keeps to the five seconds.
                 let more = if slowed { interval.saturating_mul(2) } else { interval };
-                rest(world, aim, terms, device_code, slower(interval).max(more), true)
+                rest(world, terms, device_code, slower(interval).max(more), true)
             }
             Ok((status, Polled::Token(token))) => {
                 exchange::taken(world, &terms, status, &token);
@@ -171,7 +169,7 @@ impl Polling {
             Err((Refusal::Transient | Refusal::Unknown, breach)) => {
                 world.trail.breach(world.now, Verdict::PassedOver, None, None, &breach);
                 let longer = interval.saturating_mul(2).min(LONGEST).max(interval);
-                rest(world, aim, terms, device_code, longer, false)
+                rest(world, terms, device_code, longer, false)
             }
             Err((_, breach)) => {
                 exchange::disown_rejected(world, &terms, &breach);

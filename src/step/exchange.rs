@@ -1,8 +1,7 @@
 //! Awaits the token answer to an authorization code (RFC 6749 §4.1.3).
 
-use std::sync::Arc;
-
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::consent::indicated;
 use super::fetch::unanswered;
@@ -68,19 +67,19 @@ pub(crate) fn post(
     Post::begin(world, letter)
 }
 
-/// As much of the client as is presented, in the way in which it authenticates here. Whoever is shown its secret is the only one from then on.
+/// As much of the client as is presented. How it authenticates was settled when it was chosen or taken up; where policy
+/// says so, that is noted. Whoever is shown its secret is the only one from then on.
 pub(crate) fn presented(world: &mut World, server: &AuthorizationServer, client: &Client) -> Client {
     if client.secret.is_some() {
         world.bind(server);
     }
-    let said = client::method(world, server, client);
-    if let Some((method, true)) = said {
+    let Client { method, algorithm, origin, .. } = *client;
+    if let Some((_, true)) = client::method(world, server, client) {
         let note = format!("the client authenticates with {} by `auth_method`", method.as_str());
         world.note(Verdict::Deviation, note, "RFC 8414 §2");
     }
-    let method = said.map_or(client.method, |(method, _)| method);
-    let (id, secret, algorithm) = (client.id.clone(), client.secret.clone(), client.algorithm);
-    Client { secret, method, algorithm, ..Client::new(id, client.origin) }
+    let secret = client.secret.clone();
+    Client { secret, method, algorithm, ..Client::new(client.id.as_str(), origin) }
 }
 
 /// The resource indicator, as a parameter.

@@ -1,12 +1,14 @@
 //! Getting a metadata document: one GET, and the redirects within its own origin.
 
+use std::fmt;
+
 use http::{StatusCode, header};
 use url::Url;
 
 use super::{Pending, World};
 use crate::action::Purpose;
 use crate::base::breach::{Breach, Kind};
-use crate::base::guard;
+use crate::base::guard::{self, Shown};
 use crate::event::{Answer, Response, SendFailure};
 use crate::step::world::Order;
 use crate::wire::refusal::passes;
@@ -14,13 +16,23 @@ use crate::wire::refusal::passes;
 /// How many redirects are followed for one document.
 const MAX_REDIRECTS: u8 = 3;
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Fetch {
     pub(crate) pending: Pending,
-    pub(crate) url: String,
+    url: String,
     purpose: Purpose,
     clause: &'static str,
     redirects: u8,
+}
+
+impl fmt::Debug for Fetch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetch")
+            .field("purpose", &self.purpose)
+            .field("url", &Shown(&self.url))
+            .field("pending", &self.pending)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What came of it.

@@ -11,7 +11,7 @@ const CLAUSE: &str = "mcp-auth, credential store";
 pub(crate) struct Forgetting {
     pub(crate) pending: Pending,
     aim: Aim,
-    pub(crate) lease: Option<Lease>,
+    lease: Option<Lease>,
 }
 
 impl Forgetting {

@@ -15,13 +15,15 @@ use crate::event::Answer;
 use crate::outcome::TokenSource;
 use crate::trail::Verdict;
 use crate::wire::refusal::Refusal;
-use crate::wire::token::Grant;
+use crate::wire::token::{Grant, TokenAnswer};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Granting {
     pub(crate) post: Box<Post>,
     aim: Aim,
     terms: Terms,
+    /// What was asked for, where whoever vouches granted other scopes than the terms ask for.
+    requested: Option<Scopes>,
     clause: &'static str,
 }
 
@@ -33,6 +35,7 @@ pub(crate) struct Vouched<'a> {
 
 /// Asks for a token with the client's own credentials, or with an assertion.
 pub(crate) fn begin(world: &mut World, aim: Aim, terms: Terms, vouched: Option<Vouched<'_>>) -> Turn {
+    let requested = vouched.as_ref().map(|it| it.scopes).filter(|scopes| **scopes != terms.asked).cloned();
     let (grant, clause) = match vouched {
         None => (Grant::ClientCredentials { scopes: Some(&terms.asked) }, "RFC 6749 §4.4.2"),
         Some(Vouched { assertion, scopes }) => {
@@ -41,17 +44,18 @@ pub(crate) fn begin(world: &mut World, aim: Aim, terms: Terms, vouched: Option<V
     };
     world.note(Verdict::Decided, format!("ask for a token with {}", grant.grant_type()), clause);
     match exchange::post(world, &terms, grant, clause) {
-        Ok(post) => Turn::Await(Step::Granting(Box::new(Granting { post, aim, terms, clause }))),
+        Ok(post) => Turn::Await(Step::Granting(Box::new(Granting { post, aim, terms, requested, clause }))),
         Err(breach) => failed(world, aim, breach, None),
     }
 }
 
 impl Granting {
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
-        let Self { post, aim, terms, clause } = self;
+        let Self { post, aim, terms, requested, clause } = self;
         let (answer, carried) = match post.on(world, answer) {
             Posted::Again(post) => {
-                return Turn::Await(Step::Granting(Box::new(Self { post, aim, terms, clause })));
+                let granting = Self { post, aim, terms, requested, clause };
+                return Turn::Await(Step::Granting(Box::new(granting)));
             }
             Posted::Failed(breach) => return failed(world, aim, breach, None),
             Posted::Answered(answer, carried) => (answer, carried),
@@ -59,6 +63,8 @@ impl Granting {
         let (status, asked) = (answer.status(), answer.retry_at(world.now));
         match exchange::read(world, &terms, &carried, answer.response().as_deref(), clause) {
             Ok(token) => {
+                // A server that names no scopes grants what was asked for (RFC 6749 §5.1).
+                let token = TokenAnswer { granted: token.granted.or(requested), ..token };
                 // What can be had again at any time needs no refresh token, and what is not kept cannot leak.
                 let credential =
                     Credential { refresh_token: None, ..exchange::credential(world, terms, token) };
@@ -66,7 +72,7 @@ impl Granting {
             }
             Err(breach) => {
                 if aim.by_record && may_be_outdated(status, &breach) {
-                    return restore::discover(world, Aim { by_record: false, renewed: true, ..aim });
+                    return restore::discover(world, Aim { by_record: false, ..aim });
                 }
                 refused(world, &aim, status, &breach);
                 failed(world, aim, breach, asked)

@@ -13,7 +13,7 @@ use crate::event::Answer;
 use crate::grant_type::IdentityProvider;
 use crate::trail::Verdict;
 use crate::wire::assertion::{Assertion, ExpectedIdJag};
-use crate::wire::client::{AuthMethod, Client, Origin};
+use crate::wire::client::{Client, Origin};
 use crate::wire::token::{ExchangeAnswer, Grant, TokenRequest};
 
 const CLAUSE: &str = "RFC 8693 §2.1";
@@ -34,11 +34,11 @@ pub(crate) fn begin(
     provider: &IdentityProvider,
     assertion: &Secret,
 ) -> Turn {
-    let algorithm = world.config.key_of_client().and_then(|key| key.algorithms.first().copied());
     let client = Client {
         secret: provider.client_secret.clone(),
         method: provider.method,
-        algorithm: algorithm.filter(|_| provider.method == AuthMethod::PrivateKeyJwt),
+        // Used where it authenticates with its key.
+        algorithm: world.config.key_of_client().and_then(|key| key.algorithms.first().copied()),
         ..Client::new(&provider.client_id, Origin::Preregistered)
     };
     let grant = Grant::TokenExchange {
@@ -52,7 +52,7 @@ pub(crate) fn begin(
     let (url, issuer) = (provider.token_endpoint.clone(), provider.issuer.clone());
     let to = match world.judge(&url, CLAUSE) {
         Ok(to) => to,
-        Err(breach) => return breach.into(),
+        Err(breach) => return granting::failed(world, aim, breach, None),
     };
     let letter = Letter {
         purpose: Purpose::TokenExchange,
@@ -88,7 +88,7 @@ impl AskingIdentityProvider {
         match read(world, &terms, &issuer, answer) {
             Ok((assertion, scopes)) => {
                 let note = "an identity assertion grant for this server, client and resource";
-                world.taken(&url, status.unwrap_or_default(), note.to_owned(), "RFC 8693 §2.2.1");
+                world.taken(&url, status.unwrap_or_default(), note, "RFC 8693 §2.2.1");
                 let vouched = Vouched { assertion: &assertion, scopes: &scopes };
                 granting::begin(world, aim, terms, Some(vouched))
             }
@@ -96,7 +96,7 @@ impl AskingIdentityProvider {
                 let breach = carried.clear(breach);
                 world.passed_over(&url, status, &breach);
                 if aim.by_record && granting::names_unknown(&breach) {
-                    return restore::discover(world, Aim { by_record: false, renewed: true, ..aim });
+                    return restore::discover(world, Aim { by_record: false, ..aim });
                 }
                 granting::failed(world, aim, breach, asked)
             }

@@ -2,7 +2,6 @@
 //! cannot be done is said, and keeps nothing else from being done.
 
 use std::sync::Arc;
-
 use std::time::Duration;
 
 use super::fetch::unanswered;
@@ -30,7 +29,7 @@ const REST: Duration = Duration::from_secs(1);
 pub(crate) struct LoggingOut {
     awaited: Awaited,
     held: Option<Arc<Credential>>,
-    pub(crate) lease: Option<Lease>,
+    lease: Option<Lease>,
     done: LoggedOut,
 }
 
@@ -134,6 +133,9 @@ impl Rest {
                 // Whoever holds it may be spending the refresh token. Revoking its grant ends what comes of that too.
                 world.note(Verdict::Decided, "somebody else holds the record, and is not waited for", STORE);
                 world.stands(self.held.as_ref().map(|held| held.generation));
+                // Where a grant is in use its record is forgotten, held or not. Of any other nothing is known.
+                let (expected, got) = ("a record that can be held", "one that somebody else holds");
+                self.done.record = Ended::Not(Breach::new(Kind::StoreBusy, STORE, expected, got));
             }
         }
         let token = self.held.as_ref().and_then(|held| held.refresh_token.clone());
@@ -226,7 +228,7 @@ impl Rest {
         };
         match judged {
             Ok(()) => {
-                world.taken(&url, status.unwrap_or_default(), "the token is revoked".to_owned(), REVOCATION);
+                world.taken(&url, status.unwrap_or_default(), "the token is revoked", REVOCATION);
                 Ended::Ended
             }
             Err(breach) => {

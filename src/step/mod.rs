@@ -13,7 +13,9 @@
 //!                                         (known client)
 //! ```
 //!
-//! A step-up whose scopes are known goes from restore straight to consent. A logout has one step of its own.
+//! A step-up whose scopes are known goes from restore straight to consent. A request that is pushed ahead has `push` before
+//! consent. A device has `device` in the place of consent and exchange, and what needs no person has `granting` there, after
+//! `supply` and `identity` where others vouch. A logout has one step of its own.
 
 mod answer;
 mod ask;
@@ -41,10 +43,11 @@ mod save;
 mod server_metadata;
 mod supply;
 mod world;
+mod written;
 
-use std::sync::Arc;
-
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::base::breach::Breach;
 use crate::base::guard::{Endpoint, Shown};
@@ -70,12 +73,13 @@ pub(crate) use push::Pushing;
 pub(crate) use refresh::Refreshing;
 pub(crate) use registration::Registering;
 pub(crate) use resource_metadata::FindingResource;
-pub(crate) use restore::{Restoring, begin, fits, is_bound_here};
+pub(crate) use restore::{Restoring, begin};
 pub(crate) use save::begin as save;
 pub(crate) use save::{After, Saving, Unsaved};
 pub(crate) use server_metadata::FindingServer;
 pub(crate) use supply::Supplying;
 pub(crate) use world::{Pending, World};
+pub(crate) use written::{fits, is_bound_here};
 
 /// What an attempt is for.
 #[derive(Clone, Debug, Default)]
@@ -122,7 +126,7 @@ impl Aim {
 }
 
 /// With whom, for what, and as whom a grant is made.
-#[derive(Clone, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Terms {
     pub(crate) server: Arc<AuthorizationServer>,
     pub(crate) client: Client,
@@ -132,24 +136,25 @@ pub(crate) struct Terms {
     /// The key that the tokens are to be bound to.
     #[serde(default)]
     pub(crate) binding: Option<Binding>,
-    /// The endpoints of the server as they have passed the guard, where this run has read its metadata. What is written
-    /// down passes the guard again.
+    /// The endpoints of the server as they have passed the guard, where this machine has read its metadata. What comes from
+    /// a record or from another machine passes the guard when it is used.
     #[serde(skip)]
     pub(crate) endpoints: Option<Arc<Endpoints>>,
 }
 
-/// The same terms, however often the endpoints have passed.
-impl PartialEq for Terms {
-    fn eq(&self, other: &Self) -> bool {
-        let Self { server, client, resource, resource_metadata, asked, binding, endpoints: _ } = self;
-        (server, client, resource) == (&other.server, &other.client, &other.resource)
-            && (resource_metadata, asked, binding) == (&other.resource_metadata, &other.asked, &other.binding)
-    }
-}
-
-impl Eq for Terms {}
-
 impl Terms {
+    /// Where the person is sent.
+    fn authorization_endpoint(
+        &self,
+        world: &World,
+        clause: &'static str,
+    ) -> Result<Cow<'_, Endpoint>, Breach> {
+        match self.endpoints.as_ref().and_then(|known| known.authorization.as_ref()) {
+            Some(known) => Ok(Cow::Borrowed(known)),
+            None => world.judge(&self.server.authorization_endpoint, clause).map(Cow::Owned),
+        }
+    }
+
     /// Where codes and refresh tokens are sent.
     fn token_endpoint(&self, world: &World, clause: &'static str) -> Result<Endpoint, Breach> {
         match self.endpoints.as_ref().and_then(|known| known.token.as_ref()) {
@@ -165,7 +170,7 @@ impl fmt::Debug for Terms {
             .field("server", &self.server)
             .field("client", &self.client)
             .field("resource", &Shown(&self.resource))
-            .field("resource_metadata", &self.resource_metadata)
+            .field("resource_metadata", &self.resource_metadata.as_deref().map(Shown))
             .field("asked", &self.asked)
             .finish()
     }
@@ -357,9 +362,7 @@ impl Step {
             Self::Holding(_) => Turn::Await(self),
         }
     }
-}
 
-impl Step {
     /// Whoever drives the machine is gone, and whatever was under way. Tokens in hand stay in use. A record that is held is
     /// not let go: nobody knows what the server or the store has seen, and its lease ends by itself.
     pub(crate) fn abandon(self, world: &mut World) -> Turn {

@@ -8,7 +8,7 @@ use super::world::{Order, Sent};
 use super::{Pending, World};
 use crate::action::{Purpose, SigningKey};
 use crate::base::breach::{Breach, Kind};
-use crate::base::guard::Endpoint;
+use crate::base::guard::{Endpoint, Shown};
 use crate::base::redaction::Redaction;
 use crate::base::secret::Secret;
 use crate::base::seed::Draw;
@@ -47,7 +47,7 @@ impl fmt::Debug for Letter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Letter")
             .field("purpose", &self.purpose)
-            .field("to", &self.to.as_given())
+            .field("to", &Shown(self.to.as_given()))
             .finish_non_exhaustive()
     }
 }

@@ -60,18 +60,19 @@ impl Pushing {
             Posted::Failed(breach) => return breach.into(),
             Posted::Answered(answer, carried) => (answer, carried),
         };
-        let read = answer.response().map_err(|failure| unanswered(&failure, CLAUSE)).and_then(|response| {
-            let status = response.status.as_u16();
-            Ok((status, Pushed::read(status, &response.body, world.now)?))
-        });
+        let (status, retry_at) = (answer.status().map(|status| status.as_u16()), answer.retry_at(world.now));
+        let response = answer.response().map_err(|failure| unanswered(&failure, CLAUSE));
+        let read = response.and_then(|it| Pushed::read(it.status.as_u16(), &it.body, world.now));
         match read {
-            Ok((status, pushed)) => {
-                world.taken(&url, status, "a reference to the request".to_owned(), "RFC 9126 §2.2");
+            Ok(pushed) => {
+                let note = "a reference to the request";
+                world.taken(&url, status.unwrap_or_default(), note, "RFC 9126 §2.2");
                 consent::open_pushed(world, aim, consent, &pushed)
             }
             Err(breach) => {
                 let breach = exchange::configured(&consent.terms, carried.clear(breach));
-                world.passed_over(&url, None, &breach);
+                world.passed_over(&url, status, &breach);
+                world.retry_at = retry_at;
                 exchange::disown_rejected(world, &consent.terms, &breach);
                 breach.into()
             }

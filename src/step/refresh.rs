@@ -270,7 +270,7 @@ fn grant_is_dead(world: &mut World, aim: Aim, mut held: Arc<Credential>, lease: 
     }
     world.renewals.spend(held.generation);
     let over = aim.unsaved.as_ref().map_or(Some(held.generation), |unsaved| unsaved.over);
-    if world.record != Some(held.generation) && world.record > over {
+    if world.record > over {
         // What stands there is somebody's later work, and may live.
         world.release(lease);
         return restore::read(world, Aim { held: None, unsaved: None, ..aim }, false);

@@ -8,6 +8,7 @@ use super::world::{Order, Sent};
 use super::{Pending, Step, Turn, World, client};
 use crate::action::Purpose;
 use crate::base::breach::{Breach, Kind};
+use crate::base::guard::Endpoint;
 use crate::base::redaction::Redaction;
 use crate::base::scope::Scopes;
 use crate::base::secret::Secret;
@@ -23,6 +24,7 @@ const CLAUSE: &str = "RFC 7591 §3";
 pub(crate) struct Registering {
     pub(crate) pending: Pending,
     carried: Redaction,
+    to: Endpoint,
     found: Found,
     method: AuthMethod,
     /// The scopes that it names: what will be asked for, or none.
@@ -30,24 +32,30 @@ pub(crate) struct Registering {
 }
 
 /// Registers for what will be asked for and nothing else, because some servers refuse a scope that they do not know.
-pub(crate) fn begin(world: &mut World, found: Found) -> Turn {
+pub(crate) fn begin(world: &mut World, found: Found, to: Endpoint) -> Turn {
     let scopes = found.asked.clone();
-    send(world, found, scopes)
+    send(world, found, to, scopes)
 }
 
-fn send(world: &mut World, found: Found, scopes: Scopes) -> Turn {
-    match request(world, &found, &scopes) {
+fn send(world: &mut World, found: Found, to: Endpoint, scopes: Scopes) -> Turn {
+    match request(world, &found, &to, &scopes) {
         Ok((Sent { pending, carried }, method)) => {
-            Turn::Await(Step::Registering(Box::new(Registering { pending, carried, found, method, scopes })))
+            let registering = Registering { pending, carried, to, found, method, scopes };
+            Turn::Await(Step::Registering(Box::new(registering)))
         }
         Err(breach) => breach.into(),
     }
 }
 
-fn request(world: &mut World, found: &Found, scopes: &Scopes) -> Result<(Sent, AuthMethod), Breach> {
+fn request(
+    world: &mut World,
+    found: &Found,
+    to: &Endpoint,
+    scopes: &Scopes,
+) -> Result<(Sent, AuthMethod), Breach> {
     let method = match by_policy(world, found) {
         Some(method) => method_to_register(Some(&[method.as_str().to_owned()]))?,
-        None => method_to_register(found.metadata.token_endpoint_auth_methods_supported.as_deref())?,
+        None => method_to_register(found.token_endpoint_auth_methods_supported.as_deref())?,
     };
     let server = &found.server;
     let statement = world.config.software_statement_for(&server.named).cloned();
@@ -61,14 +69,6 @@ fn request(world: &mut World, found: &Found, scopes: &Scopes) -> Result<(Sent, A
     let bearer = world.config.registration_token(&server.named);
     let authorization = bearer.map(|token| Secret::new(format!("Bearer {}", token.expose())));
     world.note(Verdict::Decided, ["register, to authenticate with ", method.as_str()].concat(), CLAUSE);
-    let judged;
-    let to = match &found.endpoints.registration {
-        Some(endpoint) => endpoint,
-        None => {
-            judged = world.judge("", CLAUSE)?;
-            &judged
-        }
-    };
     let sent = world.send(Order {
         purpose: Purpose::Registration,
         to,
@@ -89,7 +89,6 @@ fn by_policy(world: &World, found: &Found) -> Option<AuthMethod> {
 
 impl Registering {
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
-        let url = self.found.metadata.registration_endpoint.clone().unwrap_or_default();
         let mut retry_at = None;
         let (status, read) = match answer.response() {
             Ok(response) => {
@@ -104,23 +103,19 @@ impl Registering {
         };
         match read {
             Ok(client) => {
-                world.taken(
-                    &url,
-                    status.unwrap_or_default(),
-                    ["registered as ", &client.id].concat(),
-                    CLAUSE,
-                );
+                let note = ["registered as ", &client.id].concat();
+                world.taken(self.to.as_given(), status.unwrap_or_default(), note, CLAUSE);
                 world.learnt.register(&self.found.server.issuer, &client);
                 client::agreed(world, self.found, client, "the client as it is registered now")
             }
             Err(breach) => {
                 let breach = self.carried.clear(breach);
-                world.passed_over(&url, status, &breach);
+                world.passed_over(self.to.as_given(), status, &breach);
                 world.retry_at = retry_at;
                 if breach.error.as_deref() == Some("invalid_client_metadata") && !self.scopes.is_empty() {
                     let note = "some servers register no scopes: once more without";
                     world.note(Verdict::Decided, note, "RFC 7591 §2");
-                    return send(world, self.found, Scopes::new());
+                    return send(world, self.found, self.to, Scopes::new());
                 }
                 let refused = matches!(breach.kind, Kind::RegistrationRejected | Kind::RegistrationUnusable);
                 if refused && world.config.policies().ask_for_client {
@@ -139,7 +134,7 @@ impl Registering {
         };
         let client = registration.judge(self.method, world.config.redirect_url(), world.now)?;
         // A metadata document comes first; where it is supported and could not be used, that is remembered.
-        let supported = self.found.metadata.client_id_metadata_document_supported;
+        let supported = self.found.client_id_metadata_document_supported;
         let instead_of = world.config.client_document().filter(|_| supported).map(str::to_owned);
         // A server that registers fewer than it was asked for would do so again; it is asked for them all the same.
         let scopes = client.scopes.as_ref().map(|registered| registered.union(&self.scopes));

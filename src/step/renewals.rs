@@ -39,10 +39,7 @@ pub(crate) struct BackOff {
 impl Renewals {
     /// Whether the refresh token of this grant may be sent now.
     pub(crate) fn allow(&self, credential: &Credential, now: Timestamp) -> bool {
-        let generation = credential.generation;
-        credential.refresh_token.is_some()
-            && self.spent != Some(generation)
-            && self.backing_off(generation, now).is_none()
+        credential.refresh_token.is_some() && self.allow_again(credential.generation, now)
     }
 
     /// Whether a grant that needs no person may be asked for again now, by its record.

@@ -26,7 +26,7 @@ const MAX_ADVERTISED: usize = 4;
 const MAX_SERVERS_TRIED: usize = 4;
 const LEGACY: &str = "MCP 2025-03-26, authorization base URL";
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct FindingResource {
     pub(crate) fetch: Fetch,
     aim: Aim,
@@ -34,7 +34,17 @@ pub(crate) struct FindingResource {
     candidate: Candidate,
 }
 
-#[derive(Clone, Debug)]
+impl fmt::Debug for FindingResource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FindingResource")
+            .field("fetch", &self.fetch)
+            .field("source", &self.candidate.source)
+            .field("aim", &self.aim)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone)]
 struct Search {
     left: VecDeque<Candidate>,
     /// Whether every miss so far was clean.
@@ -58,7 +68,7 @@ impl fmt::Debug for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Resource")
             .field("identifier", &Shown(&self.identifier))
-            .field("metadata", &self.metadata)
+            .field("metadata", &self.metadata.as_deref().map(Shown))
             .field("scopes", &self.scopes)
             .finish()
     }

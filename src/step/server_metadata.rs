@@ -11,6 +11,7 @@ use super::{Aim, Step, Turn, World, client};
 use crate::action::Purpose;
 use crate::base::breach::{Breach, Kind};
 use crate::base::guard::Endpoint;
+use crate::base::scope::Scopes;
 use crate::credential::AuthorizationServer;
 use crate::event::Answer;
 use crate::grant_type::{Binding, Binds, GrantType};
@@ -51,7 +52,7 @@ struct Search {
 #[derive(Clone, Debug)]
 pub(crate) struct Named {
     pub(crate) issuer: String,
-    /// The same as the guard has let it pass, where that was asked already.
+    /// The same, where the guard has let it pass already. One that it has refused is judged again, to say why.
     pub(crate) endpoint: Option<Endpoint>,
 }
 
@@ -67,11 +68,14 @@ pub(crate) struct Found {
     pub(crate) aim: Aim,
     pub(crate) resource: Resource,
     pub(crate) server: Arc<AuthorizationServer>,
-    pub(crate) metadata: ServerMetadata,
     pub(crate) endpoints: Arc<Endpoints>,
     /// There is no metadata: the endpoints are where anybody would guess them.
     pub(crate) guessed: bool,
-    pub(crate) asked: crate::base::scope::Scopes,
+    /// What its metadata says of clients; these three are named as there.
+    pub(crate) token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    pub(crate) token_endpoint_auth_signing_alg_values_supported: Option<Vec<String>>,
+    pub(crate) client_id_metadata_document_supported: bool,
+    pub(crate) asked: Scopes,
     pub(crate) binding: Option<Binding>,
 }
 
@@ -221,7 +225,7 @@ fn without_metadata(world: &mut World, search: Search) -> Turn {
 fn found(
     world: &mut World,
     search: Search,
-    mut metadata: ServerMetadata,
+    metadata: ServerMetadata,
     endpoints: Endpoints,
     guessed: bool,
 ) -> Turn {
@@ -251,23 +255,37 @@ fn found(
         Err(breach) => return breach.into(),
     };
     let pushed = pushes(world, &issuer, &metadata);
-    // What is used of the metadata from here on are its other members.
+    let ServerMetadata {
+        token_endpoint_auth_methods_supported,
+        token_endpoint_auth_signing_alg_values_supported,
+        client_id_metadata_document_supported,
+        ..
+    } = metadata;
     let server = Arc::new(AuthorizationServer {
-        issuer: std::mem::take(&mut metadata.issuer),
+        issuer: metadata.issuer,
         named: issuer,
-        authorization_endpoint: metadata.authorization_endpoint.take().unwrap_or_default(),
-        token_endpoint: metadata.token_endpoint.take().unwrap_or_default(),
-        revocation_endpoint: metadata.revocation_endpoint.take(),
+        authorization_endpoint: metadata.authorization_endpoint.unwrap_or_default(),
+        token_endpoint: metadata.token_endpoint.unwrap_or_default(),
+        revocation_endpoint: metadata.revocation_endpoint,
         pushed_authorization_request_endpoint: pushed,
-        device_authorization_endpoint: metadata.device_authorization_endpoint.take(),
+        device_authorization_endpoint: metadata.device_authorization_endpoint,
         iss_parameter_supported: metadata.authorization_response_iss_parameter_supported,
         legacy,
     });
     world.learnt.read(&server);
-    client::choose(
-        world,
-        Found { aim, resource, server, metadata, endpoints: Arc::new(endpoints), guessed, asked, binding },
-    )
+    let found = Found {
+        aim,
+        resource,
+        server,
+        endpoints: Arc::new(endpoints),
+        guessed,
+        token_endpoint_auth_methods_supported,
+        token_endpoint_auth_signing_alg_values_supported,
+        client_id_metadata_document_supported,
+        asked,
+        binding,
+    };
+    client::choose(world, found)
 }
 
 /// Where authorization requests are pushed, if they are: where the server demands it, or policy wants it.
@@ -290,13 +308,10 @@ fn binding(
     if !asked && key.binds != Binds::Always {
         return Ok(None);
     }
-    let own: Vec<_> = key.public.algorithms().to_vec();
     let of_server = metadata.dpop_signing_alg_values_supported.as_deref();
     let of_resource = Some(aim.demand.dpop_algorithms.as_slice()).filter(|names| !names.is_empty());
-    let taken: Vec<_> = own
-        .into_iter()
-        .filter(|it| of_resource.is_none_or(|names| names.iter().any(|name| name == it.as_str())))
-        .collect();
+    let takes = |it: &Algorithm| of_resource.is_none_or(|names| names.iter().any(|name| name == it.as_str()));
+    let taken: Vec<_> = key.public.algorithms().iter().copied().filter(takes).collect();
     let algorithm = if taken.is_empty() {
         // One proof is for the server and one for the resource; the key must do for both.
         Algorithm::choose(key.public.algorithms(), of_resource, "RFC 9449 §7.1")?

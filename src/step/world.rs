@@ -95,7 +95,7 @@ pub(crate) struct Sent {
 }
 
 fn unfit(clause: &'static str, got: String) -> Breach {
-    Breach::new(Kind::UrlRefused, clause, "a URL that may be sent to", got)
+    Breach::new(Kind::UrlRefused, clause, "a URL that may be sent to or opened", got)
 }
 
 impl World {
@@ -206,15 +206,17 @@ impl World {
         server.is_at_home() || self.learnt.confirms(server)
     }
 
-    /// This generation was seen somewhere.
+    /// This generation was seen somewhere. Above one that cannot be raised there is none, so it is no measure.
     pub(crate) fn saw(&mut self, generation: Generation) {
-        self.latest = self.latest.max(generation);
+        if generation.is_sound() {
+            self.latest = self.latest.max(generation);
+        }
     }
 
     /// This record stands in the store.
     pub(crate) fn stands(&mut self, record: Option<Generation>) {
         self.record = record;
-        if let Some(record) = record.filter(|record| record.is_sound()) {
+        if let Some(record) = record {
             self.saw(record);
         }
     }
@@ -224,7 +226,7 @@ impl World {
         Pending { id: RequestId(self.ids), deadline: self.now.after(span) }
     }
 
-    /// Judges where something is to be sent or who is to be shown it; `clause` is what a bad URL breaks.
+    /// Judges where something is to be sent, or what is to be opened; `clause` is what a bad URL breaks.
     pub(crate) fn judge(&self, url: &str, clause: &'static str) -> Result<Endpoint, Breach> {
         self.place.guard.check(url).map_err(|refused| unfit(clause, refused.to_string()))
     }
@@ -245,7 +247,10 @@ impl World {
         }
         let proven = [(header::AUTHORIZATION, order.authorization), (DPOP, order.proof)];
         for (name, value) in proven.into_iter().filter_map(|(name, value)| Some((name, value?))) {
-            let uncarried = || refuse("a credential that no header field may carry".to_owned());
+            let uncarried = || {
+                let expected = "a credential that a header field may carry";
+                Breach::new(Kind::Configuration, "RFC 9110 §5.5", expected, "one with other characters")
+            };
             let mut value = HeaderValue::from_str(value.expose()).map_err(|_| uncarried())?;
             value.set_sensitive(true);
             fields.insert(name, value);

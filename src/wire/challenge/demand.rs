@@ -1,8 +1,11 @@
 //! What a response asks for, taken from the challenges that this crate can answer.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::Challenge;
+use crate::base::guard::Shown;
 use crate::base::scope::Scopes;
 use crate::base::text;
 
@@ -15,7 +18,7 @@ const MAX_DESCRIPTION: usize = 300;
 
 /// What the challenges of one response ask for, taken together from the Bearer (RFC 6750 §3) and DPoP
 /// (RFC 9449 §7.1) challenges only. Empty values count as absent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Demand {
@@ -43,6 +46,23 @@ pub struct Demand {
     /// The algorithms that the first DPoP challenge with `algs` takes for proofs, at most 32 (RFC 9449 §7.1).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dpop_algorithms: Vec<String>,
+}
+
+/// Without queries: the URL of the metadata has that of the resource (RFC 9728 §3.1), which may hold a key.
+impl fmt::Debug for Demand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let places: Vec<_> = self.resource_metadata.iter().map(|url| Shown(url)).collect();
+        f.debug_struct("Demand")
+            .field("resource_metadata", &places)
+            .field("scope", &self.scope)
+            .field("error", &self.error)
+            .field("error_description", &self.error_description)
+            .field("bearer", &self.bearer)
+            .field("dpop", &self.dpop)
+            .field("dpop_nonce", &self.dpop_nonce)
+            .field("dpop_algorithms", &self.dpop_algorithms)
+            .finish()
+    }
 }
 
 impl Demand {
