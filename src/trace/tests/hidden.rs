@@ -106,6 +106,18 @@ fn a_secret_is_found_within_others_unless_it_could_stand_there_by_chance() {
     assert!(!names.text("no the-key-of-the-host, no top").contains("the-key-of"));
 }
 
+/// A server that gives thousands of texts does so to have them looked for in each other.
+#[test]
+fn so_many_texts_are_looked_for_within_others_and_no_more() {
+    let mut names = known(Names::Kept);
+    for count in 0..2049 {
+        names.learn("secret", &format!("text-{count}-of-many"));
+    }
+    assert!(!names.text("<text-2047-of-many>").contains("text-"));
+    assert_eq!(names.text("<text-2048-of-many>"), "<text-2048-of-many>");
+    assert!(!names.text("text-2048-of-many").contains("text-"));
+}
+
 /// What the second machine drew stands for what the first one drew in the same place, and for nothing else.
 #[test]
 fn what_is_drawn_anew_is_known_by_its_name() {
