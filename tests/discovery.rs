@@ -212,6 +212,12 @@ fn s256_must_be_advertised() {
         Rig::with(dials, |config| config.issuer("https://as.example", policy)).call("tools/list", None)
     };
     assert!(assumed(ChallengeMethods::Absent).is_ok());
+    // Where a server says that it supports it, nothing is assumed.
+    let mut rig = Rig::with(Dials::default(), |config| {
+        config.issuer("https://as.example", IssuerPolicy::with(|it| it.pkce = Pkce::AssumeS256))
+    });
+    rig.log_in().unwrap();
+    assert!(!rig.auth.trail().to_string().contains("assume_s256"), "{}", rig.auth.trail());
     assert_eq!(assumed(ChallengeMethods::PlainOnly).unwrap_err().kind(), Kind::PkceUnsupported);
 }
 
@@ -436,4 +442,43 @@ fn an_oversized_or_broken_document_is_a_typed_failure() {
             assert_eq!(fails(Dials { faults, ..Dials::default() }), kind, "{what:?} {purpose:?}");
         }
     }
+}
+
+/// Of all that was wrong in the places that were asked, what a document says is told rather than that there is none, and the first
+/// of what tells as much.
+#[test]
+fn the_failure_is_what_tells_most() {
+    const BROKEN: (u16, &str) = (200, "{");
+    const OTHER: (u16, &str) = (200, r#"{"hello":"world"}"#);
+    const GONE: (u16, &str) = (404, "");
+    const DOWN: (u16, &str) = (500, "");
+    const FOREIGN: (u16, &str) =
+        (200, r#"{"resource":"https://evil.example/","authorization_servers":["https://as.example"]}"#);
+    // The first place and the second, on the one host and on the other.
+    let tries = |host: &'static str, first: (u16, &'static str), second: (u16, &'static str)| {
+        let mut rig = Rig::new(Dials { advertise_metadata: false, ..Dials::default() });
+        let mut asked = 0;
+        rig.instead = Some(Box::new(move |request| {
+            let here = request.uri().host() == Some(host) && request.uri().path().contains("/.well-known/");
+            here.then(|| {
+                asked += 1;
+                let (status, body) = if asked == 1 { first } else { second };
+                support::json((status, body.to_owned()))
+            })
+        }));
+        rig.log_in().unwrap_err().kind()
+    };
+    for (first, second, told) in [
+        (GONE, DOWN, Kind::UnexpectedStatus),
+        (DOWN, GONE, Kind::UnexpectedStatus),
+        (OTHER, DOWN, Kind::UnexpectedStatus),
+        (DOWN, OTHER, Kind::UnexpectedStatus),
+        (DOWN, BROKEN, Kind::UnexpectedStatus),
+        (BROKEN, DOWN, Kind::Malformed),
+    ] {
+        assert_eq!(tries("mcp.example", first, second), told, "resource: {first:?}, {second:?}");
+        assert_eq!(tries("as.example", first, second), told, "server: {first:?}, {second:?}");
+    }
+    assert_eq!(tries("mcp.example", DOWN, FOREIGN), Kind::ResourceMismatch);
+    assert_eq!(tries("mcp.example", FOREIGN, DOWN), Kind::ResourceMismatch);
 }

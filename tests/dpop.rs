@@ -202,6 +202,20 @@ fn an_algorithm_that_the_key_does_not_have_is_refused_before_anybody_is_asked() 
     assert_eq!(rig.opened.len(), 0);
 }
 
+/// RFC 9449 §7.1: the resource says in its challenge which algorithms it takes. One proof goes to it, and one to the server.
+#[test]
+fn an_algorithm_is_one_that_the_resource_takes() {
+    for (algs, taken) in [("algs=\"EdDSA ES256\"", true), ("algs=\"ES256\"", false), ("realm=\"mcp\"", true)]
+    {
+        let mut rig = rig(Dpop::default());
+        let mut fields = HeaderMap::new();
+        fields.insert(header::WWW_AUTHENTICATE, format!("DPoP {algs}").parse().unwrap());
+        let challenge = Challenge::of(StatusCode::UNAUTHORIZED, &fields, None, 0).unwrap();
+        let ended = rig.run(Event::Challenged(challenge)).map(|_| ()).map_err(|failure| failure.kind());
+        assert_eq!(ended, if taken { Ok(()) } else { Err(Kind::Unsupported) }, "{algs}");
+    }
+}
+
 #[test]
 fn a_server_that_requires_it_gets_the_request_ahead() {
     for status in [201, 200] {

@@ -5,7 +5,11 @@ mod support;
 use mcp_auth::wire::client::AuthMethod;
 use mcp_auth::wire::server_metadata::IssuerMatch;
 use mcp_auth::{
+<<<<<<< HEAD
     Action, ClientMetadata, Config, Event, IssuerPolicy, Kind, Outcome, Policy, Preregistered, Retry,
+=======
+    ClientMetadata, Config, Event, IssuerPolicy, Kind, Outcome, Policy, Preregistered, Retry, Scopes,
+>>>>>>> mutants2
     ServerChoice, Verdict,
 };
 use mcp_auth_testbed::{
@@ -449,6 +453,30 @@ fn a_client_that_asks_for_more_than_it_is_registered_for_registers_anew() {
     rig.now += 600;
     assert_eq!(rig.call("tools/call", Some("write_file")).unwrap().status(), 200);
     assert_eq!((rig.opened.len(), rig.count(Purpose::Registration)), (3, 2));
+}
+
+/// RFC 7591 §3.2.1: a server may register less than it was asked for. It would do so again, so it is not asked again.
+#[test]
+fn a_server_that_registers_fewer_scopes_is_asked_once() {
+    let mut rig = Rig::new(Dials::default());
+    let asked = std::rc::Rc::new(std::cell::Cell::new(0));
+    let counted = asked.clone();
+    rig.instead = Some(support::at("https://as.example/register", move |_| {
+        counted.set(counted.get() + 1);
+        let registered = serde_json::json!({
+            "client_id": "of-few-scopes", "redirect_uris": [REDIRECT], "scope": "profile",
+            "token_endpoint_auth_method": "none",
+        });
+        (201, registered.to_string())
+    }));
+    for _ in 0..2 {
+        rig.tell(Event::LogIn { scopes: Scopes::new() });
+        assert!(rig.settle().is_empty() && rig.auth.is_consenting());
+        rig.tell(Event::Cancelled);
+        assert!(matches!(&rig.settle()[..], [Err(_)]));
+    }
+    assert_eq!((asked.get(), rig.opened.len()), (1, 2));
+    assert_eq!(rig.asked("scope").as_deref(), Some("files:read"));
 }
 
 #[test]

@@ -339,6 +339,24 @@ fn a_location_with_a_session() {
     );
 }
 
+/// Of the fields of a private answer those stay that the machine reads; nonces and where it sends on are cut to what is told.
+#[test]
+fn the_fields_of_a_private_answer() {
+    let fields = vec![
+        ("content-type", "application/json; charset=utf-8".to_owned()),
+        ("dpop-nonce", "the-nonce-of-the-server".to_owned()),
+        ("location", "https://as.example/moved?session=s3cr3t".to_owned()),
+        ("www-authenticate", "Bearer realm=\"alice\"".to_owned()),
+    ];
+    let server = Server { fields, ..Server::default() };
+    let (recorded, scrubbed, fine) = run(&server);
+    assert!(fine && recorded.contains("alice") && recorded.contains("the-nonce-of-the-server"));
+    hidden(&server, &["alice", "the-nonce-of-the-server", "s3cr3t", "www-authenticate"]);
+    for left in ["application/json; charset=utf-8", "https://as.example/moved\"", "NONCE-1-"] {
+        assert!(scrubbed.contains(left), "{left}");
+    }
+}
+
 #[test]
 fn a_bare_base64_token() {
     hidden(&token("U0VDUkVUU0VDUkVUU0VDUkVU=="), &["U0VDUkVUU0VDUkVU"]);

@@ -141,10 +141,17 @@ fn taken_up() -> Vec<String> {
     rig.tell(Event::LogIn { scopes: Scopes::parse("files:write").unwrap() });
     rig.settle();
     let (snapshot, first) = (rig.auth.snapshot().unwrap(), rig.trace());
+    let state = snapshot.state().to_owned();
     rig.resume(|config| config, snapshot);
     let event = rig.consent();
     rig.run(event).unwrap();
-    vec![first, rig.trace()]
+    let taken_up = [first, rig.trace()];
+    let states = taken_up.each_ref().map(|text| {
+        let trace = mcp_auth::trace::Trace::read(text).unwrap();
+        trace.snapshot().map(|snapshot| snapshot.state().to_owned())
+    });
+    assert_eq!(states, [None, Some(state)], "a trace says what was taken up");
+    taken_up.to_vec()
 }
 
 fn in_trouble() -> Vec<String> {

@@ -1,3 +1,5 @@
+mod hidden;
+
 use super::*;
 use std::sync::{Arc, Mutex};
 
@@ -14,6 +16,7 @@ fn recorded() -> String {
         text.push_str(line);
         text.push('\n');
     });
+    assert_eq!(format!("{recorder:?}"), "Recorder");
     let mut machine = Authorizer::new(config, seed).unwrap();
     let now = Timestamp::from_secs(1_800_000_000);
     let mut next = Some(Event::LogIn { scopes: Scopes::new() });
@@ -45,7 +48,12 @@ fn a_trace_is_read_as_it_was_written_and_replays() {
     let replayed = trace.replay().unwrap();
     assert!(replayed.events >= 3 && replayed.actions > replayed.events, "{replayed:?}");
     assert!(text.lines().last().unwrap().contains("\"wait\""));
-    assert!(!format!("{trace:?}{replayed:?}").contains("BQUFBQ"), "the seed is shown");
+    let (shown, lines) = (format!("{trace:?}{replayed:?}"), text.lines().count() - 1);
+    assert!(!shown.contains("BQUFBQ"), "the seed is shown");
+    assert!(
+        shown.contains("https://mcp.example/mcp") && shown.contains(&format!("lines: {lines}")),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -67,6 +75,11 @@ fn a_machine_that_does_something_else_diverges() {
     for (before, now, said) in [
         ("oauth-protected-resource/mcp", "oauth-protected-resource/other", "send differs at /send/url"),
         ("\"max_bytes\":262144", "\"max_bytes\":1", "send differs at /send/max_bytes"),
+        (
+            "[\"accept\",\"application/json\"]",
+            "[\"accept\",\"text/html\"]",
+            "send differs at /send/fields/0/1",
+        ),
         ("\"reach\":\"any\"", "\"reach\":\"public\"", "send differs at /send/reach"),
         (
             "{\"action\":{\"load\":",
@@ -78,6 +91,7 @@ fn a_machine_that_does_something_else_diverges() {
         assert_ne!(changed, text, "{before}");
         let divergence = Trace::read(&changed).unwrap().replay().unwrap_err();
         assert!(divergence.to_string().ends_with(said), "{divergence}");
+        assert_eq!(format!("{divergence:?}"), divergence.to_string());
     }
 }
 
@@ -94,15 +108,21 @@ fn what_is_no_trace_says_where() {
         ("{\"trace\":1,\"seed\":\"hush\"}".to_owned(), 1, "it is not what the form has there (column 0)"),
         (with("{\"at\":1,\"event\":\"hush\"}"), 2, "it is not what the form has there (column 0)"),
         (with("{\"at\":1,\"eve"), 2, "it breaks off (column 12)"),
+<<<<<<< HEAD
         (with(&format!("\"{}\"", "x".repeat(MAX_LINE))), 2, "it is longer than 4194304 bytes"),
         (
             text.lines().next().unwrap().to_owned() + &"\n{\"at\":1,\"event\":\"tick\"}".repeat(MAX_LINES),
             MAX_LINES + 1,
             "more than 100000 lines",
         ),
+=======
+        (with(&"x".repeat(MAX_LINE + 1)), 2, "it is longer than 4194304 bytes"),
+        (with(&"x".repeat(MAX_LINE)), 2, "it is no JSON (column 1)"),
+>>>>>>> mutants2
     ] {
         let unreadable = Trace::read(&text).unwrap_err();
         assert_eq!((unreadable.line, unreadable.why.as_str()), (line, why));
+        assert_eq!(unreadable.to_string(), format!("line {line} of the trace: {why}"));
         assert!(!unreadable.to_string().contains("hush"));
     }
 }
