@@ -5,11 +5,7 @@ mod support;
 use mcp_auth::wire::client::AuthMethod;
 use mcp_auth::wire::server_metadata::IssuerMatch;
 use mcp_auth::{
-<<<<<<< HEAD
-    Action, ClientMetadata, Config, Event, IssuerPolicy, Kind, Outcome, Policy, Preregistered, Retry,
-=======
-    ClientMetadata, Config, Event, IssuerPolicy, Kind, Outcome, Policy, Preregistered, Retry, Scopes,
->>>>>>> mutants2
+    Action, ClientMetadata, Config, Event, IssuerPolicy, Kind, Outcome, Policy, Preregistered, Retry, Scopes,
     ServerChoice, Verdict,
 };
 use mcp_auth_testbed::{

@@ -75,7 +75,8 @@ fn what_is_awaited_after_an_end() {
     let metadata = |id| Action::Send(send(id, Purpose::ServerMetadata, "https://as.example/x"));
     let load = |id| load(id, false);
     type Asks<'a> = &'a dyn Fn(u64) -> Action;
-    let ends: [(Asks, bool, bool); 3] = [(&metadata, false, true), (&load, false, false), (&load, true, true)];
+    let ends: [(Asks, bool, bool); 3] =
+        [(&metadata, false, true), (&load, false, false), (&load, true, true)];
     for (asks, called_off, over) in ends {
         let mut watch = watch();
         watch.action(&asks(2));
