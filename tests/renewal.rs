@@ -155,7 +155,7 @@ fn a_request_that_never_arrived_and_one_whose_answer_is_lost_are_told_apart() {
 fn a_refresh_token_that_has_a_successor_is_not_sent_again() {
     for body in [
         r#"{"access_token":"not visible","refresh_token":"its-successor","token_type":"Bearer"}"#,
-        r#"{"access_token":"a-token","refresh_token":"its successor","token_type":"Bearer"}"#,
+        r#"{"access_token":"a-token","refresh_token":"its\nsuccessor","token_type":"Bearer"}"#,
         r#"{"refresh_token":"its-successor","token_type":"Bearer"}"#,
         r#"{"access_token":"a-token","refresh_token":"its-successor"}"#,
     ] {

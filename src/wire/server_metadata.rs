@@ -129,13 +129,23 @@ pub struct ServerMetadata {
     pub require_pushed_authorization_requests: bool,
 }
 
-/// Its issuer and its endpoints, without their queries.
+/// Its issuer, its endpoints without their queries, and its flags.
 impl fmt::Debug for ServerMetadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("ServerMetadata");
         shown.field("issuer", &self.issuer);
         for (name, url) in self.endpoints() {
             shown.field(name, &url.map(guard::Shown));
+        }
+        for (name, flag) in [
+            (
+                "authorization_response_iss_parameter_supported",
+                self.authorization_response_iss_parameter_supported,
+            ),
+            ("client_id_metadata_document_supported", self.client_id_metadata_document_supported),
+            ("require_pushed_authorization_requests", self.require_pushed_authorization_requests),
+        ] {
+            shown.field(name, &flag);
         }
         shown.finish_non_exhaustive()
     }
