@@ -581,17 +581,6 @@ fn a_client_that_is_refused_by_its_page_is_replaced_within_the_one_login_that_is
     assert_eq!(rig.run(Event::Challenged(challenge)).unwrap_err().kind(), Kind::TooManyLogins);
 }
 
-/// What no field may carry is said before it is sent, and by what is to be changed.
-#[test]
-fn an_initial_access_token_that_no_field_may_carry_is_the_configurations_fault() {
-    let mut rig = Rig::with(Dials::default(), |config| {
-        config.initial_access_token("https://as.example", "line\nbreak")
-    });
-    let failure = rig.call("tools/list", None).unwrap_err();
-    assert_eq!((failure.kind(), rig.count(Purpose::Registration)), (Kind::Configuration, 0), "{failure}");
-    assert!(!format!("{failure:#}").contains("break"), "{failure:#}");
-}
-
 /// The page that a client is disowned by is the one that was opened, not the one that takes its place.
 #[test]
 fn a_client_is_disowned_once_however_often_that_is_said() {

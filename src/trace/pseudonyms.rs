@@ -58,6 +58,7 @@ pub(super) const SCRUBBED: &str = "(scrubbed)";
 
 /// As long as a code verifier must be (RFC 7636 §4.1), so that a pseudonym can stand for one.
 const LENGTH: usize = 43;
+
 /// A pseudonym that is as fit to be what it is called as the text is for which it stands: too long where that is, and with a
 /// letter that no token, or no nonce, may have where that has one. Which letter, and how long it was, it does not tell.
 fn as_fit(mut name: String, sort: &str, text: &str) -> String {

@@ -81,10 +81,21 @@ fn a_pseudonym_is_as_fit_as_what_it_stands_for() {
     assert_eq!(known.alias("access_token", "plain"), "ACCESS-TOKEN-1-----------------------------");
     assert_eq!(known.alias("user_code", "ABCD-EFGH"), "CODE-1");
     assert_eq!(known.alias("member", "surname"), "member-1");
-    assert_eq!(known.alias("access_token", &"x".repeat(4096)).len(), 43);
-    assert_eq!(known.alias("access_token", &"x".repeat(4097)).len(), 4097);
-    assert!(known.alias("access_token", "a b").ends_with(' '));
-    assert!(known.alias("access_token", "a b\u{7f}c").ends_with('\u{7f}'));
+    assert_eq!(known.alias("access_token", &"x".repeat(16 << 10)).len(), 43);
+    assert_eq!(known.alias("access_token", &"x".repeat(20 << 10)).len(), (16 << 10) + 1);
+    // A letter that none may have is told by one of its kind.
+    for (text, letter) in
+        [("a b", ' '), ("a b\u{7f}c", '\u{1}'), ("\u{fc}", '\u{e9}'), ("a\\b", '"'), ("a\tb", '\t')]
+    {
+        let name = known.alias("access_token", text);
+        assert_eq!(
+            name.chars()
+                .filter(|it| !it.is_ascii_uppercase() && !"-0123456789".contains(*it))
+                .collect::<String>(),
+            letter.to_string(),
+            "{text:?}"
+        );
+    }
 }
 
 #[test]
@@ -104,18 +115,6 @@ fn a_secret_is_found_within_others_unless_it_could_stand_there_by_chance() {
     }
     names.learn_query("query", "https://mcp.example/mcp?key=the-key-of-the-host#top");
     assert!(!names.text("no the-key-of-the-host, no top").contains("the-key-of"));
-}
-
-/// A server that gives thousands of texts does so to have them looked for in each other.
-#[test]
-fn so_many_texts_are_looked_for_within_others_and_no_more() {
-    let mut names = known(Names::Kept);
-    for count in 0..2049 {
-        names.learn("secret", &format!("text-{count}-of-many"));
-    }
-    assert!(!names.text("<text-2047-of-many>").contains("text-"));
-    assert_eq!(names.text("<text-2048-of-many>"), "<text-2048-of-many>");
-    assert!(!names.text("text-2048-of-many").contains("text-"));
 }
 
 /// What the second machine drew stands for what the first one drew in the same place, and for nothing else.
