@@ -43,7 +43,7 @@ fn is_plain(letter: char) -> bool {
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
             | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             |  '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffc}'
-            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
             | '\u{e0000}'..='\u{e0fff}'))
 }
 
@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn letters_that_show_nothing_are_replaced() {
         for letter in
-            "\u{34f}\u{115f}\u{1160}\u{17b4}\u{180b}\u{180f}\u{2060}\u{2800}\u{3164}\u{ffa0}\u{1bca0}\u{1d173}\u{fffc}"
+            "\u{34f}\u{115f}\u{1160}\u{17b4}\u{180b}\u{180f}\u{2060}\u{2800}\u{3164}\u{ffa0}\u{13430}\u{1bca0}\u{1d173}\u{fffc}"
                 .chars()
         {
             assert_eq!(clean(&format!("a{letter}b"), 10), "a\u{fffd}b", "U+{:04X}", u32::from(letter));

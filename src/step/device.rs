@@ -128,7 +128,7 @@ impl Polling {
 
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
         let post = match self.waiting {
-            Waiting::Resting(pending) => return self.shown(pending, answer),
+            Waiting::Resting(_) => return self.shown(answer),
             Waiting::Asking(post) => post,
         };
         let Self { terms, device_code, interval, slowed, expires_at, .. } = self;
@@ -200,15 +200,12 @@ impl Polling {
     }
 
     /// The code could not be shown, which is the only thing that is said while nothing is asked.
-    fn shown(self, pending: Pending, answer: Answer) -> Turn {
+    fn shown(self, answer: Answer) -> Turn {
         match answer.unasked() {
             Some(why) => {
                 Breach::new(Kind::Unasked, "RFC 8628 §3.3", "a person who can be shown a code", why).into()
             }
-            None => {
-                let waiting = Waiting::Resting(pending);
-                Turn::Await(Step::Polling(Box::new(Self { waiting, ..self })))
-            }
+            None => Turn::Await(Step::Polling(Box::new(self))),
         }
     }
 }

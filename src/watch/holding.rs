@@ -143,9 +143,7 @@ impl Watch {
 
     /// A refresh token goes out.
     pub(super) fn spends(&mut self, form: &[(String, String)]) {
-        // A load that is given up counts as one that failed.
-        let late = self.holding.asked.last().is_some_and(|id| self.awaited.iter().all(|it| it.id != *id));
-        if self.holding.leases.is_empty() && !self.holding.failed && !late {
+        if self.holding.leases.is_empty() && !self.holding.failed {
             self.breach("a refresh token is spent while the record is not held");
         }
         let token = parameter(form, "refresh_token").unwrap_or_default().to_owned();

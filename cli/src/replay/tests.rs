@@ -14,7 +14,15 @@ const HOSTILE: &str =
 
 /// A login at servers that answer so, and then a person who does.
 fn recorded(answer: impl Fn(&str) -> (u16, String), callback: impl Fn(&str) -> String) -> String {
-    let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
+    recorded_at("https://mcp.example/mcp", answer, callback)
+}
+
+fn recorded_at(
+    server: &str,
+    answer: impl Fn(&str) -> (u16, String),
+    callback: impl Fn(&str) -> String,
+) -> String {
+    let config = Config::new(server, "Example", "http://127.0.0.1:3000/callback");
     let seed = Seed::new([5; 32]);
     let text = Arc::new(Mutex::new(String::new()));
     let kept = text.clone();
@@ -249,4 +257,30 @@ fn what_happens_again_and_again_takes_one_row() {
         asides.collect::<Vec<_>>(),
         ["the MCP server gave a nonce for the proofs to come (RFC 9449 §8.2) (30 times over 29 s)"]
     );
+}
+
+/// A login at a server that is called with a key in its query.
+fn with_a_key() -> String {
+    const SERVER: &str = "https://mcp.example/mcp?key=QUERY-SECRET-1234";
+    let answer = |url: &str| {
+        let (status, body) = served(url);
+        (status, body.replace("https://mcp.example/mcp", SERVER))
+    };
+    recorded_at(SERVER, answer, |_| "?state=x".to_owned())
+}
+
+#[test]
+fn a_key_in_the_query_of_the_server_is_not_shown_where_a_trace_diverges() {
+    let text = with_a_key();
+    assert!(text.contains("response_type=code"), "{text}");
+    let trace = Trace::read(&text.replace("response_type=code", "response_type=cod")).unwrap();
+    let told = super::diverged::told(&trace.replay().err().unwrap(), Names::Kept);
+    assert!(told.contains("response_type") && !told.contains("QUERY-SECRET"), "{told}");
+}
+
+#[test]
+fn a_key_in_the_query_of_the_server_is_not_drawn() {
+    for shown in shown(&seen(&with_a_key())) {
+        assert!(!shown.contains("QUERY-SECRET"), "{shown}");
+    }
 }

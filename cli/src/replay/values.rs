@@ -151,7 +151,7 @@ impl Aliases {
 
     pub(super) fn parameter(&mut self, name: &str, value: &str) -> Parameter {
         let plain = PLAIN.contains(&name);
-        let shown = if plain || value.is_empty() { clean(value, MAX_VALUE) } else { self.alias(name, value) };
+        let shown = if plain || value.is_empty() { open(value) } else { self.alias(name, value) };
         let minor = MINOR.contains(&name);
         Parameter { name: clean(name, 60), value: shown, secret: !plain && !value.is_empty(), minor }
     }
@@ -176,7 +176,8 @@ impl Aliases {
             Value::String(text) => return self.parameter(name, text),
             Value::Array(items) => {
                 let texts: Option<Vec<_>> = items.iter().map(Value::as_str).collect();
-                texts.map_or_else(|| format!("{} values", items.len()), |texts| texts.join(" "))
+                let opened = |texts: Vec<_>| texts.into_iter().map(open).collect::<Vec<_>>().join(" ");
+                texts.map_or_else(|| format!("{} values", items.len()), opened)
             }
             Value::Object(members) => format!("{} members", members.len()),
             Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
@@ -230,6 +231,14 @@ fn pseudonym(value: &str) -> Option<&str> {
         && sort.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-')
         && count.bytes().all(|byte| byte.is_ascii_digit());
     telling.then_some(name)
+}
+
+/// What may be shown, but for the query of a URL, which may hold a key.
+fn open(value: &str) -> String {
+    match value.split_once(['?', '#']) {
+        Some((bare, _)) if bare.contains("://") => clean(&format!("{bare}?…"), MAX_VALUE),
+        _ => clean(value, MAX_VALUE),
+    }
 }
 
 /// Scheme and authority of a URL, and its path; both clean.

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::handed::supplied;
 use super::proofs::{but, record, sign};
 use super::*;
-use crate::action::{Ask, Forget, SigningKey};
+use crate::action::{Ask, Forget, Release, SigningKey};
 use crate::credential::{AuthorizationServer, Generation, Key};
 use crate::event::Told;
 use crate::policy::Policy;
@@ -304,6 +304,18 @@ fn secrets_that_are_told_or_short() {
 fn a_refresh_token_that_is_spent_before_the_record_is_there() {
     let mut watch = watch();
     watch.action(&load(2, true));
+    watch.action(&refresh(3, TOKEN, "refresh_token=the-refresh-token"));
+    seen(&watch, "while the record is not held");
+}
+
+/// It was there, and was let go, so that somebody else may spend the token meanwhile.
+#[test]
+fn a_refresh_token_that_is_spent_after_the_record_is_let_go() {
+    let mut watch = watch();
+    hold(&mut watch, 2);
+    let key = Key { server: String::new(), account: None };
+    watch.action(&Action::Release(Release { load: RequestId(2), key }));
+    fine(&watch);
     watch.action(&refresh(3, TOKEN, "refresh_token=the-refresh-token"));
     seen(&watch, "while the record is not held");
 }

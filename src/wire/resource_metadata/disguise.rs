@@ -7,8 +7,8 @@ pub(super) fn hides(path: &str) -> bool {
 }
 
 /// Whether a segment is `..` for some server: one that decodes once or several times, overlong UTF-8 and full-width
-/// letters among it, that takes a backslash for a slash, cuts path parameters off (RFC 3986 §3.3) or what follows a control
-/// character, or passes over blanks. A path that is escaped beyond that has no good reason to be.
+/// letters among it, that takes a backslash for a slash, cuts off path parameters (RFC 3986 §3.3) or what follows a control
+/// character, a `?` or a `#`, or passes over blanks. A path that is escaped beyond that has no good reason to be.
 pub(super) fn climbs(path: &str) -> bool {
     let mut letters = unescaped(unescaped(unescaped(path.bytes())));
     let mut dots = Some(0_u8);
@@ -16,7 +16,7 @@ pub(super) fn climbs(path: &str) -> bool {
         let (letter, left) = plain(letter, &letters);
         letters = left;
         dots = match letter {
-            b'/' | b'\\' | b';' | 0..0x20 | 0x7f if dots == Some(2) => return true,
+            b'/' | b'\\' | b';' | b'?' | b'#' | 0..0x20 | 0x7f if dots == Some(2) => return true,
             b'/' | b'\\' => Some(0),
             b'.' => dots.and_then(|dots| dots.checked_add(1)),
             b'%' if digits(&letters).is_some() => return true,
