@@ -14,6 +14,8 @@ struct Server {
     callback: String,
     status: u16,
     fields: Vec<(&'static str, String)>,
+    /// That of the MCP server's URL.
+    query: &'static str,
 }
 
 impl Default for Server {
@@ -28,6 +30,7 @@ impl Default for Server {
             callback: String::new(),
             status: 200,
             fields: Vec::new(),
+            query: "",
         }
     }
 }
@@ -49,7 +52,8 @@ fn recorder(config: &Config) -> (Recorder, Arc<Mutex<String>>) {
 
 /// The original and the scrubbed trace.
 fn run(server: &Server) -> (String, String, bool) {
-    let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
+    let url = format!("https://mcp.example/mcp{}", server.query);
+    let config = Config::new(&*url, "Example", "http://127.0.0.1:3000/callback");
     let (mut recorder, text) = recorder(&config);
     let mut machine = Authorizer::new(config, Seed::new([5; 32])).unwrap();
     let now = Timestamp::from_secs(1_800_000_000);
@@ -73,7 +77,9 @@ fn run(server: &Server) -> (String, String, bool) {
             Action::Forget(it) => Some(it.reply(true)),
             Action::Send(send) => {
                 let (status, body) = match send.purpose() {
-                    Purpose::ResourceMetadata => (200, PRM.as_bytes().to_vec()),
+                    Purpose::ResourceMetadata => {
+                        (200, PRM.replace("https://mcp.example/mcp", &url).into_bytes())
+                    }
                     Purpose::ServerMetadata => (200, AS.replace("PAGE", server.page).into_bytes()),
                     Purpose::Registration => (201, server.registration.clone()),
                     Purpose::Token => (server.status, server.token.clone()),
@@ -648,6 +654,16 @@ fn a_secret_that_is_a_name_of_the_run() {
                 || why.to_string().starts_with("line 1")
         );
     }
+}
+
+/// What is too short to be looked for anywhere is looked for where it stands.
+#[test]
+fn short_keys_in_the_query_of_the_server() {
+    let server = Server { query: "?api_key=k3y&region=z9", ..Server::default() };
+    let (text, scrubbed, fine) = run(&server);
+    assert!(fine && text.contains("api_key=k3y&region=z9") && text.contains("api_key%3Dk3y%26region%3Dz9"));
+    assert!(scrubbed.contains("?api_key=") && scrubbed.contains("%3Fapi_key%3D"), "{scrubbed}");
+    hidden(&server, &["k3y", "z9"]);
 }
 
 /// However many there are, the last of them is as secret as the first.

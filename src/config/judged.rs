@@ -1,5 +1,6 @@
 //! What follows from a configuration, once for all machines that are made with it.
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use crate::base::guard::{Endpoint, Guard};
@@ -15,12 +16,19 @@ pub(crate) struct Judged {
 
 /// The texts of the first grant that are not about whose it is. Others are of the same authorization server and for the same
 /// resource, as a rule, and there may be very many.
-#[derive(Debug)]
 struct Common {
     server: Arc<str>,
     resource: Arc<str>,
     resource_metadata: Option<Arc<str>>,
     authorization_server: Arc<AuthorizationServer>,
+}
+
+impl fmt::Debug for Common {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Common")
+            .field("authorization_server", &self.authorization_server)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Judged {

@@ -117,7 +117,7 @@ impl Pseudonyms {
         if name.starts_with("verification_ur") {
             self.learn_query(name, text);
         }
-        let number = NUMBERS.contains(&name) && text.parse::<f64>().is_ok();
+        let number = NUMBERS.contains(&name) && text.trim().parse::<f64>().is_ok();
         if WORDS.contains(&name) {
             self.words(text)
         } else if PLAIN.contains(&name) || number {

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use url::Url;
-use url::form_urlencoded::parse;
+use url::form_urlencoded::{byte_serialize, parse};
 
 use super::members::SECRET;
 use super::names::Places;
@@ -207,11 +207,21 @@ impl Pseudonyms {
         }
     }
 
-    /// Learns what stands in the query of a URL.
+    /// Learns what stands in the query of a URL. What is too short to be looked for is looked for with what stands before it.
     pub(super) fn learn_query(&mut self, sort: &str, url: &str) {
         let query = url.split_once('?').map(|(_, query)| query.split('#').next().unwrap_or_default());
-        for (_, value) in parse(query.unwrap_or_default().as_bytes()).into_owned() {
-            self.learn(sort, &value);
+        let mut mark = '?';
+        for pair in query.unwrap_or_default().split('&') {
+            for (_, value) in parse(pair.as_bytes()).into_owned() {
+                let alias = self.learn(sort, &value);
+                if let Some((name, _)) = pair.split_once('=').filter(|_| value.len() < LEAST) {
+                    let (found, named) = (format!("{mark}{pair}"), format!("{mark}{name}={alias}"));
+                    let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+                    self.within.add_as_it_is(encoded(&found), &encoded(&named));
+                    self.within.add_as_it_is(found, &named);
+                }
+            }
+            mark = '&';
         }
     }
 

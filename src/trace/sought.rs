@@ -15,8 +15,13 @@ pub(super) struct Sought(BTreeMap<String, String>);
 impl Sought {
     /// From now on `name` stands for `text`, unless another name does already.
     pub(super) fn add(&mut self, text: &str, name: &str) {
-        for spelling in spellings(text).into_iter().filter(|spelling| spelling.len() >= LEAST) {
-            self.0.entry(spelling).or_insert_with(|| name.to_owned());
+        spellings(text).into_iter().for_each(|spelling| self.add_as_it_is(spelling, name));
+    }
+
+    /// The same for the text in this spelling alone.
+    pub(super) fn add_as_it_is(&mut self, text: String, name: &str) {
+        if text.len() >= LEAST {
+            self.0.entry(text).or_insert_with(|| name.to_owned());
         }
     }
 

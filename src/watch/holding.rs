@@ -143,7 +143,11 @@ impl Watch {
 
     /// A refresh token goes out.
     pub(super) fn spends(&mut self, form: &[(String, String)]) {
-        if self.holding.leases.is_empty() && !self.holding.failed {
+        // A load that is given up counts as one that failed.
+        let awaited = |id: &RequestId| self.awaited.iter().any(|it| it.id == *id);
+        let last = self.holding.asked.last();
+        let given_up = last.is_some_and(|id| !self.holding.answered.contains(id) && !awaited(id));
+        if self.holding.leases.is_empty() && !self.holding.failed && !given_up {
             self.breach("a refresh token is spent while the record is not held");
         }
         let token = parameter(form, "refresh_token").unwrap_or_default().to_owned();

@@ -308,6 +308,16 @@ fn a_refresh_token_that_is_spent_before_the_record_is_there() {
     seen(&watch, "while the record is not held");
 }
 
+/// Something else came in its place: a store that fails is no reason to do without the server.
+#[test]
+fn a_refresh_token_may_be_spent_once_the_record_is_waited_for_no_more() {
+    let mut watch = watch();
+    watch.action(&load(2, true));
+    watch.event(NOW, &Event::Replied(Reply { id: RequestId(2), answer: Answer::Forgotten(Ok(true)) }));
+    watch.action(&refresh(3, TOKEN, "refresh_token=the-refresh-token"));
+    fine(&watch);
+}
+
 /// It was there, and was let go, so that somebody else may spend the token meanwhile.
 #[test]
 fn a_refresh_token_that_is_spent_after_the_record_is_let_go() {
