@@ -50,6 +50,8 @@ pub(super) struct Holding {
     asked: Vec<RequestId>,
     /// Exclusive loads that were answered.
     answered: Vec<RequestId>,
+    /// The latest of them that somebody still waited for.
+    in_time: Option<RequestId>,
     /// The store failed, so there is nothing to hold.
     pub(super) failed: bool,
     /// The refresh token of the request that is under way.
@@ -121,6 +123,9 @@ impl Watch {
                 if self.holding.asked.contains(&id) && !self.holding.answered.contains(&id) =>
             {
                 self.holding.answered.push(id);
+                if self.awaits(id) {
+                    self.holding.in_time = Some(id);
+                }
                 self.holding.leases.push(id);
                 let client = found.as_ref().map(|found| &found.client);
                 self.holding.may_forget |= client.is_some_and(|client| !client.is_fresh(self.now));
@@ -141,12 +146,15 @@ impl Watch {
         }
     }
 
+    fn awaits(&self, id: RequestId) -> bool {
+        self.awaited.iter().any(|awaited| awaited.id == id)
+    }
+
     /// A refresh token goes out.
     pub(super) fn spends(&mut self, form: &[(String, String)]) {
-        // A load that is given up counts as one that failed.
-        let awaited = |id: &RequestId| self.awaited.iter().any(|it| it.id == *id);
-        let last = self.holding.asked.last();
-        let given_up = last.is_some_and(|id| !self.holding.answered.contains(id) && !awaited(id));
+        // A load that is given up counts as one that failed, whatever comes of it later.
+        let last = self.holding.asked.last().copied();
+        let given_up = last.is_some_and(|id| self.holding.in_time != Some(id) && !self.awaits(id));
         if self.holding.leases.is_empty() && !self.holding.failed && !given_up {
             self.breach("a refresh token is spent while the record is not held");
         }

@@ -10,7 +10,7 @@ use super::proofs::{but, record, sign};
 use super::*;
 use crate::action::{Ask, Forget, Release, SigningKey};
 use crate::credential::{AuthorizationServer, Generation, Key};
-use crate::event::Told;
+use crate::event::{SendFailure, Told};
 use crate::policy::Policy;
 use crate::step::Terms;
 
@@ -315,6 +315,16 @@ fn a_refresh_token_may_be_spent_once_the_record_is_waited_for_no_more() {
     watch.action(&load(2, true));
     watch.event(NOW, &Event::Replied(Reply { id: RequestId(2), answer: Answer::Forgotten(Ok(true)) }));
     watch.action(&refresh(3, TOKEN, "refresh_token=the-refresh-token"));
+    fine(&watch);
+    // What comes after all is let go, and changes nothing.
+    watch.event(NOW, &Event::Replied(Reply { id: RequestId(2), answer: Answer::Leased(None) }));
+    let key = Key { server: String::new(), account: None };
+    watch.action(&Action::Release(Release { load: RequestId(2), key }));
+    watch.event(
+        NOW,
+        &Event::Replied(Reply { id: RequestId(3), answer: Answer::SendFailed(SendFailure::TimedOut) }),
+    );
+    watch.action(&refresh(4, TOKEN, "refresh_token=the-refresh-token"));
     fine(&watch);
 }
 
