@@ -50,10 +50,10 @@ pub(super) struct Holding {
     asked: Vec<RequestId>,
     /// Exclusive loads that were answered.
     answered: Vec<RequestId>,
-    /// The latest of them that somebody still waited for.
-    in_time: Option<RequestId>,
-    /// The store failed, so there is nothing to hold.
-    pub(super) failed: bool,
+    /// The latest load.
+    load: Option<RequestId>,
+    /// The latest load to which the store said what it was asked, while that was waited for.
+    told: Option<RequestId>,
     /// The refresh token of the request that is under way.
     sent: Option<String>,
     /// Refresh tokens of which the server has said that they are dead, or that another takes their place.
@@ -81,7 +81,12 @@ impl Watch {
 
     pub(super) fn holds(&mut self, action: &Action) {
         match action {
-            Action::Load(load) if load.exclusive().is_some() => self.holding.asked.push(load.id),
+            Action::Load(load) => {
+                self.holding.load = Some(load.id);
+                if load.exclusive().is_some() {
+                    self.holding.asked.push(load.id);
+                }
+            }
             Action::Release(release) => {
                 let held = self.holding.leases.len();
                 self.holding.leases.retain(|lease| *lease != release.load);
@@ -102,8 +107,7 @@ impl Watch {
             Action::Store(save) => {
                 self.holding.may_forget |= !save.credential().client.is_fresh(self.now);
             }
-            Action::Load(_)
-            | Action::Forget(_)
+            Action::Forget(_)
             | Action::Send(_)
             | Action::Open(_)
             | Action::Show(_)
@@ -118,21 +122,24 @@ impl Watch {
 
     /// What a store said. Late or not: a record that was asked for and given is held.
     pub(super) fn held(&mut self, id: RequestId, answer: &Answer) {
+        let says = match self.holding.asked.contains(&id) {
+            true => matches!(answer, Answer::Leased(_) | Answer::Busy),
+            false => matches!(answer, Answer::Found(_) | Answer::Busy),
+        };
+        if says && self.holding.load == Some(id) && self.awaits(id) {
+            self.holding.told = Some(id);
+        }
         match answer {
             Answer::Leased(found)
                 if self.holding.asked.contains(&id) && !self.holding.answered.contains(&id) =>
             {
                 self.holding.answered.push(id);
-                if self.awaits(id) {
-                    self.holding.in_time = Some(id);
-                }
                 self.holding.leases.push(id);
                 let client = found.as_ref().map(|found| &found.client);
                 self.holding.may_forget |= client.is_some_and(|client| !client.is_fresh(self.now));
-                self.holding.failed = false;
             }
-            Answer::LoadFailed(_) => self.holding.failed = true,
             Answer::Found(_)
+            | Answer::LoadFailed(_)
             | Answer::Leased(_)
             | Answer::Busy
             | Answer::Saved(_)
@@ -152,10 +159,10 @@ impl Watch {
 
     /// A refresh token goes out.
     pub(super) fn spends(&mut self, form: &[(String, String)]) {
-        // A load that is given up counts as one that failed, whatever comes of it later.
-        let last = self.holding.asked.last().copied();
-        let given_up = last.is_some_and(|id| self.holding.in_time != Some(id) && !self.awaits(id));
-        if self.holding.leases.is_empty() && !self.holding.failed && !given_up {
+        // Where the store gives nothing there is nothing to hold, whatever comes of it later.
+        let Holding { load, told, .. } = &self.holding;
+        let given_up = load.is_some_and(|id| *told != Some(id) && !self.awaits(id));
+        if self.holding.leases.is_empty() && !given_up {
             self.breach("a refresh token is spent while the record is not held");
         }
         let token = parameter(form, "refresh_token").unwrap_or_default().to_owned();

@@ -198,9 +198,7 @@ impl Watch {
             Event::Nonce(nonce) => self.proofs.gave_of_resource(Some(nonce.as_str())),
             Event::Tick => {}
         }
-        // What comes after its deadline is no answer any more. A store that does not say what it has is one that failed.
-        self.holding.failed |=
-            self.awaited.iter().any(|awaited| awaited.reads && self.now >= awaited.deadline);
+        // What comes after its deadline is no answer any more.
         self.awaited.retain(|awaited| self.now < awaited.deadline);
         self.shown("an event", &format!("{event:?}"));
     }
