@@ -56,6 +56,29 @@ fn a_record_is_held_for_a_message_and_a_write_or_taken_anew() {
     }
 }
 
+/// A machine that slept before anybody polled it has asked its store for nothing, and does nothing without the record.
+#[test]
+fn a_store_that_was_not_asked_has_not_failed() {
+    let mut rig = renewing();
+    for _ in 0..2 {
+        rig.now += 600;
+        rig.tell(Event::Tick);
+    }
+    let found = load(&mut rig);
+    assert!(found.deadline().as_secs() > rig.now);
+    let event = rig.answer(Action::Load(found)).unwrap();
+    rig.tell(event);
+    let ended = rig.settle().pop().unwrap();
+    assert_eq!(authorized(ended.unwrap()).source, TokenSource::Refreshed);
+    // One that was asked and did not say anything has.
+    let mut rig = renewing();
+    load(&mut rig);
+    rig.now += 600;
+    rig.tell(Event::Tick);
+    let ended = rig.settle().pop().unwrap();
+    assert_eq!(ended.map_err(|failure| failure.kind()), Err(Kind::StoreFailed));
+}
+
 /// A refresh token goes out once more only while nobody else may take the record: two uses at one time look like theft
 /// (RFC 9700 §4.14.2).
 #[test]

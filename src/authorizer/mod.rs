@@ -269,12 +269,21 @@ impl Authorizer {
         }
         // What nobody has polled in time need not be done any more; but a code is shown for longer than the first wait.
         let in_vain = |action: &Action| action.id().is_some_and(|id| late.contains(&id));
-        self.world.out.retain(|action| matches!(action, Action::Show(_)) || !in_vain(action));
+        let mut unasked = Vec::new();
+        self.world.out.retain(|action| {
+            let stays = matches!(action, Action::Show(_)) || !in_vain(action);
+            unasked.extend(action.id().filter(|_| !stays));
+            stays
+        });
+        let expired = |step: Step, world: &mut World| {
+            let was_asked = step.pending().is_none_or(|it| !unasked.contains(&it.id));
+            step.expired(world, was_asked)
+        };
         if self.renewal.as_ref().is_some_and(|it| is_late(&it.step)) {
-            self.beside(|world, step| step.map_or(Turn::Anonymous, |step| step.expired(world)));
+            self.beside(|world, step| step.map_or(Turn::Anonymous, |step| expired(step, world)));
         }
         if let Some(step) = self.step.take_if(|step| is_late(step)) {
-            let turn = step.expired(&mut self.world);
+            let turn = expired(step, &mut self.world);
             self.turn(turn);
         }
     }

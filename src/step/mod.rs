@@ -336,10 +336,12 @@ impl Step {
         }
     }
 
-    /// No answer came in time.
-    pub(crate) fn expired(self, world: &mut World) -> Turn {
+    /// No answer came in time, whether or not it was asked for by then.
+    pub(crate) fn expired(self, world: &mut World, was_asked: bool) -> Turn {
         const LATE: &str = "no answer in time";
         match self {
+            // A store that was not asked has not failed: nothing is to be done without it.
+            Self::Restoring(step) if !was_asked => step.again(world),
             Self::Restoring(step) => step.expired(world, LATE),
             Self::Forgetting(step) => step.on(world, Answer::Forgotten(Err(LATE.to_owned()))),
             Self::Saving(step) => {

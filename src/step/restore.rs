@@ -67,6 +67,11 @@ impl Restoring {
         if !self.resting {
             return self.failed(world, late.to_owned());
         }
+        self.again(world)
+    }
+
+    /// The store is asked once more, or at last.
+    pub(crate) fn again(self, world: &mut World) -> Turn {
         let pending = world.load(self.exclusive);
         Turn::Await(Step::Restoring(Box::new(Self { pending, resting: false, ..self })))
     }
