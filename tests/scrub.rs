@@ -656,6 +656,18 @@ fn a_secret_that_is_a_name_of_the_run() {
     }
 }
 
+/// An account may be called as the server is, or as a part of its URL.
+#[test]
+fn an_account_that_is_no_secret() {
+    for account in ["https://mcp.example/mcp", "mcp.example", "mcp"] {
+        let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
+        let text = recorder(&config.account(account)).1.lock().unwrap().clone();
+        let scrubbed = Trace::read(&text).unwrap().scrub(Names::Kept).unwrap();
+        assert_eq!(scrubbed.config().key().account.as_deref(), Some(account));
+        scrubbed.replay().unwrap();
+    }
+}
+
 /// What is too short to be looked for anywhere is looked for where it stands.
 #[test]
 fn short_keys_in_the_query_of_the_server() {

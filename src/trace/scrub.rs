@@ -177,11 +177,12 @@ fn scrubbed_header(header: &Header, seed: &Seed, known: &mut Pseudonyms) -> Opti
         known.learn(sort, secret.expose());
     }
     known.learn_query("query", config.server_url());
-    if let Some(account) = config.key().account {
-        known.learn("account", &account);
-    }
-    for contact in &config.client().contacts {
-        known.learn("contact", contact);
+    let contacts = config.client().contacts.iter().map(|contact| ("contact", contact.clone()));
+    for (sort, text) in config.key().account.map(|it| ("account", it)).into_iter().chain(contacts) {
+        // What the server's URL has in it stays readable there, unless names are replaced.
+        if known.replaces_names() || !config.server_url().contains(&text) {
+            known.learn(sort, &text);
+        }
     }
     let mut value = serde_json::to_value(Header { seed: seed.clone(), ..header.clone() }).ok()?;
     known.learn_members(&value);
