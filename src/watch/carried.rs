@@ -108,8 +108,9 @@ impl Watch {
         let mut carried: Vec<_> =
             self.secrets.in_text(&body).into_iter().map(|found| (found, false)).collect();
         carried.extend(self.secrets.in_authorization(&field).into_iter().map(|found| (found, true)));
-        let mut wrong = Vec::new();
-        for ((sort, homes), in_field) in carried {
+        let (mut wrong, mut right, mut misplaced) = (Vec::new(), Vec::new(), Vec::new());
+        for (known, in_field) in carried {
+            let (sort, homes) = (known.sort, &known.homes);
             let fits = match (send.purpose(), sort) {
                 (
                     Purpose::Token
@@ -152,9 +153,12 @@ impl Watch {
                 Home::Issuer(issuer) => self.documents.is_token_endpoint_of(issuer, url),
                 Home::Anywhere => true,
             });
-            if !fits || !at_home {
-                wrong.push(format!("a request for {:?} carries a secret ({sort:?})", send.purpose()));
-            }
+            let place = if fits && at_home { &mut right } else { &mut misplaced };
+            place.push((known.text().to_owned(), sort));
+        }
+        // A server may give one text twice, as an access token and as a refresh token.
+        for (_, sort) in misplaced.iter().filter(|(text, _)| right.iter().all(|(other, _)| other != text)) {
+            wrong.push(format!("a request for {:?} carries a secret ({sort:?})", send.purpose()));
         }
         let bodiless = matches!(send.purpose(), Purpose::ResourceMetadata | Purpose::ServerMetadata);
         if bodiless && (!body.is_empty() || !field.is_empty()) {

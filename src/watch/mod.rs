@@ -146,6 +146,7 @@ impl Watch {
         watch.documents.remember(&terms.server);
         watch.secrets.learn(Sort::State, snapshot.state(), Home::Anywhere);
         watch.client_secret(&terms.server, terms.client.secret.as_ref());
+        watch.now = snapshot.taken_at;
         watch.running = true;
         watch.shown.now = true;
         watch.asked = Some(Asked {
@@ -252,7 +253,7 @@ impl Watch {
 
     /// Any other text that came of the run: no secret may stand in it.
     pub fn text(&mut self, what: &str, text: &str) {
-        let found: Vec<_> = self.secrets.in_text(text).iter().map(|(sort, _)| *sort).collect();
+        let found: Vec<_> = self.secrets.in_text(text).iter().map(|known| known.sort).collect();
         for sort in found {
             self.breach(format!("{what} shows a secret ({sort:?})"));
         }

@@ -44,11 +44,18 @@ pub(super) enum Sort {
 }
 
 #[derive(Clone, Debug)]
-struct Known {
-    sort: Sort,
+pub(super) struct Known {
+    pub(super) sort: Sort,
     spellings: Vec<String>,
     /// Where it belongs. A server may give the same text twice, and two servers the same.
-    homes: Vec<Home>,
+    pub(super) homes: Vec<Home>,
+}
+
+impl Known {
+    /// The secret as it is.
+    pub(super) fn text(&self) -> &str {
+        self.spellings.first().map(String::as_str).unwrap_or_default()
+    }
 }
 
 /// Where a secret belongs.
@@ -69,8 +76,7 @@ impl Secrets {
         if text.len() < 8 {
             return;
         }
-        let same =
-            |known: &&mut Known| known.sort == sort && known.spellings.first().is_some_and(|it| it == text);
+        let same = |known: &&mut Known| known.sort == sort && known.text() == text;
         if let Some(known) = self.0.iter_mut().find(same) {
             known.homes.push(home);
             return;
@@ -78,14 +84,14 @@ impl Secrets {
         self.0.push(Known { sort, spellings: spellings(text), homes: vec![home] });
     }
 
-    /// The sorts of secret that stand in `text`, each with its home.
-    pub(super) fn in_text(&self, text: &str) -> Vec<(Sort, &[Home])> {
+    /// The secrets that stand in `text`.
+    pub(super) fn in_text(&self, text: &str) -> Vec<&Known> {
         let stands = |known: &&Known| known.spellings.iter().any(|spelling| text.contains(spelling.as_str()));
-        self.0.iter().filter(stands).map(|known| (known.sort, known.homes.as_slice())).collect()
+        self.0.iter().filter(stands).collect()
     }
 
     /// The same for the value of an `Authorization` field, whose Basic credentials are decoded first.
-    pub(super) fn in_authorization(&self, value: &str) -> Vec<(Sort, &[Home])> {
+    pub(super) fn in_authorization(&self, value: &str) -> Vec<&Known> {
         let decoded = value.strip_prefix("Basic ").and_then(|basic| STANDARD.decode(basic).ok());
         let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
         self.in_text(decoded.as_deref().unwrap_or(value))
