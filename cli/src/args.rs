@@ -12,12 +12,13 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    done
   1    it failed, and trying again will not help before something is changed
-  2    the command line cannot be used
+  2    the command line, a file it names or a variable cannot be used
   3    the MCP server answered with an error (JSON-RPC)
   4    a person must log in first, or once more for more scope; the message says how
   5    the tool reports an error (isError)
   6    the network or a server failed for now; try again later
-  130  ended by Ctrl-C
+  130  ended by Ctrl-C or SIGTERM
+`inspect` and `replay` have others: see their help.
 
 What is kept, and where: `mcp-auth status`. Secrets are never taken from the command line.";
 
@@ -80,14 +81,15 @@ pub(crate) struct Login {
     #[command(flatten)]
     pub(crate) target: Target,
     #[command(flatten)]
-    pub(crate) client: ClientArgs,
-    #[command(flatten)]
-    pub(crate) person: PersonArgs,
-    #[command(flatten)]
     pub(crate) record: Record,
     /// Log in anew, whatever is kept. The tokens from before are replaced, not revoked
     #[arg(long)]
     pub(crate) force: bool,
+    // With headings of their own, under which whatever came after them would stand too.
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    #[command(flatten)]
+    pub(crate) person: PersonArgs,
 }
 
 #[derive(Debug, clap::Args)]

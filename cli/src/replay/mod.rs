@@ -48,7 +48,8 @@ Files are written for your eyes only, and never over another.
 
 Exit codes:
   0  the machine does the same again
-  1  it does something else, or the file is no trace";
+  1  it does something else, or the trace cannot be read, or a file cannot be written
+  2  a bad argument";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = ABOUT)]
