@@ -2,7 +2,9 @@
 
 mod support;
 
-use mcp_auth::{Access, Action, Ended, Event, Generation, Kind, LoggedOut, Outcome, Secret, SendFailure};
+use mcp_auth::{
+    Access, Action, Ended, Event, Generation, Kind, LoggedOut, Outcome, Secret, Send, SendFailure,
+};
 use mcp_auth_testbed::{Dials, Fault, Purpose, Revokes, Trouble};
 use support::{Rig, StoreMood, works};
 use url::Url;
@@ -138,21 +140,26 @@ fn a_login_that_waits_for_a_person_becomes_the_logout() {
     assert_eq!(rig.count(Purpose::Token), 0);
 }
 
+/// The next request of what is under way.
+fn request(rig: &mut Rig) -> Send {
+    loop {
+        match rig.poll() {
+            Action::Send(send) => return send,
+            action => {
+                let event = rig.answer(action).unwrap();
+                rig.tell(event);
+            }
+        }
+    }
+}
+
 /// The tokens that were on their way are revoked too.
 #[test]
 fn a_logout_during_a_refresh_waits_for_its_answer() {
     let mut rig = works(Dials::default());
     rig.now += 3600;
     rig.tell(Event::Restore);
-    let send = loop {
-        match rig.poll() {
-            Action::Send(send) => break send,
-            action => {
-                let event = rig.answer(action).unwrap();
-                rig.tell(event);
-            }
-        }
-    };
+    let send = request(&mut rig);
     rig.tell(Event::LogOut);
     assert!(rig.settle().is_empty());
     let event = rig.answer(Action::Send(send)).unwrap();
@@ -221,15 +228,7 @@ fn a_logout_during_a_refresh_that_fails_is_a_logout() {
         rig.now += 3600;
         rig.world.dials_mut().faults = vec![Fault { purpose: Purpose::Refresh, nth: 1, what }];
         rig.tell(Event::Restore);
-        let send = loop {
-            match rig.poll() {
-                Action::Send(send) => break send,
-                action => {
-                    let event = rig.answer(action).unwrap();
-                    rig.tell(event);
-                }
-            }
-        };
+        let send = request(&mut rig);
         rig.tell(Event::LogOut);
         let event = rig.answer(Action::Send(send)).unwrap();
         rig.tell(event);
