@@ -3,7 +3,9 @@
 mod support;
 
 use http::{HeaderMap, StatusCode, header};
-use mcp_auth::{Action, Challenge, Event, Generation, Kind, Load, Saving, Send, SendFailure, TokenSource};
+use mcp_auth::{
+    Action, Challenge, Ended, Event, Generation, Kind, Load, Outcome, Saving, Send, SendFailure, TokenSource,
+};
 use mcp_auth_testbed::{Dials, Purpose, RefreshTokens};
 use serde_json::json;
 use support::{Rig, StoreMood, authorized, works};
@@ -77,6 +79,96 @@ fn a_store_that_was_not_asked_has_not_failed() {
     rig.tell(Event::Tick);
     let ended = rig.settle().pop().unwrap();
     assert_eq!(ended.map_err(|failure| failure.kind()), Err(Kind::StoreFailed));
+}
+
+/// The store gets the new tokens at last, though the machine slept before anybody polled it.
+#[test]
+fn a_store_that_was_not_asked_to_keep_a_record_is_asked_again() {
+    let mut rig = renewing();
+    let send = refresh(&mut rig);
+    let answered = rig.answer(Action::Send(send)).unwrap();
+    rig.tell(answered);
+    for _ in 0..2 {
+        rig.now += 600;
+        rig.tell(Event::Tick);
+    }
+    let outcome = authorized(rig.drive().unwrap());
+    assert_eq!((outcome.source, outcome.unsaved), (TokenSource::Refreshed, None));
+    let held = rig.auth.authorized().unwrap().generation;
+    assert!(rig.store.values().all(|it| it.generation == held));
+}
+
+/// The same of a record that is to go: one whose client is dead, and one that is logged out of.
+#[test]
+fn a_store_that_was_not_asked_to_forget_a_record_is_asked_again() {
+    let sleep = |rig: &mut Rig| {
+        rig.now += 600;
+        rig.tell(Event::Tick);
+    };
+    let mut rig = renewing();
+    rig.instead = Some(support::at("https://as.example/token", |_| {
+        (401, json!({"error": "invalid_client"}).to_string())
+    }));
+    let send = refresh(&mut rig);
+    let answered = rig.answer(Action::Send(send)).unwrap();
+    rig.tell(answered);
+    sleep(&mut rig);
+    let Action::Forget(forget) = rig.poll() else { panic!("the record is to be forgotten") };
+    let forgotten = rig.answer(Action::Forget(forget)).unwrap();
+    rig.tell(forgotten);
+    assert!(rig.store.is_empty());
+
+    let mut rig = works(Dials::default());
+    rig.tell(Event::LogOut);
+    let done = loop {
+        sleep(&mut rig);
+        match rig.poll() {
+            Action::Finish(outcome) => break outcome.unwrap(),
+            action => {
+                if let Some(event) = rig.answer(action) {
+                    rig.tell(event);
+                }
+            }
+        }
+    };
+    let Outcome::LoggedOut(done) = done else { panic!("{done:?}") };
+    assert!(matches!(done.record, Ended::Ended) && rig.store.is_empty());
+    // No message got out, and that is said.
+    assert!(matches!(&done.refresh_token, Ended::Not(breach) if breach.kind == Kind::Unreachable));
+}
+
+/// What nobody took to send it has not been sent: the refresh token is as good as before, and nobody doubts it.
+#[test]
+fn a_message_that_nobody_took_is_not_sent() {
+    let mut rig = renewing();
+    let load = load(&mut rig);
+    let found = rig.answer(Action::Load(load)).unwrap();
+    rig.tell(found);
+    rig.now += 600;
+    rig.tell(Event::Tick);
+    let failure = rig.drive().unwrap_err();
+    assert_eq!(failure.kind(), Kind::Unreachable);
+    rig.now += 600;
+    assert_eq!(authorized(rig.run(Event::Restore).unwrap()).source, TokenSource::Refreshed);
+    assert_eq!(rig.count(Purpose::Refresh), 1);
+}
+
+/// The store has the old record only, and what took its place is lost: the old refresh token was spent, and is not sent again.
+#[test]
+fn a_token_that_was_replaced_is_not_sent_again_by_a_record_that_stayed() {
+    let mut rig = renewing();
+    let old = rig.store.clone();
+    rig.mood = StoreMood::FailsToWrite;
+    assert!(authorized(rig.drive().unwrap()).unsaved.is_some());
+    rig.now += 3600;
+    rig.instead = Some(support::at("https://as.example/token", |_| (404, "gone".to_owned())));
+    let _ = rig.run(Event::Restore);
+    assert_eq!(rig.store, old);
+    rig.mood = StoreMood::Works;
+    rig.instead = None;
+    rig.now += 3600;
+    let outcome = rig.log_in().unwrap();
+    assert_eq!((outcome.source, rig.count(Purpose::Refresh)), (TokenSource::LoggedIn, 1));
 }
 
 /// A refresh token goes out once more only while nobody else may take the record: two uses at one time look like theft

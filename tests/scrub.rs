@@ -16,6 +16,7 @@ struct Server {
     fields: Vec<(&'static str, String)>,
     /// That of the MCP server's URL.
     query: &'static str,
+    account: Option<&'static str>,
 }
 
 impl Default for Server {
@@ -31,6 +32,7 @@ impl Default for Server {
             status: 200,
             fields: Vec::new(),
             query: "",
+            account: None,
         }
     }
 }
@@ -53,7 +55,10 @@ fn recorder(config: &Config) -> (Recorder, Arc<Mutex<String>>) {
 /// The original and the scrubbed trace.
 fn run(server: &Server) -> (String, String, bool) {
     let url = format!("https://mcp.example/mcp{}", server.query);
-    let config = Config::new(&*url, "Example", "http://127.0.0.1:3000/callback");
+    let mut config = Config::new(&*url, "Example", "http://127.0.0.1:3000/callback");
+    if let Some(account) = server.account {
+        config = config.account(account);
+    }
     let (mut recorder, text) = recorder(&config);
     let mut machine = Authorizer::new(config, Seed::new([5; 32])).unwrap();
     let now = Timestamp::from_secs(1_800_000_000);
@@ -656,16 +661,21 @@ fn a_secret_that_is_a_name_of_the_run() {
     }
 }
 
-/// An account may be called as the server is, or as a part of its URL.
+/// An account may be called as something is that everybody may read: there it stays readable. In a query it is not.
 #[test]
 fn an_account_that_is_no_secret() {
-    for account in ["https://mcp.example/mcp", "mcp.example", "mcp"] {
-        let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
-        let text = recorder(&config.account(account)).1.lock().unwrap().clone();
-        let scrubbed = Trace::read(&text).unwrap().scrub(Names::Kept).unwrap();
+    let shown =
+        ["mcp", "mcp.example", "https://mcp.example/mcp", "https://as.example", "register", "S256", "code"];
+    for account in shown {
+        let server = Server { account: Some(account), ..Server::default() };
+        let (_, scrubbed, fine) = run(&server);
+        assert!(fine, "{account}");
+        let scrubbed = Trace::read(&scrubbed).unwrap();
         assert_eq!(scrubbed.config().key().account.as_deref(), Some(account));
         scrubbed.replay().unwrap();
     }
+    let query = "?user=alice%2F4711";
+    hidden(&Server { account: Some("alice/4711"), query, ..Server::default() }, &["alice", "4711"]);
 }
 
 /// What is too short to be looked for anywhere is looked for where it stands.

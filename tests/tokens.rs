@@ -553,11 +553,19 @@ fn a_store_that_falls_back_does_not_bring_a_spent_token_back() {
 fn what_is_not_polled_in_time_is_not_asked_for() {
     let mut rig = works(Dials::default());
     rig.tell(Event::LogOut);
-    for _ in 0..2 {
-        rig.now += 600;
-        rig.tell(Event::Tick);
-        let polled = rig.poll();
-        let Action::Send(send) = polled else { panic!("{polled:?}\n{}", rig.auth.trail()) };
-        assert!(send.deadline() > rig.now());
-    }
+    rig.now += 600;
+    rig.tell(Event::Tick);
+    let polled = rig.poll();
+    let Action::Load(load) = polled else { panic!("{polled:?}\n{}", rig.auth.trail()) };
+    assert!(load.deadline() > rig.now());
+    let found = rig.answer(Action::Load(load)).unwrap();
+    rig.tell(found);
+    // The refresh token is not revoked any more; the access token is.
+    rig.now += 600;
+    rig.tell(Event::Tick);
+    let polled = rig.poll();
+    let Action::Send(send) = polled else { panic!("{polled:?}\n{}", rig.auth.trail()) };
+    assert!(send.deadline() > rig.now());
+    let body = String::from_utf8_lossy(send.request().body()).into_owned();
+    assert!(body.contains("token_type_hint=access_token"), "{body}");
 }

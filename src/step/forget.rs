@@ -23,6 +23,12 @@ impl Forgetting {
         Turn::Await(Step::Forgetting(Box::new(Self { pending, aim, lease })))
     }
 
+    /// The store, which was not asked in time, is asked once more.
+    pub(crate) fn again(self, world: &mut World) -> Turn {
+        let Self { aim, lease, .. } = self;
+        Self::begin(world, aim, lease)
+    }
+
     /// Whatever the store says, the client is not used again. A record that somebody has written meanwhile is left
     /// alone, and found by the next attempt.
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {

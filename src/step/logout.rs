@@ -7,14 +7,14 @@ use std::time::Duration;
 use super::fetch::unanswered;
 use super::post::{Letter, Post, Posted};
 use super::world::Lease;
-use super::{Pending, Step, Turn, World, exchange, restore};
+use super::{LATE, Pending, Step, Turn, World, exchange, restore, silence};
 use crate::action::Purpose;
 use crate::base::breach::{Breach, Kind};
 use crate::base::redaction::Redaction;
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
 use crate::credential::Credential;
-use crate::event::{Answer, SendFailure};
+use crate::event::Answer;
 use crate::outcome::{Ended, LoggedOut};
 use crate::trail::Verdict;
 use crate::wire::client::AuthMethod;
@@ -82,15 +82,20 @@ impl LoggingOut {
         }
     }
 
-    pub(crate) fn expired(self, world: &mut World, late: &str) -> Turn {
+    /// No answer in time, or the rest is over. What nobody has asked the store in time it is asked once more.
+    pub(crate) fn expired(self, world: &mut World, was_asked: bool) -> Turn {
         match self.awaited {
-            Awaited::Record { .. } => self.on(world, Answer::LoadFailed(late.to_owned())),
-            Awaited::Rest { give_up, .. } => {
+            Awaited::Record { .. } if was_asked => self.on(world, Answer::LoadFailed(LATE.to_owned())),
+            Awaited::Record { give_up, .. } | Awaited::Rest { give_up, .. } => {
                 let pending = world.load(true);
                 self.awaiting(Awaited::Record { pending, give_up })
             }
-            Awaited::Revoked { .. } => self.on(world, Answer::SendFailed(SendFailure::TimedOut)),
-            Awaited::Forgotten(_) => self.on(world, Answer::Forgotten(Err(late.to_owned()))),
+            Awaited::Revoked { .. } => self.on(world, Answer::SendFailed(silence(was_asked))),
+            Awaited::Forgotten(_) if was_asked => self.on(world, Answer::Forgotten(Err(LATE.to_owned()))),
+            Awaited::Forgotten(_) => {
+                let Self { held, lease, done, .. } = self;
+                Rest { held, lease, done }.forget(world)
+            }
         }
     }
 
@@ -161,14 +166,18 @@ impl Rest {
             }
             Hint::AccessToken => {
                 self.done.access_token = ended;
-                match world.record {
-                    Some(generation) => {
-                        let pending = world.forget(generation);
-                        self.awaiting(Awaited::Forgotten(pending))
-                    }
-                    None => self.end(world),
-                }
+                self.forget(world)
             }
+        }
+    }
+
+    fn forget(self, world: &mut World) -> Turn {
+        match world.record {
+            Some(generation) => {
+                let pending = world.forget(generation);
+                self.awaiting(Awaited::Forgotten(pending))
+            }
+            None => self.end(world),
         }
     }
 

@@ -237,6 +237,13 @@ pub(crate) enum Held {
     LogOut,
 }
 
+const LATE: &str = "no answer in time";
+
+/// What the silence after a message means. One that nobody took has not been sent, and what it carries is as good as before.
+fn silence(was_asked: bool) -> SendFailure {
+    if was_asked { SendFailure::TimedOut } else { SendFailure::NotSent("nobody sent it in time".to_owned()) }
+}
+
 impl Step {
     /// The one thing that is awaited; `None` while the renewal beside is.
     pub(crate) fn pending(&self) -> Option<Pending> {
@@ -338,16 +345,17 @@ impl Step {
 
     /// No answer came in time, whether or not it was asked for by then.
     pub(crate) fn expired(self, world: &mut World, was_asked: bool) -> Turn {
-        const LATE: &str = "no answer in time";
         match self {
             // A store that was not asked has not failed: nothing is to be done without it.
             Self::Restoring(step) if !was_asked => step.again(world),
+            Self::Forgetting(step) if !was_asked => step.again(world),
+            Self::Saving(step) if !was_asked => step.again(world),
             Self::Restoring(step) => step.expired(world, LATE),
             Self::Forgetting(step) => step.on(world, Answer::Forgotten(Err(LATE.to_owned()))),
             Self::Saving(step) => {
                 step.on(world, Answer::Saved(crate::event::Saving::Failed(LATE.to_owned())))
             }
-            Self::LoggingOut(step) => step.expired(world, LATE),
+            Self::LoggingOut(step) => step.expired(world, was_asked),
             Self::Asking(step) => step.on(world, Answer::Told(None)),
             Self::Consenting(step) => step.expired(world),
             Self::Polling(step) => step.expired(world),
@@ -360,7 +368,7 @@ impl Step {
             | Self::Exchanging(_)
             | Self::AskingForCode(_)
             | Self::AskingIdentityProvider(_)
-            | Self::Granting(_)) => other.on(world, Answer::SendFailed(SendFailure::TimedOut)),
+            | Self::Granting(_)) => other.on(world, Answer::SendFailed(silence(was_asked))),
             Self::Holding(_) => Turn::Await(self),
         }
     }

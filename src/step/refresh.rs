@@ -11,6 +11,7 @@ use super::world::Lease;
 use super::{Aim, Forgetting, Step, Terms, Turn, World, exchange, restore, save};
 use crate::base::breach::{Breach, Kind};
 use crate::base::redaction::Redaction;
+use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
 use crate::credential::Credential;
 use crate::event::{Answer, Response, SendFailure};
@@ -141,6 +142,10 @@ fn renewed(
     sent: Timestamp,
     token: TokenAnswer,
 ) -> Turn {
+    let replaced = |new: &Secret| held.refresh_token.as_ref().is_some_and(|spent| spent != new);
+    if token.refresh_token.as_ref().is_some_and(replaced) {
+        world.renewals.spend(held.generation);
+    }
     let credential = Arc::new(Credential {
         granted: token.granted.unwrap_or_else(|| held.granted.clone()),
         access_token: token.access_token,

@@ -16,8 +16,8 @@ const STUBBORN: u8 = 3;
 /// Kept between attempts, for the grant in use.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Renewals {
-    /// The grant whose refresh token the authorization server refused, or which it did not give again: that is not tried
-    /// again by its record.
+    /// The latest grant whose refresh token the authorization server refused or replaced. Neither it nor an older one is used
+    /// again by its record, should the store not have its successor.
     spent: Option<Generation>,
     /// The grant whose refresh token was sent, and nobody knows what came of it.
     uncertain: Option<Generation>,
@@ -44,7 +44,7 @@ impl Renewals {
 
     /// Whether a grant that needs no person may be asked for again now, by its record.
     pub(crate) fn allow_again(&self, generation: Generation, now: Timestamp) -> bool {
-        self.spent != Some(generation) && self.backing_off(generation, now).is_none()
+        self.spent < Some(generation) && self.backing_off(generation, now).is_none()
     }
 
     /// Whether this grant could not be renewed for a while, though nothing but silence and failures came back.
@@ -64,7 +64,7 @@ impl Renewals {
     }
 
     pub(crate) fn spend(&mut self, generation: Generation) {
-        self.spent = Some(generation);
+        self.spent = self.spent.max(Some(generation));
         self.backing_off = None;
     }
 

@@ -106,6 +106,12 @@ impl Saving {
         }
     }
 
+    /// The store, which was not asked in time, is asked once more.
+    pub(crate) fn again(mut self, world: &mut World) -> Turn {
+        let pending = world.save(&mut self.credential, false);
+        Turn::Await(Step::Saving(Box::new(Self { pending, ..self })))
+    }
+
     /// The tokens, if they are new, and that nobody knows whether they are kept. The record is not let go: while the
     /// store may not have them, nobody else should spend what it has.
     pub(crate) fn abandon(mut self, world: &mut World) -> Turn {

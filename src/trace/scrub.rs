@@ -12,6 +12,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::event::{Answer, Told};
+use super::members::SECRET;
 use super::octets::Octets;
 use super::pseudonyms::{Pseudonyms, SCRUBBED};
 use super::replay::Divergence;
@@ -56,6 +57,7 @@ impl Trace {
     /// secret that somebody quotes in part, in base64 or in other letters is not found: look at what is left before it is shown
     /// to others. `vectors/FORMAT.md` says all of it.
     pub fn scrub(&self, names: Names) -> Result<Self, Divergence> {
+        let people = self.people(names);
         let mut first = None;
         let seeds = (0..SEEDS).map(|attempt| {
             let mut seed = SEED;
@@ -65,7 +67,7 @@ impl Trace {
         // What is scrubbed already has the seed that suits it.
         let own = seeds.clone().filter(|seed| *seed == self.header.seed);
         for seed in own.chain(seeds) {
-            match self.scrubbed(names, &seed) {
+            match self.scrubbed(names, &seed, &people) {
                 Ok(trace) => return Ok(trace),
                 Err(divergence @ Divergence::Differs { .. }) => first = first.or(Some(divergence)),
                 Err(other) => return Err(other),
@@ -74,16 +76,55 @@ impl Trace {
         Err(first.unwrap_or(Divergence::Unreadable { line: 1 }))
     }
 
-    fn scrubbed(&self, names: Names, seed: &Seed) -> Result<Self, Divergence> {
+    fn scrubbed(&self, names: Names, seed: &Seed, people: &[Person]) -> Result<Self, Divergence> {
         let mut known = Pseudonyms::new(&self.header.config, names == Names::Replaced);
         // Twice, since a text may stand somewhere before it is known for a secret.
-        self.pass(&mut known, seed)?;
-        self.pass(&mut known, seed)
+        self.pass(&mut known, seed, people)?;
+        self.pass(&mut known, seed, people)
     }
 
-    fn pass(&self, known: &mut Pseudonyms, seed: &Seed) -> Result<Self, Divergence> {
+    /// The names of people. One that stands in what everybody may read (the configuration, a URL that was asked, metadata) is
+    /// none, or no secret; it stays readable there, unless names are replaced.
+    fn people(&self, names: Names) -> Vec<Person> {
+        let config = &self.header.config;
+        let contacts = config.client().contacts.iter().map(|contact| ("contact", contact.clone()));
+        let people = config.key().account.map(|it| ("account", it)).into_iter().chain(contacts);
+        let mut people: Vec<Person> = people.collect();
+        if names == Names::Kept && !people.is_empty() {
+            let public = self.public();
+            people.retain(|(_, person)| !public.iter().any(|text| text.contains(person)));
+        }
+        people
+    }
+
+    fn public(&self) -> Vec<String> {
+        let (mut found, mut purposes) = (Vec::new(), Purposes::default());
+        if let Ok(config) = serde_json::to_value(&self.header.config) {
+            texts("config", &config, &mut found);
+        }
+        for line in &self.lines {
+            match line {
+                Line::Action { action } => {
+                    purposes.learn(action);
+                    let asked = ["/send/url", "/open/url"].iter().filter_map(|place| action.pointer(place));
+                    asked.for_each(|url| texts("url", url, &mut found));
+                }
+                Line::Event { event: Told::Replied { id, answer }, .. } if !purposes.is_private(*id) => {
+                    if let Answer::Response { body: Octets::Text(body), .. } = &**answer
+                        && let Ok(document) = serde_json::from_str(body)
+                    {
+                        texts("body", &document, &mut found);
+                    }
+                }
+                Line::Event { .. } | Line::Prove { .. } | Line::Note { .. } => {}
+            }
+        }
+        found
+    }
+
+    fn pass(&self, known: &mut Pseudonyms, seed: &Seed, people: &[Person]) -> Result<Self, Divergence> {
         let unreadable = |place: usize| Divergence::Unreadable { line: place.saturating_add(2) };
-        let header = scrubbed_header(&self.header, seed, known);
+        let header = scrubbed_header(&self.header, people, seed, known);
         let header = header.ok_or(Divergence::Unreadable { line: 1 })?;
         let mut machine = header.machine().map_err(Divergence::Unmade)?;
         let (mut purposes, mut times) = (Purposes::default(), Times::default());
@@ -128,6 +169,22 @@ impl Trace {
     }
 }
 
+/// What a person is called, and what as.
+type Person = (&'static str, String);
+
+/// The texts in a value, without queries, but for secrets and what is about people.
+fn texts(name: &str, value: &Value, found: &mut Vec<String>) {
+    let is_private = SECRET.contains(&name) || ["account", "contacts", "extra"].contains(&name);
+    match value {
+        Value::String(text) if !is_private => {
+            found.push(text.split('?').next().unwrap_or_default().to_owned());
+        }
+        Value::Array(items) => items.iter().for_each(|item| texts(name, item, found)),
+        Value::Object(members) => members.iter().for_each(|(name, member)| texts(name, member, found)),
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 /// How much later things happen in the second run than in the first: it may back off for longer.
 #[derive(Default)]
 struct Times {
@@ -169,7 +226,12 @@ impl Purposes {
     }
 }
 
-fn scrubbed_header(header: &Header, seed: &Seed, known: &mut Pseudonyms) -> Option<Header> {
+fn scrubbed_header(
+    header: &Header,
+    people: &[Person],
+    seed: &Seed,
+    known: &mut Pseudonyms,
+) -> Option<Header> {
     let config = &header.config;
     let tokens = config.registration_tokens().iter().map(|(_, token)| ("initial_access_token", token));
     let statements = config.software_statements().iter().map(|(_, text)| ("software_statement", text));
@@ -177,12 +239,8 @@ fn scrubbed_header(header: &Header, seed: &Seed, known: &mut Pseudonyms) -> Opti
         known.learn(sort, secret.expose());
     }
     known.learn_query("query", config.server_url());
-    let contacts = config.client().contacts.iter().map(|contact| ("contact", contact.clone()));
-    for (sort, text) in config.key().account.map(|it| ("account", it)).into_iter().chain(contacts) {
-        // What the server's URL has in it stays readable there, unless names are replaced.
-        if known.replaces_names() || !config.server_url().contains(&text) {
-            known.learn(sort, &text);
-        }
+    for (sort, text) in people {
+        known.learn(sort, text);
     }
     let mut value = serde_json::to_value(Header { seed: seed.clone(), ..header.clone() }).ok()?;
     known.learn_members(&value);

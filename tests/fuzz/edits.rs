@@ -65,7 +65,9 @@ pub(crate) fn edit(value: &mut Value, choices: &mut Choices<'_>, pool: &Pool) {
             Value::Object(members) => {
                 let chosen = choices.below(members.len());
                 members.iter_mut().nth(chosen).map(|(name, member)| {
-                    secret = SECRET.contains(&name.as_str());
+                    // A person may be called as anything, but not as a word of the protocol.
+                    let is_person = ["account", "contacts"].contains(&name.as_str());
+                    secret = is_person || SECRET.contains(&name.as_str());
                     member
                 })
             }
