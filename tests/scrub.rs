@@ -678,6 +678,15 @@ fn an_account_that_is_no_secret() {
     hidden(&Server { account: Some("alice/4711"), query, ..Server::default() }, &["alice", "4711"]);
 }
 
+/// Of what a callback says to people only what is secret is replaced.
+#[test]
+fn the_words_of_a_callback() {
+    let callback = "error=access_denied&error_description=the+account+alice%2F4711+is+locked".into();
+    let (_, scrubbed, _) = run(&Server { account: Some("alice/4711"), callback, ..Server::default() });
+    let words = "error_description=the+account+ACCOUNT-1";
+    assert!(scrubbed.contains(words) && scrubbed.contains("+is+locked"), "{scrubbed}");
+}
+
 /// What is too short to be looked for anywhere is looked for where it stands.
 #[test]
 fn short_keys_in_the_query_of_the_server() {

@@ -387,8 +387,26 @@ impl Pseudonyms {
 
 #[cfg(test)]
 mod tests {
-    use super::{LENGTH, as_fit};
+    use base64::Engine as _;
+
+    use super::{LENGTH, MAX_ASSERTION, Pseudonyms, URL_SAFE_NO_PAD, as_fit};
+    use crate::config::Config;
     use crate::wire::dpop::Nonce;
+
+    /// What is longer than any JWT that is read stays too long.
+    #[test]
+    fn a_jwt_is_one_up_to_its_limit() {
+        let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
+        let head = format!("{}.{}.", URL_SAFE_NO_PAD.encode("{}"), URL_SAFE_NO_PAD.encode("{ }"));
+        for (length, is_one) in
+            [(MAX_ASSERTION, true), (MAX_ASSERTION + 1, false), (MAX_ASSERTION + 2, false)]
+        {
+            let signature = "A".repeat(length - head.len());
+            let name = Pseudonyms::new(&config, false).learn("assertion", &format!("{head}{signature}"));
+            assert_eq!(name.split('.').count() == 3, is_one, "{length}");
+            assert_eq!(name.len() > MAX_ASSERTION, !is_one, "{length}");
+        }
+    }
 
     #[test]
     fn a_pseudonym_is_as_fit_as_what_it_stands_for() {
@@ -405,5 +423,8 @@ mod tests {
         assert_eq!(as_fit("CODE-1".to_owned(), "user_code", &long[..65]).len(), 65);
         assert_eq!(as_fit("CODE-1".to_owned(), "user_code", " WDJB-MJHT "), "CODE-1");
         assert_eq!(as_fit("TEXT-1".to_owned(), "text", &long), "TEXT-1");
+        // The same for a reference to a pushed request.
+        assert_eq!(as_fit("REQUEST-URI-1".to_owned(), "request_uri", &long).len(), 2049);
+        assert_eq!(as_fit("REQUEST-URI-1".to_owned(), "request_uri", &long[1..]), "REQUEST-URI-1");
     }
 }

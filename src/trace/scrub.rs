@@ -242,7 +242,7 @@ fn scrubbed_header(
     for (sort, text) in people {
         known.learn(sort, text);
     }
-    let mut value = serde_json::to_value(Header { seed: seed.clone(), ..header.clone() }).ok()?;
+    let mut value = serde_json::to_value(header).ok()?;
     known.learn_members(&value);
     // Hosts are known before anything speaks of them.
     let _ = known.value(value.clone());
@@ -290,14 +290,13 @@ fn scrubbed(event: &Told, purposes: &Purposes, known: &mut Pseudonyms) -> Option
         Told::Called(callback) => Told::Called(Callback::new(known.callback(callback))),
         Told::Nonce(nonce) => Told::Nonce(known_nonce(nonce, known)?),
         Told::Challenged(challenge) => {
-            let nonce = match &challenge.nonce {
-                Some(nonce) => Some(known_nonce(nonce, known)?),
-                None => None,
-            };
+            if let Some(nonce) = &challenge.nonce {
+                known.learn("nonce", nonce.as_str());
+            }
             let operation = known.operation(&challenge.operation);
             let changed = known.value(serde_json::to_value(challenge).ok()?);
             let challenge: Challenge = serde_json::from_value(changed).ok()?;
-            Told::Challenged(Box::new(Challenge { nonce, operation, ..challenge }))
+            Told::Challenged(Box::new(Challenge { operation, ..challenge }))
         }
         Told::Restore
         | Told::LogIn { .. }

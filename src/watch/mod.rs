@@ -242,7 +242,8 @@ impl Watch {
                 }
                 self.ended(outcome);
                 self.awaited.retain(|awaited| awaited.lane == Lane::Grant && !self.called_off);
-                (self.running, self.perhaps) = (self.joined > 0, self.joined > 0);
+                self.running = self.joined > 0;
+                self.perhaps = self.running;
                 self.joined = self.joined.saturating_sub(1);
                 (self.called_off, self.asked, self.shown.now) = (false, None, false);
             }
