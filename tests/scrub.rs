@@ -634,6 +634,8 @@ fn an_account_that_an_error_names() {
     let body = r#"{"error":"invalid_grant","account":"alice/4711","warning":"see alice/4711",
         "error_description":"account alice/4711 (alice%2F4711) is locked"}"#;
     hidden(&Server { status: 400, ..token(body) }, &["alice", "4711"]);
+    // What an answer says to this client alone is not what everybody may read.
+    hidden(&Server { status: 400, account: Some("alice/4711"), ..token(body) }, &["alice", "4711"]);
 }
 
 /// A pseudonym says that a text is of no use, and not what it is made of.
@@ -674,6 +676,11 @@ fn an_account_that_is_no_secret() {
         assert_eq!(scrubbed.config().key().account.as_deref(), Some(account));
         scrubbed.replay().unwrap();
     }
+    // Where names are replaced, so is that of an account.
+    let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
+    let text = recorder(&config.account("mcp.example")).1.lock().unwrap().clone();
+    let scrubbed = Trace::read(&text).unwrap().scrub(Names::Replaced).unwrap().to_string();
+    assert!(scrubbed.contains("ACCOUNT-1") && !scrubbed.contains("mcp.example"), "{scrubbed}");
     let query = "?user=alice%2F4711";
     hidden(&Server { account: Some("alice/4711"), query, ..Server::default() }, &["alice", "4711"]);
 }
