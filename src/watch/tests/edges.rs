@@ -302,20 +302,25 @@ fn secrets_that_are_told_or_short() {
 /// A server may give one text as an access token and as a refresh token. It goes where either may go, and nowhere else.
 #[test]
 fn one_text_may_be_two_secrets() {
-    let told = |purpose, body: &str| {
+    let told = |purpose, access: &str, body: &str| {
         let mut watch = watch();
         hold(&mut watch, 2);
         watch.action(&refresh(3, TOKEN, "refresh_token=the-refresh-token"));
-        let answer_body =
-            r#"{"access_token":"one-and-the-same","refresh_token":"one-and-the-same","token_type":"Bearer"}"#;
-        answer(&mut watch, 3, 200, answer_body);
+        let tokens = format!(
+            r#"{{"access_token":"{access}","refresh_token":"one-and-the-same","token_type":"Bearer"}}"#
+        );
+        answer(&mut watch, 3, 200, &tokens);
         let mut request = send(4, purpose, TOKEN);
         request.body = Some(Secret::new(body));
         watch.action(&Action::Send(request));
         watch.breaches().iter().any(|breach| breach.contains("carries a secret (AccessToken)"))
     };
-    assert!(!told(Purpose::Refresh, "refresh_token=one-and-the-same"));
-    assert!(told(Purpose::Registration, "refresh_token=one-and-the-same"));
+    let (same, other) = ("one-and-the-same", "and-another-one");
+    assert!(!told(Purpose::Refresh, same, "refresh_token=one-and-the-same"));
+    assert!(told(Purpose::Registration, same, "refresh_token=one-and-the-same"));
+    // What goes where it may go excuses nothing that goes with it.
+    assert!(!told(Purpose::Refresh, other, "refresh_token=one-and-the-same"));
+    assert!(told(Purpose::Refresh, other, "refresh_token=one-and-the-same&more=and-another-one"));
 }
 
 /// The record is asked for, and has not come yet.
