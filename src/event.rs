@@ -228,3 +228,15 @@ pub enum SendFailure {
     /// The host resolved only to addresses that are not allowed.
     AddressRefused(String),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_shows_how_long_it_is_and_no_more() {
+        let (status, body) = (StatusCode::OK, b"a secret".to_vec());
+        let response = Response { status, fields: HeaderMap::new(), body };
+        assert_eq!(format!("{response:?}"), "Response { status: 200, bytes: 8 }");
+    }
+}

@@ -196,6 +196,17 @@ mod tests {
     }
 
     #[test]
+    fn a_trail_that_has_ended_takes_no_more_than_it_says() {
+        let mut trail = Trail::default();
+        for count in 0..5 {
+            trail.push(entry(&count.to_string(), Verdict::Checked));
+        }
+        assert!(trail.0.capacity() > 5);
+        trail.shrink();
+        assert_eq!(trail.0.capacity(), 5);
+    }
+
+    #[test]
     fn how_it_began_and_what_led_to_its_end_stay() {
         let mut trail = Trail::default();
         for count in 0..1000 {

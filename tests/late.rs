@@ -137,6 +137,27 @@ fn a_store_that_was_not_asked_to_forget_a_record_is_asked_again() {
     assert!(matches!(&done.refresh_token, Ended::Not(breach) if breach.kind == Kind::Unreachable));
 }
 
+/// What nobody waits for is asked for all the same, however late: whoever holds a record lets it go.
+#[test]
+fn a_record_is_let_go_however_late() {
+    let mut rig = renewing();
+    let load = load(&mut rig);
+    rig.now += 600;
+    rig.tell(Event::Tick);
+    rig.tell(load.reply(rig.store.get(load.key()).cloned()));
+    rig.tell(Event::LogIn { scopes: Default::default() });
+    rig.now += 600;
+    rig.tell(Event::Tick);
+    let mut polled = Vec::new();
+    for _ in 0..3 {
+        polled.push(rig.poll());
+    }
+    let [Action::Finish(Err(_)), Action::Release(release), Action::Load(_)] = &polled[..] else {
+        panic!("{polled:?}")
+    };
+    assert_eq!(release.load(), load.id());
+}
+
 /// What nobody took to send it has not been sent: the refresh token is as good as before, and nobody doubts it.
 #[test]
 fn a_message_that_nobody_took_is_not_sent() {

@@ -55,6 +55,7 @@ fn a_login_says_what_it_does() {
             "key: Key { server: \"https://mcp.example/mcp\", account: None }",
             "Replied(Reply { id: 1, answer: \"no credential\" })",
             "answer: \"a response\"",
+            "Send(Send { id: RequestId(2), purpose: ResourceMetadata, method: GET, uri: \"https://mcp.example/",
             "Sign(Sign { key: Proof, algorithm: EdDsa, .. })",
             "answer: \"a signature\"",
             "Open(Open { url: \"https://as.example/authorize\", until: ",
