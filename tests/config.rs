@@ -339,6 +339,8 @@ fn a_configuration_says_what_its_driver_is_to_offer() {
     }
     let key = ClientKey::new([Algorithm::EdDsa]);
     assert!(!config().needs_signer() && config().client_key(key).needs_signer());
+    let most_patient = Policy::with(|it| it.exchange_time = Duration::from_secs(3600));
+    assert!(Authorizer::new(config().policy(most_patient), Seed::new([1; 32])).is_ok());
     let patient = Policy::with(|it| it.exchange_time = Duration::from_secs(41));
     assert_eq!(config().policy(patient).exchange_time(), Duration::from_secs(41));
 }

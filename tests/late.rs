@@ -98,6 +98,33 @@ fn a_store_that_was_not_asked_to_keep_a_record_is_asked_again() {
     assert!(rig.store.values().all(|it| it.generation == held));
 }
 
+/// A store that was asked and does not answer has failed, and is waited for no more.
+#[test]
+fn a_store_that_says_nothing_has_failed() {
+    let mut rig = renewing();
+    let send = refresh(&mut rig);
+    let answered = rig.answer(Action::Send(send)).unwrap();
+    rig.tell(answered);
+    let Action::Store(_) = rig.poll() else { panic!("the record is to be kept") };
+    rig.now += 600;
+    rig.tell(Event::Tick);
+    let outcome = authorized(rig.drive().unwrap());
+    assert_eq!(outcome.unsaved.as_deref(), Some("no answer in time"));
+
+    let mut rig = renewing();
+    rig.instead = Some(support::at("https://as.example/token", |_| {
+        (401, json!({"error": "invalid_client"}).to_string())
+    }));
+    let send = refresh(&mut rig);
+    let answered = rig.answer(Action::Send(send)).unwrap();
+    rig.tell(answered);
+    let Action::Forget(_) = rig.poll() else { panic!("the record is to be forgotten") };
+    rig.now += 600;
+    rig.tell(Event::Tick);
+    rig.drive().unwrap();
+    assert!(rig.auth.trail().to_string().contains("the record is not forgotten: no answer in time"));
+}
+
 /// The same of a record that is to go: one whose client is dead, and one that is logged out of.
 #[test]
 fn a_store_that_was_not_asked_to_forget_a_record_is_asked_again() {

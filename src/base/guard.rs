@@ -283,6 +283,8 @@ mod tests {
     fn each_fault_is_named() {
         for (url, expected) in [
             ("", Fault::NotAbsolute),
+            ("#", Fault::Fragment),
+            (" ", Fault::Character),
             ("/path", Fault::NotAbsolute),
             ("javascript:alert(1)", Fault::NotAbsolute),
             ("https:a.example", Fault::NotAbsolute),

@@ -144,6 +144,17 @@ mod tests {
         }
     }
 
+    /// What is shown is cleaned first, and a secret with it.
+    #[test]
+    fn a_secret_that_is_cleaned_is_taken_out() {
+        let odd = Secret::new("s3cret\u{200b}with-odd\u{7}letters");
+        let redaction = Redaction::of(None, [&odd]);
+        let said = "no s3cret\u{fffd}with-odd\u{fffd}letters here";
+        let shown =
+            redaction.clear(Breach::new(Kind::TokenEndpointError, "RFC 6749 §5.2", "a token", said)).got;
+        assert_eq!(shown, "no (secret) here");
+    }
+
     #[test]
     fn what_is_cut_within_a_secret_ends_before_it() {
         for kept in 0..=11 {

@@ -75,6 +75,18 @@ mod tests {
         serde_json::from_str(&RECORD.replacen(from, to, 1)).unwrap()
     }
 
+    /// Without what may stand in the query of the resource.
+    #[test]
+    fn what_is_shown_is_whose_it_is() {
+        let config = Config::new("https://mcp.example/", "Test", "http://127.0.0.1:3000/callback");
+        let place = config.judged().unwrap();
+        place.share(&mut record("", ""));
+        let shown = format!("{place:?}");
+        assert!(
+            shown.contains("issuer: \"https://as.example\"") && !shown.contains("oauth-protected-resource")
+        );
+    }
+
     #[test]
     fn what_records_say_alike_is_kept_once_and_nothing_else_changes() {
         let config = Config::new("https://mcp.example/", "Test", "http://127.0.0.1:3000/callback");
