@@ -4,16 +4,16 @@ mod support;
 
 use std::sync::Arc;
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header};
 use mcp_auth::wire::client::AuthMethod;
 use mcp_auth::wire::token::TokenShape;
 use mcp_auth::{
-    Access, Action, Challenge, Config, Event, Generation, IssuerPolicy, Kind, Outcome, Preregistered, Retry,
-    Saving, Scopes, Secret, TokenSource,
+    Access, Action, Challenge, Config, Event, Generation, IssuerPolicy, Kind, Outcome, Preregistered,
+    ProofKey, Retry, Saving, Scopes, Secret, TokenSource,
 };
 use mcp_auth_testbed::{
-    Dials, ExpiresIn, Fault, PreRegistered, Purpose, RefreshTokens, Rotation, ScopeAnswer, TokenBody,
-    TokenType, Trouble,
+    Dials, Dpop, ExpiresIn, Fault, PreRegistered, Purpose, RefreshTokens, ResourceMetadata, Rotation,
+    ScopeAnswer, TokenBody, TokenType, Trouble,
 };
 use serde_json::json;
 use support::{Person, Rig, StoreMood, authorized, works};
@@ -485,6 +485,31 @@ fn a_login_that_was_taken_up_registers_anew_too() {
     let done = authorized(rig.drive().unwrap());
     assert_eq!((done.source, rig.opened.len()), (TokenSource::LoggedIn, 2));
     assert_eq!(rig.count(Purpose::Registration), 2);
+}
+
+/// And it is another registration for the same: with the metadata that the challenge named, and the proof that it wanted.
+#[test]
+fn a_login_that_was_taken_up_begins_again_for_what_was_demanded() {
+    let place = "/elsewhere/metadata".to_owned();
+    let dials = Dials {
+        resource_metadata: ResourceMetadata::Custom(place),
+        dpop: Some(Dpop { required: false, ..Dpop::default() }),
+        ..Dials::default()
+    };
+    let configure = |config: Config| config.proof_key(ProofKey::new(support::public(&support::PROOF_KEY)));
+    let mut rig = Rig::with(dials, configure);
+    rig.signer = support::signer();
+    let demand = r#"DPoP algs="EdDSA", resource_metadata="https://mcp.example/elsewhere/metadata""#;
+    let fields = HeaderMap::from_iter([(header::WWW_AUTHENTICATE, demand.parse().unwrap())]);
+    let challenge = Challenge::of(StatusCode::UNAUTHORIZED, &fields, None, 0).unwrap();
+    rig.tell(Event::Challenged(challenge));
+    assert!(rig.settle().is_empty());
+    let snapshot = rig.auth.snapshot().unwrap();
+    rig.resume(configure, snapshot);
+    rig.tell(Event::ClientDisowned);
+    let done = authorized(rig.drive().unwrap());
+    assert!(done.bound);
+    assert_eq!((rig.opened.len(), rig.count(Purpose::Registration)), (2, 2));
 }
 
 /// A generation names one state of the record, whoever wrote it; so it is above every one that was seen.
