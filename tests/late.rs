@@ -125,6 +125,37 @@ fn a_store_that_says_nothing_has_failed() {
     assert!(rig.auth.trail().to_string().contains("the record is not forgotten: no answer in time"));
 }
 
+/// Nor is it by whoever logs out: what can be ended without it is.
+#[test]
+fn a_logout_does_not_wait_for_a_store_that_says_nothing() {
+    let late = |rig: &mut Rig| {
+        rig.now += 600;
+        rig.tell(Event::Tick);
+    };
+    let mut rig = works(Dials::default());
+    rig.tell(Event::LogOut);
+    let Action::Load(_) = rig.poll() else { panic!("the record is read first") };
+    late(&mut rig);
+    let next = rig.poll();
+    assert!(matches!(next, Action::Send(_)), "{next:?}");
+
+    let mut rig = works(Dials::default());
+    rig.tell(Event::LogOut);
+    loop {
+        match rig.poll() {
+            Action::Forget(_) => break late(&mut rig),
+            action => {
+                if let Some(event) = rig.answer(action) {
+                    rig.tell(event);
+                }
+            }
+        }
+    }
+    let Outcome::LoggedOut(done) = rig.drive().unwrap() else { panic!("it is a logout") };
+    assert!(matches!(&done.record, Ended::Not(breach) if breach.got == "no answer in time"), "{done:?}");
+    assert!(matches!(done.refresh_token, Ended::Ended));
+}
+
 /// The same of a record that is to go: one whose client is dead, and one that is logged out of.
 #[test]
 fn a_store_that_was_not_asked_to_forget_a_record_is_asked_again() {

@@ -95,3 +95,52 @@ impl Learnt {
         self.0.iter().flat_map(|it| &it.read).map(Arc::as_ref).find(|known| known.named == named)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn client(id: &str) -> Client {
+        let client = json!({"id": id, "method": "none", "redirect_uris": [], "origin": "dynamic"});
+        serde_json::from_value(client).unwrap()
+    }
+
+    fn server(named: &str, token_endpoint: &str) -> Arc<AuthorizationServer> {
+        let server = json!({"issuer": named, "named": named, "authorization_endpoint": format!("{named}/authorize"),
+            "token_endpoint": token_endpoint, "iss_parameter_supported": true, "legacy": false});
+        Arc::new(serde_json::from_value(server).unwrap())
+    }
+
+    #[test]
+    fn a_client_is_disowned_by_its_own_server() {
+        let mut learnt = Learnt::default();
+        learnt.disown("https://as.example", &client("c-1"));
+        for (issuer, id, is) in [
+            ("https://as.example", "c-1", true),
+            ("https://as.example", "c-2", false),
+            ("https://other.example", "c-1", false),
+        ] {
+            assert_eq!(learnt.has_disowned(issuer, id), is, "{issuer} {id}");
+        }
+    }
+
+    #[test]
+    fn the_latest_word_of_each_server_counts() {
+        let mut learnt = Learnt::default();
+        let (before, now) = (
+            server("https://a.example", "https://a.example/t"),
+            server("https://a.example", "https://b.example/t"),
+        );
+        let other = server("https://c.example", "https://c.example/t");
+        for read in [&before, &other, &now] {
+            learnt.read(read);
+        }
+        assert!(learnt.confirms(&now) && learnt.confirms(&other) && learnt.contradicts(&before));
+        assert!(
+            !learnt.confirms(&before)
+                && !learnt.contradicts(&server("https://d.example", "https://a.example/t"))
+        );
+    }
+}
