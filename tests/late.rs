@@ -250,6 +250,20 @@ fn a_token_that_was_replaced_is_not_sent_again_by_a_record_that_stayed() {
     assert_eq!((outcome.source, rig.count(Purpose::Refresh)), (TokenSource::LoggedIn, 1));
 }
 
+/// The same where a logout ended what took its place, and could not remove the record.
+#[test]
+fn a_token_that_was_replaced_is_not_sent_again_after_a_logout() {
+    let mut rig = renewing();
+    rig.mood = StoreMood::FailsToWrite;
+    assert!(authorized(rig.drive().unwrap()).unsaved.is_some());
+    rig.run(Event::LogOut).unwrap();
+    rig.mood = StoreMood::Works;
+    assert_eq!(rig.store.len(), 1);
+    rig.now += 10;
+    let outcome = rig.log_in().unwrap();
+    assert_eq!((outcome.source, rig.count(Purpose::Refresh)), (TokenSource::LoggedIn, 1));
+}
+
 /// A refresh token goes out once more only while nobody else may take the record: two uses at one time look like theft
 /// (RFC 9700 §4.14.2).
 #[test]

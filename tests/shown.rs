@@ -56,7 +56,7 @@ fn a_login_says_what_it_does() {
             "Replied(Reply { id: 1, answer: \"no credential\" })",
             "answer: \"a response\"",
             "Send(Send { id: RequestId(2), purpose: ResourceMetadata, method: GET, uri: \"https://mcp.example/",
-            "Fetch { purpose: ResourceMetadata, url: \"https://mcp.example/.well-known/oauth-protected-resource/mcp\"",
+            "FindingResource { fetch: Fetch { purpose: ResourceMetadata, url: \"https://mcp.example/.well-known/oauth-protected-resource/mcp\"",
             "Sign(Sign { key: Proof, algorithm: EdDsa, .. })",
             "answer: \"a signature\"",
             "Open(Open { url: \"https://as.example/authorize\", until: ",

@@ -278,7 +278,7 @@ fn grant_is_dead(world: &mut World, aim: Aim, mut held: Arc<Credential>, lease: 
     if world.record > over {
         // What stands there is somebody's later work, and may live.
         world.release(lease);
-        return restore::read(world, Aim { held: None, unsaved: None, ..aim }, false);
+        return restore::read(world, aim, false);
     }
     let buried = Arc::make_mut(&mut held);
     buried.refresh_token = None;
