@@ -733,3 +733,59 @@ fn what_the_host_did_is_renamed_too() {
     }
     assert!(left.is_empty(), "{left:?}");
 }
+
+/// JavaScript's `encodeURIComponent` and Go's `PathEscape` leave other letters as they are than forms do.
+#[test]
+fn a_code_quoted_as_other_languages_encode_it() {
+    for said in [
+        "HU~SH%2F!('x')*HUSH",
+        "HU~SH%2f!('x')*HUSH",
+        "HU~SH%2F%21%28%27x%27%29%2AHUSH",
+        "HU~SH/!('x')*HUSH",
+        "HU~SH/%21%28%27x%27%29%2AHUSH",
+        "HU%7ESH%2F!('x')*HUSH",
+        "HU%7eSH%2f%21%28%27x%27%29%2aHUSH",
+    ] {
+        hidden(
+            &Server {
+                callback: "code=HU~SH%2F!('x')*HUSH".into(),
+                status: 400,
+                token: format!(r#"{{"error":"invalid_grant","error_description":"bad code {said}"}}"#)
+                    .into_bytes(),
+                ..Server::default()
+            },
+            &["HUSH"],
+        );
+    }
+}
+
+/// What a query sends on to is encoded once more.
+#[test]
+fn a_code_that_is_encoded_twice() {
+    for said in ["SECRET%252FcodE", "SECRET%252fcodE", "SECRET%2FcodE"] {
+        hidden(
+            &Server {
+                callback: "code=SECRET%2FcodE".into(),
+                status: 400,
+                token: format!(r#"{{"error":"invalid_grant","error_description":"bad code {said}"}}"#)
+                    .into_bytes(),
+                ..Server::default()
+            },
+            &["codE"],
+        );
+    }
+}
+
+/// People and servers leave out the hyphen of a code that is typed (RFC 8628 §6.1).
+#[test]
+fn a_user_code_without_its_hyphen() {
+    hidden(
+        &Server {
+            status: 400,
+            ..token(
+                r#"{"user_code":"WDJB-MJHT","error":"invalid_grant","error_description":"WDJBMJHT is not known, see https://as.example/device/WDJBMJHT","verification_uri_complete":"https://as.example/device/WDJBMJHT"}"#,
+            )
+        },
+        &["WDJB"],
+    );
+}
