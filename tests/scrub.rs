@@ -743,7 +743,7 @@ fn a_code_quoted_as_other_languages_encode_it() {
         "HU~SH%2F%21%28%27x%27%29%2AHUSH",
         "HU~SH/!('x')*HUSH",
         "HU~SH/%21%28%27x%27%29%2AHUSH",
-        "HU%7ESH%2F!('x')*HUSH",
+        "HU%7eSH%2f!(%27x%27)*HUSH",
         "HU%7eSH%2f%21%28%27x%27%29%2aHUSH",
     ] {
         hidden(
