@@ -53,6 +53,8 @@ impl Pseudonyms {
             // It is public, but hosts may stand there in any spelling.
             Some(value) if self.replaces_names() => self.value(value).to_string(),
             None if private && !text.is_empty() => self.unread(text),
+            // Pages quote the path that was asked for, and name hosts in scripts and styles.
+            None if self.replaces_names() && !text.is_empty() => left_out(text),
             Some(_) | None => self.text(text),
         })
     }
@@ -65,11 +67,10 @@ impl Pseudonyms {
 
     /// What is no JSON may be a form, as some servers have it, or a page.
     fn unread(&mut self, text: &str) -> String {
-        let page = text.trim_start().starts_with('<');
         let parameters: Vec<_> = parse(text.as_bytes()).into_owned().collect();
         let form = parameters.iter().any(|(name, _)| is_known(name));
-        if page || !form || text.contains(['{', '\n']) {
-            return if page { format!("<html>{SCRUBBED}</html>") } else { SCRUBBED.to_owned() };
+        if is_page(text) || !form || text.contains(['{', '\n']) {
+            return left_out(text);
         }
         let mut changed = url::form_urlencoded::Serializer::new(String::new());
         for (name, value) in parameters {
@@ -126,6 +127,15 @@ impl Pseudonyms {
             self.alias(if of_flow { name } else { "text" }, text)
         }
     }
+}
+
+fn is_page(text: &str) -> bool {
+    text.trim_start().starts_with('<')
+}
+
+/// What stands in the place of a text of which nothing may be told but whether it is a page.
+fn left_out(text: &str) -> String {
+    if is_page(text) { format!("<html>{SCRUBBED}</html>") } else { SCRUBBED.to_owned() }
 }
 
 fn is_known(name: &str) -> bool {

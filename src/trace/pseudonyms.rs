@@ -150,6 +150,11 @@ impl Pseudonyms {
         if !text.is_empty() {
             self.stand_for(text, &name);
         }
+        if sort == "user_code" {
+            // Signs between its letters need not be told (RFC 8628 §6.1).
+            let letters: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
+            self.within.add(&letters, &name);
+        }
         name
     }
 
@@ -254,9 +259,21 @@ impl Pseudonyms {
         }
     }
 
+    /// A media type, of which a half may be called as a segment is.
+    pub(super) fn media_type(&self, text: &str) -> String {
+        match &self.places {
+            Some(_) => self.within.replaced(text.split(';').next().unwrap_or_default()),
+            None => self.text(text),
+        }
+    }
+
     /// The same of a text that is for people only: nothing is compared to it, so what private answers brought is replaced too.
     pub(super) fn words(&self, text: &str) -> String {
-        self.text(&self.quoted.replaced(text))
+        let changed = self.text(&self.quoted.replaced(text));
+        match &self.places {
+            Some(places) => places.words(&changed),
+            None => changed,
+        }
     }
 
     /// The same for every text in a value, and for the generations of records.
@@ -267,6 +284,9 @@ impl Pseudonyms {
             Value::Object(members) => members
                 .into_iter()
                 .map(|(name, member)| {
+                    // In a document a member may be called as a place is.
+                    let place = self.replaces_names() && name.contains(['.', '/']);
+                    let name = if place { self.text(&name) } else { name };
                     if is_choice(&name, &member) {
                         return (name, member);
                     }

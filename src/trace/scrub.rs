@@ -241,8 +241,11 @@ fn scrubbed(event: &Told, purposes: &Purposes, known: &mut Pseudonyms) -> Option
             let challenge: Challenge = serde_json::from_value(changed).ok()?;
             Told::Challenged(Box::new(Challenge { nonce, operation, ..challenge }))
         }
+        Told::LogIn { scopes } => {
+            let changed = known.value(serde_json::to_value(scopes).ok()?);
+            Told::LogIn { scopes: serde_json::from_value(changed).ok()? }
+        }
         Told::Restore
-        | Told::LogIn { .. }
         | Told::Tick
         | Told::Cancelled
         | Told::Abandoned
@@ -264,6 +267,7 @@ fn scrubbed_answer(answer: &Answer, private: bool, known: &mut Pseudonyms) -> Op
                 let value = match value {
                     Octets::Text(text) if name == "dpop-nonce" => known.learn("nonce", text),
                     Octets::Text(text) if name == "location" && private => known.location(text),
+                    Octets::Text(text) if name == "content-type" => known.media_type(text),
                     // Of an endpoint's answer the machine does not read it.
                     Octets::Text(_) if name == "www-authenticate" && private => continue,
                     Octets::Text(text) => known.text(text),
@@ -276,7 +280,7 @@ fn scrubbed_answer(answer: &Answer, private: bool, known: &mut Pseudonyms) -> Op
         }
         Answer::Client { client_id, client_secret } => {
             let secret = client_secret.as_ref().map(|secret| known.learn("client_secret", secret.expose()));
-            Answer::Client { client_id: client_id.clone(), client_secret: secret.map(Into::into) }
+            Answer::Client { client_id: known.text(client_id), client_secret: secret.map(Into::into) }
         }
         Answer::Signed(signature) => Answer::Signed(known.signature(signature)?),
         Answer::Supplied(assertion) => Answer::Supplied(known.learn("assertion", assertion.expose()).into()),

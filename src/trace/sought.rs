@@ -9,10 +9,23 @@ use crate::base::spelling::spellings;
 pub(super) const LEAST: usize = 6;
 
 /// What is looked for, in every spelling, and what stands for it.
-#[derive(Default)]
-pub(super) struct Sought(BTreeMap<String, String>);
+pub(super) struct Sought {
+    names: BTreeMap<String, String>,
+    least: usize,
+}
+
+impl Default for Sought {
+    fn default() -> Self {
+        Self::of_at_least(LEAST)
+    }
+}
 
 impl Sought {
+    /// Looks for texts of this length and longer ones.
+    pub(super) fn of_at_least(least: usize) -> Self {
+        Self { names: BTreeMap::new(), least }
+    }
+
     /// From now on `name` stands for `text`, unless another name does already.
     pub(super) fn add(&mut self, text: &str, name: &str) {
         spellings(text).into_iter().for_each(|spelling| self.add_as_it_is(spelling, name));
@@ -20,22 +33,33 @@ impl Sought {
 
     /// The same for the text in this spelling alone.
     pub(super) fn add_as_it_is(&mut self, text: String, name: &str) {
-        if text.len() >= LEAST {
-            self.0.entry(text).or_insert_with(|| name.to_owned());
+        if text.len() >= self.least {
+            self.names.entry(text).or_insert_with(|| name.to_owned());
         }
     }
 
     /// The text with all that is sought replaced: from left to right, and where several begin at one place, the longest.
     pub(super) fn replaced(&self, text: &str) -> String {
+        self.replaced_as(text, text)
+    }
+
+    /// The same for texts that are sought in small letters, whatever letters the text has.
+    pub(super) fn replaced_in_any_case(&self, text: &str) -> String {
+        self.replaced_as(text, &text.to_ascii_lowercase())
+    }
+
+    /// `read` is looked through, and has every letter where `text` has it.
+    fn replaced_as(&self, text: &str, read: &str) -> String {
         let mut changed = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(letter) = rest.chars().next() {
-            let (length, found) = match self.longest_at_start(rest) {
+        let (mut text, mut read) = (text, read);
+        while let Some(letter) = read.chars().next() {
+            let (length, found) = match self.longest_at_start(read) {
                 Some((spelling, name)) => (spelling.len(), name),
-                None => (letter.len_utf8(), rest.get(..letter.len_utf8()).unwrap_or_default()),
+                None => (letter.len_utf8(), text.get(..letter.len_utf8()).unwrap_or_default()),
             };
             changed.push_str(found);
-            rest = rest.get(length..).unwrap_or_default();
+            text = text.get(length..).unwrap_or_default();
+            read = read.get(length..).unwrap_or_default();
         }
         changed
     }
@@ -46,13 +70,13 @@ impl Sought {
         let mut shared = text;
         loop {
             let (spelling, name) =
-                self.0.range::<str, _>((Bound::Unbounded, Bound::Included(shared))).next_back()?;
+                self.names.range::<str, _>((Bound::Unbounded, Bound::Included(shared))).next_back()?;
             if shared.starts_with(spelling.as_str()) {
                 return Some((spelling, name));
             }
             let same = shared.chars().zip(spelling.chars()).take_while(|(a, b)| a == b);
             shared = shared.get(..same.map(|(letter, _)| letter.len_utf8()).sum())?;
-            if shared.len() < LEAST {
+            if shared.len() < self.least {
                 return None;
             }
         }
@@ -88,6 +112,15 @@ mod tests {
         ] {
             assert_eq!(sought.replaced(text), replaced);
         }
+    }
+
+    #[test]
+    fn hosts_are_found_in_any_case() {
+        let mut hosts = Sought::of_at_least(4);
+        hosts.add_as_it_is("a.io".to_owned(), "<0>");
+        hosts.add_as_it_is("io".to_owned(), "<1>");
+        assert_eq!(hosts.replaced_in_any_case("\u{c4}A.Io.\u{c4}"), "\u{c4}<0>.\u{c4}");
+        assert_eq!(hosts.replaced("A.Io"), "A.Io");
     }
 
     #[test]
