@@ -69,7 +69,7 @@ impl Pseudonyms {
     fn unread(&mut self, text: &str) -> String {
         let parameters: Vec<_> = parse(text.as_bytes()).into_owned().collect();
         let form = parameters.iter().any(|(name, _)| is_known(name));
-        if is_page(text) || !form || text.contains(['{', '\n']) {
+        if text.trim_start().starts_with('<') || !form || text.contains(['{', '\n']) {
             return left_out(text);
         }
         let mut changed = url::form_urlencoded::Serializer::new(String::new());
@@ -129,13 +129,14 @@ impl Pseudonyms {
     }
 }
 
-fn is_page(text: &str) -> bool {
-    text.trim_start().starts_with('<')
-}
-
-/// What stands in the place of a text of which nothing may be told but whether it is a page.
+/// What stands in the place of a text of which nothing may be told but what it is taken for: a page, text, or JSON that is broken.
 fn left_out(text: &str) -> String {
-    if is_page(text) { format!("<html>{SCRUBBED}</html>") } else { SCRUBBED.to_owned() }
+    match text.trim_start().chars().next() {
+        None => String::new(),
+        Some('<') => format!("<html>{SCRUBBED}</html>"),
+        Some(first @ ('{' | '[' | '"')) => format!("{first}{SCRUBBED}"),
+        Some(_) => SCRUBBED.to_owned(),
+    }
 }
 
 fn is_known(name: &str) -> bool {
