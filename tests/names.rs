@@ -214,3 +214,19 @@ fn hosts_in_other_letters() {
         assert!(!left.contains("tenant-eight"), "{said} in {}", run.1.lines().last().unwrap());
     }
 }
+
+/// However many hosts there are.
+#[test]
+fn very_many_hosts_are_replaced_in_time() {
+    let hosts: Vec<_> = (0..12_000).map(|n| format!("https://h{n}.x.example")).collect();
+    let text = format!("{{\"a\":\"{}\"}}", hosts.join(" "));
+    let list =
+        format!("{{\"a\":[{}]}}", hosts.iter().map(|it| format!("\"{it}\"")).collect::<Vec<_>>().join(","));
+    for body in [text, list] {
+        let began = std::time::Instant::now();
+        run("", |purpose, path| {
+            (purpose == Purpose::ResourceMetadata && path.ends_with("/mcp")).then(|| answer(404, &body))
+        });
+        assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+    }
+}

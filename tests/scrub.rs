@@ -52,6 +52,12 @@ fn recorder(config: &Config) -> (Recorder, Arc<Mutex<String>>) {
 
 /// The original and the scrubbed trace.
 fn run(server: &Server) -> (String, String, bool) {
+    let (text, fine) = recorded(server);
+    let scrubbed = Trace::read(&text).unwrap().scrub(Names::Kept);
+    (text, scrubbed.unwrap().to_string(), fine)
+}
+
+fn recorded(server: &Server) -> (String, bool) {
     let url = format!("https://mcp.example/mcp{}", server.query);
     let config = Config::new(&*url, "Example", "http://127.0.0.1:3000/callback");
     let (mut recorder, text) = recorder(&config);
@@ -115,8 +121,7 @@ fn run(server: &Server) -> (String, String, bool) {
         };
     }
     let text = text.lock().unwrap().clone();
-    let scrubbed = Trace::read(&text).unwrap().scrub(Names::Kept);
-    (text, scrubbed.unwrap().to_string(), fine == [true, true])
+    (text, fine == [true, true])
 }
 
 fn hidden(server: &Server, secrets: &[&str]) {
@@ -788,4 +793,17 @@ fn a_user_code_without_its_hyphen() {
         },
         &["WDJB"],
     );
+}
+
+/// A server that knows how texts are looked for: its trace is not scrubbed, and that is said at once.
+#[test]
+fn secrets_that_begin_alike_end_the_search() {
+    let secrets: Vec<_> = (6..300).map(|length| format!("\"{}a\"", "b".repeat(length))).collect();
+    let page = Box::leak("b".repeat(200_000).into_boxed_str());
+    let body = format!(r#"{{"error":"invalid_grant","password":[{}]}}"#, secrets.join(","));
+    let began = std::time::Instant::now();
+    let text = recorded(&Server { status: 400, page, ..token(&body) }).0;
+    let why = Trace::read(&text).unwrap().scrub(Names::Kept).unwrap_err().to_string();
+    assert!(why.contains("would take too long"), "{why}");
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
 }
