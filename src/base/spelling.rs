@@ -21,7 +21,10 @@ pub(crate) fn spellings(text: &str) -> Vec<String> {
         let upper = percent(text, kept, |byte| format!("%{byte:02X}"));
         let lower = percent(text, kept, |byte| format!("%{byte:02x}"));
         for percent in [upper, lower] {
-            all.extend([percent.replace("%20", "+"), percent.replace('%', "%25"), percent]);
+            if percent != text {
+                all.extend([percent.replace("%20", "+"), percent.replace('%', "%25")]);
+            }
+            all.push(percent);
         }
     }
     let quoted = Value::from(text).to_string();

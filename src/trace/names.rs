@@ -54,6 +54,11 @@ impl Places {
         self.segments.borrow().sought.replaced(&changed)
     }
 
+    /// Whether more was to be looked for than anybody waits for.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.hosts.borrow().sought.is_exhausted() || self.segments.borrow().sought.is_exhausted()
+    }
+
     fn named(&self, text: &str, query: &dyn Fn(&str) -> String) -> String {
         let mut changed = String::new();
         let (mut rest, lower) = (text, text.to_ascii_lowercase());

@@ -177,6 +177,12 @@ impl Pseudonyms {
         self.places.is_some()
     }
 
+    /// Whether a search was given up: what was learnt and read is made to be laborious.
+    pub(super) fn is_exhausted(&self) -> bool {
+        let places = self.places.as_ref().is_some_and(Places::is_exhausted);
+        places || self.within.is_exhausted() || self.quoted.is_exhausted()
+    }
+
     fn next(&mut self, sort: &str) -> String {
         let count = self.counts.entry(sort.to_owned()).or_default();
         *count = count.saturating_add(1);

@@ -77,14 +77,26 @@ impl Trace {
     fn scrubbed(&self, names: Names, seed: &Seed) -> Result<Self, Divergence> {
         let mut known = Pseudonyms::new(&self.header.config, names == Names::Replaced);
         // Twice, since a text may stand somewhere before it is known for a secret.
-        self.pass(&mut known, seed)?;
-        self.pass(&mut known, seed)
+        let first = self.pass(&mut known, seed);
+        let scrubbed = first.and_then(|_| self.pass(&mut known, seed));
+        match scrubbed {
+            // What was not looked through is left out, which alone may be the fault.
+            Err(Divergence::Unreadable { line } | Divergence::Differs { line, .. })
+                if known.is_exhausted() =>
+            {
+                Err(Divergence::Laborious { line })
+            }
+            scrubbed => scrubbed,
+        }
     }
 
     fn pass(&self, known: &mut Pseudonyms, seed: &Seed) -> Result<Self, Divergence> {
         let unreadable = |place: usize| Divergence::Unreadable { line: place.saturating_add(2) };
         let header = scrubbed_header(&self.header, seed, known);
         let header = header.ok_or(Divergence::Unreadable { line: 1 })?;
+        if known.is_exhausted() {
+            return Err(Divergence::Laborious { line: 1 });
+        }
         let mut machine = header.machine().map_err(Divergence::Unmade)?;
         let (mut purposes, mut times) = (Purposes::default(), Times::default());
         let mut lines = Vec::new();
@@ -123,6 +135,9 @@ impl Trace {
                     Line::Note { at: times.moved(*at), note: note.ok_or_else(|| unreadable(place))? }
                 }
             });
+            if known.is_exhausted() {
+                return Err(Divergence::Laborious { line: place.saturating_add(2) });
+            }
         }
         Ok(Self { header, lines })
     }

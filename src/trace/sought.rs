@@ -1,5 +1,6 @@
 //! Many texts that are looked for within one, all at once.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
@@ -8,10 +9,18 @@ use crate::base::spelling::spellings;
 /// Below this a text could stand anywhere by chance, and is not looked for.
 pub(super) const LEAST: usize = 6;
 
+/// How many steps the search may take for each byte that it reads, and how many more in all. What servers say takes two or
+/// three; texts can be made, though, that take thousands.
+const STEPS: u64 = 16;
+const MORE_STEPS: u64 = 1 << 20;
+/// How many bytes that two texts share are compared in one step.
+const AT_ONCE: usize = 16;
+
 /// What is looked for, in every spelling, and what stands for it.
 pub(super) struct Sought {
     names: BTreeMap<String, String>,
     least: usize,
+    steps_left: Cell<u64>,
 }
 
 impl Default for Sought {
@@ -23,7 +32,13 @@ impl Default for Sought {
 impl Sought {
     /// Looks for texts of this length and longer ones.
     pub(super) fn of_at_least(least: usize) -> Self {
-        Self { names: BTreeMap::new(), least }
+        Self { names: BTreeMap::new(), least, steps_left: Cell::new(MORE_STEPS) }
+    }
+
+    /// Whether the search was given up, because it would have no end that anybody waits for. What was not looked through is
+    /// left out.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.steps_left.get() == 0
     }
 
     /// From now on `name` stands for `text`, unless another name does already.
@@ -50,6 +65,10 @@ impl Sought {
 
     /// `read` is looked through, and has every letter where `text` has it.
     fn replaced_as(&self, text: &str, read: &str) -> String {
+        let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        if !self.is_exhausted() {
+            self.steps_left.set(self.steps_left.get().saturating_add(bytes.saturating_mul(STEPS)));
+        }
         let mut changed = String::with_capacity(text.len());
         let (mut text, mut read) = (text, read);
         while let Some(letter) = read.chars().next() {
@@ -58,6 +77,9 @@ impl Sought {
                 None => (letter.len_utf8(), text.get(..letter.len_utf8()).unwrap_or_default()),
             };
             changed.push_str(found);
+            if self.is_exhausted() {
+                return String::new();
+            }
             text = text.get(length..).unwrap_or_default();
             read = read.get(length..).unwrap_or_default();
         }
@@ -76,6 +98,11 @@ impl Sought {
             }
             let same = shared.chars().zip(spelling.chars()).take_while(|(a, b)| a == b);
             shared = shared.get(..same.map(|(letter, _)| letter.len_utf8()).sum())?;
+            let steps = u64::try_from(shared.len() / AT_ONCE).unwrap_or(u64::MAX).saturating_add(1);
+            self.steps_left.set(self.steps_left.get().saturating_sub(steps));
+            if self.is_exhausted() {
+                return None;
+            }
             if shared.len() < self.least {
                 return None;
             }
@@ -128,6 +155,20 @@ mod tests {
         let mut sought = sought(&["secret"]);
         sought.add("secret", "another");
         assert_eq!(sought.replaced("secret"), "<0>");
+    }
+
+    /// Texts that are made to be laborious are given up, and nothing of them is left.
+    #[test]
+    fn what_would_take_for_ever_is_given_up() {
+        let alike = (6..300).map(|length| "b".repeat(length) + "a").collect::<Vec<_>>();
+        for texts in [&alike[..], &["b".repeat(16_000) + "a"]] {
+            let sought = sought(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+            assert_eq!(sought.replaced("bbbbbbb and so on"), "bbbbbbb and so on");
+            assert!(!sought.is_exhausted());
+            assert_eq!(sought.replaced(&"b".repeat(200_000)), "");
+            assert!(sought.is_exhausted());
+            assert_eq!(sought.replaced("x"), "");
+        }
     }
 
     /// However many there are, and however alike: the time is that of the text.
