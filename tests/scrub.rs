@@ -807,3 +807,37 @@ fn secrets_that_begin_alike_end_the_search() {
     assert!(why.contains("would take too long"), "{why}");
     assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
 }
+
+/// Other programs write traces too: fields in other letters, those that nobody reads, and the query of a request.
+#[test]
+fn a_trace_that_another_program_has_written() {
+    let fields = vec![
+        ("location", "https://as.example/moved?session=SECRETsession".to_owned()),
+        ("dpop-nonce", "SECRET-nonce".to_owned()),
+        ("www-authenticate", "Bearer realm=\"SECRETrealm\"".to_owned()),
+    ];
+    let (text, fine) = recorded(&Server { fields, ..Server::default() });
+    let text = text.replace("[\"location\"", "[\"Set-Cookie\",\"sid=SECRETcookie\"],[\"Location\"");
+    let mut text = text
+        .replace("\"dpop-nonce\"", "\"DPoP-Nonce\"")
+        .replace("\"www-authenticate\"", "\"WWW-Authenticate\"");
+    text.push_str(r#"{"at":1800000000,"note":{"request":{"method":"POST","url":"https://mcp.example/mcp?sid=SECRETsid","operation":"x","authorized":false}}}"#);
+    let trace = Trace::read(&text).unwrap();
+    trace.replay().unwrap();
+    let scrubbed = trace.scrub(Names::Kept).unwrap();
+    scrubbed.replay().unwrap();
+    assert!(fine && text.matches("SECRET").count() == 5);
+    let left: Vec<_> =
+        scrubbed.to_string().lines().filter(|line| line.contains("SECRET")).map(str::to_owned).collect();
+    assert!(left.is_empty(), "{left:#?}");
+}
+
+/// What an answer may hold is known from what the machine asks for, whatever the trace says of it.
+#[test]
+fn a_trace_that_calls_a_token_request_something_else() {
+    let (text, _) =
+        recorded(&token(r#"{"access_token":"t-123456789","token_type":"Bearer","user":"alice-4711"}"#));
+    let text = text.replace(r#""purpose":"token""#, r#""purpose":"server_metadata""#);
+    let scrubbed = Trace::read(&text).unwrap().scrub(Names::Kept).unwrap().to_string();
+    assert!(!scrubbed.contains("t-123456789") && !scrubbed.contains("alice-4711"), "{scrubbed}");
+}
