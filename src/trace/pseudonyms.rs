@@ -12,6 +12,7 @@ use url::form_urlencoded::{byte_serialize, parse};
 use super::members::SECRET;
 use super::names::Places;
 use super::sought::{LEAST, Sought};
+use crate::base::guard::without_query;
 use crate::config::Config;
 use crate::wire::assertion::MAX_ASSERTION;
 use crate::wire::callback::Callback;
@@ -321,6 +322,9 @@ impl Pseudonyms {
         let names = self.replaces_names();
         if let Some(operation) = note.pointer_mut("/request/operation") {
             *operation = Value::from(self.operation(operation.as_str().unwrap_or_default()));
+        }
+        if let Some(url) = note.pointer_mut("/request/url") {
+            *url = Value::from(without_query(url.as_str().unwrap_or_default()));
         }
         if let Some(Value::Array(values)) = note.pointer_mut("/response/www_authenticate") {
             for value in values {

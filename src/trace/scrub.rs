@@ -12,7 +12,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::event::{Answer, Told};
-use super::octets::Octets;
+use super::octets::{self, Octets};
 use super::pseudonyms::{Pseudonyms, SCRUBBED};
 use super::replay::Divergence;
 use super::{Header, Line, Proof, Trace, action};
@@ -124,7 +124,7 @@ impl Trace {
                         let line = place.saturating_add(2);
                         return Err(Divergence::Differs { line, recorded, replayed });
                     }
-                    purposes.learn(recorded);
+                    purposes.learn(&replayed);
                     times.learn(recorded, &replayed);
                     known.learn_drawn(recorded, &replayed);
                     Line::Action { action: replayed }
@@ -278,7 +278,9 @@ fn scrubbed_answer(answer: &Answer, private: bool, known: &mut Pseudonyms) -> Op
     Some(match answer {
         Answer::Response { status, fields, body } => {
             let mut changed = Vec::new();
-            for (name, value) in fields {
+            // Other programs that write traces may have more, and other letters.
+            for (name, value) in fields.iter().filter(|(name, _)| octets::is_read(name)) {
+                let name = name.to_ascii_lowercase();
                 let value = match value {
                     Octets::Text(text) if name == "dpop-nonce" => known.learn("nonce", text),
                     Octets::Text(text) if name == "location" && private => known.location(text),
@@ -288,7 +290,7 @@ fn scrubbed_answer(answer: &Answer, private: bool, known: &mut Pseudonyms) -> Op
                     Octets::Text(text) => known.text(text),
                     Octets::Other { .. } => SCRUBBED.to_owned(),
                 };
-                changed.push((name.clone(), Octets::Text(value)));
+                changed.push((name, Octets::Text(value)));
             }
             let body = known.body(body, private);
             Answer::Response { status: *status, fields: changed, body }
