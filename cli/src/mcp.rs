@@ -7,7 +7,7 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
-use mcp_auth_reqwest::{Client, Error};
+use mcp_auth_reqwest::{Bearing, Client, Error};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -125,6 +125,7 @@ impl Session {
         let message = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
         let response = self.post(client, url, &operation, method, &message).await?;
         let (status, fields) = (response.status(), response.headers().clone());
+        let bore = response.extensions().get::<Bearing>().cloned();
         let answer = self.answer(response, id).await;
         let answer = answer.map_err(|why| Failed::Unanswered(format!("{method}: {why}")))?;
         let (method, status) = (method.to_owned(), status.as_u16());
@@ -132,9 +133,12 @@ impl Session {
         match answer.get("error") {
             None => Ok(Answer { result: answer["result"].take(), text, fields }),
             Some(error) => {
-                let said = error["message"].as_str().unwrap_or("no message").to_owned();
+                // Some servers quote the token that they do not like.
+                let cleared =
+                    |text: &str| bore.as_ref().map_or_else(|| text.to_owned(), |bore| bore.cleared(text));
+                let said = cleared(error["message"].as_str().unwrap_or("no message"));
                 let code = error["code"].as_i64().unwrap_or_default();
-                Err(Failed::Error { method, status, code, said, text })
+                Err(Failed::Error { method, status, code, said, text: cleared(&text) })
             }
         }
     }
