@@ -152,3 +152,49 @@ fn read(place: &Path) -> Result<Option<Remembered>, String> {
         Err(unfit(format!("its format is {}, and {FORMAT} is known", found.format)))
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn vault(name: &str) -> Vault {
+        let directory = std::env::temp_dir().join(format!("mcp-auth-vault-{}-{name}", std::process::id()));
+        Vault {
+            directory,
+            #[cfg(feature = "keyring")]
+            keyring: std::sync::Arc::default(),
+        }
+    }
+
+    /// It says which authorization server is used, and which file is shown to it.
+    #[test]
+    fn what_others_may_write_is_not_believed() {
+        let vault = vault("open");
+        let key = Key { server: "https://mcp.example/mcp".to_owned(), account: None };
+        let entry = Entry { key, kind: Kind::File };
+        assert_eq!(vault.remembered(&entry).unwrap(), None);
+        assert!(vault.remembered_entries().unwrap().0.is_empty());
+        let said = Remembered { issuer: Some("https://as.example".to_owned()), ..Remembered::new(&entry) };
+        vault.remember(&said).unwrap();
+        assert_eq!(vault.remembered(&entry).unwrap(), Some(said.clone()));
+        assert_eq!(vault.remembered_entries().unwrap().0.len(), 1);
+        fs::set_permissions(vault.logins(), fs::Permissions::from_mode(0o777)).unwrap();
+        let why = vault.remembered(&entry).unwrap_err();
+        assert!(why.contains("others may write in it"), "{why}");
+        assert!(vault.remember(&said).is_err() && vault.remembered_entries().is_err());
+        fs::set_permissions(vault.logins(), fs::Permissions::from_mode(0o700)).unwrap();
+        // Nor is what a link leads to, read or written.
+        let place = vault.place(&entry);
+        let elsewhere = vault.directory.join("elsewhere");
+        fs::rename(&place, &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &place).unwrap();
+        assert!(vault.remembered(&entry).unwrap_err().contains("symbolic link"));
+        let draft = vault.logins().join(format!(".{}.tmp", std::process::id()));
+        std::os::unix::fs::symlink(vault.directory.join("target"), &draft).unwrap();
+        vault.remember(&said).unwrap();
+        assert!(!vault.directory.join("target").exists() && !draft.exists());
+        fs::remove_dir_all(&vault.directory).unwrap();
+    }
+}
