@@ -230,3 +230,25 @@ fn very_many_hosts_are_replaced_in_time() {
         assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
     }
 }
+
+/// A segment may be called as a half of a media type is, or as a word of the protocol.
+#[test]
+fn segments_that_are_words_of_the_protocol() {
+    for word in
+        ["x-www-form-urlencoded", "json", "html", "authorization_code", "openid", "S256", "none", "client_id"]
+    {
+        let (text, scrubbed, fine) = run("openid", |purpose, _| match purpose {
+            Purpose::ServerMetadata => {
+                Some(answer(200, &AS.replace("https://as.example/", &format!("https://as.example/{word}/"))))
+            }
+            Purpose::Token => {
+                let kind = "application/x-www-form-urlencoded; charset=utf-8";
+                let body = b"access_token=plain-access-token&token_type=Bearer&scope=openid".to_vec();
+                Some(Response::builder().header("content-type", kind).body(body).unwrap())
+            }
+            _ => None,
+        });
+        assert!(fine && text.contains(word), "{word}");
+        assert!(scrubbed.contains("\"authorized\"") && !scrubbed.contains("charset"), "{word}: {scrubbed}");
+    }
+}
