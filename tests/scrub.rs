@@ -841,3 +841,15 @@ fn a_trace_that_calls_a_token_request_something_else() {
     let scrubbed = Trace::read(&text).unwrap().scrub(Names::Kept).unwrap().to_string();
     assert!(!scrubbed.contains("t-123456789") && !scrubbed.contains("alice-4711"), "{scrubbed}");
 }
+
+/// What is trimmed when it is read is quoted without what stood around it.
+#[test]
+fn a_code_with_space_around_it() {
+    hidden(
+        &Server {
+            status: 400,
+            ..token(r#"{"user_code":" WDJB-MJHT ","nonce":"\tSECRET-nonce","error":"invalid_grant","error_description":"WDJB-MJHT or SECRET-nonce is not known"}"#)
+        },
+        &["WDJB", "SECRET"],
+    );
+}
