@@ -848,7 +848,9 @@ fn a_code_with_space_around_it() {
     hidden(
         &Server {
             status: 400,
-            ..token(r#"{"user_code":" WDJB-MJHT ","nonce":"\tSECRET-nonce","error":"invalid_grant","error_description":"WDJB-MJHT or SECRET-nonce is not known"}"#)
+            ..token(
+                r#"{"user_code":" WDJB-MJHT ","nonce":"\tSECRET-nonce","error":"invalid_grant","error_description":"WDJB-MJHT or SECRET-nonce is not known"}"#,
+            )
         },
         &["WDJB", "SECRET"],
     );

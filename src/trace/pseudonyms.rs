@@ -198,6 +198,10 @@ impl Pseudonyms {
     fn stand_for(&mut self, text: &str, name: &str) {
         self.whole.insert(text.to_owned(), name.to_owned());
         self.within.add(text, name);
+        if text.trim() != text {
+            // Whoever reads it may leave out what stands around it.
+            self.within.add(text.trim(), name.trim());
+        }
     }
 
     /// Learns what the first machine drew or made of a secret, and the second in its place. A server may quote it.
