@@ -227,7 +227,7 @@ fn very_many_hosts_are_replaced_in_time() {
         run("", |purpose, path| {
             (purpose == Purpose::ResourceMetadata && path.ends_with("/mcp")).then(|| answer(404, &body))
         });
-        assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+        assert!(began.elapsed().as_secs() < 60, "{:?}", began.elapsed());
     }
 }
 
