@@ -54,6 +54,12 @@ fn recorder(config: &Config) -> (Recorder, Arc<Mutex<String>>) {
 
 /// The original and the scrubbed trace.
 fn run(server: &Server) -> (String, String, bool) {
+    let (text, fine) = recorded(server);
+    let scrubbed = Trace::read(&text).unwrap().scrub(Names::Kept);
+    (text, scrubbed.unwrap().to_string(), fine)
+}
+
+fn recorded(server: &Server) -> (String, bool) {
     let url = format!("https://mcp.example/mcp{}", server.query);
     let mut config = Config::new(&*url, "Example", "http://127.0.0.1:3000/callback");
     if let Some(account) = server.account {
@@ -120,8 +126,7 @@ fn run(server: &Server) -> (String, String, bool) {
         };
     }
     let text = text.lock().unwrap().clone();
-    let scrubbed = Trace::read(&text).unwrap().scrub(Names::Kept);
-    (text, scrubbed.unwrap().to_string(), fine == [true, true])
+    (text, fine == [true, true])
 }
 
 fn hidden(server: &Server, secrets: &[&str]) {
@@ -758,4 +763,121 @@ fn what_the_host_did_is_renamed_too() {
         }
     }
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// JavaScript's `encodeURIComponent` and Go's `PathEscape` leave other letters as they are than forms do.
+#[test]
+fn a_code_quoted_as_other_languages_encode_it() {
+    for said in [
+        "HU~SH%2F!('x')*HUSH",
+        "HU~SH%2f!('x')*HUSH",
+        "HU~SH%2F%21%28%27x%27%29%2AHUSH",
+        "HU~SH/!('x')*HUSH",
+        "HU~SH/%21%28%27x%27%29%2AHUSH",
+        "HU%7eSH%2f!(%27x%27)*HUSH",
+        "HU%7eSH%2f%21%28%27x%27%29%2aHUSH",
+    ] {
+        hidden(
+            &Server {
+                callback: "code=HU~SH%2F!('x')*HUSH".into(),
+                status: 400,
+                token: format!(r#"{{"error":"invalid_grant","error_description":"bad code {said}"}}"#)
+                    .into_bytes(),
+                ..Server::default()
+            },
+            &["HUSH"],
+        );
+    }
+}
+
+/// What a query sends on to is encoded once more.
+#[test]
+fn a_code_that_is_encoded_twice() {
+    for said in ["SECRET%252FcodE", "SECRET%252fcodE", "SECRET%2FcodE"] {
+        hidden(
+            &Server {
+                callback: "code=SECRET%2FcodE".into(),
+                status: 400,
+                token: format!(r#"{{"error":"invalid_grant","error_description":"bad code {said}"}}"#)
+                    .into_bytes(),
+                ..Server::default()
+            },
+            &["codE"],
+        );
+    }
+}
+
+/// People and servers leave out the hyphen of a code that is typed (RFC 8628 §6.1).
+#[test]
+fn a_user_code_without_its_hyphen() {
+    hidden(
+        &Server {
+            status: 400,
+            ..token(
+                r#"{"user_code":"WDJB-MJHT","error":"invalid_grant","error_description":"WDJBMJHT is not known, see https://as.example/device/WDJBMJHT","verification_uri_complete":"https://as.example/device/WDJBMJHT"}"#,
+            )
+        },
+        &["WDJB"],
+    );
+}
+
+/// A server that knows how texts are looked for: its trace is not scrubbed, and that is said at once.
+#[test]
+fn secrets_that_begin_alike_end_the_search() {
+    let secrets: Vec<_> = (6..300).map(|length| format!("\"{}a\"", "b".repeat(length))).collect();
+    let page = Box::leak("b".repeat(40_000).into_boxed_str());
+    let body = format!(r#"{{"error":"invalid_grant","password":[{}]}}"#, secrets.join(","));
+    let began = std::time::Instant::now();
+    let text = recorded(&Server { status: 400, page, ..token(&body) }).0;
+    let why = Trace::read(&text).unwrap().scrub(Names::Kept).unwrap_err().to_string();
+    assert!(why.contains("would take too long"), "{why}");
+    assert!(began.elapsed().as_secs() < 60, "{:?}", began.elapsed());
+}
+
+/// Other programs write traces too: fields in other letters, those that nobody reads, and the query of a request.
+#[test]
+fn a_trace_that_another_program_has_written() {
+    let fields = vec![
+        ("location", "https://as.example/moved?session=SECRETsession".to_owned()),
+        ("dpop-nonce", "SECRET-nonce".to_owned()),
+        ("www-authenticate", "Bearer realm=\"SECRETrealm\"".to_owned()),
+    ];
+    let (text, fine) = recorded(&Server { fields, ..Server::default() });
+    let text = text.replace("[\"location\"", "[\"Set-Cookie\",\"sid=SECRETcookie\"],[\"Location\"");
+    let mut text = text
+        .replace("\"dpop-nonce\"", "\"DPoP-Nonce\"")
+        .replace("\"www-authenticate\"", "\"WWW-Authenticate\"");
+    text.push_str(r#"{"at":1800000000,"note":{"request":{"method":"POST","url":"https://mcp.example/mcp?sid=SECRETsid","operation":"x","authorized":false}}}"#);
+    let trace = Trace::read(&text).unwrap();
+    trace.replay().unwrap();
+    let scrubbed = trace.scrub(Names::Kept).unwrap();
+    scrubbed.replay().unwrap();
+    assert!(fine && text.matches("SECRET").count() == 5);
+    let left: Vec<_> =
+        scrubbed.to_string().lines().filter(|line| line.contains("SECRET")).map(str::to_owned).collect();
+    assert!(left.is_empty(), "{left:#?}");
+}
+
+/// What an answer may hold is known from what the machine asks for, whatever the trace says of it.
+#[test]
+fn a_trace_that_calls_a_token_request_something_else() {
+    let (text, _) =
+        recorded(&token(r#"{"access_token":"t-123456789","token_type":"Bearer","user":"alice-4711"}"#));
+    let text = text.replace(r#""purpose":"token""#, r#""purpose":"server_metadata""#);
+    let scrubbed = Trace::read(&text).unwrap().scrub(Names::Kept).unwrap().to_string();
+    assert!(!scrubbed.contains("t-123456789") && !scrubbed.contains("alice-4711"), "{scrubbed}");
+}
+
+/// What is trimmed when it is read is quoted without what stood around it.
+#[test]
+fn a_code_with_space_around_it() {
+    hidden(
+        &Server {
+            status: 400,
+            ..token(
+                r#"{"user_code":" WDJB-MJHT ","nonce":"\tSECRET-nonce","error":"invalid_grant","error_description":"WDJB-MJHT or SECRET-nonce is not known"}"#,
+            )
+        },
+        &["WDJB", "SECRET"],
+    );
 }

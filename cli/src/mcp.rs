@@ -7,7 +7,7 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
-use mcp_auth_reqwest::{Client, Error};
+use mcp_auth_reqwest::{Bearing, Client, Error};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -125,6 +125,7 @@ impl Session {
         let message = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
         let response = self.post(client, url, &operation, method, &message).await?;
         let (status, fields) = (response.status(), response.headers().clone());
+        let bore = response.extensions().get::<Bearing>().cloned();
         let answer = self.answer(response, id).await;
         let answer = answer.map_err(|why| Failed::Unanswered(format!("{method}: {why}")))?;
         let (method, status) = (method.to_owned(), status.as_u16());
@@ -132,9 +133,12 @@ impl Session {
         match answer.get("error") {
             None => Ok(Answer { result: answer["result"].take(), text, fields }),
             Some(error) => {
-                let said = error["message"].as_str().unwrap_or("no message").to_owned();
+                // Some servers quote the token that they do not like.
+                let cleared =
+                    |text: &str| bore.as_ref().map_or_else(|| text.to_owned(), |bore| bore.cleared(text));
+                let said = cleared(error["message"].as_str().unwrap_or("no message"));
                 let code = error["code"].as_i64().unwrap_or_default();
-                Err(Failed::Error { method, status, code, said, text })
+                Err(Failed::Error { method, status, code, said, text: cleared(&text) })
             }
         }
     }
@@ -264,6 +268,8 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::{TcpListener, TcpStream};
 
+    use mcp_auth_reqwest::{MemoryStore, Store as _};
+
     use super::*;
 
     /// What comes of a request to a server that does this with its connection.
@@ -276,11 +282,33 @@ mod tests {
             serve(stream);
         });
         let config = mcp_auth::Config::new(&url, "Visitor", "http://127.0.0.1:3000/callback");
-        let client = Client::builder(config).build().unwrap();
+        let client = Client::builder(config).store(kept(&url)).build().unwrap();
         let session = Session { patience: Duration::from_secs(2), ..Session::stateless() };
         let url = url.parse().unwrap();
         let answer = session.request(&client, &url, "tools/list", json!({}));
         tokio::time::timeout(Duration::from_secs(20), answer).await.expect("an end")
+    }
+
+    const TOKEN: &str = "hush/hush+hush-hush";
+
+    /// A store with a token for this server.
+    fn kept(url: &str) -> MemoryStore {
+        let server = json!({
+            "issuer": "https://as.example", "named": "https://as.example", "revocation_endpoint": null, "legacy": false,
+            "authorization_endpoint": "https://as.example/a", "token_endpoint": "https://as.example/t",
+            "iss_parameter_supported": false,
+        });
+        let client = json!({
+            "id": "c", "secret": null, "method": "none", "secret_expires_at": null, "redirect_uris": [],
+            "registered_at": null, "origin": "dynamic",
+        });
+        let credential = json!({
+            "version": 1, "generation": 1, "server": url, "resource": url, "authorization_server": server, "client": client,
+            "asked": "", "granted": "", "access_token": TOKEN, "refresh_token": null, "obtained_at": 1, "expires_at": null,
+        });
+        let (store, key) = (MemoryStore::default(), mcp_auth::Key { server: url.to_owned(), account: None });
+        store.put(&key, &serde_json::from_value(credential).unwrap(), None);
+        store
     }
 
     /// Why there is no answer.
@@ -293,6 +321,23 @@ mod tests {
 
     const STREAM: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream; charset=utf-8\r\n\r\n";
     const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n";
+
+    /// Some servers say which token it is that they do not like.
+    #[tokio::test]
+    async fn a_token_that_the_server_quotes_is_not_told() {
+        let answer = answered(|mut stream| {
+            stream.write_all(HEAD).unwrap();
+            let body = r#"{"id":1,"error":{"code":-32001,"message":"no seat for hush\/hush+hush-hush","data":"hush%2Fhush%2Bhush-hush"}}"#;
+            stream.write_all(body.as_bytes()).unwrap();
+        });
+        match answer.await {
+            Err(failed @ Failed::Error { .. }) => {
+                assert!(failed.to_string().contains("no seat for (secret)"), "{failed}");
+                assert!(!format!("{failed:?}").contains("hush"), "{failed:?}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 
     #[tokio::test]
     async fn an_endless_answer_is_given_up() {

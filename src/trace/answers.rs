@@ -53,6 +53,8 @@ impl Pseudonyms {
             // It is public, but hosts may stand there in any spelling.
             Some(value) if self.replaces_names() => self.value(value).to_string(),
             None if private && !text.is_empty() => self.unread(text),
+            // Pages quote the path that was asked for, and name hosts in scripts and styles.
+            None if self.replaces_names() && !text.is_empty() => left_out(text),
             Some(_) | None => self.text(text),
         })
     }
@@ -65,11 +67,10 @@ impl Pseudonyms {
 
     /// What is no JSON may be a form, as some servers have it, or a page.
     fn unread(&mut self, text: &str) -> String {
-        let page = text.trim_start().starts_with('<');
         let parameters: Vec<_> = parse(text.as_bytes()).into_owned().collect();
         let form = parameters.iter().any(|(name, _)| is_known(name));
-        if page || !form || text.contains(['{', '\n']) {
-            return if page { format!("<html>{SCRUBBED}</html>") } else { SCRUBBED.to_owned() };
+        if text.trim_start().starts_with('<') || !form || text.contains(['{', '\n']) {
+            return left_out(text);
         }
         let mut changed = url::form_urlencoded::Serializer::new(String::new());
         for (name, value) in parameters {
@@ -125,6 +126,16 @@ impl Pseudonyms {
         } else {
             self.alias(if of_flow { name } else { "text" }, text)
         }
+    }
+}
+
+/// What stands in the place of a text of which nothing may be told but what it is taken for: a page, text, or JSON that is broken.
+fn left_out(text: &str) -> String {
+    match text.trim_start().chars().next() {
+        None => String::new(),
+        Some('<') => format!("<html>{SCRUBBED}</html>"),
+        Some(first @ ('{' | '[' | '"')) => format!("{first}{SCRUBBED}"),
+        Some(_) => SCRUBBED.to_owned(),
     }
 }
 

@@ -49,6 +49,11 @@ pub(super) fn read(fields: &HeaderMap) -> Fields {
     written(fields.iter().filter(|(name, _)| READ.contains(name)))
 }
 
+/// Whether the machine reads the field of a response that is called so, in whatever letters.
+pub(super) fn is_read(name: &str) -> bool {
+    READ.iter().any(|read| name.eq_ignore_ascii_case(read.as_str()))
+}
+
 /// All fields of a request.
 pub(super) fn all(fields: &HeaderMap) -> Fields {
     written(fields.iter())

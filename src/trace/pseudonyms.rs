@@ -12,6 +12,7 @@ use url::form_urlencoded::{byte_serialize, parse};
 use super::members::SECRET;
 use super::names::Places;
 use super::sought::{LEAST, Sought};
+use crate::base::guard::without_query;
 use crate::config::Config;
 use crate::wire::assertion::MAX_ASSERTION;
 use crate::wire::callback::Callback;
@@ -150,6 +151,11 @@ impl Pseudonyms {
         if !text.is_empty() {
             self.stand_for(text, &name);
         }
+        if sort == "user_code" {
+            // Signs between its letters need not be told (RFC 8628 §6.1).
+            let letters: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
+            self.within.add(&letters, &name);
+        }
         name
     }
 
@@ -172,6 +178,12 @@ impl Pseudonyms {
         self.places.is_some()
     }
 
+    /// Whether a search was given up: what was learnt and read is made to be laborious.
+    pub(super) fn is_exhausted(&self) -> bool {
+        let places = self.places.as_ref().is_some_and(Places::is_exhausted);
+        places || self.within.is_exhausted() || self.quoted.is_exhausted()
+    }
+
     fn next(&mut self, sort: &str) -> String {
         let count = self.counts.entry(sort.to_owned()).or_default();
         *count = count.saturating_add(1);
@@ -186,6 +198,10 @@ impl Pseudonyms {
     fn stand_for(&mut self, text: &str, name: &str) {
         self.whole.insert(text.to_owned(), name.to_owned());
         self.within.add(text, name);
+        if text.trim() != text {
+            // Whoever reads it may leave out what stands around it.
+            self.within.add(text.trim(), name.trim());
+        }
     }
 
     /// Learns what the first machine drew or made of a secret, and the second in its place. A server may quote it.
@@ -254,9 +270,21 @@ impl Pseudonyms {
         }
     }
 
+    /// A media type, of which a half may be called as a segment is.
+    pub(super) fn media_type(&self, text: &str) -> String {
+        match &self.places {
+            Some(_) => self.within.replaced(text.split(';').next().unwrap_or_default()),
+            None => self.text(text),
+        }
+    }
+
     /// The same of a text that is for people only: nothing is compared to it, so what private answers brought is replaced too.
     pub(super) fn words(&self, text: &str) -> String {
-        self.text(&self.quoted.replaced(text))
+        let changed = self.text(&self.quoted.replaced(text));
+        match &self.places {
+            Some(places) => places.words(&changed),
+            None => changed,
+        }
     }
 
     /// The same for every text in a value, and for the generations of records.
@@ -267,6 +295,9 @@ impl Pseudonyms {
             Value::Object(members) => members
                 .into_iter()
                 .map(|(name, member)| {
+                    // In a document a member may be called as a place is.
+                    let place = self.replaces_names() && name.contains(['.', '/']);
+                    let name = if place { self.text(&name) } else { name };
                     if is_choice(&name, &member) {
                         return (name, member);
                     }
@@ -295,6 +326,9 @@ impl Pseudonyms {
         let names = self.replaces_names();
         if let Some(operation) = note.pointer_mut("/request/operation") {
             *operation = Value::from(self.operation(operation.as_str().unwrap_or_default()));
+        }
+        if let Some(url) = note.pointer_mut("/request/url") {
+            *url = Value::from(without_query(url.as_str().unwrap_or_default()));
         }
         if let Some(Value::Array(values)) = note.pointer_mut("/response/www_authenticate") {
             for value in values {

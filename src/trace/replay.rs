@@ -33,6 +33,11 @@ pub enum Divergence {
         /// The line, counted from one, empty ones left out.
         line: usize,
     },
+    /// Secrets cannot be looked for in the line, or in the first, within any time that somebody waits for.
+    Laborious {
+        /// The line, counted from one, empty ones left out.
+        line: usize,
+    },
     /// It asked for something else.
     Differs {
         /// The line, counted from one, empty ones left out.
@@ -129,6 +134,12 @@ impl fmt::Display for Divergence {
             Self::Unmade(breach) => write!(f, "the machine cannot be made: {breach}"),
             Self::Unreadable { line } => {
                 write!(f, "line {line} holds what no machine can be told: no event, or no URL")
+            }
+            Self::Laborious { line } => {
+                write!(
+                    f,
+                    "line {line}: to look for every secret in it would take too long; it is made so that it does"
+                )
             }
             Self::Differs { line, recorded, replayed } => {
                 let shown = |value: &Value| action::name(value).unwrap_or("nothing").to_owned();

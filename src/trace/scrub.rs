@@ -13,7 +13,7 @@ use url::Url;
 
 use super::event::{Answer, Told};
 use super::members::SECRET;
-use super::octets::Octets;
+use super::octets::{self, Octets};
 use super::pseudonyms::{Pseudonyms, SCRUBBED};
 use super::replay::Divergence;
 use super::{Header, Line, Proof, Trace, action};
@@ -79,8 +79,17 @@ impl Trace {
     fn scrubbed(&self, names: Names, seed: &Seed, people: &[Person]) -> Result<Self, Divergence> {
         let mut known = Pseudonyms::new(&self.header.config, names == Names::Replaced);
         // Twice, since a text may stand somewhere before it is known for a secret.
-        self.pass(&mut known, seed, people)?;
-        self.pass(&mut known, seed, people)
+        let first = self.pass(&mut known, seed, people);
+        let scrubbed = first.and_then(|_| self.pass(&mut known, seed, people));
+        match scrubbed {
+            // What was not looked through is left out, which alone may be the fault.
+            Err(Divergence::Unreadable { line } | Divergence::Differs { line, .. })
+                if known.is_exhausted() =>
+            {
+                Err(Divergence::Laborious { line })
+            }
+            scrubbed => scrubbed,
+        }
     }
 
     /// The names of people. One that stands in what everybody may read (the configuration, a URL that was asked, metadata) is
@@ -126,6 +135,9 @@ impl Trace {
         let unreadable = |place: usize| Divergence::Unreadable { line: place.saturating_add(2) };
         let header = scrubbed_header(&self.header, people, seed, known);
         let header = header.ok_or(Divergence::Unreadable { line: 1 })?;
+        if known.is_exhausted() {
+            return Err(Divergence::Laborious { line: 1 });
+        }
         let mut machine = header.machine().map_err(Divergence::Unmade)?;
         let (mut purposes, mut times) = (Purposes::default(), Times::default());
         let mut lines = Vec::new();
@@ -153,7 +165,7 @@ impl Trace {
                         let line = place.saturating_add(2);
                         return Err(Divergence::Differs { line, recorded, replayed });
                     }
-                    purposes.learn(recorded);
+                    purposes.learn(&replayed);
                     times.learn(recorded, &replayed);
                     known.learn_drawn(recorded, &replayed);
                     Line::Action { action: replayed }
@@ -164,6 +176,9 @@ impl Trace {
                     Line::Note { at: times.moved(*at), note: note.ok_or_else(|| unreadable(place))? }
                 }
             });
+            if known.is_exhausted() {
+                return Err(Divergence::Laborious { line: place.saturating_add(2) });
+            }
         }
         Ok(Self { header, lines })
     }
@@ -298,8 +313,11 @@ fn scrubbed(event: &Told, purposes: &Purposes, known: &mut Pseudonyms) -> Option
             let challenge: Challenge = serde_json::from_value(changed).ok()?;
             Told::Challenged(Box::new(Challenge { operation, ..challenge }))
         }
+        Told::LogIn { scopes } => {
+            let changed = known.value(serde_json::to_value(scopes).ok()?);
+            Told::LogIn { scopes: serde_json::from_value(changed).ok()? }
+        }
         Told::Restore
-        | Told::LogIn { .. }
         | Told::Tick
         | Told::Cancelled
         | Told::Abandoned
@@ -317,23 +335,26 @@ fn scrubbed_answer(answer: &Answer, private: bool, known: &mut Pseudonyms) -> Op
     Some(match answer {
         Answer::Response { status, fields, body } => {
             let mut changed = Vec::new();
-            for (name, value) in fields {
+            // Other programs that write traces may have more, and other letters.
+            for (name, value) in fields.iter().filter(|(name, _)| octets::is_read(name)) {
+                let name = name.to_ascii_lowercase();
                 let value = match value {
                     Octets::Text(text) if name == "dpop-nonce" => known.learn("nonce", text),
                     Octets::Text(text) if name == "location" && private => known.location(text),
+                    Octets::Text(text) if name == "content-type" => known.media_type(text),
                     // Of an endpoint's answer the machine does not read it.
                     Octets::Text(_) if name == "www-authenticate" && private => continue,
                     Octets::Text(text) => known.text(text),
                     Octets::Other { .. } => SCRUBBED.to_owned(),
                 };
-                changed.push((name.clone(), Octets::Text(value)));
+                changed.push((name, Octets::Text(value)));
             }
             let body = known.body(body, private);
             Answer::Response { status: *status, fields: changed, body }
         }
         Answer::Client { client_id, client_secret } => {
             let secret = client_secret.as_ref().map(|secret| known.learn("client_secret", secret.expose()));
-            Answer::Client { client_id: client_id.clone(), client_secret: secret.map(Into::into) }
+            Answer::Client { client_id: known.text(client_id), client_secret: secret.map(Into::into) }
         }
         Answer::Signed(signature) => Answer::Signed(known.signature(signature)?),
         Answer::Supplied(assertion) => Answer::Supplied(known.learn("assertion", assertion.expose()).into()),

@@ -1,6 +1,6 @@
 //! What was said at a login: no secret, and nothing that the record itself says.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -68,6 +68,7 @@ impl Vault {
 
     /// What was said at the login.
     pub(crate) fn remembered(&self, entry: &Entry) -> Result<Option<Remembered>, String> {
+        self.judge_logins()?;
         let place = self.place(entry);
         Ok(read(&place)?.filter(|it| it.key == entry.key && it.store == entry.kind))
     }
@@ -77,14 +78,12 @@ impl Vault {
         let entry = Entry { key: remembered.key.clone(), kind: remembered.store };
         let (place, directory) = (self.place(&entry), self.logins());
         let failed = |error: std::io::Error| format!("{} cannot be written: {error}", place.display());
-        let mut builder = DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&directory).map_err(failed)?;
+        Locks::new(&directory)?;
         let draft = directory.join(format!(".{}.tmp", std::process::id()));
+        // One that a killed process left; what a link leads to is not written.
+        let _ = fs::remove_file(&draft);
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
+        options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let text = serde_json::to_vec_pretty(remembered).map_err(|error| failed(error.into()))?;
@@ -96,6 +95,12 @@ impl Vault {
             let _ = fs::remove_file(&draft);
             failed(error)
         })
+    }
+
+    /// What is remembered says which authorization server is used and which file is shown to it, so others may not write there.
+    fn judge_logins(&self) -> Result<(), String> {
+        let directory = self.logins();
+        if super::exists(&directory)? { Locks::new(directory).map(drop) } else { Ok(()) }
     }
 
     /// Forgets what was said. It is well if nothing was.
@@ -111,6 +116,7 @@ impl Vault {
 
     /// The logins of which something was said, and what of that cannot be read.
     pub(super) fn remembered_entries(&self) -> Result<(Vec<Entry>, Vec<String>), String> {
+        self.judge_logins()?;
         let directory = self.logins();
         let (mut entries, mut unread) = (Vec::new(), Vec::new());
         let files = match fs::read_dir(&directory) {
@@ -135,6 +141,10 @@ impl Vault {
 }
 
 fn read(place: &Path) -> Result<Option<Remembered>, String> {
+    if fs::symlink_metadata(place).is_ok_and(|found| !found.is_file()) {
+        let place = place.display();
+        return Err(format!("{place} was left alone: it is a symbolic link, or else no plain file"));
+    }
     let text = match fs::read(place) {
         Ok(text) => text,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
@@ -150,5 +160,51 @@ fn read(place: &Path) -> Result<Option<Remembered>, String> {
         Ok(Some(found))
     } else {
         Err(unfit(format!("its format is {}, and {FORMAT} is known", found.format)))
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn vault(name: &str) -> Vault {
+        let directory = std::env::temp_dir().join(format!("mcp-auth-vault-{}-{name}", std::process::id()));
+        Vault {
+            directory,
+            #[cfg(feature = "keyring")]
+            keyring: std::sync::Arc::default(),
+        }
+    }
+
+    /// It says which authorization server is used, and which file is shown to it.
+    #[test]
+    fn what_others_may_write_is_not_believed() {
+        let vault = vault("open");
+        let key = Key { server: "https://mcp.example/mcp".to_owned(), account: None };
+        let entry = Entry { key, kind: Kind::File };
+        assert_eq!(vault.remembered(&entry).unwrap(), None);
+        assert!(vault.remembered_entries().unwrap().0.is_empty());
+        let said = Remembered { issuer: Some("https://as.example".to_owned()), ..Remembered::new(&entry) };
+        vault.remember(&said).unwrap();
+        assert_eq!(vault.remembered(&entry).unwrap(), Some(said.clone()));
+        assert_eq!(vault.remembered_entries().unwrap().0.len(), 1);
+        fs::set_permissions(vault.logins(), fs::Permissions::from_mode(0o777)).unwrap();
+        let why = vault.remembered(&entry).unwrap_err();
+        assert!(why.contains("others may write in it"), "{why}");
+        assert!(vault.remember(&said).is_err() && vault.remembered_entries().is_err());
+        fs::set_permissions(vault.logins(), fs::Permissions::from_mode(0o700)).unwrap();
+        // Nor is what a link leads to, read or written.
+        let place = vault.place(&entry);
+        let elsewhere = vault.directory.join("elsewhere");
+        fs::rename(&place, &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &place).unwrap();
+        assert!(vault.remembered(&entry).unwrap_err().contains("symbolic link"));
+        let draft = vault.logins().join(format!(".{}.tmp", std::process::id()));
+        std::os::unix::fs::symlink(vault.directory.join("target"), &draft).unwrap();
+        vault.remember(&said).unwrap();
+        assert!(!vault.directory.join("target").exists() && !draft.exists());
+        fs::remove_dir_all(&vault.directory).unwrap();
     }
 }
