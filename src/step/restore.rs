@@ -9,6 +9,7 @@ use super::world::Lease;
 use super::written::{fits, is_bound_here};
 use super::{Aim, Pending, Refreshing, Step, Turn, World, obtain, refresh, resource_metadata, save};
 use crate::base::breach::{Breach, Kind};
+use crate::base::scope::Scopes;
 use crate::base::time::Timestamp;
 use crate::credential::{Credential, Generation, VERSION};
 use crate::event::Answer;
@@ -229,8 +230,19 @@ fn ask_again(world: &mut World, aim: Aim, held: Arc<Credential>) -> Turn {
         }
         return breach.into();
     }
-    let terms = refresh::terms(&held);
+    let terms = Terms { asked: bounded(world, &held), ..refresh::terms(&held) };
     obtain::begin(world, Aim { held: Some(held), by_record: true, ..aim }, terms)
+}
+
+/// The scopes that a record asks for, within the caller's rule as it is now. Nobody else bounds them where no person does.
+fn bounded(world: &mut World, held: &Credential) -> Scopes {
+    let policy = world.config.issuer_policy(&held.authorization_server.named);
+    let sources = ScopeSources { challenged: Some(&held.asked), nobody: true, ..ScopeSources::default() };
+    let asked = world.config.scope_rule().select_at(&policy.scopes, sources);
+    if asked != held.asked {
+        world.note(Verdict::Decided, "the record asks for other scopes than the caller does now", SCOPES);
+    }
+    asked
 }
 
 fn settle(world: &mut World, aim: Aim, held: Arc<Credential>, good_for: Use) -> Turn {
