@@ -295,8 +295,8 @@ pub(crate) fn discover(world: &mut World, aim: Aim) -> Turn {
 }
 
 /// A step-up to known scopes needs no discovery: the record names the server, the endpoints and the client. Unless
-/// the challenge names metadata elsewhere than where the record's was found, metadata has said otherwise since, or the record
-/// does not hold the secret that its endpoints would be shown; then metadata is read.
+/// the challenge names metadata elsewhere than where the record's was found, metadata has said otherwise since, the record
+/// does not hold the secret that its endpoints would be shown, or it lacks what policy wants; then metadata is read.
 fn known_terms(world: &mut World, aim: &Aim) -> Option<Terms> {
     // Where nobody waits to consent, metadata may as well be read.
     let saves = aim.step_up && world.config.flow().needs_person();
@@ -310,6 +310,12 @@ fn known_terms(world: &mut World, aim: &Aim) -> Option<Terms> {
         return None;
     }
     if aim.demand.dpop && held.binding.is_none() {
+        return None;
+    }
+    let (rule, policy) = (world.config.scope_rule(), world.config.issuer_policy(&server.named));
+    // A record from before that was wanted names no place to push to, though there may be one.
+    let unpushed = policy.push && server.pushed_authorization_request_endpoint.is_none();
+    if unpushed && !world.learnt.confirms(server) {
         return None;
     }
     let challenged = aim.demand.scope.as_ref();
@@ -326,7 +332,6 @@ fn known_terms(world: &mut World, aim: &Aim) -> Option<Terms> {
         step_up: true,
         ..ScopeSources::default()
     };
-    let (rule, policy) = (world.config.scope_rule(), world.config.issuer_policy(&server.named));
     let asked = rule.select_at(&policy.scopes, sources);
     if !held.client.may_ask(&asked) {
         return None;
