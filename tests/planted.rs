@@ -10,10 +10,12 @@ use std::sync::Arc;
 use mcp_auth::wire::client::{AuthMethod, Origin};
 use mcp_auth::wire::jws::Algorithm;
 use mcp_auth::{
-    ClientKey, Config, Credential, Ended, Event, GrantType, Kind, Outcome, Preregistered, ProofKey,
-    ScopeRule, Scopes, Snapshot, TokenSource,
+    ClientKey, Config, Credential, Ended, Event, Generation, GrantType, Kind, Outcome, Preregistered,
+    ProofKey, ScopeRule, Scopes, Snapshot, TokenSource,
 };
-use mcp_auth_testbed::{ClientCredentials, Dials, Dpop, PreRegistered, Workload, WorkloadToken};
+use mcp_auth_testbed::{
+    AuthorizationServers, ClientCredentials, Dials, Dpop, PreRegistered, Workload, WorkloadToken,
+};
 use support::{CLIENT_KEY, PROOF_KEY, REDIRECT, Rig, at, authorized, json, public, signer};
 
 const ISSUER: &str = "https://as.example";
@@ -205,6 +207,33 @@ fn a_record_does_not_say_which_scopes_are_asked_for_without_a_person() {
     let asked = asked.borrow().join(" ");
     assert!(asked.contains("scope=files%3Aread&") && !asked.contains("admin"), "{asked}");
     assert!(rig.store.values().all(|kept| kept.asked.as_str() == "files:read"));
+}
+
+/// What this machine has seen for itself counts more than what stands in the store.
+#[test]
+fn a_record_does_not_say_to_whom_a_client_is_bound_that_is_bound_already() {
+    const SECOND: &str = "https://as2.example";
+    let unbound = Preregistered::unbound("service").secret("service-secret");
+    let clients =
+        vec![PreRegistered::confidential("service", "service-secret", "client_secret_basic", REDIRECT)];
+    let mut rig = Rig::with(Dials { clients, ..Dials::default() }, |config| {
+        config.preregistered(unbound.trusting_the_server_to_name_the_issuer())
+    });
+    rig.log_in().unwrap();
+    let record = rig.store.values_mut().next().unwrap();
+    record.generation = Generation::new(record.generation.as_u64() + 1);
+    record.client.secret = None;
+    let server = Arc::make_mut(&mut record.authorization_server);
+    server.revocation_endpoint = None;
+    server.authorization_endpoint = format!("{SECOND}/authorize");
+    server.token_endpoint = format!("{SECOND}/token");
+    for name in [&mut server.issuer, &mut server.named] {
+        SECOND.clone_into(name);
+    }
+    rig.world.dials_mut().authorization_servers = AuthorizationServers::SecondOnly;
+    let more = Event::LogIn { scopes: Scopes::parse("files:write").unwrap() };
+    assert_eq!(rig.run(more).unwrap_err().kind(), Kind::ClientBoundElsewhere, "{}", rig.auth.trail());
+    assert_eq!(rig.opened.len(), 1);
 }
 
 #[test]
