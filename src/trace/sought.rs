@@ -108,4 +108,31 @@ mod tests {
         assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
         assert!(replaced.starts_with("<0> <1> ") && replaced.contains("<19999>secret-secret-secret"));
     }
+
+    #[test]
+    fn a_beginning_is_found_whenever_it_was_learnt() {
+        let texts = ["secret-one-more", "secret-", "secret-one", "secret-oak", "secret-one-"];
+        for turn in 0..texts.len() {
+            let order: Vec<_> = (0..texts.len()).map(|place| (place + turn) % texts.len()).collect();
+            let mut sought = Sought::default();
+            order.iter().for_each(|place| sought.add(texts[*place], &format!("<{place}>")));
+            let said = "secret-one-more secret-one-most secret-one secret-onyx secret-oak secret-z secret";
+            let found = "<0> <4>most <2> <1>onyx <3> <1>z secret";
+            assert_eq!(sought.replaced(said), found, "{order:?}");
+        }
+    }
+
+    /// Whoever gives out secrets may choose them so that each is nearly the beginning of the next.
+    #[test]
+    fn secrets_that_are_nearly_found_everywhere_cost_no_more() {
+        let mut sought = Sought::default();
+        for length in (6..800).chain([20_000]) {
+            sought.add(&format!("{}a", "b".repeat(length)), "found");
+            sought.add(&format!("{}cd", "b".repeat(length)), "found");
+        }
+        let text = "b".repeat(30_000);
+        let began = std::time::Instant::now();
+        assert_eq!(sought.replaced(&text), text);
+        assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
+    }
 }
