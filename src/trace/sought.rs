@@ -10,7 +10,13 @@ pub(super) const LEAST: usize = 6;
 
 /// What is looked for, in every spelling, and what stands for it.
 #[derive(Default)]
-pub(super) struct Sought(BTreeMap<String, String>);
+pub(super) struct Sought(BTreeMap<String, Name>);
+
+/// What stands for a text, and how long the longest other one is that the text begins with.
+struct Name {
+    name: String,
+    begins_with: Option<usize>,
+}
 
 impl Sought {
     /// From now on `name` stands for `text`, unless another name does already.
@@ -20,9 +26,18 @@ impl Sought {
 
     /// The same for the text in this spelling alone.
     pub(super) fn add_as_it_is(&mut self, text: String, name: &str) {
-        if text.len() >= LEAST {
-            self.0.entry(text).or_insert_with(|| name.to_owned());
+        if text.len() < LEAST || self.0.contains_key(&text) {
+            return;
         }
+        let begins_with = self.longest_at_start(&text).map(|(other, _)| other.len());
+        let after = (Bound::Excluded(text.as_str()), Bound::Unbounded);
+        for (other, named) in self.0.range_mut::<str, _>(after) {
+            if !other.starts_with(&text) {
+                break;
+            }
+            named.begins_with = named.begins_with.max(Some(text.len()));
+        }
+        self.0.insert(text, Name { name: name.to_owned(), begins_with });
     }
 
     /// The text with all that is sought replaced: from left to right, and where several begin at one place, the longest.
@@ -40,22 +55,15 @@ impl Sought {
         changed
     }
 
-    /// The longest that `text` begins with. Whatever it begins with is not above it in order; and of all that is not above
-    /// it, the last shares at least as many letters with it as any other.
+    /// The longest that `text` begins with. Of all that is not above it in order, the last begins with it, or is it: whatever
+    /// stands between the two begins so too.
     fn longest_at_start(&self, text: &str) -> Option<(&str, &str)> {
-        let mut shared = text;
-        loop {
-            let (spelling, name) =
-                self.0.range::<str, _>((Bound::Unbounded, Bound::Included(shared))).next_back()?;
-            if shared.starts_with(spelling.as_str()) {
-                return Some((spelling, name));
-            }
-            let same = shared.chars().zip(spelling.chars()).take_while(|(a, b)| a == b);
-            shared = shared.get(..same.map(|(letter, _)| letter.len_utf8()).sum())?;
-            if shared.len() < LEAST {
-                return None;
-            }
+        let up_to = (Bound::Unbounded, Bound::Included(text));
+        let (mut spelling, mut named) = self.0.range::<str, _>(up_to).next_back()?;
+        while !text.starts_with(spelling.as_str()) {
+            (spelling, named) = self.0.get_key_value(spelling.get(..named.begins_with?)?)?;
         }
+        Some((spelling, &named.name))
     }
 }
 
