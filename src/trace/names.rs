@@ -1,10 +1,11 @@
 //! Pseudonyms for hosts and the segments of paths.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use url::{Host, Url};
 
+use super::sought::Sought;
 use crate::base::guard;
 use crate::wire::callback::{TENANT, is_uuid};
 
@@ -17,29 +18,32 @@ const LEAST: usize = 4;
 /// Which name stands for which. It is filled as names are met.
 #[derive(Default)]
 pub(super) struct Places {
-    hosts: RefCell<BTreeMap<String, String>>,
-    segments: RefCell<BTreeMap<String, String>>,
+    hosts: RefCell<Named>,
+    segments: RefCell<Named>,
+    /// The hosts that are looked for outside of URLs.
+    sought: RefCell<Sought>,
+}
+
+/// Names by what they stand for, and these names again.
+#[derive(Default)]
+struct Named {
+    names: BTreeMap<String, String>,
+    given: BTreeSet<String>,
 }
 
 impl Places {
     /// The text with other names in each URL that stands in it, and for each host that is known, wherever it stands.
     pub(super) fn text(&self, text: &str) -> String {
         let mut changed = String::new();
-        let mut rest = text;
-        while let Some((before, url, after)) = next_url(rest) {
+        let lower = text.to_ascii_lowercase();
+        let mut done = 0;
+        while let Some((before, url, end)) = next_url(text, &lower, done) {
             changed.push_str(before);
             changed.push_str(&self.url(url).unwrap_or_else(|| url.to_owned()));
-            rest = after;
+            done = end;
         }
-        changed.push_str(rest);
-        let hosts = self.hosts.borrow();
-        let mut hosts: Vec<_> = hosts.iter().filter(|(host, _)| host.len() >= LEAST).collect();
-        // The longest first: one may be the end of another.
-        hosts.sort_by_key(|(host, _)| std::cmp::Reverse(host.len()));
-        for (host, name) in hosts {
-            changed = replaced(&changed, host, name);
-        }
-        changed
+        changed.push_str(text.get(done..).unwrap_or_default());
+        self.sought.borrow().replaced_as(&changed.to_ascii_lowercase(), &changed)
     }
 
     fn url(&self, text: &str) -> Option<String> {
@@ -58,6 +62,7 @@ impl Places {
             Host::Ipv6(address) => format!("[{address}]"),
         };
         let named = name(&self.hosts, url.host_str()?, make);
+        self.seek(url.host_str()?, &named);
         // The text is kept to the letter but for the names, because identifiers are compared so.
         let (scheme, rest) = text.split_once("://")?;
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -69,6 +74,13 @@ impl Places {
         let path: Vec<_> = path.split('/').map(|segment| self.segment(segment)).collect();
         let port = port.map_or(String::new(), |port| format!(":{port}"));
         Some(format!("{scheme}://{named}{port}{}{query}", path.join("/")))
+    }
+
+    /// Looks for the host from now on, unless it is a name that stands for one.
+    fn seek(&self, host: &str, named: &str) {
+        if host != named && host.len() >= LEAST {
+            self.sought.borrow_mut().add_however_short(host.to_ascii_lowercase(), named);
+        }
     }
 
     fn segment(&self, segment: &str) -> String {
@@ -84,39 +96,35 @@ impl Places {
     }
 }
 
-fn name(known: &RefCell<BTreeMap<String, String>>, text: &str, make: impl Fn(usize) -> String) -> String {
+fn name(known: &RefCell<Named>, text: &str, make: impl Fn(usize) -> String) -> String {
     let mut known = known.borrow_mut();
-    let count = known.len().saturating_add(1);
-    if known.values().any(|name| name == text) {
+    if known.given.contains(text) {
         return text.to_owned();
     }
-    known.entry(text.to_owned()).or_insert_with(|| make(count)).clone()
-}
-
-/// The text with `name` for `host`, in whatever case it stands there.
-fn replaced(text: &str, host: &str, name: &str) -> String {
-    let lower = text.to_ascii_lowercase();
-    let mut changed = String::new();
-    let mut rest = 0;
-    for (place, found) in lower.match_indices(&host.to_ascii_lowercase()) {
-        changed.push_str(text.get(rest..place).unwrap_or_default());
-        changed.push_str(name);
-        rest = place.saturating_add(found.len());
+    if let Some(name) = known.names.get(text) {
+        return name.clone();
     }
-    changed.push_str(text.get(rest..).unwrap_or_default());
-    changed
+    let name = make(known.names.len().saturating_add(1));
+    known.names.insert(text.to_owned(), name.clone());
+    known.given.insert(name.clone());
+    name
 }
 
-/// What stands before the first URL, the URL, and what stands after it.
-fn next_url(text: &str) -> Option<(&str, &str, &str)> {
-    let lower = text.to_ascii_lowercase();
-    let start = ["https://", "http://"].into_iter().filter_map(|scheme| lower.find(scheme)).min()?;
-    let (before, from) = text.split_at_checked(start)?;
+/// What stands before the first URL from there on, the URL, and where it ends. `lower` is the text in lower case.
+fn next_url<'a>(text: &'a str, lower: &str, from: usize) -> Option<(&'a str, &'a str, usize)> {
+    let left = lower.get(from..)?;
+    // One is the beginning of the other, so it is looked at once.
+    let mut schemes = left.match_indices("http").map(|(place, _)| place);
+    let begins = |place: &usize| {
+        left.get(*place..).is_some_and(|it| it.starts_with("https://") || it.starts_with("http://"))
+    };
+    let start = from.saturating_add(schemes.find(begins)?);
     let ends = |letter: char| {
         letter.is_whitespace() || letter.is_control() || matches!(letter, '"' | '\\' | '<' | '>' | ',' | ';')
     };
-    let (url, after) = from.split_at_checked(from.find(ends).unwrap_or(from.len()))?;
-    Some((before, url, after))
+    let url = text.get(start..)?;
+    let url = url.split_at_checked(url.find(ends).unwrap_or(url.len()))?.0;
+    Some((text.get(from..start)?, url, start.saturating_add(url.len())))
 }
 
 #[cfg(test)]

@@ -26,7 +26,14 @@ impl Sought {
 
     /// The same for the text in this spelling alone.
     pub(super) fn add_as_it_is(&mut self, text: String, name: &str) {
-        if text.len() < LEAST || self.0.contains_key(&text) {
+        if text.len() >= LEAST {
+            self.add_however_short(text, name);
+        }
+    }
+
+    /// The same for a text that does not stand anywhere by chance though it is short.
+    pub(super) fn add_however_short(&mut self, text: String, name: &str) {
+        if text.is_empty() || self.0.contains_key(&text) {
             return;
         }
         let begins_with = self.longest_at_start(&text).map(|(other, _)| other.len());
@@ -42,15 +49,21 @@ impl Sought {
 
     /// The text with all that is sought replaced: from left to right, and where several begin at one place, the longest.
     pub(super) fn replaced(&self, text: &str) -> String {
+        self.replaced_as(text, text)
+    }
+
+    /// The same for a text that is written in another case than what is sought: `seen` is the text in that case, letter for
+    /// letter.
+    pub(super) fn replaced_as(&self, seen: &str, text: &str) -> String {
         let mut changed = String::with_capacity(text.len());
-        let mut rest = text;
+        let (mut seen, mut rest) = (seen, text);
         while let Some(letter) = rest.chars().next() {
-            let (length, found) = match self.longest_at_start(rest) {
+            let (length, found) = match self.longest_at_start(seen) {
                 Some((spelling, name)) => (spelling.len(), name),
                 None => (letter.len_utf8(), rest.get(..letter.len_utf8()).unwrap_or_default()),
             };
             changed.push_str(found);
-            rest = rest.get(length..).unwrap_or_default();
+            (seen, rest) = (seen.get(length..).unwrap_or_default(), rest.get(length..).unwrap_or_default());
         }
         changed
     }
