@@ -1,5 +1,6 @@
 //! Every invariant is broken once, and the watch must see it.
 
+mod asked;
 mod edges;
 mod handed;
 mod proofs;
