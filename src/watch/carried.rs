@@ -76,6 +76,7 @@ impl Watch {
     pub(super) fn carried(&mut self, send: &Send, url: &str) {
         let request = send.request();
         let body = String::from_utf8_lossy(request.body()).into_owned();
+        self.asks_for(&parameters(&body));
         if send.purpose() == Purpose::Token {
             self.exchanged(&parameters(&body), url);
         }

@@ -3,12 +3,16 @@
 
 use std::time::Duration;
 
-use super::Watch;
 use super::documents::{members, parameter, parameters};
 use super::same_url;
 use super::secrets::{Home, Sort};
+use super::{Watch, same_origin};
+use url::Url;
+
 use crate::action::Open;
 use crate::base::time::Timestamp;
+use crate::config::Config;
+use crate::policy::{IssuerPolicy, ResourceIndicator};
 
 /// The authorization request that is before the person.
 #[derive(Clone, Debug)]
@@ -24,6 +28,34 @@ pub(super) struct Asked {
     pub(super) code: Option<String>,
     /// The code that was exchanged last.
     pub(super) exchanged: Option<String>,
+}
+
+/// What every request for a token keeps to.
+#[derive(Clone, Debug)]
+pub(super) struct Bounds {
+    /// Where answers are awaited.
+    redirect_uri: String,
+    /// The MCP server's URL, of which the origin counts.
+    server: Option<Url>,
+    /// What policy has sent as `resource` instead.
+    resources: Vec<String>,
+    /// Each `state` that was sent.
+    pub(super) states: Vec<String>,
+}
+
+impl Bounds {
+    pub(super) fn of(config: &Config) -> Self {
+        let instead = |policy: &IssuerPolicy| match &policy.resource {
+            ResourceIndicator::Override(text) => Some(text.clone()),
+            ResourceIndicator::Send | ResourceIndicator::Omit => None,
+        };
+        Self {
+            redirect_uri: config.redirect_url().to_owned(),
+            server: Url::parse(config.server_url()).ok(),
+            resources: config.issuer_policies().iter().filter_map(|(_, policy)| instead(policy)).collect(),
+            states: Vec::new(),
+        }
+    }
 }
 
 /// An authorization request that was pushed ahead, and what its server calls it.
@@ -88,12 +120,16 @@ impl Watch {
         }
         let Some(asked) = &mut self.asked else { return };
         let good_state = parameter(&given, "state") == Some(asked.state.as_str());
-        let good_issuer = match (parameter(&given, "iss"), &asked.issuer) {
-            (None, _) => !asked.iss_required,
-            (Some(iss), Some(issuer)) => iss == issuer || asked.aliases.iter().any(|it| is_alias(it, iss)),
-            // The watcher has seen no document of this server.
-            (Some(_), None) => true,
-        };
+        let twice = given.iter().filter(|(name, _)| name == "iss").count() > 1;
+        let good_issuer = !twice
+            && match (parameter(&given, "iss"), &asked.issuer) {
+                (None, _) => !asked.iss_required,
+                (Some(iss), Some(issuer)) => {
+                    iss == issuer || asked.aliases.iter().any(|it| is_alias(it, iss))
+                }
+                // The watcher has seen no document of this server.
+                (Some(_), None) => true,
+            };
         if good_state && good_issuer && !asked.answered {
             asked.answered = true;
             asked.code = parameter(&given, "code").map(str::to_owned);
@@ -101,6 +137,19 @@ impl Watch {
                 // The server cannot use this client; another way may be tried in another browser.
                 self.asked = None;
             }
+        }
+    }
+
+    /// A token is for the MCP server, and goes to nobody else.
+    pub(super) fn asks_for(&mut self, form: &[(String, String)]) {
+        let Bounds { server, resources, .. } = &self.bounds;
+        let near = |resource: &str| {
+            let url = Url::parse(resource).ok();
+            url.zip(server.as_ref()).is_some_and(|(url, server)| same_origin(&url, server))
+        };
+        let mut asked = form.iter().filter(|(name, _)| name == "resource").map(|(_, resource)| resource);
+        if asked.any(|resource| !near(resource) && !resources.contains(resource)) {
+            self.breach("a token is asked for another resource's origin");
         }
     }
 
@@ -168,6 +217,17 @@ impl Watch {
         if parameter(&query, "code_challenge_method") != Some("S256") {
             self.breach("an authorization request is without S256");
         }
+        if server.as_ref().is_some_and(|server| server.s256 == Some(false)) {
+            self.breach("a person is sent to a server that does not say that it takes S256");
+        }
+        if parameter(&query, "redirect_uri").is_some_and(|it| it != self.bounds.redirect_uri) {
+            self.breach("an answer is sent elsewhere than is configured");
+        }
+        if self.bounds.states.contains(&state) {
+            self.breach("a state is used for two logins");
+        }
+        self.bounds.states.push(state.clone());
+        self.asks_for(&query);
         self.secrets.learn(Sort::State, &state, Home::Anywhere);
         self.asked = Some(Asked {
             state,

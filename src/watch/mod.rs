@@ -16,6 +16,8 @@
 //! - a record is forgotten only if the person logs out or the client is dead;
 //! - a secret goes to one place: a code, a verifier, a refresh token and a client secret only to the token endpoint of
 //!   their issuer, tokens also to its revocation endpoint, an access token nowhere else, and none of them into a URL;
+//! - a person is sent only to a server that says that it takes S256, with a `state` that was never used before, and to come
+//!   back where answers are awaited; tokens are asked for the origin of the MCP server, or as policy says;
 //! - a code is exchanged once, and only if its response carried the `state` that was sent and the right `iss`;
 //! - an assertion about a person goes to the configured identity provider alone, any other assertion and a device code to
 //!   the token endpoint of their issuer, and a user code to the person alone; a reference to a request that was pushed
@@ -46,7 +48,7 @@ use crate::failure::Failure;
 use crate::grant_type::GrantType;
 use crate::outcome::{Outcome, TokenSource};
 use crate::snapshot::Snapshot;
-use consent::{Asked, Pushed, Shown};
+use consent::{Asked, Bounds, Pushed, Shown};
 use documents::Documents;
 use holding::{Awaited, Holding, Lane};
 use proofs::Proofs;
@@ -81,6 +83,7 @@ pub struct Watch {
     /// The authorization request that was pushed ahead.
     pushed: Pushed,
     asked: Option<Asked>,
+    bounds: Bounds,
     shown: Shown,
     redirect: Option<Redirect>,
     breaches: Vec<String>,
@@ -133,6 +136,7 @@ impl Watch {
             query: query(config.server_url()),
             pushed: Pushed::default(),
             asked: None,
+            bounds: Bounds::of(config),
             shown: Shown::new(config.policies().logins_per_hour),
             redirect: None,
             breaches: Vec::new(),
@@ -145,6 +149,7 @@ impl Watch {
         let terms = &snapshot.consent.terms;
         watch.documents.remember(&terms.server);
         watch.secrets.learn(Sort::State, snapshot.state(), Home::Anywhere);
+        watch.bounds.states.push(snapshot.state().to_owned());
         watch.client_secret(&terms.server, terms.client.secret.as_ref());
         watch.now = snapshot.taken_at;
         watch.running = true;
