@@ -107,3 +107,24 @@ fn an_issuer_that_is_said_twice_is_not_the_right_one() {
     watch.action(&token(2, "https://as.example/token", "grant_type=authorization_code&code=a-stolen-code"));
     seen(&watch, "a code is exchanged without the right state and issuer");
 }
+
+#[test]
+fn a_person_is_sent_where_a_server_says_of_itself_or_where_anybody_would_guess() {
+    let mut other = document();
+    other["issuer"] = json!("https://evil.example");
+    for (document, page, token_endpoint, good) in [
+        (document(), "https://as.example/authorize", "https://as.example/token", true),
+        // It speaks for another than the one that was asked.
+        (other, "https://as.example/authorize", "https://evil.example/token", false),
+        (json!({}), "https://evil.example/authorize", "https://evil.example/token", false),
+        (json!({}), "https://mcp.example/authorize", "https://mcp.example/token", true),
+        (json!({}), "https://mcp.example/authorize", "https://evil.example/token", false),
+    ] {
+        let mut watch = told(config(), &document);
+        let url = Url::parse(&format!("{page}?{ASKED}")).unwrap();
+        watch.action(&Action::Open(Open { id: RequestId(0), url, until: Timestamp::from_secs(1_600) }));
+        called(&mut watch, "?code=a-good-code&state=state-of-this-run");
+        watch.action(&token(2, token_endpoint, "grant_type=authorization_code&code=a-good-code"));
+        assert_eq!(watch.breaches().is_empty(), good, "{page}, {token_endpoint}: {:?}", watch.breaches());
+    }
+}
