@@ -56,6 +56,11 @@ impl Bounds {
             states: Vec::new(),
         }
     }
+
+    /// Where anybody would guess an endpoint of a server that has no metadata (MCP 2025-03-26).
+    fn guess(&self, path: &str) -> Option<Url> {
+        self.server.as_ref().and_then(|server| server.join(path).ok())
+    }
 }
 
 /// An authorization request that was pushed ahead, and what its server calls it.
@@ -198,6 +203,15 @@ impl Watch {
         self.text("the URL that is opened", open.url().as_str());
         let mut query = parameters(open.url().as_str());
         let server = self.documents.authorizing_at(open.url()).cloned();
+        let bare = |url: &Url| (url.origin(), url.path().to_owned());
+        let guessed = self.bounds.guess("/authorize").is_some_and(|guess| bare(&guess) == bare(open.url()));
+        if server.is_none() && !guessed {
+            self.breach("a person is sent to a page that no server has by its own word");
+        }
+        let token_endpoint = match &server {
+            Some(server) => Some(server.token_endpoint.clone()),
+            None => self.bounds.guess("/token").map(String::from),
+        };
         if let Some(reference) = parameter(&query, "request_uri") {
             // What the browser carries is a reference to what was pushed ahead. It is used once.
             let pushed = std::mem::take(&mut self.pushed);
@@ -231,7 +245,7 @@ impl Watch {
         self.secrets.learn(Sort::State, &state, Home::Anywhere);
         self.asked = Some(Asked {
             state,
-            token_endpoint: server.as_ref().map(|server| server.token_endpoint.clone()),
+            token_endpoint,
             issuer: server.as_ref().map(|server| server.issuer.clone()),
             iss_required: server.as_ref().is_some_and(|server| server.iss_required),
             aliases: server.map(|server| server.aliases).unwrap_or_default(),

@@ -16,8 +16,9 @@
 //! - a record is forgotten only if the person logs out or the client is dead;
 //! - a secret goes to one place: a code, a verifier, a refresh token and a client secret only to the token endpoint of
 //!   their issuer, tokens also to its revocation endpoint, an access token nowhere else, and none of them into a URL;
-//! - a person is sent only to a server that says that it takes S256, with a `state` that was never used before, and to come
-//!   back where answers are awaited; tokens are asked for the origin of the MCP server, or as policy says;
+//! - a person is sent only to the page of a server that speaks for itself and says that it takes S256, or to where anybody
+//!   would guess it, with a `state` that was never used before, and to come back where answers are awaited; tokens are asked
+//!   for the origin of the MCP server, or as policy says;
 //! - a code is exchanged once, and only if its response carried the `state` that was sent and the right `iss`;
 //! - an assertion about a person goes to the configured identity provider alone, any other assertion and a device code to
 //!   the token endpoint of their issuer, and a user code to the person alone; a reference to a request that was pushed
