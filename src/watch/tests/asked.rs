@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::*;
-use crate::policy::{IssuerPolicy, ResourceIndicator};
+use crate::base::scope::Scopes;
+use crate::policy::{IssuerPolicy, ResourceIndicator, ScopeRule};
 use crate::wire::server_metadata::Pkce;
 
 const METADATA: &str = "https://as.example/.well-known/oauth-authorization-server";
@@ -126,5 +127,20 @@ fn a_person_is_sent_where_a_server_says_of_itself_or_where_anybody_would_guess()
         called(&mut watch, "?code=a-good-code&state=state-of-this-run");
         watch.action(&token(2, token_endpoint, "grant_type=authorization_code&code=a-good-code"));
         assert_eq!(watch.breaches().is_empty(), good, "{page}, {token_endpoint}: {:?}", watch.breaches());
+    }
+}
+
+#[test]
+fn what_is_never_asked_for_is_not_asked_for() {
+    let rule = ScopeRule::with(|it| it.never = Scopes::parse("admin other").unwrap());
+    for (scope, good) in [("files:read administer", true), ("files:read admin", false)] {
+        let breached = |watch: &Watch| watch.breaches().iter().any(|it| it.contains("never be asked for"));
+        let mut watch = told(config().scopes(rule.clone()), &document());
+        open(&mut watch, &asked("scope", scope));
+        assert_eq!(breached(&watch), !good, "{scope}");
+        let mut watch = told(config().scopes(rule.clone()), &document());
+        let body = format!("grant_type=client_credentials&{}", asked("scope", scope));
+        watch.action(&token(2, "https://as.example/token", &body));
+        assert_eq!(breached(&watch), !good, "{scope} in a token request");
     }
 }
