@@ -10,6 +10,7 @@ use super::{Watch, same_origin};
 use url::Url;
 
 use crate::action::Open;
+use crate::base::scope::Scopes;
 use crate::base::time::Timestamp;
 use crate::config::Config;
 use crate::policy::{IssuerPolicy, ResourceIndicator};
@@ -39,6 +40,8 @@ pub(super) struct Bounds {
     server: Option<Url>,
     /// What policy has sent as `resource` instead.
     resources: Vec<String>,
+    /// The scopes that the caller never asks for.
+    never: Scopes,
     /// Each `state` that was sent.
     pub(super) states: Vec<String>,
 }
@@ -53,6 +56,7 @@ impl Bounds {
             redirect_uri: config.redirect_url().to_owned(),
             server: Url::parse(config.server_url()).ok(),
             resources: config.issuer_policies().iter().filter_map(|(_, policy)| instead(policy)).collect(),
+            never: config.scope_rule().never.clone(),
             states: Vec::new(),
         }
     }
@@ -145,7 +149,7 @@ impl Watch {
         }
     }
 
-    /// A token is for the MCP server, and goes to nobody else.
+    /// A token is for the MCP server, and for nothing that the caller never wants. What was granted is not asked for.
     pub(super) fn asks_for(&mut self, form: &[(String, String)]) {
         let Bounds { server, resources, .. } = &self.bounds;
         let near = |resource: &str| {
@@ -155,6 +159,10 @@ impl Watch {
         let mut asked = form.iter().filter(|(name, _)| name == "resource").map(|(_, resource)| resource);
         if asked.any(|resource| !near(resource) && !resources.contains(resource)) {
             self.breach("a token is asked for another resource's origin");
+        }
+        let scope = parameter(form, "scope").filter(|_| parameter(form, "refresh_token").is_none());
+        if scope.into_iter().flat_map(|scope| scope.split(' ')).any(|it| self.bounds.never.contains(it)) {
+            self.breach("a scope is asked for that may never be asked for");
         }
     }
 

@@ -131,6 +131,22 @@ fn a_person_is_sent_where_a_server_says_of_itself_or_where_anybody_would_guess()
 }
 
 #[test]
+fn a_document_that_moved_within_its_origin_speaks_for_its_server() {
+    let moved = "https://as.example/moved";
+    for (from, good) in [(METADATA, true), ("https://as.example/.well-known/openid-configuration/x", false)] {
+        let mut watch = Watch::new(&config());
+        watch.event(NOW, &Event::Restore);
+        for (id, url, status) in [(1, from, 308), (2, moved, 200)] {
+            watch.action(&Action::Send(send(id, Purpose::ServerMetadata, url)));
+            answer(&mut watch, id, status, &document().to_string());
+        }
+        open(&mut watch, ASKED);
+        let breached = watch.breaches().iter().any(|it| it.contains("a page that no server has"));
+        assert_eq!(breached, !good, "{from}: {:?}", watch.breaches());
+    }
+}
+
+#[test]
 fn what_is_never_asked_for_is_not_asked_for() {
     let rule = ScopeRule::with(|it| it.never = Scopes::parse("admin other").unwrap());
     for (scope, good) in [("files:read administer", true), ("files:read admin", false)] {
