@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::StatusCode;
 use mcp_auth::wire::device::DeviceAuthorization;
 use mcp_auth::{
-    Action, Challenge, Config, Event, Failure, Generation, GrantType, Guard, Kind, Outcome, Policy,
+    Action, Challenge, Config, Ended, Event, Failure, Generation, GrantType, Guard, Kind, Outcome, Policy,
     Preregistered, Reach, Retry, Timestamp, TokenSource,
 };
 use mcp_auth_testbed::{
@@ -263,6 +263,34 @@ fn a_code_that_cannot_be_shown_ends_it() {
         }
     };
     assert_eq!(outcome.unwrap_err().kind(), Kind::Unasked);
+}
+
+/// The question that is under way may be answered with tokens, which are nobody's if nobody waits for them.
+#[test]
+fn tokens_that_come_while_the_person_logs_out_are_revoked() {
+    for (poll, ended) in [(1, Ended::Ended), (2, Ended::Absent)] {
+        let mut rig = rig(at_poll(poll));
+        rig.tell(Event::LogIn { scopes: Default::default() });
+        let asked = loop {
+            match rig.poll() {
+                Action::Wait(until) => {
+                    rig.now = until.unwrap().as_secs();
+                    rig.tell(Event::Tick);
+                }
+                Action::Send(send) if send.purpose() == mcp_auth::Purpose::Token => break Action::Send(send),
+                action => {
+                    if let Some(event) = rig.answer(action) {
+                        rig.tell(event);
+                    }
+                }
+            }
+        };
+        rig.tell(Event::LogOut);
+        let answer = rig.answer(asked).unwrap();
+        rig.tell(answer);
+        let Outcome::LoggedOut(done) = rig.drive().unwrap() else { panic!("{}", rig.auth.trail()) };
+        assert_eq!((&done.refresh_token, &done.access_token, rig.store.len()), (&ended, &ended, 0));
+    }
 }
 
 #[test]

@@ -242,6 +242,22 @@ fn a_caller_may_want_it_where_the_server_only_offers_it() {
     assert!(rig.asked("request_uri").is_some());
 }
 
+/// A record from before the caller wanted it says nothing of where requests are pushed.
+#[test]
+fn what_a_caller_wants_pushed_is_pushed_in_a_step_up_by_an_older_record_too() {
+    let by_hand = |config: Config| config.preregistered(Preregistered::new("https://as.example", "public"));
+    let clients = vec![PreRegistered::public("public", REDIRECT)];
+    for pushed in [Some(Pushed::default()), None] {
+        let offered = pushed.is_some();
+        let mut rig = Rig::with(Dials { pushed, clients: clients.clone(), ..Dials::default() }, by_hand);
+        works(&mut rig);
+        let policy = IssuerPolicy::with(|it| it.push = true);
+        rig.restart(|config| by_hand(config).issuer("https://as.example", policy));
+        assert_eq!(rig.call("tools/call", Some("write_file")).unwrap().status(), 200);
+        assert_eq!(rig.asked("request_uri").is_some(), offered);
+    }
+}
+
 #[test]
 fn a_request_that_is_not_taken_ahead_opens_no_browser() {
     let pushed = Some(Pushed { required: true, ..Pushed::default() });

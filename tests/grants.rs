@@ -2,6 +2,11 @@
 
 mod support;
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mcp_auth::wire::client::AuthMethod;
 use mcp_auth::wire::jws::Algorithm;
 use mcp_auth::wire::token::SubjectTokenType;
@@ -461,6 +466,50 @@ fn an_identity_provider_may_grant_less_than_was_asked_for() {
     enterprise.scopes = Some(vec!["files:read".to_owned()]);
     rig.run(Event::LogIn { scopes: Scopes::parse("files:read files:write").unwrap() }).unwrap();
     assert_eq!(rig.auth.authorized().unwrap().granted.to_string(), "files:read");
+}
+
+/// What it allows beyond that the caller may never have wanted.
+#[test]
+fn an_identity_provider_that_allows_more_than_was_asked_for_changes_nothing() {
+    let encoded = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let said = [
+        ("files:read", "files:read admin", "scope=files%3Aread&"),
+        // Where nothing was asked for it is the identity provider's to say, but for what the caller never wants.
+        ("", "files:read admin", "scope=files%3Aread&"),
+    ];
+    for (only, allowed, sent) in said {
+        let mut rig = enterprise(TokenExchange::ByTheBook);
+        rig.restart(|config| {
+            provided(config).scopes(ScopeRule::with(|it| {
+                it.only = Some(Scopes::parse(only).unwrap());
+                it.never = Scopes::parse("admin").unwrap();
+            }))
+        });
+        let claims = json!({
+            "iss": "https://idp.example", "sub": "somebody", "aud": ISSUER, "client_id": "at-the-server",
+            "resource": "https://mcp.example/mcp", "exp": rig.now + 300, "jti": "1",
+        });
+        let header = encoded(r#"{"alg":"ES256","typ":"oauth-id-jag+jwt"}"#);
+        let grant = [header, encoded(&claims.to_string()), encoded("a signature")].join(".");
+        let granted = json!({
+            "access_token": grant, "issued_token_type": "urn:ietf:params:oauth:token-type:id-jag",
+            "token_type": "N_A", "expires_in": 300, "scope": allowed,
+        });
+        let token = json!({"access_token": "t", "token_type": "Bearer", "expires_in": 3600});
+        let asked = Rc::new(RefCell::new(String::new()));
+        let log = asked.clone();
+        rig.instead = Some(Box::new(move |request| match request.uri().to_string().as_str() {
+            "https://idp.example/token" => Some(support::json((200, granted.to_string()))),
+            "https://as.example/token" => {
+                log.borrow_mut().push_str(&String::from_utf8_lossy(request.body()));
+                Some(support::json((200, token.to_string())))
+            }
+            _ => None,
+        }));
+        let authorized = rig.log_in().unwrap();
+        assert!(asked.borrow().contains(sent), "{only:?}: {}", asked.borrow());
+        assert_eq!(authorized.granted.to_string(), "files:read");
+    }
 }
 
 /// A renewal that spends nothing holds nothing.

@@ -10,10 +10,12 @@ use std::sync::Arc;
 use mcp_auth::wire::client::{AuthMethod, Origin};
 use mcp_auth::wire::jws::Algorithm;
 use mcp_auth::{
-    ClientKey, Config, Credential, Ended, Event, GrantType, Kind, Outcome, Preregistered, ProofKey, Snapshot,
-    TokenSource,
+    ClientKey, Config, Credential, Ended, Event, Generation, GrantType, Kind, Outcome, Preregistered,
+    ProofKey, ScopeRule, Scopes, Snapshot, TokenSource,
 };
-use mcp_auth_testbed::{ClientCredentials, Dials, Dpop, PreRegistered, Workload, WorkloadToken};
+use mcp_auth_testbed::{
+    AuthorizationServers, ClientCredentials, Dials, Dpop, PreRegistered, Workload, WorkloadToken,
+};
 use support::{CLIENT_KEY, PROOF_KEY, REDIRECT, Rig, at, authorized, json, public, signer};
 
 const ISSUER: &str = "https://as.example";
@@ -162,6 +164,76 @@ fn a_record_does_not_say_whom_a_key_signs_for() {
     // Nor does it say with what: that the server listed another algorithm once is no reason to ask a key for it.
     let (mut rig, _) = planted(service, |record| record.client.algorithm = Some(Algorithm::Rs256));
     assert_eq!(authorized(rig.run(Event::Restore).unwrap()).source, TokenSource::Refreshed);
+}
+
+/// Where nobody consents nobody registers either, so a record has no word on who the client is, and with that on the server
+/// before which it is vouched for.
+#[test]
+fn a_record_does_not_say_before_whom_a_workload_is_vouched() {
+    fn configure(config: Config) -> Config {
+        workload(config.preregistered(Preregistered::new(ISSUER, "service")))
+    }
+    for origin in [Origin::Dynamic, Origin::Prompted] {
+        let (mut rig, heard) = planted(configure, |record| {
+            moved(record);
+            let server = Arc::make_mut(&mut record.authorization_server);
+            server.authorization_endpoint = format!("{EVIL}/authorize");
+            (server.revocation_endpoint, server.device_authorization_endpoint) = (None, None);
+            for name in [&mut server.issuer, &mut server.named] {
+                EVIL.clone_into(name);
+            }
+            (record.client.origin, record.client.method) = (origin, AuthMethod::None);
+        });
+        let outcome = rig.run(Event::Restore).unwrap_or_else(|failure| panic!("{failure:#}"));
+        assert_eq!(authorized(outcome).source, TokenSource::Granted);
+        assert_eq!(heard.borrow().as_slice(), [""; 0]);
+    }
+}
+
+/// Without a person the caller's rule is the only bound, and whoever writes records reads the tokens, too.
+#[test]
+fn a_record_does_not_say_which_scopes_are_asked_for_without_a_person() {
+    fn configure(config: Config) -> Config {
+        service(config).scopes(ScopeRule::with(|it| it.only = Some(Scopes::parse("files:read").unwrap())))
+    }
+    let (mut rig, _) = planted(configure, |record| record.asked = Scopes::parse("files:read admin").unwrap());
+    let asked = Heard::default();
+    let log = asked.clone();
+    rig.instead = Some(at(&format!("{ISSUER}/token"), move |body| {
+        log.borrow_mut().push(body.to_owned());
+        (200, r#"{"access_token":"t","token_type":"Bearer","expires_in":3600}"#.to_owned())
+    }));
+    assert_eq!(authorized(rig.run(Event::Restore).unwrap()).source, TokenSource::Refreshed);
+    let asked = asked.borrow().join(" ");
+    assert!(asked.contains("scope=files%3Aread&") && !asked.contains("admin"), "{asked}");
+    assert!(rig.store.values().all(|kept| kept.asked.as_str() == "files:read"));
+}
+
+/// What this machine has seen for itself counts more than what stands in the store.
+#[test]
+fn a_record_does_not_say_to_whom_a_client_is_bound_that_is_bound_already() {
+    const SECOND: &str = "https://as2.example";
+    let unbound = Preregistered::unbound("service").secret("service-secret");
+    let clients =
+        vec![PreRegistered::confidential("service", "service-secret", "client_secret_basic", REDIRECT)];
+    let mut rig = Rig::with(Dials { clients, ..Dials::default() }, |config| {
+        config.preregistered(unbound.trusting_the_server_to_name_the_issuer())
+    });
+    rig.log_in().unwrap();
+    let record = rig.store.values_mut().next().unwrap();
+    record.generation = Generation::new(record.generation.as_u64() + 1);
+    record.client.secret = None;
+    let server = Arc::make_mut(&mut record.authorization_server);
+    server.revocation_endpoint = None;
+    server.authorization_endpoint = format!("{SECOND}/authorize");
+    server.token_endpoint = format!("{SECOND}/token");
+    for name in [&mut server.issuer, &mut server.named] {
+        SECOND.clone_into(name);
+    }
+    rig.world.dials_mut().authorization_servers = AuthorizationServers::SecondOnly;
+    let more = Event::LogIn { scopes: Scopes::parse("files:write").unwrap() };
+    assert_eq!(rig.run(more).unwrap_err().kind(), Kind::ClientBoundElsewhere, "{}", rig.auth.trail());
+    assert_eq!(rig.opened.len(), 1);
 }
 
 #[test]

@@ -197,8 +197,10 @@ fn configured(world: &mut World, found: &Found) -> Result<Option<Client>, Breach
 /// no other client quietly takes its place.
 fn moved(world: &World, found: &Found) -> Result<(), Breach> {
     let held = found.aim.held.as_ref().filter(|held| held.client.origin == Origin::Preregistered);
-    let bound = held.map(|held| &held.authorization_server.issuer).or(world.learnt.bound());
-    match bound.filter(|bound| **bound != found.server.issuer) {
+    // A record may have been written by anybody, so it does not unsay what this machine has seen.
+    let mut bound =
+        held.map(|held| &held.authorization_server.issuer).into_iter().chain(world.learnt.bound());
+    match bound.find(|bound| **bound != found.server.issuer) {
         None => Ok(()),
         Some(bound) => {
             let expected = format!("{bound}, for which the client is configured");

@@ -126,6 +126,11 @@ impl Polling {
         }
     }
 
+    /// Whether the server was asked, and may answer with tokens.
+    pub(crate) fn is_asking(&self) -> bool {
+        matches!(&self.waiting, Waiting::Asking(post) if post.is_sent())
+    }
+
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
         let post = match self.waiting {
             Waiting::Resting(_) => return self.shown(answer),

@@ -119,6 +119,17 @@ fn read(world: &World, terms: &Terms, issuer: &str, answer: Answer) -> Result<(S
     };
     let assertion = Assertion::read(&exchanged.assertion)?;
     assertion.judge_id_jag(&expected, world.now)?;
-    let scopes = exchanged.granted.or_else(|| assertion.scopes.clone());
-    Ok((exchanged.assertion, scopes.unwrap_or_else(|| terms.asked.clone())))
+    let allowed = exchanged.granted.or(assertion.scopes);
+    let scopes = allowed.map_or_else(|| terms.asked.clone(), |allowed| within(world, terms, &allowed));
+    Ok((exchanged.assertion, scopes))
+}
+
+/// What is allowed of what was asked for. Where nothing was, it is the identity provider's to say, but for what the caller
+/// never wants.
+fn within(world: &World, terms: &Terms, allowed: &Scopes) -> Scopes {
+    if terms.asked.is_empty() {
+        let policy = world.config.issuer_policy(&terms.server.named);
+        return allowed.without(&world.config.scope_rule().never).without(&policy.scopes.never);
+    }
+    allowed.without(&allowed.without(&terms.asked))
 }

@@ -304,6 +304,7 @@ impl Step {
             | Self::Saving(_)
             | Self::LoggingOut(_) => true,
             Self::Holding(held) => matches!(held, Held::Tokens(..) | Held::LogOut),
+            Self::Polling(step) => step.is_asking(),
             Self::Restoring(_)
             | Self::FindingResource(_)
             | Self::FindingServer(_)
@@ -312,7 +313,6 @@ impl Step {
             | Self::Pushing(_)
             | Self::Consenting(_)
             | Self::AskingForCode(_)
-            | Self::Polling(_)
             | Self::Supplying(_)
             | Self::AskingIdentityProvider(_)
             | Self::Granting(_) => false,

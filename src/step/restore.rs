@@ -9,6 +9,7 @@ use super::world::Lease;
 use super::written::{fits, is_bound_here};
 use super::{Aim, Pending, Refreshing, Step, Turn, World, obtain, refresh, resource_metadata, save};
 use crate::base::breach::{Breach, Kind};
+use crate::base::scope::Scopes;
 use crate::base::time::Timestamp;
 use crate::credential::{Credential, Generation, VERSION};
 use crate::event::Answer;
@@ -229,8 +230,19 @@ fn ask_again(world: &mut World, aim: Aim, held: Arc<Credential>) -> Turn {
         }
         return breach.into();
     }
-    let terms = refresh::terms(&held);
+    let terms = Terms { asked: bounded(world, &held), ..refresh::terms(&held) };
     obtain::begin(world, Aim { held: Some(held), by_record: true, ..aim }, terms)
+}
+
+/// The scopes that a record asks for, within the caller's rule as it is now. Nobody else bounds them where no person does.
+fn bounded(world: &mut World, held: &Credential) -> Scopes {
+    let policy = world.config.issuer_policy(&held.authorization_server.named);
+    let sources = ScopeSources { challenged: Some(&held.asked), nobody: true, ..ScopeSources::default() };
+    let asked = world.config.scope_rule().select_at(&policy.scopes, sources);
+    if asked != held.asked {
+        world.note(Verdict::Decided, "the record asks for other scopes than the caller does now", SCOPES);
+    }
+    asked
 }
 
 fn settle(world: &mut World, aim: Aim, held: Arc<Credential>, good_for: Use) -> Turn {
@@ -283,8 +295,8 @@ pub(crate) fn discover(world: &mut World, aim: Aim) -> Turn {
 }
 
 /// A step-up to known scopes needs no discovery: the record names the server, the endpoints and the client. Unless
-/// the challenge names metadata elsewhere than where the record's was found, metadata has said otherwise since, or the record
-/// does not hold the secret that its endpoints would be shown; then metadata is read.
+/// the challenge names metadata elsewhere than where the record's was found, metadata has said otherwise since, the record
+/// does not hold the secret that its endpoints would be shown, or it lacks what policy wants; then metadata is read.
 fn known_terms(world: &mut World, aim: &Aim) -> Option<Terms> {
     // Where nobody waits to consent, metadata may as well be read.
     let saves = aim.step_up && world.config.flow().needs_person();
@@ -298,6 +310,12 @@ fn known_terms(world: &mut World, aim: &Aim) -> Option<Terms> {
         return None;
     }
     if aim.demand.dpop && held.binding.is_none() {
+        return None;
+    }
+    let (rule, policy) = (world.config.scope_rule(), world.config.issuer_policy(&server.named));
+    // A record from before that was wanted names no place to push to, though there may be one.
+    let unpushed = policy.push && server.pushed_authorization_request_endpoint.is_none();
+    if unpushed && !world.learnt.confirms(server) {
         return None;
     }
     let challenged = aim.demand.scope.as_ref();
@@ -314,7 +332,6 @@ fn known_terms(world: &mut World, aim: &Aim) -> Option<Terms> {
         step_up: true,
         ..ScopeSources::default()
     };
-    let (rule, policy) = (world.config.scope_rule(), world.config.issuer_policy(&server.named));
     let asked = rule.select_at(&policy.scopes, sources);
     if !held.client.may_ask(&asked) {
         return None;

@@ -52,14 +52,16 @@ fn current_client(world: &World, server: &AuthorizationServer, client: &Client) 
         let nobody = *world.config.flow() == GrantType::WorkloadIdentity && client.method == AuthMethod::None;
         return Some(client.clone()).filter(|_| nobody && world.config.known_clients().is_empty());
     }
+    // Without a person the client is configured or there is none: who it is says whom it is vouched before.
+    let person = world.config.flow().needs_person();
     let client = match (world.config.client_for(&server.named), client.origin) {
         (Some(known), Origin::Preregistered) if known.client_id == client.id => Some(client.clone()),
         (Some(_), _) | (None, Origin::Preregistered) => None,
         (None, Origin::MetadataDocument) => {
             let same = world.config.client_document() == Some(client.id.as_str());
-            same.then(|| client.clone())
+            (person && same).then(|| client.clone())
         }
-        (None, Origin::Dynamic | Origin::Prompted) => Some(client.clone()),
+        (None, Origin::Dynamic | Origin::Prompted) => person.then(|| client.clone()),
     }?;
     let client = match client::method(world, server, &client) {
         Some((method, _)) => Client { method, ..client },

@@ -202,3 +202,35 @@ fn next_url<'a>(text: &'a str, lower: &str) -> Option<(&'a str, &'a str, &'a str
     let (url, after) = from.split_at_checked(from.find(ends).unwrap_or(from.len()))?;
     Some((before, url, after))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_host_is_replaced_in_whatever_case_it_stands() {
+        let places = Places::default();
+        let first = places.text("HTTPS://As.Example/token?x https://b.as.example:8443/token, https://x.y/");
+        assert_eq!(
+            first,
+            "HTTPS://host-1.example/path-1?x https://host-2.example:8443/path-1, https://host-3.example/"
+        );
+        let quoted = places.text("no B.AS.EXAMPLE, as.example; x.y is too short, \u{130}as.example");
+        assert_eq!(quoted, "no host-2.example, host-1.example; x.y is too short, \u{130}host-1.example");
+        // What stands for a name stands for itself.
+        assert_eq!(places.text("https://host-1.example/path-1"), "https://host-1.example/path-1");
+    }
+
+    /// A server may name as many hosts as fit into its documents.
+    #[test]
+    fn very_many_hosts_are_replaced_in_time() {
+        let places = Places::default();
+        let url = |number: usize| format!("https://h{number:05}.example/p{number}");
+        let all: Vec<_> = (0..4_000).map(url).collect();
+        let began = std::time::Instant::now();
+        let together = places.text(&all.join(" "));
+        let apart: Vec<_> = all.iter().map(|url| places.text(url)).collect();
+        assert_eq!(together, apart.join(" "));
+        assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
+    }
+}

@@ -151,6 +151,19 @@ mod tests {
     }
 
     #[test]
+    fn a_beginning_is_found_whenever_it_was_learnt() {
+        let texts = ["secret-one-more", "secret-", "secret-one", "secret-oak", "secret-one-"];
+        for turn in 0..texts.len() {
+            let order: Vec<_> = (0..texts.len()).map(|place| (place + turn) % texts.len()).collect();
+            let mut sought = Sought::default();
+            order.iter().for_each(|place| sought.add(texts[*place], &format!("<{place}>")));
+            let said = "secret-one-more secret-one-most secret-one secret-onyx secret-oak secret-z secret";
+            let found = "<0> <4>most <2> <1>onyx <3> <1>z secret";
+            assert_eq!(sought.replaced(said), found, "{order:?}");
+        }
+    }
+
+    #[test]
     fn the_first_name_stands() {
         let mut sought = sought(&["secret"]);
         sought.add("secret", "another");

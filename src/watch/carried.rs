@@ -25,6 +25,9 @@ impl Watch {
         self.proofs.gave(url, &response.fields);
         match purpose {
             Purpose::ServerMetadata if response.status == StatusCode::OK => {
+                // A document that has moved within its origin is as good as where it was looked for.
+                let moved = self.moved.as_ref().filter(|(to, _)| to.as_str() == url);
+                let url = moved.map_or(url, |(_, first)| first.as_str());
                 self.documents.read(url, &response.body)
             }
             Purpose::Registration => {
@@ -76,6 +79,7 @@ impl Watch {
     pub(super) fn carried(&mut self, send: &Send, url: &str) {
         let request = send.request();
         let body = String::from_utf8_lossy(request.body()).into_owned();
+        self.asks_for(&parameters(&body));
         if send.purpose() == Purpose::Token {
             self.exchanged(&parameters(&body), url);
         }

@@ -3,12 +3,17 @@
 
 use std::time::Duration;
 
-use super::Watch;
 use super::documents::{members, parameter, parameters};
 use super::same_url;
 use super::secrets::{Home, Sort};
+use super::{Watch, same_origin};
+use url::Url;
+
 use crate::action::Open;
+use crate::base::scope::Scopes;
 use crate::base::time::Timestamp;
+use crate::config::Config;
+use crate::policy::{IssuerPolicy, ResourceIndicator};
 
 /// The authorization request that is before the person.
 #[derive(Clone, Debug)]
@@ -24,6 +29,42 @@ pub(super) struct Asked {
     pub(super) code: Option<String>,
     /// The code that was exchanged last.
     pub(super) exchanged: Option<String>,
+}
+
+/// What every request for a token keeps to.
+#[derive(Clone, Debug)]
+pub(super) struct Bounds {
+    /// Where answers are awaited.
+    redirect_uri: String,
+    /// The MCP server's URL, of which the origin counts.
+    server: Option<Url>,
+    /// What policy has sent as `resource` instead.
+    resources: Vec<String>,
+    /// The scopes that the caller never asks for.
+    never: Scopes,
+    /// Each `state` that was sent.
+    pub(super) states: Vec<String>,
+}
+
+impl Bounds {
+    pub(super) fn of(config: &Config) -> Self {
+        let instead = |policy: &IssuerPolicy| match &policy.resource {
+            ResourceIndicator::Override(text) => Some(text.clone()),
+            ResourceIndicator::Send | ResourceIndicator::Omit => None,
+        };
+        Self {
+            redirect_uri: config.redirect_url().to_owned(),
+            server: Url::parse(config.server_url()).ok(),
+            resources: config.issuer_policies().iter().filter_map(|(_, policy)| instead(policy)).collect(),
+            never: config.scope_rule().never.clone(),
+            states: Vec::new(),
+        }
+    }
+
+    /// Where anybody would guess an endpoint of a server that has no metadata (MCP 2025-03-26).
+    fn guess(&self, path: &str) -> Option<Url> {
+        self.server.as_ref().and_then(|server| server.join(path).ok())
+    }
 }
 
 /// An authorization request that was pushed ahead, and what its server calls it.
@@ -88,12 +129,16 @@ impl Watch {
         }
         let Some(asked) = &mut self.asked else { return };
         let good_state = parameter(&given, "state") == Some(asked.state.as_str());
-        let good_issuer = match (parameter(&given, "iss"), &asked.issuer) {
-            (None, _) => !asked.iss_required,
-            (Some(iss), Some(issuer)) => iss == issuer || asked.aliases.iter().any(|it| is_alias(it, iss)),
-            // The watcher has seen no document of this server.
-            (Some(_), None) => true,
-        };
+        let twice = given.iter().filter(|(name, _)| name == "iss").count() > 1;
+        let good_issuer = !twice
+            && match (parameter(&given, "iss"), &asked.issuer) {
+                (None, _) => !asked.iss_required,
+                (Some(iss), Some(issuer)) => {
+                    iss == issuer || asked.aliases.iter().any(|it| is_alias(it, iss))
+                }
+                // The watcher has seen no document of this server.
+                (Some(_), None) => true,
+            };
         if good_state && good_issuer && !asked.answered {
             asked.answered = true;
             asked.code = parameter(&given, "code").map(str::to_owned);
@@ -101,6 +146,23 @@ impl Watch {
                 // The server cannot use this client; another way may be tried in another browser.
                 self.asked = None;
             }
+        }
+    }
+
+    /// A token is for the MCP server, and for nothing that the caller never wants. What was granted is not asked for.
+    pub(super) fn asks_for(&mut self, form: &[(String, String)]) {
+        let Bounds { server, resources, .. } = &self.bounds;
+        let near = |resource: &str| {
+            let url = Url::parse(resource).ok();
+            url.zip(server.as_ref()).is_some_and(|(url, server)| same_origin(&url, server))
+        };
+        let mut asked = form.iter().filter(|(name, _)| name == "resource").map(|(_, resource)| resource);
+        if asked.any(|resource| !near(resource) && !resources.contains(resource)) {
+            self.breach("a token is asked for another resource's origin");
+        }
+        let scope = parameter(form, "scope").filter(|_| parameter(form, "refresh_token").is_none());
+        if scope.into_iter().flat_map(|scope| scope.split(' ')).any(|it| self.bounds.never.contains(it)) {
+            self.breach("a scope is asked for that may never be asked for");
         }
     }
 
@@ -149,6 +211,15 @@ impl Watch {
         self.text("the URL that is opened", open.url().as_str());
         let mut query = parameters(open.url().as_str());
         let server = self.documents.authorizing_at(open.url()).cloned();
+        let bare = |url: &Url| (url.origin(), url.path().to_owned());
+        let guessed = self.bounds.guess("/authorize").is_some_and(|guess| bare(&guess) == bare(open.url()));
+        if server.is_none() && !guessed {
+            self.breach("a person is sent to a page that no server has by its own word");
+        }
+        let token_endpoint = match &server {
+            Some(server) => Some(server.token_endpoint.clone()),
+            None => self.bounds.guess("/token").map(String::from),
+        };
         if let Some(reference) = parameter(&query, "request_uri") {
             // What the browser carries is a reference to what was pushed ahead. It is used once.
             let pushed = std::mem::take(&mut self.pushed);
@@ -168,10 +239,21 @@ impl Watch {
         if parameter(&query, "code_challenge_method") != Some("S256") {
             self.breach("an authorization request is without S256");
         }
+        if server.as_ref().is_some_and(|server| server.s256 == Some(false)) {
+            self.breach("a person is sent to a server that does not say that it takes S256");
+        }
+        if parameter(&query, "redirect_uri").is_some_and(|it| it != self.bounds.redirect_uri) {
+            self.breach("an answer is sent elsewhere than is configured");
+        }
+        if self.bounds.states.contains(&state) {
+            self.breach("a state is used for two logins");
+        }
+        self.bounds.states.push(state.clone());
+        self.asks_for(&query);
         self.secrets.learn(Sort::State, &state, Home::Anywhere);
         self.asked = Some(Asked {
             state,
-            token_endpoint: server.as_ref().map(|server| server.token_endpoint.clone()),
+            token_endpoint,
             issuer: server.as_ref().map(|server| server.issuer.clone()),
             iss_required: server.as_ref().is_some_and(|server| server.iss_required),
             aliases: server.map(|server| server.aliases).unwrap_or_default(),

@@ -5,6 +5,7 @@ use url::{Url, form_urlencoded};
 
 use crate::config::Config;
 use crate::credential::AuthorizationServer;
+use crate::policy::IssuerPolicy;
 
 /// An authorization server by its own document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub(super) struct Server {
     revocation_endpoint: Option<String>,
     pushed_endpoint: Option<String>,
     device_endpoint: Option<String>,
+    /// Whether it says that it takes S256, or policy does where it says nothing; a record does not tell.
+    pub(super) s256: Option<bool>,
     /// Whether it said so itself; otherwise a record does.
     said: bool,
 }
@@ -41,6 +44,8 @@ pub(super) struct Documents {
     aliases: Vec<(String, Vec<String>)>,
     /// Issuers as they are named, and as their metadata names them.
     renamed: Vec<(String, String)>,
+    /// Issuers of which policy says that they take S256 though they do not say so.
+    silent: Vec<String>,
     /// Whether `iss` is demanded of every issuer.
     iss_required: bool,
 }
@@ -54,7 +59,10 @@ impl Documents {
         let renamed = renamed
             .filter_map(|(issuer, policy)| Some((issuer.clone(), policy.metadata_issuer.clone()?)))
             .collect();
-        Self { servers: Vec::new(), aliases, renamed, iss_required: config.policies().require_iss }
+        let silent = config.issuer_policies().iter();
+        let silent = silent.filter(|(_, policy)| policy.pkce != IssuerPolicy::default().pkce);
+        let silent = silent.map(|(issuer, _)| issuer.clone()).collect();
+        Self { servers: Vec::new(), aliases, renamed, silent, iss_required: config.policies().require_iss }
     }
 
     /// Reads a metadata document that came from `url`. What is none, or speaks for an issuer elsewhere, is passed
@@ -72,6 +80,14 @@ impl Documents {
         }
         let promised = document.get("authorization_response_iss_parameter_supported");
         let iss_required = self.iss_required || promised.and_then(Value::as_bool).unwrap_or_default();
+        let listed = document.get("code_challenge_methods_supported").filter(|listed| !listed.is_null());
+        let silent = |known: &String| {
+            same_issuer(known, &issuer) || named.as_ref().is_some_and(|named| same_issuer(known, named))
+        };
+        let s256 = match listed {
+            Some(listed) => listed.as_array().is_some_and(|listed| listed.contains(&Value::from("S256"))),
+            None => self.silent.iter().any(silent),
+        };
         let registration_endpoint = text("registration_endpoint");
         let revocation_endpoint = text("revocation_endpoint");
         let pushed_endpoint = text("pushed_authorization_request_endpoint");
@@ -87,6 +103,7 @@ impl Documents {
             revocation_endpoint,
             pushed_endpoint,
             device_endpoint,
+            s256: Some(s256),
             said: true,
         });
     }
@@ -105,6 +122,7 @@ impl Documents {
             revocation_endpoint: server.revocation_endpoint.clone(),
             pushed_endpoint: server.pushed_authorization_request_endpoint.clone(),
             device_endpoint: server.device_authorization_endpoint.clone(),
+            s256: None,
             said: false,
         });
     }

@@ -16,6 +16,9 @@
 //! - a record is forgotten only if the person logs out or the client is dead;
 //! - a secret goes to one place: a code, a verifier, a refresh token and a client secret only to the token endpoint of
 //!   their issuer, tokens also to its revocation endpoint, an access token nowhere else, and none of them into a URL;
+//! - a person is sent only to the page of a server that speaks for itself and says that it takes S256, or to where anybody
+//!   would guess it, with a `state` that was never used before, and to come back where answers are awaited; tokens are asked
+//!   for the origin of the MCP server, or as policy says, and for no scope that the caller never wants;
 //! - a code is exchanged once, and only if its response carried the `state` that was sent and the right `iss`;
 //! - an assertion about a person goes to the configured identity provider alone, any other assertion and a device code to
 //!   the token endpoint of their issuer, and a user code to the person alone; a reference to a request that was pushed
@@ -46,7 +49,7 @@ use crate::failure::Failure;
 use crate::grant_type::GrantType;
 use crate::outcome::{Outcome, TokenSource};
 use crate::snapshot::Snapshot;
-use consent::{Asked, Pushed, Shown};
+use consent::{Asked, Bounds, Pushed, Shown};
 use documents::Documents;
 use holding::{Awaited, Holding, Lane};
 use proofs::Proofs;
@@ -81,8 +84,11 @@ pub struct Watch {
     /// The authorization request that was pushed ahead.
     pushed: Pushed,
     asked: Option<Asked>,
+    bounds: Bounds,
     shown: Shown,
     redirect: Option<Redirect>,
+    /// Where the last redirect was followed to, and where the first of its kind began.
+    moved: Option<(Url, Url)>,
     breaches: Vec<String>,
 }
 
@@ -133,8 +139,10 @@ impl Watch {
             query: query(config.server_url()),
             pushed: Pushed::default(),
             asked: None,
+            bounds: Bounds::of(config),
             shown: Shown::new(config.policies().logins_per_hour),
             redirect: None,
+            moved: None,
             breaches: Vec::new(),
         }
     }
@@ -145,6 +153,7 @@ impl Watch {
         let terms = &snapshot.consent.terms;
         watch.documents.remember(&terms.server);
         watch.secrets.learn(Sort::State, snapshot.state(), Home::Anywhere);
+        watch.bounds.states.push(snapshot.state().to_owned());
         watch.client_secret(&terms.server, terms.client.secret.as_ref());
         watch.now = snapshot.taken_at;
         watch.running = true;
@@ -381,9 +390,14 @@ impl Watch {
 
     fn redirected(&mut self, next: &Url) {
         let Some(redirect) = self.redirect.take() else { return };
-        if redirect.to == *next && (redirect.with_body || !same_origin(&redirect.from, next)) {
-            self.breach("a redirect is followed with a body, or to another origin");
+        if redirect.to != *next {
+            return;
         }
+        if redirect.with_body || !same_origin(&redirect.from, next) {
+            return self.breach("a redirect is followed with a body, or to another origin");
+        }
+        let first = self.moved.take().filter(|(to, _)| *to == redirect.from).map(|(_, first)| first);
+        self.moved = Some((redirect.to, first.unwrap_or(redirect.from)));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Every invariant is broken once, and the watch must see it.
 
+mod asked;
 mod edges;
 mod handed;
 mod proofs;
@@ -36,6 +37,7 @@ fn watch_of(config: Config) -> Watch {
         send(1, Purpose::ServerMetadata, "https://as.example/.well-known/oauth-authorization-server");
     watch.action(&Action::Send(metadata));
     let document = r#"{"issuer":"https://as.example","authorization_endpoint":"https://as.example/authorize",
+        "code_challenge_methods_supported":["S256"],
         "token_endpoint":"https://as.example/token","registration_endpoint":"https://as.example/register",
         "device_authorization_endpoint":"https://as.example/device",
         "pushed_authorization_request_endpoint":"https://as.example/par",
@@ -162,6 +164,7 @@ fn the_newest_word_of_a_server_counts() {
             watch.action(&Action::Send(send(id, Purpose::ServerMetadata, url)));
             let document = format!(
                 r#"{{"issuer":"https://as.example","authorization_endpoint":"https://as.example/authorize",
+                    "code_challenge_methods_supported":["S256"],
                     "token_endpoint":"https://as.example/{place}"}}"#
             );
             answer(&mut watch, id, 200, &document);

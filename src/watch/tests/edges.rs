@@ -35,6 +35,7 @@ fn document(issuer: &str, token_endpoint: &str) -> String {
     json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/authorize"),
+        "code_challenge_methods_supported": ["S256"],
         "token_endpoint": token_endpoint,
         "device_authorization_endpoint": format!("{issuer}/device"),
         "revocation_endpoint": format!("{issuer}/revoke"),

@@ -17,6 +17,7 @@ fn watch_of_renamed(policy: IssuerPolicy, issuer: &str) -> Watch {
     watch.action(&Action::Send(send(1, Purpose::ServerMetadata, place)));
     let document = format!(
         r#"{{"issuer":"{issuer}","authorization_endpoint":"https://as.example/authorize",
+            "code_challenge_methods_supported":["S256"],
             "token_endpoint":"https://as.example/token"}}"#
     );
     answer(&mut watch, 1, 200, &document);

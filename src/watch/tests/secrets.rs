@@ -70,6 +70,7 @@ fn a_document_that_speaks_for_another_issuer_is_not_believed() {
         "https://evil.example/.well-known/openid-configuration",
     )));
     let document = r#"{"issuer":"https://as.example","authorization_endpoint":"https://evil.example/a",
+        "code_challenge_methods_supported":["S256"],
         "token_endpoint":"https://evil.example/token"}"#;
     answer(&mut watch, 2, 200, document);
     watch.action(&token(3, "https://evil.example/token", "client_secret=configured-secret"));
@@ -102,6 +103,7 @@ fn tokens_that_are_revoked_elsewhere() {
         let mut watch = watch();
         watch.action(&Action::Send(send(2, Purpose::ServerMetadata, "https://as.example/.well-known/x")));
         let document = r#"{"issuer":"https://as.example","authorization_endpoint":"https://as.example/authorize",
+            "code_challenge_methods_supported":["S256"],
             "token_endpoint":"https://as.example/token","revocation_endpoint":"https://as.example/revoke"}"#;
         answer(&mut watch, 2, 200, document);
         watch.action(&token(3, "https://as.example/token", ""));
