@@ -14,7 +14,7 @@ use crate::base::time::Timestamp;
 use crate::credential::{Credential, Generation, VERSION};
 use crate::event::Answer;
 use crate::outcome::TokenSource;
-use crate::policy::{IssuerScopes, ScopeSources};
+use crate::policy::ScopeSources;
 use crate::step::Terms;
 use crate::trail::Verdict;
 
@@ -328,7 +328,6 @@ fn known_terms(world: &mut World, aim: &Aim) -> Option<Terms> {
     let sources = ScopeSources {
         challenged: Some(challenged.unwrap_or(&aim.wanted)),
         asked: Some(&held.asked),
-        wanted: Some(&aim.wanted),
         step_up: true,
         ..ScopeSources::default()
     };
@@ -336,7 +335,7 @@ fn known_terms(world: &mut World, aim: &Aim) -> Option<Terms> {
     if !held.client.may_ask(&asked) {
         return None;
     }
-    if policy.scopes != IssuerScopes::default() && asked != rule.select(sources) {
+    if asked != rule.select(sources) {
         world.note(Verdict::Deviation, BY_ISSUER, SCOPES);
     }
     Some(Terms {

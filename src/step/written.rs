@@ -68,7 +68,7 @@ fn current_client(world: &World, server: &AuthorizationServer, client: &Client) 
         None => client,
     };
     if client.method != AuthMethod::PrivateKeyJwt {
-        return Some(Client { algorithm: None, ..client });
+        return Some(client);
     }
     // Registration gives no such client, a person is asked for one only if policy says so, and a record has no say in what
     // a key signs with.

@@ -245,6 +245,7 @@ pub fn canonical(server: &Endpoint) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::guard::{Guard, Reach};
 
     fn read(servers: &str, scopes: &str) -> ResourceMetadata {
         let members = format!("\"authorization_servers\":[{servers}],\"scopes_supported\":[{scopes}]");
@@ -263,6 +264,16 @@ mod tests {
         assert_eq!(metadata.authorization_servers.len(), MAX_SERVERS);
         assert_eq!(metadata.authorization_servers.last().unwrap(), "https://as.example/15");
         assert_eq!(metadata.scopes_supported.as_ref().map(Scopes::len), Some(256));
+    }
+
+    /// What escapes may hide is judged, though it be the server's own URL, letter for letter.
+    #[test]
+    fn a_url_that_hides_something_is_not_its_own_resource() {
+        let covers = |url: &str| covering(url, &Guard::new(Reach::Any).check(url).unwrap()).is_some();
+        assert!(covers("https://a.example/a.b/c"));
+        for path in ["a%2eb", "a%5Cb", "a/..%2eb"] {
+            assert!(!covers(&format!("https://a.example/{path}")), "{path}");
+        }
     }
 
     #[test]

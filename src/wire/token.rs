@@ -361,4 +361,18 @@ mod tests {
             assert!(!replaces(body), "{body}");
         }
     }
+
+    #[test]
+    fn sixteen_kib_is_the_longest_refresh_token() {
+        let read = |length: usize| {
+            let token = "r".repeat(length);
+            let body = format!(r#"{{"access_token":"a","token_type":"Bearer","refresh_token":"{token}"}}"#);
+            let (json, now) = (Some("application/json"), Timestamp::default());
+            TokenAnswer::read(200, json, body.as_bytes(), now, TokenShape::default(), false)
+        };
+        assert_eq!(read(MAX_TOKEN).unwrap().refresh_token.unwrap().expose().len(), MAX_TOKEN);
+        for length in [MAX_TOKEN + 1, MAX_TOKEN + 2] {
+            assert_eq!(read(length).unwrap_err().clause, "RFC 6749 appendix A.17");
+        }
+    }
 }

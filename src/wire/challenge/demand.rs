@@ -124,3 +124,17 @@ fn is_error(code: &str) -> bool {
     (1..=MAX_ERROR).contains(&code.len())
         && code.bytes().all(|byte| matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_demand_shows_where_metadata_is_without_the_query() {
+        let place = "https://mcp.example/.well-known/oauth-protected-resource?key=hidden".to_owned();
+        let demand = Demand { resource_metadata: vec![place], bearer: true, ..Demand::default() };
+        let shown = format!("{demand:?}");
+        assert!(shown.contains("https://mcp.example/.well-known/oauth-protected-resource\"]"), "{shown}");
+        assert!(shown.contains("bearer: true") && !shown.contains("hidden"), "{shown}");
+    }
+}

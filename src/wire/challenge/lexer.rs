@@ -231,3 +231,48 @@ fn begins_word(byte: u8) -> bool {
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What has no escape is read in one go, and as what has one would be.
+    #[test]
+    fn a_string_without_escapes_is_read_as_one_with_them() {
+        let letters = b"a,= \"";
+        for number in 0..5_usize.pow(6) {
+            let text: Vec<_> = (0..6).map(|place| letters[number / 5_usize.pow(place) % 5]).collect();
+            let (one, other) = (Quoted::read(&text, b'"'), Quoted::with_escapes(&text, b'"'));
+            let all = |it: Quoted<'_>| {
+                let (after, comma) = (it.after.map(<[u8]>::to_vec), it.comma.map(<[u8]>::to_vec));
+                (it.text.to_vec(), after, comma, it.equals_after_comma, it.ends_in_equals)
+            };
+            assert_eq!(all(one), all(other), "{:?}", String::from_utf8_lossy(&text));
+        }
+    }
+
+    #[test]
+    fn an_escaped_quote_at_the_beginning_closes_nothing() {
+        for (inside, text, after) in
+            [(r#"\"x\"", y"#, r#""x""#, ", y"), (r#"\\", y"#, r"\", ", y"), (r#""x"#, "", "x")]
+        {
+            let string = Quoted::read(inside.as_bytes(), b'"');
+            assert_eq!((&*string.text, string.after), (text.as_bytes(), Some(after.as_bytes())), "{inside}");
+        }
+    }
+
+    #[test]
+    fn what_a_string_with_escapes_ends_in_is_seen() {
+        for (inside, ends, behind) in [
+            (r#"\a,b= ""#, true, true),
+            (r#"\a=,b ""#, false, false),
+            (r#"\a,b=c""#, false, true),
+            (r#"\a= ,""#, false, false),
+            (r#"\a,b\=""#, true, true),
+        ] {
+            let string = Quoted::read(inside.as_bytes(), b'"');
+            assert!(string.comma.is_some_and(|comma| comma.starts_with(b",")), "{inside}");
+            assert_eq!((string.ends_in_equals, string.equals_after_comma), (ends, behind), "{inside}");
+        }
+    }
+}

@@ -70,3 +70,20 @@ pub fn origin(server: &Url) -> String {
         _ => server.origin().ascii_serialization(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_names_nobody() {
+        for server in [
+            "https://mcp.example/x",
+            "https://me@mcp.example/x",
+            "https://:pw@mcp.example/x",
+            "https://me:pw@mcp.example",
+        ] {
+            assert_eq!(origin(&Url::parse(server).unwrap()), "https://mcp.example");
+        }
+    }
+}
