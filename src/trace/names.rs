@@ -221,6 +221,31 @@ mod tests {
         assert_eq!(places.text("https://host-1.example/path-1"), "https://host-1.example/path-1");
     }
 
+    #[test]
+    fn a_url_in_a_query_is_named_as_it_is_outside() {
+        let places = Places::default();
+        assert_eq!(places.text("https://a.example/s%20p"), "https://host-1.example/path-1");
+        let text = "https://b.example/?x=a+b&next=https%3A%2F%2Fa.example%2Fs%2520p";
+        let named = "https://host-2.example/?x=a+b&next=https%3A%2F%2Fhost-1.example%2Fpath-1";
+        assert_eq!(places.text(text), named);
+    }
+
+    #[test]
+    fn hosts_and_segments_that_begin_alike_end_the_search() {
+        for host in [true, false] {
+            let places = Places::default();
+            for length in 4..200 {
+                let odd = "b".repeat(length) + "a";
+                let url =
+                    if host { format!("https://{odd}.example/") } else { format!("https://x.example/{odd}") };
+                places.text(&url);
+            }
+            assert!(!places.is_exhausted());
+            places.words(&"b".repeat(50_000));
+            assert!(places.is_exhausted(), "{host}");
+        }
+    }
+
     /// A server may name as many hosts as fit into its documents.
     #[test]
     fn very_many_hosts_are_replaced_in_time() {
