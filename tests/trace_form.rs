@@ -299,3 +299,16 @@ fn the_example_of_the_document_is_of_the_form() {
         text.contains("{\"secs\": 15, \"nanos\": 0}") && spans == serde_json::json!({"secs": 15, "nanos": 0})
     );
 }
+
+/// What a trace says that no machine said stays as it was, to the last digit.
+#[test]
+fn a_number_is_written_as_it_was_read() {
+    let flows = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/flows");
+    let path = std::fs::read_dir(flows).unwrap().map(|it| it.unwrap().path()).min().unwrap();
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.contains(r#""deadline":1800000015"#));
+    let text = text.replacen(r#""deadline":1800000015"#, r#""deadline":1.8000444444444443e47"#, 1);
+    let written = mcp_auth::trace::Trace::read(&text).unwrap().to_string();
+    assert!(written.contains(r#""deadline":1.8000444444444443e+47"#));
+    assert_eq!(mcp_auth::trace::Trace::read(&written).unwrap().to_string(), written);
+}

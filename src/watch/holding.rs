@@ -46,6 +46,8 @@ impl Lane {
 pub(super) struct Holding {
     /// The exclusive loads that took the record: one, and those that were given up before they did.
     pub(super) leases: Vec<RequestId>,
+    /// Those whose driver is gone: nothing is done by them any more, but to let them go.
+    pub(super) left: Vec<RequestId>,
     /// The exclusive loads that were asked for.
     asked: Vec<RequestId>,
     /// Exclusive loads that were answered.
@@ -88,9 +90,11 @@ impl Watch {
                 }
             }
             Action::Release(release) => {
-                let held = self.holding.leases.len();
-                self.holding.leases.retain(|lease| *lease != release.load);
-                if self.holding.leases.len() == held {
+                let Holding { leases, left, .. } = &mut self.holding;
+                let held = leases.len().saturating_add(left.len());
+                leases.retain(|lease| *lease != release.load);
+                left.retain(|lease| *lease != release.load);
+                if leases.len().saturating_add(left.len()) == held {
                     self.breach("a record is released that is not held");
                 }
             }

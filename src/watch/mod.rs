@@ -202,7 +202,8 @@ impl Watch {
             // Nobody answers any more, and nobody holds anything.
             Event::Abandoned => {
                 self.awaited.clear();
-                self.holding.leases.clear();
+                let Holding { leases, left, .. } = &mut self.holding;
+                left.append(leases);
             }
             Event::Cancelled => self.called_off = self.running,
             Event::Nonce(nonce) => self.proofs.gave_of_resource(Some(nonce.as_str())),

@@ -336,6 +336,14 @@ fn a_record_that_is_held_or_forgotten_wrongly() {
     watch.action(&release(2));
     watch.action(&release(2));
     seen(&watch, "released that is not held");
+    // Where the driver is gone it may still be let go.
+    let mut watch = self::watch();
+    hold(&mut watch, 2);
+    watch.event(NOW, &Event::Abandoned);
+    watch.action(&release(2));
+    assert_eq!(watch.breaches(), [""; 0]);
+    watch.action(&release(2));
+    seen(&watch, "released that is not held");
     let forget = || {
         let key = crate::credential::Key { server: String::new(), account: None };
         let generation = crate::credential::Generation::default();
