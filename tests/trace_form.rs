@@ -307,7 +307,7 @@ fn a_number_is_written_as_it_was_read() {
     let text = by_people();
     let (before, after) = text.split_once("\"deadline\":").unwrap();
     let after = after.trim_start_matches(|digit: char| digit.is_ascii_digit());
-    let odd = "\"deadline\":1.8000444444444443e+47";
+    let odd = "\"deadline\":1.8000444444444445e+47";
     let written = Trace::read(&format!("{before}{odd}{after}")).unwrap().to_string();
     assert!(written.contains(odd));
     assert_eq!(Trace::read(&written).unwrap().to_string(), written);

@@ -96,7 +96,7 @@ mod tests {
         for (given, shown) in [
             ("https://u:pw@a.example/p?token=x#y", "https://a.example/p"),
             ("https://u:pw@a.example", "https://a.example"),
-            ("https://U:PW@A.EXAMPLE", "https://A.EXAMPLE"),
+            ("https://U:PW@HOST/X", "https://HOST/X"),
             ("https://u:p@w@a.example/p", "https://a.example/p"),
             ("https://u:pw\\@a.example/p", "https://a.example/p"),
             ("https://u:pw@[::1]:8443/p", "https://[::1]:8443/p"),

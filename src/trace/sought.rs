@@ -177,6 +177,8 @@ mod tests {
         for texts in [&alike[..], &["b".repeat(16_000) + "a"]] {
             let sought = sought(&texts.iter().map(String::as_str).collect::<Vec<_>>());
             assert_eq!(sought.replaced("bbbbbbb and so on"), "bbbbbbb and so on");
+            let some = "b".repeat(2_000);
+            assert_eq!(sought.replaced(&some), some);
             assert!(!sought.is_exhausted());
             assert_eq!(sought.replaced(&"b".repeat(50_000)), "");
             assert!(sought.is_exhausted());
