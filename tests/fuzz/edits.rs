@@ -58,16 +58,15 @@ impl Pool {
 
 /// Changes one value within this one.
 pub(crate) fn edit(value: &mut Value, choices: &mut Choices<'_>, pool: &Pool) {
-    let (mut place, mut secret) = (value, false);
+    let (mut place, mut secret, mut person) = (value, false, false);
     // Down to a value that holds no others, or now and then to one that does.
     while !(choices.byte() < 24 || is_leaf(place)) {
         let next = match place {
             Value::Object(members) => {
                 let chosen = choices.below(members.len());
                 members.iter_mut().nth(chosen).map(|(name, member)| {
-                    // A person may be called as anything, but not as a word of the protocol.
-                    let is_person = ["account", "contacts"].contains(&name.as_str());
-                    secret = is_person || SECRET.contains(&name.as_str());
+                    secret = SECRET.contains(&name.as_str());
+                    person = ["account", "contacts"].contains(&name.as_str());
                     member
                 })
             }
@@ -84,6 +83,8 @@ pub(crate) fn edit(value: &mut Value, choices: &mut Choices<'_>, pool: &Pool) {
         0 => *place = Value::Null,
         1 => *place = [0, 1, u64::MAX, 1 << 63, 1_800_000_000][choices.below(5)].into(),
         2 => *place = Value::Bool(choices.byte() > 127),
+        // A person is called neither as a word of the protocol nor as a secret is.
+        3 | 4 if person => *place = "alice/4711".into(),
         3 | 4 => *place = pool.choose(secret, choices),
         5 => *place = serde_json::json!({"x": -1.5e300}),
         6 => match place {
