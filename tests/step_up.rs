@@ -5,8 +5,8 @@ mod support;
 use http::{HeaderMap, StatusCode, header};
 use mcp_auth::{Challenge, Event, Generation, Kind, Policy, Preregistered, ScopeRule, Scopes, TokenSource};
 use mcp_auth_testbed::{
-    Dials, Fault, Person as Scripted, PreRegistered, Purpose, Refusal, RegistrationScope, ResourceMetadata,
-    ScopeUnknown, StepUp, TokenType, Trouble,
+    ChallengeMethods, Dials, Fault, Person as Scripted, PreRegistered, Purpose, RefreshTokens, Refusal,
+    RegistrationScope, ResourceMetadata, ScopeUnknown, StepUp, TokenType, Trouble,
 };
 use support::{Rig, StoreMood, authorized};
 
@@ -313,4 +313,29 @@ fn a_step_up_goes_beyond_the_scopes_that_the_caller_names() {
     assert_eq!(rig.asked("scope").as_deref(), Some("files:read"));
     assert_eq!(rig.call("tools/call", Some("write_file")).unwrap().status(), 200);
     assert_eq!(rig.asked("scope").as_deref(), Some("files:read files:write"));
+}
+
+/// A server whose latest metadata is of no use is not asked again by an older record.
+#[test]
+fn a_step_up_goes_by_what_the_server_said_last() {
+    for unfit in [false, true] {
+        let registration_scope = RegistrationScope::Refused;
+        let refresh_tokens = RefreshTokens::Never;
+        let mut rig = Rig::new(Dials { registration_scope, refresh_tokens, ..Dials::default() });
+        rig.call("tools/list", None).unwrap();
+        let held = rig.auth.authorized().unwrap().generation;
+        if unfit {
+            rig.world.dials_mut().challenge_methods = ChallengeMethods::Absent;
+            let refused = Challenge::of(StatusCode::UNAUTHORIZED, &HeaderMap::new(), Some(held), 0).unwrap();
+            assert_eq!(rig.run(Event::Challenged(refused)).unwrap_err().kind(), Kind::PkceUnsupported);
+        }
+        let read = rig.count(Purpose::ServerMetadata);
+        let demand = r#"Bearer error="insufficient_scope", scope="files:write""#;
+        let fields = HeaderMap::from_iter([(header::WWW_AUTHENTICATE, demand.parse().unwrap())]);
+        let wanting = Challenge::of(StatusCode::FORBIDDEN, &fields, Some(held), 0).unwrap();
+        let kind = rig.run(Event::Challenged(wanting)).err().map(|failure| failure.kind());
+        assert_eq!(kind, unfit.then_some(Kind::PkceUnsupported));
+        assert_eq!(rig.opened.len(), if unfit { 1 } else { 2 });
+        assert_eq!(rig.count(Purpose::ServerMetadata) > read, unfit);
+    }
 }

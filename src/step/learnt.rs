@@ -20,6 +20,8 @@ struct Lessons {
     bound: Option<String>,
     /// The authorization servers whose metadata was read, the latest first.
     read: Vec<Arc<AuthorizationServer>>,
+    /// Those whose metadata was read, and lacks what this way of obtaining tokens needs.
+    unfit: Vec<String>,
     /// Clients that were registered, by issuer. A login that fails does not undo its registration.
     registered: Vec<(String, Client)>,
 }
@@ -75,10 +77,25 @@ impl Learnt {
 
     /// The metadata of this authorization server was read, and is what it is said to be.
     pub(crate) fn read(&mut self, server: &Arc<AuthorizationServer>) {
-        let read = &mut self.lessons().read;
+        let Lessons { read, unfit, .. } = self.lessons();
+        unfit.retain(|known| *known != server.named);
         read.retain(|known| known.named != server.named);
         read.truncate(MAX_SERVERS.saturating_sub(1));
         read.insert(0, Arc::clone(server));
+    }
+
+    /// The metadata of the authorization server of this name was read, and nothing can be done with it.
+    pub(crate) fn find_unfit(&mut self, named: &str) {
+        let Lessons { read, unfit, .. } = self.lessons();
+        read.retain(|known| known.named != named);
+        unfit.retain(|known| known != named);
+        unfit.truncate(MAX_SERVERS.saturating_sub(1));
+        unfit.insert(0, named.to_owned());
+    }
+
+    /// Whether the latest metadata of the authorization server of this name was unfit, whatever a record says of it.
+    pub(crate) fn is_unfit(&self, named: &str) -> bool {
+        self.0.iter().flat_map(|it| &it.unfit).any(|known| known == named)
     }
 
     /// Whether the metadata that was read says of this authorization server what is said here.
@@ -124,6 +141,22 @@ mod tests {
         ] {
             assert_eq!(learnt.has_disowned(issuer, id), is, "{issuer} {id}");
         }
+    }
+
+    #[test]
+    fn what_is_unfit_is_so_until_it_is_read_again() {
+        let mut learnt = Learnt::default();
+        let server = server("https://a.example", "https://a.example/t");
+        learnt.read(&server);
+        learnt.find_unfit("https://a.example");
+        assert!(learnt.is_unfit("https://a.example") && !learnt.confirms(&server));
+        assert!(!learnt.is_unfit("https://b.example") && !learnt.contradicts(&server));
+        for name in ["https://b.example", "https://c.example", "https://d.example", "https://b.example"] {
+            learnt.find_unfit(name);
+        }
+        assert!(learnt.is_unfit("https://a.example"));
+        learnt.read(&server);
+        assert!(!learnt.is_unfit("https://a.example") && learnt.is_unfit("https://b.example"));
     }
 
     #[test]

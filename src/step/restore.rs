@@ -302,7 +302,8 @@ fn known_terms(world: &mut World, aim: &Aim) -> Option<Terms> {
     let saves = aim.step_up && world.config.flow().needs_person();
     let held = aim.held.as_ref().filter(|held| saves && world.knows(held) && world.has_proven(held))?;
     let server = &held.authorization_server;
-    if !world.knows_endpoints(server) || world.learnt.contradicts(server) {
+    let learnt = &world.learnt;
+    if !world.knows_endpoints(server) || learnt.contradicts(server) || learnt.is_unfit(&server.named) {
         return None;
     }
     let elsewhere = |url: &String| held.resource_metadata.as_deref() != Some(url);

@@ -145,6 +145,7 @@ impl FindingServer {
                     }
                     // The issuer has spoken. What it says elsewhere does not unsay it.
                     Ok(Err(breach)) => {
+                        world.learnt.find_unfit(&search.issuer);
                         search.forms.clear();
                         search.miss(world, &url, Some(200), breach, false);
                     }
