@@ -252,3 +252,17 @@ fn segments_that_are_words_of_the_protocol() {
         assert!(scrubbed.contains("\"authorized\"") && !scrubbed.contains("charset"), "{word}: {scrubbed}");
     }
 }
+
+/// A token may be called as a member of a document is; the member keeps its name.
+#[test]
+fn a_token_that_is_called_as_a_member() {
+    let run = run("", |purpose, _| {
+        let body = r#"{"access_token":"token_endpoint","token_type":"Bearer","expires_in":3600}"#;
+        (purpose == Purpose::Token).then(|| answer(200, body))
+    });
+    assert!(
+        run.2 && run.1.contains(r#"\"token_endpoint\":"#) && !run.1.contains(r#"\"token_endpoint\","#),
+        "{}",
+        run.1
+    );
+}

@@ -207,6 +207,20 @@ fn a_record_does_not_say_which_scopes_are_asked_for_without_a_person() {
     let asked = asked.borrow().join(" ");
     assert!(asked.contains("scope=files%3Aread&") && !asked.contains("admin"), "{asked}");
     assert!(rig.store.values().all(|kept| kept.asked.as_str() == "files:read"));
+    assert!(rig.auth.trail().to_string().contains("the record asks for other scopes"));
+}
+
+/// Nobody stays logged in who never logs in, whatever the rule says of people.
+#[test]
+fn a_record_asks_for_the_same_scopes_again_without_a_person() {
+    fn configure(config: Config) -> Config {
+        service(config).scopes(ScopeRule::with(|it| it.stay_logged_in = true))
+    }
+    let (mut rig, _) = planted(configure, |_| {});
+    let before = rig.store.values().next().unwrap().asked.clone();
+    rig.run(Event::Restore).unwrap();
+    assert!(rig.store.values().all(|kept| kept.asked == before), "{before}");
+    assert!(!rig.auth.trail().to_string().contains("the record asks for other scopes"));
 }
 
 /// What this machine has seen for itself counts more than what stands in the store.

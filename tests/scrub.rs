@@ -661,10 +661,9 @@ fn a_secret_that_is_a_name_of_the_run() {
             .issuer("https://as.example", mcp_auth::policy::IssuerPolicy::default());
         let text = recorder(&config).1.lock().unwrap().clone();
         let why = Trace::read(&text).unwrap().scrub(Names::Kept).unwrap_err();
-        assert!(
-            why.to_string().starts_with("the machine cannot be made")
-                || why.to_string().starts_with("line 1")
-        );
+        let why = why.to_string();
+        assert!(why.starts_with("the machine cannot be made") || why.starts_with("line 1"), "{why}");
+        assert!(!why.contains("too long"), "{why}");
     }
 }
 
@@ -832,6 +831,12 @@ fn secrets_that_begin_alike_end_the_search() {
     let why = Trace::read(&text).unwrap().scrub(Names::Kept).unwrap_err().to_string();
     assert!(why.contains("would take too long"), "{why}");
     assert!(began.elapsed().as_secs() < 60, "{:?}", began.elapsed());
+    // Where what is left out is missed at once, that is the reason all the same.
+    let (mut text, _) = recorded(&Server { status: 400, ..token(&body) });
+    let url = format!("https://mcp.example/{}", "b".repeat(40_000));
+    text.push_str(&format!(r#"{{"at":1800000000,"prove":{{"method":"POST","url":"{url}"}}}}"#));
+    let why = Trace::read(&text).unwrap().scrub(Names::Kept).unwrap_err().to_string();
+    assert!(why.contains("would take too long"), "{why}");
 }
 
 /// Other programs write traces too: fields in other letters, those that nobody reads, and the query of a request.
