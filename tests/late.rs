@@ -37,6 +37,26 @@ fn refresh(rig: &mut Rig) -> Send {
     }
 }
 
+/// The refresh went out, and its answer is there.
+fn refresh_is_answered(rig: &mut Rig) {
+    let send = refresh(rig);
+    let answered = rig.answer(Action::Send(send)).unwrap();
+    rig.tell(answered);
+}
+
+/// The same, and the answer is that nobody knows the client.
+fn client_is_dead(rig: &mut Rig) {
+    let unknown = |_: &str| (401, json!({"error": "invalid_client"}).to_string());
+    rig.instead = Some(support::at("https://as.example/token", unknown));
+    refresh_is_answered(rig);
+}
+
+/// Longer than anything is waited for.
+fn sleep(rig: &mut Rig) {
+    rig.now += 600;
+    rig.tell(Event::Tick);
+}
+
 /// A machine that slept over the answer may have lost the record to another. There is time for the message and for the write
 /// after it, or the record is taken anew.
 #[test]
@@ -63,8 +83,7 @@ fn a_record_is_held_for_a_message_and_a_write_or_taken_anew() {
 fn a_store_that_was_not_asked_has_not_failed() {
     let mut rig = renewing();
     for _ in 0..2 {
-        rig.now += 600;
-        rig.tell(Event::Tick);
+        sleep(&mut rig);
     }
     let found = load(&mut rig);
     assert!(found.deadline().as_secs() > rig.now);
@@ -75,8 +94,7 @@ fn a_store_that_was_not_asked_has_not_failed() {
     // One that was asked and did not say anything has.
     let mut rig = renewing();
     load(&mut rig);
-    rig.now += 600;
-    rig.tell(Event::Tick);
+    sleep(&mut rig);
     let ended = rig.settle().pop().unwrap();
     assert_eq!(ended.map_err(|failure| failure.kind()), Err(Kind::StoreFailed));
 }
@@ -85,12 +103,9 @@ fn a_store_that_was_not_asked_has_not_failed() {
 #[test]
 fn a_store_that_was_not_asked_to_keep_a_record_is_asked_again() {
     let mut rig = renewing();
-    let send = refresh(&mut rig);
-    let answered = rig.answer(Action::Send(send)).unwrap();
-    rig.tell(answered);
+    refresh_is_answered(&mut rig);
     for _ in 0..2 {
-        rig.now += 600;
-        rig.tell(Event::Tick);
+        sleep(&mut rig);
     }
     let outcome = authorized(rig.drive().unwrap());
     assert_eq!((outcome.source, outcome.unsaved), (TokenSource::Refreshed, None));
@@ -102,25 +117,16 @@ fn a_store_that_was_not_asked_to_keep_a_record_is_asked_again() {
 #[test]
 fn a_store_that_says_nothing_has_failed() {
     let mut rig = renewing();
-    let send = refresh(&mut rig);
-    let answered = rig.answer(Action::Send(send)).unwrap();
-    rig.tell(answered);
+    refresh_is_answered(&mut rig);
     let Action::Store(_) = rig.poll() else { panic!("the record is to be kept") };
-    rig.now += 600;
-    rig.tell(Event::Tick);
+    sleep(&mut rig);
     let outcome = authorized(rig.drive().unwrap());
     assert_eq!(outcome.unsaved.as_deref(), Some("no answer in time"));
 
     let mut rig = renewing();
-    rig.instead = Some(support::at("https://as.example/token", |_| {
-        (401, json!({"error": "invalid_client"}).to_string())
-    }));
-    let send = refresh(&mut rig);
-    let answered = rig.answer(Action::Send(send)).unwrap();
-    rig.tell(answered);
+    client_is_dead(&mut rig);
     let Action::Forget(_) = rig.poll() else { panic!("the record is to be forgotten") };
-    rig.now += 600;
-    rig.tell(Event::Tick);
+    sleep(&mut rig);
     rig.drive().unwrap();
     assert!(rig.auth.trail().to_string().contains("the record is not forgotten: no answer in time"));
 }
@@ -128,14 +134,10 @@ fn a_store_that_says_nothing_has_failed() {
 /// Nor is it by whoever logs out: what can be ended without it is.
 #[test]
 fn a_logout_does_not_wait_for_a_store_that_says_nothing() {
-    let late = |rig: &mut Rig| {
-        rig.now += 600;
-        rig.tell(Event::Tick);
-    };
     let mut rig = works(Dials::default());
     rig.tell(Event::LogOut);
     let Action::Load(_) = rig.poll() else { panic!("the record is read first") };
-    late(&mut rig);
+    sleep(&mut rig);
     let next = rig.poll();
     assert!(matches!(next, Action::Send(_)), "{next:?}");
 
@@ -143,7 +145,7 @@ fn a_logout_does_not_wait_for_a_store_that_says_nothing() {
     rig.tell(Event::LogOut);
     loop {
         match rig.poll() {
-            Action::Forget(_) => break late(&mut rig),
+            Action::Forget(_) => break sleep(&mut rig),
             action => {
                 if let Some(event) = rig.answer(action) {
                     rig.tell(event);
@@ -159,17 +161,8 @@ fn a_logout_does_not_wait_for_a_store_that_says_nothing() {
 /// The same of a record that is to go: one whose client is dead, and one that is logged out of.
 #[test]
 fn a_store_that_was_not_asked_to_forget_a_record_is_asked_again() {
-    let sleep = |rig: &mut Rig| {
-        rig.now += 600;
-        rig.tell(Event::Tick);
-    };
     let mut rig = renewing();
-    rig.instead = Some(support::at("https://as.example/token", |_| {
-        (401, json!({"error": "invalid_client"}).to_string())
-    }));
-    let send = refresh(&mut rig);
-    let answered = rig.answer(Action::Send(send)).unwrap();
-    rig.tell(answered);
+    client_is_dead(&mut rig);
     sleep(&mut rig);
     let Action::Forget(forget) = rig.poll() else { panic!("the record is to be forgotten") };
     let forgotten = rig.answer(Action::Forget(forget)).unwrap();
@@ -200,12 +193,10 @@ fn a_store_that_was_not_asked_to_forget_a_record_is_asked_again() {
 fn a_record_is_let_go_however_late() {
     let mut rig = renewing();
     let load = load(&mut rig);
-    rig.now += 600;
-    rig.tell(Event::Tick);
+    sleep(&mut rig);
     rig.tell(load.reply(rig.store.get(load.key()).cloned()));
     rig.tell(Event::LogIn { scopes: Default::default() });
-    rig.now += 600;
-    rig.tell(Event::Tick);
+    sleep(&mut rig);
     let mut polled = Vec::new();
     for _ in 0..3 {
         polled.push(rig.poll());
@@ -223,8 +214,7 @@ fn a_message_that_nobody_took_is_not_sent() {
     let load = load(&mut rig);
     let found = rig.answer(Action::Load(load)).unwrap();
     rig.tell(found);
-    rig.now += 600;
-    rig.tell(Event::Tick);
+    sleep(&mut rig);
     let failure = rig.drive().unwrap_err();
     assert_eq!(failure.kind(), Kind::Unreachable);
     rig.now += 600;
@@ -448,9 +438,7 @@ fn what_was_to_be_sent_is_not_sent_for_a_driver_that_is_gone() {
 #[test]
 fn a_logout_that_was_to_follow_is_not_begun_for_a_driver_that_is_gone() {
     let mut rig = renewing();
-    let send = refresh(&mut rig);
-    let answered = rig.answer(Action::Send(send)).unwrap();
-    rig.tell(answered);
+    refresh_is_answered(&mut rig);
     let Action::Store(_) = rig.poll() else { panic!("the tokens are stored") };
     rig.tell(Event::LogOut);
     rig.tell(Event::Abandoned);

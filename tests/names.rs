@@ -80,11 +80,13 @@ fn hidden((text, scrubbed, _): &(String, String, bool), names: &[&str]) {
 
 const SECRET: [&str; 2] = ["k3y0f7h3host", "tenant-seven"];
 
+/// Whether it is the first place where metadata is looked for.
+fn is_first(purpose: Purpose, path: &str) -> bool {
+    purpose == Purpose::ResourceMetadata && path.ends_with("/mcp")
+}
+
 fn first_miss(body: &'static str) -> impl Fn(Purpose, &str) -> Option<Answer> {
-    move |purpose, path| {
-        let first = purpose == Purpose::ResourceMetadata && path.ends_with("/mcp");
-        first.then(|| answer(404, body))
-    }
+    move |purpose, path| is_first(purpose, path).then(|| answer(404, body))
 }
 
 #[test]
@@ -149,25 +151,26 @@ fn names_of_members() {
     );
 }
 
+/// The first place of metadata sends on to another.
+fn first_moved(status: u16, place: &str) -> impl Fn(Purpose, &str) -> Option<Answer> {
+    move |purpose, path| {
+        let moved = || Response::builder().status(status).header("location", place);
+        is_first(purpose, path).then(|| moved().body(Vec::new()).unwrap())
+    }
+}
+
 /// A redirect to the same with a slash, as frameworks send it.
 #[test]
 fn a_relative_location() {
-    let run = run("", |purpose, path| {
-        let first = purpose == Purpose::ResourceMetadata && path.ends_with("/mcp");
-        let place = "/.well-known/oauth-protected-resource/s/k3y0f7h3host/mcp/";
-        first.then(|| Response::builder().status(307).header("location", place).body(Vec::new()).unwrap())
-    });
+    let run = run("", first_moved(307, "/.well-known/oauth-protected-resource/s/k3y0f7h3host/mcp/"));
     assert!(run.2);
     hidden(&run, &SECRET);
 }
 
 #[test]
 fn a_location_that_quotes_the_path() {
-    let run = run("", |purpose, path| {
-        let first = purpose == Purpose::ResourceMetadata && path.ends_with("/mcp");
-        let place = "https://mcp.tenant-seven.example/login?next=%2Fs%2Fk3y0f7h3host%2Fmcp&at=https%3A%2F%2Fwww.tenant-eight.example%2F";
-        first.then(|| Response::builder().status(302).header("location", place).body(Vec::new()).unwrap())
-    });
+    let place = "https://mcp.tenant-seven.example/login?next=%2Fs%2Fk3y0f7h3host%2Fmcp&at=https%3A%2F%2Fwww.tenant-eight.example%2F";
+    let run = run("", first_moved(302, place));
     hidden(&run, &SECRET);
 }
 
@@ -224,9 +227,7 @@ fn very_many_hosts_are_replaced_in_time() {
         format!("{{\"a\":[{}]}}", hosts.iter().map(|it| format!("\"{it}\"")).collect::<Vec<_>>().join(","));
     for body in [text, list] {
         let began = std::time::Instant::now();
-        run("", |purpose, path| {
-            (purpose == Purpose::ResourceMetadata && path.ends_with("/mcp")).then(|| answer(404, &body))
-        });
+        run("", |purpose, path| is_first(purpose, path).then(|| answer(404, &body)));
         assert!(began.elapsed().as_secs() < 60, "{:?}", began.elapsed());
     }
 }

@@ -776,33 +776,21 @@ fn a_code_quoted_as_other_languages_encode_it() {
         "HU%7eSH%2f!(%27x%27)*HUSH",
         "HU%7eSH%2f%21%28%27x%27%29%2aHUSH",
     ] {
-        hidden(
-            &Server {
-                callback: "code=HU~SH%2F!('x')*HUSH".into(),
-                status: 400,
-                token: format!(r#"{{"error":"invalid_grant","error_description":"bad code {said}"}}"#)
-                    .into_bytes(),
-                ..Server::default()
-            },
-            &["HUSH"],
-        );
+        hidden(&refused("code=HU~SH%2F!('x')*HUSH", said), &["HUSH"]);
     }
+}
+
+/// A server that quotes the code that it refuses so.
+fn refused(callback: &str, said: &str) -> Server {
+    let body = format!(r#"{{"error":"invalid_grant","error_description":"bad code {said}"}}"#);
+    Server { callback: callback.to_owned(), status: 400, ..token(&body) }
 }
 
 /// What a query sends on to is encoded once more.
 #[test]
 fn a_code_that_is_encoded_twice() {
     for said in ["SECRET%252FcodE", "SECRET%252fcodE", "SECRET%2FcodE"] {
-        hidden(
-            &Server {
-                callback: "code=SECRET%2FcodE".into(),
-                status: 400,
-                token: format!(r#"{{"error":"invalid_grant","error_description":"bad code {said}"}}"#)
-                    .into_bytes(),
-                ..Server::default()
-            },
-            &["codE"],
-        );
+        hidden(&refused("code=SECRET%2FcodE", said), &["codE"]);
     }
 }
 
