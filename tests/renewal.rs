@@ -525,6 +525,40 @@ fn a_lease_that_comes_too_late_is_given_back() {
     mends(rig);
 }
 
+/// It may come after many others have found the record taken.
+#[test]
+fn a_lease_that_comes_after_other_loads_is_given_back() {
+    let mut rig = works(dials());
+    rig.now += 3600;
+    rig.tell(Event::Restore);
+    let Action::Load(late) = rig.poll() else { panic!("the record is taken") };
+    rig.tell(Event::Cancelled);
+    assert!(matches!(&rig.settle()[..], [Err(_)]));
+    rig.tell(Event::Restore);
+    let mut taken = 0;
+    let failure = loop {
+        match rig.poll() {
+            Action::Load(load) => {
+                taken += 1;
+                rig.tell(load.busy());
+                // It was answered, and took nothing.
+                rig.tell(load.reply(None));
+            }
+            Action::Wait(until) => {
+                rig.now = until.unwrap().as_secs();
+                rig.tell(Event::Tick);
+            }
+            Action::Finish(outcome) => break outcome.unwrap_err(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(failure.kind(), Kind::StoreBusy);
+    assert!(taken > 16, "{taken}");
+    rig.tell(late.reply(None));
+    assert!(matches!(rig.poll(), Action::Release(release) if release.load() == late.id()));
+    mends(rig);
+}
+
 #[test]
 fn an_older_refusal_starts_nothing() {
     let mut rig = works(dials());

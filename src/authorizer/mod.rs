@@ -236,6 +236,9 @@ impl Authorizer {
 
     fn replied(&mut self, id: RequestId, answer: Answer) {
         let is_own = |step: &Step| step.pending().is_some_and(|pending| pending.id == id);
+        if let Answer::Busy = answer {
+            self.world.not_leased(id);
+        }
         if let Some(step) = self.step.take_if(|step| is_own(step)) {
             let turn = step.on(&mut self.world, answer);
             self.turn(turn);

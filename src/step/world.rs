@@ -28,7 +28,7 @@ use crate::wire::client::{AuthMethod, Client, Origin};
 
 /// The field that carries a proof of possession (RFC 9449 §4.1).
 const DPOP: HeaderName = HeaderName::from_static("dpop");
-/// How many exclusive loads that were given up are remembered.
+/// How many exclusive loads that may take the record yet are remembered.
 const MAX_UNANSWERED: usize = 16;
 
 /// The one thing a step waits for: the request it made, and when it stops waiting.
@@ -310,6 +310,12 @@ impl World {
         let place = self.unanswered.iter().position(|(known, _)| *known == load)?;
         let (_, asked) = self.unanswered.remove(place);
         Some(Lease { load, until: asked.after(self.lease_time()) })
+    }
+
+    /// The load has found the record taken. There are many such loads while somebody else holds it, and none may take the
+    /// place of one whose answer is still to come.
+    pub(crate) fn not_leased(&mut self, load: RequestId) {
+        self.unanswered.retain(|(known, _)| *known != load);
     }
 
     /// Whether the record is held for as long as another message may take, and the write that follows.

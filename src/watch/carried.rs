@@ -30,6 +30,7 @@ impl Watch {
                 let url = moved.map_or(url, |(_, first)| first.as_str());
                 self.documents.read(url, &response.body)
             }
+            Purpose::ServerMetadata => self.documents.missing = true,
             Purpose::Registration => {
                 let home = self.documents.registered_at(url).map_or(Home::Anywhere, Home::Issuer);
                 for secret in members(&response.body, "client_secret") {

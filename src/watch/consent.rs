@@ -210,9 +210,12 @@ impl Watch {
         self.judge(open.url(), None);
         self.text("the URL that is opened", open.url().as_str());
         let mut query = parameters(open.url().as_str());
-        let server = self.documents.authorizing_at(open.url()).cloned();
         let bare = |url: &Url| (url.origin(), url.path().to_owned());
         let guessed = self.bounds.guess("/authorize").is_some_and(|guess| bare(&guess) == bare(open.url()));
+        // A server that has no metadata any more is one of which everything is guessed.
+        let server =
+            self.documents.authorizing_at(open.url()).filter(|_| !(guessed && self.documents.missing));
+        let server = server.cloned();
         if server.is_none() && !guessed {
             self.breach("a person is sent to a page that no server has by its own word");
         }

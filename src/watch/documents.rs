@@ -48,6 +48,8 @@ pub(super) struct Documents {
     silent: Vec<String>,
     /// Whether `iss` is demanded of every issuer.
     iss_required: bool,
+    /// Where metadata was looked for last there is none, whatever was there before.
+    pub(super) missing: bool,
 }
 
 impl Documents {
@@ -62,12 +64,14 @@ impl Documents {
         let silent = config.issuer_policies().iter();
         let silent = silent.filter(|(_, policy)| policy.pkce != IssuerPolicy::default().pkce);
         let silent = silent.map(|(issuer, _)| issuer.clone()).collect();
-        Self { servers: Vec::new(), aliases, renamed, silent, iss_required: config.policies().require_iss }
+        let iss_required = config.policies().require_iss;
+        Self { servers: Vec::new(), aliases, renamed, silent, iss_required, missing: false }
     }
 
     /// Reads a metadata document that came from `url`. What is none, or speaks for an issuer elsewhere, is passed
     /// over.
     pub(super) fn read(&mut self, url: &str, body: &[u8]) {
+        self.missing = true;
         let Ok(document) = serde_json::from_slice::<Value>(body) else { return };
         let text = |name: &str| document.get(name).and_then(Value::as_str).map(str::to_owned);
         let (Some(issuer), Some(token_endpoint)) = (text("issuer"), text("token_endpoint")) else { return };
@@ -78,6 +82,7 @@ impl Documents {
         if named.is_none() && !speaks_for(url, &issuer) {
             return;
         }
+        self.missing = false;
         let promised = document.get("authorization_response_iss_parameter_supported");
         let iss_required = self.iss_required || promised.and_then(Value::as_bool).unwrap_or_default();
         let listed = document.get("code_challenge_methods_supported").filter(|listed| !listed.is_null());

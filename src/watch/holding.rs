@@ -48,10 +48,8 @@ pub(super) struct Holding {
     pub(super) leases: Vec<RequestId>,
     /// Those whose driver is gone: nothing is done by them any more, but to let them go.
     pub(super) left: Vec<RequestId>,
-    /// The exclusive loads that were asked for.
+    /// The exclusive loads that have neither taken the record nor found it taken.
     asked: Vec<RequestId>,
-    /// Exclusive loads that were answered.
-    answered: Vec<RequestId>,
     /// The latest load.
     load: Option<RequestId>,
     /// The latest load to which the store said what it was asked, while that was waited for.
@@ -133,27 +131,15 @@ impl Watch {
         if says && self.holding.load == Some(id) && self.awaits(id) {
             self.holding.told = Some(id);
         }
-        match answer {
-            Answer::Leased(found)
-                if self.holding.asked.contains(&id) && !self.holding.answered.contains(&id) =>
-            {
-                self.holding.answered.push(id);
-                self.holding.leases.push(id);
-                let client = found.as_ref().map(|found| &found.client);
-                self.holding.may_forget |= client.is_some_and(|client| !client.is_fresh(self.now));
-            }
-            Answer::Found(_)
-            | Answer::LoadFailed(_)
-            | Answer::Leased(_)
-            | Answer::Busy
-            | Answer::Saved(_)
-            | Answer::Forgotten(_)
-            | Answer::Response(_)
-            | Answer::SendFailed(_)
-            | Answer::Told(_)
-            | Answer::Signed(_)
-            | Answer::Supplied(_)
-            | Answer::Unasked(_) => {}
+        // Each takes the record once, or finds it taken.
+        let asked = self.holding.asked.iter().position(|asked| *asked == id);
+        let answers = matches!(answer, Answer::Leased(_) | Answer::Busy);
+        let Some(place) = asked.filter(|_| answers) else { return };
+        self.holding.asked.remove(place);
+        if let Answer::Leased(found) = answer {
+            self.holding.leases.push(id);
+            let client = found.as_ref().map(|found| &found.client);
+            self.holding.may_forget |= client.is_some_and(|client| !client.is_fresh(self.now));
         }
     }
 

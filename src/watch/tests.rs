@@ -314,6 +314,10 @@ fn a_record_that_is_given_unasked() {
     watch.action(&load(2, false));
     watch.event(NOW, &leased(2));
     watch.event(NOW, &leased(7));
+    // Somebody else has it, as the store has said already.
+    watch.action(&load(8, true));
+    watch.event(NOW, &Event::Replied(Reply { id: RequestId(8), answer: Answer::Busy }));
+    watch.event(NOW, &leased(8));
     watch.action(&Action::Wait(None));
     assert!(
         !watch.breaches().iter().any(|breach| breach.contains("held for ever")),

@@ -130,6 +130,39 @@ fn a_person_is_sent_where_a_server_says_of_itself_or_where_anybody_would_guess()
     }
 }
 
+/// A server at the MCP server's own origin has said where its token endpoint is, and says nothing the next time. Then
+/// both its page and its token endpoint are guessed, or neither is.
+#[test]
+fn a_server_that_says_nothing_any_more_is_guessed_as_a_whole() {
+    let mut own = document();
+    for (member, url) in
+        [("issuer", ""), ("authorization_endpoint", "/authorize"), ("token_endpoint", "/said")]
+    {
+        own[member] = json!(format!("https://mcp.example{url}"));
+    }
+    let (own, none) = (own.to_string(), json!({}).to_string());
+    for (status, body, token_endpoint, good) in [
+        (200, &own, "https://mcp.example/said", true),
+        (200, &own, "https://mcp.example/token", false),
+        (200, &none, "https://mcp.example/token", true),
+        (404, &own, "https://mcp.example/token", true),
+        (404, &own, "https://mcp.example/said", false),
+    ] {
+        let mut watch = Watch::new(&config());
+        watch.event(NOW, &Event::Restore);
+        for (id, status, body) in [(1, 200, &own), (2, status, body)] {
+            let url = "https://mcp.example/.well-known/oauth-authorization-server";
+            watch.action(&Action::Send(send(id, Purpose::ServerMetadata, url)));
+            answer(&mut watch, id, status, body);
+        }
+        let url = Url::parse(&format!("https://mcp.example/authorize?{ASKED}")).unwrap();
+        watch.action(&Action::Open(Open { id: RequestId(0), url, until: Timestamp::from_secs(1_600) }));
+        called(&mut watch, "?code=a-good-code&state=state-of-this-run");
+        watch.action(&token(3, token_endpoint, "grant_type=authorization_code&code=a-good-code"));
+        assert_eq!(watch.breaches().is_empty(), good, "{status}, {token_endpoint}: {:?}", watch.breaches());
+    }
+}
+
 #[test]
 fn a_document_that_moved_within_its_origin_speaks_for_its_server() {
     let moved = "https://as.example/moved";
