@@ -32,7 +32,11 @@ impl Watch {
             }
             Purpose::ServerMetadata => self.documents.missing = true,
             Purpose::Registration => {
-                let home = self.documents.registered_at(url).map_or(Home::Anywhere, Home::Issuer);
+                let issuer = self.documents.registered_at(url).or_else(|| self.bounds.registered_at(url));
+                let home = issuer.map_or(Home::Anywhere, Home::Issuer);
+                for client_id in members(&response.body, "client_id") {
+                    self.clients.learn(&client_id, home.clone());
+                }
                 for secret in members(&response.body, "client_secret") {
                     self.secrets.learn(Sort::ClientSecret, &secret, home.clone());
                 }
@@ -59,7 +63,7 @@ impl Watch {
             Purpose::TokenExchange => self.exchanged_identity(&response.body),
             Purpose::DeviceAuthorization => self.given_codes(url, &response.body),
             Purpose::PushedAuthorization => self.pushed.answered(url, &response.body),
-            Purpose::ServerMetadata | Purpose::ResourceMetadata | Purpose::Revocation => {}
+            Purpose::ResourceMetadata | Purpose::Revocation => {}
         }
     }
 
@@ -72,7 +76,9 @@ impl Watch {
         if let Some(token) = &credential.refresh_token {
             self.secrets.learn(Sort::RefreshToken, token.expose(), home);
         }
-        self.client_secret(&credential.authorization_server, credential.client.secret.as_ref());
+        let server = &credential.authorization_server;
+        self.client_secret(server, credential.client.secret.as_ref());
+        self.clients.learn(&credential.client.id, Home::Issuer(server.issuer.clone()));
         self.documents.remember(&credential.authorization_server);
     }
 
@@ -104,6 +110,7 @@ impl Watch {
         self.proves(send, &parameters(&body), url);
         let field = request.headers().get(header::AUTHORIZATION);
         let field = field.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        self.introduces(send, &parameters(&body), &field, url);
         if let Some(credentials) = field.strip_prefix("Basic ") {
             // As they stand they are as good as what they encode. An empty secret is none.
             let decoded = STANDARD.decode(credentials).unwrap_or_default();

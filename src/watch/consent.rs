@@ -61,6 +61,23 @@ impl Bounds {
         }
     }
 
+    /// Whether `url` is an endpoint that anybody would guess, of a server that is named by where the MCP server is.
+    pub(super) fn guesses(&self, issuer: &str, url: &str) -> bool {
+        let url = Url::parse(url).ok();
+        let here = |path: &str| {
+            self.guess(path).zip(url.as_ref()).is_some_and(|(guess, url)| bare(&guess) == bare(url))
+        };
+        let own = Url::parse(issuer).ok().zip(self.server.as_ref());
+        own.is_some_and(|(issuer, server)| same_origin(&issuer, server))
+            && ["/authorize", "/token"].into_iter().any(here)
+    }
+
+    /// The issuer that registers clients where anybody would guess it.
+    pub(super) fn registered_at(&self, url: &str) -> Option<String> {
+        let guess = self.guess("/register").filter(|guess| same_url(guess.as_str(), url))?;
+        Some(guess.origin().ascii_serialization())
+    }
+
     /// Where anybody would guess an endpoint of a server that has no metadata (MCP 2025-03-26).
     fn guess(&self, path: &str) -> Option<Url> {
         self.server.as_ref().and_then(|server| server.join(path).ok())
@@ -210,7 +227,7 @@ impl Watch {
         self.judge(open.url(), None);
         self.text("the URL that is opened", open.url().as_str());
         let mut query = parameters(open.url().as_str());
-        let bare = |url: &Url| (url.origin(), url.path().to_owned());
+        let client_id = parameter(&query, "client_id").map(str::to_owned);
         let guessed = self.bounds.guess("/authorize").is_some_and(|guess| bare(&guess) == bare(open.url()));
         // A server that has no metadata any more is one of which everything is guessed.
         let server =
@@ -232,6 +249,9 @@ impl Watch {
                 self.breach("a browser carries a reference that its server did not give");
             }
             query = pushed.form;
+        }
+        if let Some(client_id) = client_id {
+            self.named(&client_id, open.url().as_str());
         }
         let state = parameter(&query, "state").unwrap_or_default().to_owned();
         for name in ["state", "code_challenge", "code_challenge_method", "redirect_uri", "client_id"] {
@@ -265,6 +285,10 @@ impl Watch {
             exchanged: None,
         });
     }
+}
+
+fn bare(url: &Url) -> (url::Origin, String) {
+    (url.origin(), url.path().to_owned())
 }
 
 /// Whether an alias stands for an issuer; in the place of `{tenantid}` there may be any tenant, and nothing else.

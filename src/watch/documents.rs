@@ -33,6 +33,19 @@ impl Server {
             || self.named.as_deref().is_some_and(|named| same_issuer(named, issuer))
     }
 
+    /// Whether clients say at `url` who they are.
+    fn serves_at(&self, url: &str) -> bool {
+        let others = [&self.revocation_endpoint, &self.pushed_endpoint, &self.device_endpoint];
+        let token = Some(self.token_endpoint.as_str());
+        let mut all = others.into_iter().map(|it| it.as_deref()).chain([token]).flatten();
+        all.any(|it| super::same_url(it, url))
+    }
+
+    fn authorizes_at(&self, opened: &Url) -> bool {
+        let bare = |url: &Url| (url.origin(), url.path().to_owned());
+        Url::parse(&self.authorization_endpoint).is_ok_and(|url| bare(&url) == bare(opened))
+    }
+
     fn revokes_at(&self, url: &str) -> bool {
         self.revocation_endpoint.as_deref().is_some_and(|it| super::same_url(it, url))
     }
@@ -151,10 +164,7 @@ impl Documents {
     }
 
     pub(super) fn authorizing_at(&self, opened: &Url) -> Option<&Server> {
-        let bare = |url: &Url| (url.origin(), url.path().to_owned());
-        self.servers.iter().find(|server| {
-            Url::parse(&server.authorization_endpoint).is_ok_and(|url| bare(&url) == bare(opened))
-        })
+        self.servers.iter().find(|server| server.authorizes_at(opened))
     }
 
     /// The issuer that registers clients at `url`.
@@ -215,13 +225,14 @@ impl Documents {
 
     /// The issuers that are spoken to at `url`, in whatever way clients prove who they are.
     pub(super) fn issuers_at<'a>(&'a self, url: &'a str) -> impl Iterator<Item = &'a str> {
-        let here = move |server: &&Server| {
-            let others = [&server.revocation_endpoint, &server.pushed_endpoint, &server.device_endpoint];
-            let token = Some(server.token_endpoint.as_str());
-            let mut all = others.into_iter().map(|it| it.as_deref()).chain([token]).flatten();
-            all.any(|it| super::same_url(it, url))
-        };
-        self.servers.iter().filter(here).map(|server| server.issuer.as_str())
+        self.servers.iter().filter(|server| server.serves_at(url)).map(|server| server.issuer.as_str())
+    }
+
+    /// Whether the issuer has its page or one of its endpoints at `url`, by its own word or by a record's.
+    pub(super) fn is_at(&self, issuer: &str, url: &str) -> bool {
+        let page = Url::parse(url).ok();
+        let shows = |server: &Server| page.as_ref().is_some_and(|page| server.authorizes_at(page));
+        self.servers.iter().any(|server| server.is(issuer) && (server.serves_at(url) || shows(server)))
     }
 
     fn any_of(&self, issuer: &str, url: &str, endpoint: impl Fn(&Server) -> Option<&str>) -> bool {

@@ -16,6 +16,8 @@
 //! - a record is forgotten only if the person logs out or the client is dead;
 //! - a secret goes to one place: a code, a verifier, a refresh token and a client secret only to the token endpoint of
 //!   their issuer, tokens also to its revocation endpoint, an access token nowhere else, and none of them into a URL;
+//! - a client is named only to the server that it is configured for or registered with, unless its name is a document's URL
+//!   or the caller bound it to none;
 //! - a person is sent only to the page of a server that speaks for itself and says that it takes S256, or to where anybody
 //!   would guess it, with a `state` that was never used before, and to come back where answers are awaited; tokens are asked
 //!   for the origin of the MCP server, or as policy says, and for no scope that the caller never wants;
@@ -31,6 +33,7 @@
 //! - no `Debug` and no `Display` of any event, action or failure shows a secret.
 
 mod carried;
+mod clients;
 mod consent;
 mod documents;
 mod holding;
@@ -44,11 +47,12 @@ use crate::base::guard::{Reach, is_loopback_host, same_origin};
 use crate::base::time::Timestamp;
 use crate::config::Config;
 use crate::credential::Generation;
-use crate::event::{Answer, Event, Reply, RequestId};
+use crate::event::{Answer, Event, Reply, RequestId, Saving};
 use crate::failure::Failure;
 use crate::grant_type::GrantType;
 use crate::outcome::{Outcome, TokenSource};
 use crate::snapshot::Snapshot;
+use clients::Clients;
 use consent::{Asked, Bounds, Pushed, Shown};
 use documents::Documents;
 use holding::{Awaited, Holding, Lane};
@@ -79,6 +83,7 @@ pub struct Watch {
     last_id: u64,
     documents: Documents,
     secrets: Secrets,
+    clients: Clients,
     /// The query of the MCP server's URL, which may be a key. It is sent to that server alone, and never shown.
     query: Option<String>,
     /// The authorization request that was pushed ahead.
@@ -136,6 +141,7 @@ impl Watch {
             last_id: 0,
             documents: Documents::of(config),
             secrets,
+            clients: Clients::of(config),
             query: query(config.server_url()),
             pushed: Pushed::default(),
             asked: None,
@@ -155,6 +161,7 @@ impl Watch {
         watch.secrets.learn(Sort::State, snapshot.state(), Home::Anywhere);
         watch.bounds.states.push(snapshot.state().to_owned());
         watch.client_secret(&terms.server, terms.client.secret.as_ref());
+        watch.clients.learn(&terms.client.id, Home::Issuer(terms.server.issuer.clone()));
         watch.now = snapshot.taken_at;
         watch.running = true;
         watch.shown.now = true;
@@ -240,7 +247,10 @@ impl Watch {
             Action::Forget(forget) => self.wants(forget.id, self.now.after(self.patience), Lane::Grant),
             Action::Send(send) => self.sends(send),
             Action::Open(open) => self.opens(open),
-            Action::Ask(ask) => self.wants(ask.id, ask.until, Lane::Login),
+            Action::Ask(ask) => {
+                self.wants(ask.id, ask.until, Lane::Login);
+                self.clients.asks(ask);
+            }
             Action::Show(show) => self.shows(show),
             Action::Sign(sign) => self.signs(sign),
             Action::Supply(supply) => self.supplies(supply),
@@ -337,11 +347,15 @@ impl Watch {
             (Answer::Response(response), Some((purpose, method, url))) => {
                 self.answered(purpose, &method, &url, response);
             }
-            (Answer::Found(Some(credential)) | Answer::Leased(Some(credential)), _) => {
-                self.credential(credential)
-            }
+            (
+                Answer::Found(Some(credential))
+                | Answer::Leased(Some(credential))
+                | Answer::Saved(Saving::Conflict(Some(credential))),
+                _,
+            ) => self.credential(credential),
             (Answer::Supplied(Ok(assertion)), _) => self.supplied(assertion.expose()),
             (Answer::Told(Some(told)), _) => {
+                self.clients.told(told);
                 if let Some(secret) = &told.client_secret {
                     self.secrets.learn(Sort::ClientSecret, secret.expose(), Home::Anywhere);
                 }

@@ -241,7 +241,7 @@ fn origin(url: &str) -> String {
     Url::parse(url).map_or(String::new(), |url| url.origin().ascii_serialization())
 }
 
-fn claims_of(jwt: &str) -> Option<Value> {
+pub(super) fn claims_of(jwt: &str) -> Option<Value> {
     claims(jwt.as_bytes())
 }
 

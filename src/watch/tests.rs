@@ -1,6 +1,7 @@
 //! Every invariant is broken once, and the watch must see it.
 
 mod asked;
+mod clients;
 mod edges;
 mod handed;
 mod proofs;

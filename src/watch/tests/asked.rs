@@ -18,6 +18,11 @@ fn told(config: Config, document: &serde_json::Value) -> Watch {
     watch
 }
 
+/// The client is one of the MCP server's own authorization server, too.
+fn at_both() -> Config {
+    config().preregistered(Preregistered::new("https://mcp.example", "by-hand"))
+}
+
 fn document() -> serde_json::Value {
     json!({
         "issuer": "https://as.example",
@@ -121,7 +126,7 @@ fn a_person_is_sent_where_a_server_says_of_itself_or_where_anybody_would_guess()
         (json!({}), "https://mcp.example/authorize", "https://mcp.example/token", true),
         (json!({}), "https://mcp.example/authorize", "https://evil.example/token", false),
     ] {
-        let mut watch = told(config(), &document);
+        let mut watch = told(at_both(), &document);
         let url = Url::parse(&format!("{page}?{ASKED}")).unwrap();
         watch.action(&Action::Open(Open { id: RequestId(0), url, until: Timestamp::from_secs(1_600) }));
         called(&mut watch, "?code=a-good-code&state=state-of-this-run");
@@ -148,7 +153,7 @@ fn a_server_that_says_nothing_any_more_is_guessed_as_a_whole() {
         (404, &own, "https://mcp.example/token", true),
         (404, &own, "https://mcp.example/said", false),
     ] {
-        let mut watch = Watch::new(&config());
+        let mut watch = Watch::new(&at_both());
         watch.event(NOW, &Event::Restore);
         for (id, status, body) in [(1, 200, &own), (2, status, body)] {
             let url = "https://mcp.example/.well-known/oauth-authorization-server";
