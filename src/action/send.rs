@@ -33,6 +33,13 @@ pub enum Purpose {
     PushedAuthorization,
 }
 
+impl Purpose {
+    /// Whether a document is fetched that says what is where.
+    pub(crate) const fn is_metadata(self) -> bool {
+        matches!(self, Self::ResourceMetadata | Self::ServerMetadata)
+    }
+}
+
 /// Send an HTTP request.
 ///
 /// The driver must keep to what the action says: never follow a redirect, never read more than

@@ -23,6 +23,9 @@ impl Watch {
                 from.zip(to).map(|(from, to)| Redirect { from, to, with_body: *method != Method::GET });
         }
         self.proofs.gave(url, &response.fields);
+        if purpose.is_metadata() {
+            self.documents.looks(Some(response));
+        }
         match purpose {
             Purpose::ServerMetadata if response.status == StatusCode::OK => {
                 // A document that has moved within its origin is as good as where it was looked for.
@@ -172,8 +175,7 @@ impl Watch {
         for (_, sort) in misplaced.iter().filter(|(text, _)| right.iter().all(|(other, _)| other != text)) {
             wrong.push(format!("a request for {:?} carries a secret ({sort:?})", send.purpose()));
         }
-        let bodiless = matches!(send.purpose(), Purpose::ResourceMetadata | Purpose::ServerMetadata);
-        if bodiless && (!body.is_empty() || !field.is_empty()) {
+        if send.purpose().is_metadata() && (!body.is_empty() || !field.is_empty()) {
             wrong.push("a request for metadata has a body or an Authorization field".to_owned());
         }
         self.breaches.extend(wrong);

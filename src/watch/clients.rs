@@ -58,10 +58,7 @@ impl Clients {
 impl Watch {
     /// A request says which client it is from.
     pub(super) fn introduces(&mut self, send: &Send, form: &[(String, String)], field: &str, url: &str) {
-        if matches!(
-            send.purpose(),
-            Purpose::ResourceMetadata | Purpose::ServerMetadata | Purpose::Registration
-        ) {
+        if send.purpose().is_metadata() || send.purpose() == Purpose::Registration {
             return;
         }
         let assertion = parameter(form, "client_assertion").and_then(claims_of);

@@ -236,6 +236,9 @@ impl Watch {
         if server.is_none() && !guessed {
             self.breach("a person is sent to a page that no server has by its own word");
         }
+        if server.is_none() && self.documents.doubts > 0 {
+            self.breach("endpoints are guessed though there may be metadata");
+        }
         let token_endpoint = match &server {
             Some(server) => Some(server.token_endpoint.clone()),
             None => self.bounds.guess("/token").map(String::from),

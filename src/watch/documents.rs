@@ -5,6 +5,7 @@ use url::{Url, form_urlencoded};
 
 use crate::config::Config;
 use crate::credential::AuthorizationServer;
+use crate::event::Response;
 use crate::policy::IssuerPolicy;
 
 /// An authorization server by its own document.
@@ -63,6 +64,8 @@ pub(super) struct Documents {
     iss_required: bool,
     /// Where metadata was looked for last there is none, whatever was there before.
     pub(super) missing: bool,
+    /// How many looks for metadata in this attempt left open whether there is any.
+    pub(super) doubts: u32,
 }
 
 impl Documents {
@@ -78,7 +81,18 @@ impl Documents {
         let silent = silent.filter(|(_, policy)| policy.pkce != IssuerPolicy::default().pkce);
         let silent = silent.map(|(issuer, _)| issuer.clone()).collect();
         let iss_required = config.policies().require_iss;
-        Self { servers: Vec::new(), aliases, renamed, silent, iss_required, missing: false }
+        Self { servers: Vec::new(), aliases, renamed, silent, iss_required, missing: false, doubts: 0 }
+    }
+
+    /// A look for metadata was answered, or was not. Only a plain no settles that there is none; what is found is read
+    /// besides.
+    pub(super) fn looks(&mut self, answer: Option<&Response>) {
+        let no = answer.is_some_and(|response| match response.status.as_u16() {
+            200 => serde_json::from_slice::<Value>(&response.body).map_or(true, |found| !found.is_object()),
+            408 | 425 | 429 => false,
+            status => (400..500).contains(&status),
+        });
+        self.doubts = self.doubts.saturating_add(u32::from(!no));
     }
 
     /// Reads a metadata document that came from `url`. What is none, or speaks for an issuer elsewhere, is passed

@@ -19,6 +19,13 @@ pub(super) struct Awaited {
     pub(super) reads: bool,
 }
 
+impl Awaited {
+    /// Whether it is a look for metadata.
+    pub(super) fn is_look(&self) -> bool {
+        self.sent.as_ref().is_some_and(|(purpose, ..)| purpose.is_metadata())
+    }
+}
+
 /// Two things may be awaited at once: something of the grant in use, and something of a login that waits for a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lane {

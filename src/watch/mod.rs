@@ -19,8 +19,9 @@
 //! - a client is named only to the server that it is configured for or registered with, unless its name is a document's URL
 //!   or the caller bound it to none;
 //! - a person is sent only to the page of a server that speaks for itself and says that it takes S256, or to where anybody
-//!   would guess it, with a `state` that was never used before, and to come back where answers are awaited; tokens are asked
-//!   for the origin of the MCP server, or as policy says, and for no scope that the caller never wants;
+//!   would guess it if there plainly is no metadata wherever it was looked for, with a `state` that was never used before,
+//!   and to come back where answers are awaited; tokens are asked for the origin of the MCP server, or as policy says, and
+//!   for no scope that the caller never wants;
 //! - a code is exchanged once, and only if its response carried the `state` that was sent and the right `iss`;
 //! - an assertion about a person goes to the configured identity provider alone, any other assertion and a device code to
 //!   the token endpoint of their issuer, and a user code to the person alone; a reference to a request that was pushed
@@ -217,7 +218,14 @@ impl Watch {
             Event::Tick => {}
         }
         // What comes after its deadline is no answer any more.
-        self.awaited.retain(|awaited| self.now < awaited.deadline);
+        let (now, documents) = (self.now, &mut self.documents);
+        self.awaited.retain(|awaited| {
+            let late = awaited.deadline <= now;
+            if late && awaited.is_look() {
+                documents.looks(None);
+            }
+            !late
+        });
         self.shown("an event", &format!("{event:?}"));
     }
 
@@ -266,6 +274,7 @@ impl Watch {
                 self.perhaps = self.running;
                 self.joined = self.joined.saturating_sub(1);
                 (self.called_off, self.asked, self.shown.now) = (false, None, false);
+                self.documents.doubts = 0;
             }
         }
         self.holds(action);
@@ -344,6 +353,9 @@ impl Watch {
         let place = self.awaited.iter().position(|awaited| awaited.id == reply.id);
         let Some(awaited) = place.map(|place| self.awaited.remove(place)) else { return };
         match (&reply.answer, awaited.sent) {
+            (Answer::SendFailed(_), Some((purpose, ..))) if purpose.is_metadata() => {
+                self.documents.looks(None)
+            }
             (Answer::Response(response), Some((purpose, method, url))) => {
                 self.answered(purpose, &method, &url, response);
             }
@@ -408,6 +420,8 @@ impl Watch {
         if redirect.to != *next {
             return;
         }
+        // Where it leads is what is looked at.
+        self.documents.doubts = self.documents.doubts.saturating_sub(1);
         if redirect.with_body || !same_origin(&redirect.from, next) {
             return self.breach("a redirect is followed with a body, or to another origin");
         }

@@ -122,9 +122,9 @@ fn a_person_is_sent_where_a_server_says_of_itself_or_where_anybody_would_guess()
         (document(), "https://as.example/authorize", "https://as.example/token", true),
         // It speaks for another than the one that was asked.
         (other, "https://as.example/authorize", "https://evil.example/token", false),
-        (json!({}), "https://evil.example/authorize", "https://evil.example/token", false),
-        (json!({}), "https://mcp.example/authorize", "https://mcp.example/token", true),
-        (json!({}), "https://mcp.example/authorize", "https://evil.example/token", false),
+        (json!([]), "https://evil.example/authorize", "https://evil.example/token", false),
+        (json!([]), "https://mcp.example/authorize", "https://mcp.example/token", true),
+        (json!([]), "https://mcp.example/authorize", "https://evil.example/token", false),
     ] {
         let mut watch = told(at_both(), &document);
         let url = Url::parse(&format!("{page}?{ASKED}")).unwrap();
@@ -145,7 +145,7 @@ fn a_server_that_says_nothing_any_more_is_guessed_as_a_whole() {
     {
         own[member] = json!(format!("https://mcp.example{url}"));
     }
-    let (own, none) = (own.to_string(), json!({}).to_string());
+    let (own, none) = (own.to_string(), json!([]).to_string());
     for (status, body, token_endpoint, good) in [
         (200, &own, "https://mcp.example/said", true),
         (200, &own, "https://mcp.example/token", false),
@@ -159,6 +159,10 @@ fn a_server_that_says_nothing_any_more_is_guessed_as_a_whole() {
             let url = "https://mcp.example/.well-known/oauth-authorization-server";
             watch.action(&Action::Send(send(id, Purpose::ServerMetadata, url)));
             answer(&mut watch, id, status, body);
+            if id == 1 {
+                watch.action(&Action::Finish(Ok(Outcome::Anonymous)));
+                watch.event(NOW, &Event::Restore);
+            }
         }
         let url = Url::parse(&format!("https://mcp.example/authorize?{ASKED}")).unwrap();
         watch.action(&Action::Open(Open { id: RequestId(0), url, until: Timestamp::from_secs(1_600) }));
@@ -196,5 +200,72 @@ fn what_is_never_asked_for_is_not_asked_for() {
         let body = format!("grant_type=client_credentials&{}", asked("scope", scope));
         watch.action(&token(2, "https://as.example/token", &body));
         assert_eq!(breached(&watch), !good, "{scope} in a token request");
+    }
+}
+
+/// Where metadata may be there after all, endpoints are not guessed.
+#[test]
+fn endpoints_are_guessed_only_where_there_plainly_is_no_metadata() {
+    let looked = |watch: &mut Watch, id, purpose| {
+        watch.action(&Action::Send(send(id, purpose, "https://mcp.example/.well-known/oauth-something")));
+    };
+    let opened = |watch: &mut Watch| {
+        let url = Url::parse(&format!("https://mcp.example/authorize?{ASKED}")).unwrap();
+        watch.action(&Action::Open(Open { id: RequestId(0), url, until: Timestamp::from_secs(1_600) }));
+        watch.breaches().iter().any(|breach| breach == "endpoints are guessed though there may be metadata")
+    };
+    for (status, body, plain) in [
+        (404, "{}", true),
+        (401, "", true),
+        (499, "", true),
+        (399, "", false),
+        (500, "", false),
+        (408, "", false),
+        (425, "", false),
+        (429, "", false),
+        (200, "<html>", true),
+        (200, "[]", true),
+        (200, "{}", false),
+        (204, "", false),
+    ] {
+        for purpose in [Purpose::ResourceMetadata, Purpose::ServerMetadata] {
+            let mut watch = Watch::new(&at_both());
+            watch.event(NOW, &Event::Restore);
+            for (id, status, body) in [(1, status, body), (2, 404, "")] {
+                looked(&mut watch, id, purpose);
+                answer(&mut watch, id, status, body);
+            }
+            let mut next = watch.clone();
+            assert_eq!(opened(&mut watch), !plain, "{status}, {body}");
+            // Another attempt looks for itself.
+            next.action(&Action::Finish(Ok(Outcome::Anonymous)));
+            next.event(NOW, &Event::Restore);
+            assert!(!opened(&mut next), "{status}, {body}");
+        }
+    }
+    for (late, answered) in [(false, true), (true, false), (true, true)] {
+        let mut watch = Watch::new(&at_both());
+        watch.event(NOW, &Event::Restore);
+        looked(&mut watch, 1, Purpose::ServerMetadata);
+        if late {
+            watch.event(Timestamp::from_secs(1_010), &Event::Tick);
+        }
+        if answered {
+            let answer = Answer::SendFailed(SendFailure::TimedOut);
+            watch.event(NOW, &Event::Replied(Reply { id: RequestId(1), answer }));
+        }
+        assert!(opened(&mut watch), "{late}, {answered}");
+    }
+    // What a redirect within the origin leads to is what counts.
+    for (followed, last, plain) in [(true, 404, true), (true, 500, false), (false, 404, false)] {
+        let mut watch = Watch::new(&at_both());
+        watch.event(NOW, &Event::Restore);
+        looked(&mut watch, 1, Purpose::ServerMetadata);
+        let moved = HeaderValue::from_static("https://mcp.example/moved");
+        answer_with(&mut watch, 1, 308, HeaderMap::from_iter([(header::LOCATION, moved)]), "");
+        let next = if followed { "https://mcp.example/moved" } else { "https://mcp.example/elsewhere" };
+        watch.action(&Action::Send(send(2, Purpose::ServerMetadata, next)));
+        answer(&mut watch, 2, last, "");
+        assert_eq!(opened(&mut watch), !plain, "{followed}, {last}");
     }
 }
