@@ -11,16 +11,16 @@ use mcp_auth::wire::client::AuthMethod;
 use mcp_auth::wire::jws::Algorithm;
 use mcp_auth::wire::token::SubjectTokenType;
 use mcp_auth::{
-    Action, Challenge, ClientKey, ClientMetadata, Config, Event, GrantType, IdentityProvider, Kind, Legacy,
-    Outcome, Policy, Preregistered, Retry, ScopeRule, Scopes, TokenSource,
+    Action, Challenge, ClientKey, ClientMetadata, Config, Ended, Event, GrantType, IdentityProvider, Kind,
+    Legacy, Outcome, Policy, Preregistered, ProofKey, Retry, ScopeRule, Scopes, SendFailure, TokenSource,
 };
 use mcp_auth_testbed::{
-    ClientAssertions, ClientCredentials, Dials, Enterprise, EnterpriseClient, Fault, PreRegistered, Purpose,
-    ResourceMetadata, ResourceValue, ServerMetadata, Subject, TokenExchange, Trouble, Workload,
-    WorkloadToken,
+    ClientAssertions, ClientCredentials, Dials, Dpop, Enterprise, EnterpriseClient, Fault, Nonces,
+    PreRegistered, Purpose, ResourceMetadata, ResourceValue, ServerMetadata, Subject, TokenExchange, Trouble,
+    Workload, WorkloadToken,
 };
 use serde_json::json;
-use support::{CLIENT_KEY, REDIRECT, Rig, StoreMood, authorized, signer};
+use support::{CLIENT_KEY, PROOF_KEY, REDIRECT, Rig, StoreMood, authorized, signer};
 
 const ISSUER: &str = "https://as.example";
 const ID_TOKEN: &str = "an-id-token-of-the-person";
@@ -742,4 +742,69 @@ fn an_identity_provider_behind_the_guard_ends_no_token_that_lives() {
     let failure = rig.run(Event::Restore).unwrap_err();
     assert_eq!(failure.kind(), Kind::UrlRefused, "{failure}");
     assert!(failure.retry_at.is_some(), "{failure}");
+}
+
+/// A token that is on its way is revoked with the rest, as one is that replaces another; and what fails ends in a logout too.
+/// Who only calls off the attempt does not wait for it.
+#[test]
+fn a_logout_while_a_token_is_granted_waits_for_it() {
+    let asking = || {
+        let mut rig = by_secret("client_secret_basic");
+        rig.tell(Event::LogIn { scopes: Scopes::new() });
+        loop {
+            match rig.poll() {
+                Action::Send(send) if send.purpose() == mcp_auth::Purpose::Token => break (rig, send),
+                action => {
+                    let event = rig.answer(action).unwrap();
+                    rig.tell(event);
+                }
+            }
+        }
+    };
+    for (fails, called_off) in [(false, false), (false, true), (true, false), (true, true)] {
+        let (mut rig, send) = asking();
+        rig.tell(Event::LogOut);
+        if called_off {
+            rig.tell(Event::Cancelled);
+        }
+        assert!(rig.settle().is_empty());
+        let event =
+            if fails { send.fail(SendFailure::TimedOut) } else { rig.answer(Action::Send(send)).unwrap() };
+        rig.tell(event);
+        let ended = rig.settle();
+        let [Ok(Outcome::LoggedOut(done))] = &ended[..] else { panic!("{ended:?}") };
+        assert_eq!(done.access_token, if fails { Ended::Absent } else { Ended::Ended });
+        assert_eq!(rig.count(Purpose::Revoke), usize::from(!fails));
+        assert!(rig.store.is_empty() && rig.auth.authorized().is_none());
+    }
+    // It goes out once more, with the nonce that the server wants in a proof.
+    let (mut rig, _) = asking();
+    let dpop = Dpop { server_nonces: Nonces::Required, ..Dpop::default() };
+    rig.world.dials_mut().dpop = Some(dpop);
+    rig.restart(|config| {
+        let client = Preregistered::new(ISSUER, "service").secret("service-secret");
+        let config = config.preregistered(client).grant_type(GrantType::ClientCredentials);
+        config.proof_key(ProofKey::new(support::public(&PROOF_KEY)))
+    });
+    rig.signer = signer();
+    rig.tell(Event::LogIn { scopes: Scopes::new() });
+    let mut sent = 0;
+    let done = loop {
+        match rig.poll() {
+            Action::Finish(Ok(Outcome::LoggedOut(done))) => break done,
+            action => {
+                if matches!(&action, Action::Send(send) if send.purpose() == mcp_auth::Purpose::Token) {
+                    sent += 1;
+                    rig.tell(Event::LogOut);
+                }
+                if let Some(event) = rig.answer(action) {
+                    rig.tell(event);
+                }
+            }
+        }
+    };
+    assert_eq!((sent, done.access_token), (2, Ended::Ended));
+    let (mut rig, _) = asking();
+    rig.tell(Event::Cancelled);
+    assert!(matches!(&rig.settle()[..], [Err(failure)] if failure.kind() == Kind::Cancelled));
 }

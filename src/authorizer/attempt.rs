@@ -65,11 +65,11 @@ impl Authorizer {
     pub(super) fn turn(&mut self, turn: Turn) {
         match turn {
             Turn::Await(step) => {
-                let broken_off = !step.is_shielded();
+                let stays = if self.logging_out { step.outlasts_logout() } else { step.is_shielded() };
                 self.step = Some(step);
-                if self.logging_out && broken_off {
+                if self.logging_out && !stays {
                     self.become_logout();
-                } else if self.called_off && broken_off {
+                } else if self.called_off && !stays {
                     self.step = None;
                     self.fail(called_off("a cancellation"));
                 }

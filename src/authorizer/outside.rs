@@ -7,10 +7,11 @@ use crate::step::{Held, Step, Turn};
 use crate::trail::Trail;
 
 impl Authorizer {
-    /// What may not be broken off is brought to its end first; if that is the end of the attempt, it ends well.
+    /// What may not be broken off is brought to its end first; if that is the end of the attempt, it ends well. A logout is
+    /// not called off, nor what it waits for.
     pub(super) fn cancel(&mut self) {
         match &self.step {
-            Some(step) if step.is_shielded() => self.called_off = true,
+            Some(step) if step.is_shielded() || self.logging_out => self.called_off = true,
             Some(_) => {
                 self.step = None;
                 self.fail(called_off("a cancellation"));
@@ -67,7 +68,7 @@ impl Authorizer {
     pub(super) fn log_out(&mut self) {
         match &self.step {
             Some(Step::LoggingOut(_)) => {}
-            Some(step) if step.is_shielded() => self.logging_out = true,
+            Some(step) if step.outlasts_logout() => self.logging_out = true,
             Some(_) => self.become_logout(),
             None => {
                 self.world.trail = Trail::default();

@@ -319,6 +319,11 @@ impl Step {
         }
     }
 
+    /// Whether a logout waits for it, too: what it was asked for is a token, which is to be revoked with the rest.
+    pub(crate) fn outlasts_logout(&self) -> bool {
+        self.is_shielded() || matches!(self, Self::Granting(_))
+    }
+
     /// The answer came.
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
         match self {
