@@ -23,9 +23,9 @@
 //!   and to come back where answers are awaited; tokens are asked for the origin of the MCP server, or as policy says, and
 //!   for no scope that the caller never wants;
 //! - a code is exchanged once, and only if its response carried the `state` that was sent and the right `iss`;
-//! - an assertion about a person goes to the configured identity provider alone, any other assertion and a device code to
-//!   the token endpoint of their issuer, and a user code to the person alone; a reference to a request that was pushed
-//!   ahead goes back to its server;
+//! - an assertion about a person goes to the configured identity provider alone, and what that gives goes on only if it is
+//!   for this client and the MCP server; any other assertion and a device code go to the token endpoint of their issuer, a
+//!   user code to the person alone, and a reference to a request that was pushed ahead back to its server;
 //! - what is signed for a client names the issuer that it goes to; a proof goes out with the request and the token that
 //!   it names and with no nonce of another server; neither is sent twice, and a bound token never without a proof;
 //! - no redirect is followed with a body, or to another origin;

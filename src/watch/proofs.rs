@@ -170,10 +170,30 @@ impl Watch {
                 self.breach("an assertion of the client goes out twice");
             }
         }
+        if let Some(assertion) = parameter(form, "assertion") {
+            self.vouches(assertion, url);
+        }
         let request = send.request();
         if let Some(proof) = text(request.headers(), "dpop") {
             self.proven(&proof, send.method(), url, None);
         }
+    }
+
+    /// A grant of the identity provider goes on only if it is the configured one's, for a client that is one there, and for
+    /// the MCP server.
+    fn vouches(&mut self, grant: &str, url: &str) {
+        let Some(issuer) = self.proofs.identity_issuer.clone() else { return };
+        let claims = claims_of(grant).unwrap_or_default();
+        let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
+        let resources = match claims.get("resource") {
+            Some(Value::Array(resources)) => resources.as_slice(),
+            other => other.map(std::slice::from_ref).unwrap_or_default(),
+        };
+        let near = |resource: &Value| resource.as_str().is_some_and(|it| origin(it) == self.proofs.resource);
+        if text("iss") != issuer || !resources.iter().any(near) {
+            self.breach("a grant goes on that is another identity provider's, or for another resource");
+        }
+        self.named(text("client_id"), url);
     }
 
     /// A server gave tokens, which may be bound to the key that was proven.

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
 
 use super::*;
 use crate::action::{AssertionKind, Show, Supply};
@@ -208,4 +209,34 @@ fn a_reference_goes_back_to_the_server_that_gave_it() {
     let mut watch = pushed();
     watch.action(&post(3, Purpose::PushedAuthorization, "https://evil.example/par", ASKED));
     seen(&watch, "carries a secret (State)");
+}
+
+/// What the identity provider gave is looked at before it goes on.
+#[test]
+fn a_grant_goes_on_if_it_is_the_identity_providers_for_this_client_and_this_resource() {
+    let good = serde_json::json!({
+        "iss": "https://idp.example", "aud": "https://as.example", "client_id": "by-hand",
+        "resource": "https://mcp.example/mcp",
+    });
+    let other = "a grant goes on that is another identity provider's, or for another resource";
+    let client = "a client is named to another server than its own";
+    for (claim, value, wrong) in [
+        ("sub", "somebody".into(), None),
+        ("resource", serde_json::json!(["https://other.example/", "https://mcp.example/mcp"]), None),
+        ("resource", serde_json::json!(["https://other.example/"]), Some(other)),
+        ("resource", "https://other.example/mcp".into(), Some(other)),
+        ("resource", Value::Null, Some(other)),
+        ("iss", "https://evil.example".into(), Some(other)),
+        ("client_id", "at-the-idp".into(), Some(client)),
+        ("client_id", Value::Null, Some(client)),
+    ] {
+        let mut claims = good.clone();
+        claims[claim] = value;
+        let grant = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()));
+        // A platform that vouches for a workload is none.
+        for (mut watch, wrong) in [(enterprise(), wrong), (watch(), None)] {
+            watch.action(&post(20, Purpose::Token, TOKEN, &format!("assertion={grant}")));
+            assert_eq!(watch.breaches(), wrong.as_slice(), "{claims}");
+        }
+    }
 }
