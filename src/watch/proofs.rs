@@ -78,9 +78,9 @@ impl Watch {
     }
 
     pub(super) fn signs(&mut self, sign: &Sign) {
-        // Either of a renewal or of a login: whichever is free.
+        // Either of a renewal or of a login: whichever is free. A renewal goes on after the login beside it has ended.
         let busy = self.awaited.iter().any(|awaited| awaited.lane == Lane::Login);
-        let lane = if busy { Lane::Grant } else { Lane::Login };
+        let lane = if busy || !self.running { Lane::Grant } else { Lane::Login };
         let perhaps = self.perhaps;
         self.asks(Awaited { id: sign.id, deadline: sign.deadline(), lane, sent: None, reads: false });
         self.perhaps = perhaps;

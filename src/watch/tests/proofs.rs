@@ -251,6 +251,17 @@ fn a_nonce_for_a_renewal_sets_no_code_free() {
     seen(&watch, "a code is exchanged without the right state and issuer, or twice");
 }
 
+/// What is signed after a login has ended is for the renewal that was beside it; and of that one thing is awaited at a time.
+#[test]
+fn a_proof_may_be_signed_for_a_renewal_after_the_login_beside_it() {
+    let mut watch = watch();
+    watch.action(&Action::Finish(Ok(Outcome::Anonymous)));
+    watch.action(&sign(2, SigningKey::Proof, &proof("POST", "https://as.example/token", "one")));
+    assert_eq!(watch.breaches(), [""; 0]);
+    watch.action(&sign(3, SigningKey::Proof, &proof("POST", "https://as.example/token", "two")));
+    seen(&watch, "two things are awaited at once");
+}
+
 pub(super) fn record() -> Credential {
     let endpoint = |path: &str| format!("https://as.example/{path}");
     Credential {
