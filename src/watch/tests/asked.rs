@@ -243,10 +243,17 @@ fn endpoints_are_guessed_only_where_there_plainly_is_no_metadata() {
             assert!(!opened(&mut next), "{status}, {body}");
         }
     }
-    for (late, answered) in [(false, true), (true, false), (true, true)] {
+    // That no answer comes to anything else says nothing of metadata.
+    for (late, answered, purpose, plain) in [
+        (false, true, Purpose::ServerMetadata, false),
+        (true, false, Purpose::ServerMetadata, false),
+        (true, true, Purpose::ServerMetadata, false),
+        (false, true, Purpose::Registration, true),
+        (true, false, Purpose::Registration, true),
+    ] {
         let mut watch = Watch::new(&at_both());
         watch.event(NOW, &Event::Restore);
-        looked(&mut watch, 1, Purpose::ServerMetadata);
+        looked(&mut watch, 1, purpose);
         if late {
             watch.event(Timestamp::from_secs(1_010), &Event::Tick);
         }
@@ -254,7 +261,7 @@ fn endpoints_are_guessed_only_where_there_plainly_is_no_metadata() {
             let answer = Answer::SendFailed(SendFailure::TimedOut);
             watch.event(NOW, &Event::Replied(Reply { id: RequestId(1), answer }));
         }
-        assert!(opened(&mut watch), "{late}, {answered}");
+        assert_eq!(opened(&mut watch), !plain, "{late}, {answered}, {purpose:?}");
     }
     // What a redirect within the origin leads to is what counts.
     for (followed, last, plain) in [(true, 404, true), (true, 500, false), (false, 404, false)] {
