@@ -58,7 +58,8 @@ impl Clients {
 impl Watch {
     /// A request says which client it is from.
     pub(super) fn introduces(&mut self, send: &Send, form: &[(String, String)], field: &str, url: &str) {
-        if send.purpose().is_metadata() || send.purpose() == Purpose::Registration {
+        // It has no client yet, and its body is no form.
+        if send.purpose() == Purpose::Registration {
             return;
         }
         let assertion = parameter(form, "client_assertion").and_then(claims_of);

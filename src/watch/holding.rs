@@ -31,6 +31,8 @@ impl Awaited {
 pub(super) enum Lane {
     Grant,
     Login,
+    /// Nothing that is signed says for which of the two it is.
+    Either,
 }
 
 impl Lane {
@@ -71,12 +73,13 @@ pub(super) struct Holding {
 
 impl Watch {
     pub(super) fn asks(&mut self, awaited: Awaited) {
-        // What is asked for the grant may be for a renewal beside; the rest is for an attempt.
-        self.perhaps &= awaited.lane == Lane::Grant;
+        // What is asked for the grant may be for a renewal beside, and go on after the attempt.
+        self.perhaps &= awaited.lane != Lane::Login;
         if !self.running && awaited.lane == Lane::Login {
             self.breach("something is asked for while no attempt runs");
         }
-        if self.awaited.iter().any(|other| other.lane == awaited.lane) {
+        let same = |other: &Awaited| other.lane == awaited.lane && awaited.lane != Lane::Either;
+        if self.awaited.len() > 1 || self.awaited.iter().any(same) {
             self.breach("two things are awaited at once");
         }
         if awaited.id.0 <= self.last_id {

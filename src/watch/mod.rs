@@ -269,7 +269,7 @@ impl Watch {
                     self.breach("an attempt ends that did not begin");
                 }
                 self.ended(outcome);
-                self.awaited.retain(|awaited| awaited.lane == Lane::Grant && !self.called_off);
+                self.awaited.retain(|awaited| awaited.lane != Lane::Login && !self.called_off);
                 self.running = self.joined > 0;
                 self.perhaps = self.running;
                 self.joined = self.joined.saturating_sub(1);

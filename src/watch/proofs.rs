@@ -9,7 +9,7 @@ use url::Url;
 
 use super::Watch;
 use super::documents::{members, parameter};
-use super::holding::{Awaited, Lane};
+use super::holding::Lane;
 use super::secrets::{Home, Sort};
 use crate::action::{Send, Show, Sign, SigningKey, Supply};
 use crate::config::Config;
@@ -78,12 +78,7 @@ impl Watch {
     }
 
     pub(super) fn signs(&mut self, sign: &Sign) {
-        // Either of a renewal or of a login: whichever is free. A renewal goes on after the login beside it has ended.
-        let busy = self.awaited.iter().any(|awaited| awaited.lane == Lane::Login);
-        let lane = if busy || !self.running { Lane::Grant } else { Lane::Login };
-        let perhaps = self.perhaps;
-        self.asks(Awaited { id: sign.id, deadline: sign.deadline(), lane, sent: None, reads: false });
-        self.perhaps = perhaps;
+        self.wants(sign.id, sign.deadline(), Lane::Either);
         let claims = claims(sign.message()).unwrap_or_default();
         let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
         let message = String::from_utf8_lossy(sign.message());

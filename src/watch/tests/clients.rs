@@ -96,7 +96,10 @@ fn a_client_that_belongs_to_no_one_server_is_named_to_any() {
 #[test]
 fn a_registered_client_is_named_to_the_server_that_registered_it() {
     let mut watch = watch_of_two(config());
-    watch.action(&Action::Send(send(3, Purpose::Registration, "https://other.example/register")));
+    let body = r#"{"redirect_uris":["https://app.example/cb?client_id=of-the-app&x=y"]}"#;
+    let request = send(3, Purpose::Registration, "https://other.example/register");
+    watch.action(&Action::Send(Send { body: Some(Secret::new(body)), ..request }));
+    assert!(!is_wrong(&watch));
     answer(&mut watch, 3, 201, r#"{"client_id":"registered"}"#);
     asserts(&watch, "registered", OTHER, AS);
 }

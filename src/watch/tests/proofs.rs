@@ -251,15 +251,35 @@ fn a_nonce_for_a_renewal_sets_no_code_free() {
     seen(&watch, "a code is exchanged without the right state and issuer, or twice");
 }
 
-/// What is signed after a login has ended is for the renewal that was beside it; and of that one thing is awaited at a time.
+/// Something may be signed for a login, and something for the renewal beside it, which goes on after the login has ended.
 #[test]
-fn a_proof_may_be_signed_for_a_renewal_after_the_login_beside_it() {
-    let mut watch = watch();
-    watch.action(&Action::Finish(Ok(Outcome::Anonymous)));
-    watch.action(&sign(2, SigningKey::Proof, &proof("POST", "https://as.example/token", "one")));
-    assert_eq!(watch.breaches(), [""; 0]);
-    watch.action(&sign(3, SigningKey::Proof, &proof("POST", "https://as.example/token", "two")));
-    seen(&watch, "two things are awaited at once");
+fn two_proofs_may_be_signed_at_once_for_a_login_and_for_a_renewal() {
+    let endpoint = "https://as.example/token";
+    let signs = |id, jti| sign(id, SigningKey::Proof, &proof("POST", endpoint, jti));
+    let asked =
+        |id, purpose| Action::Send(send(id, purpose, "https://as.example/.well-known/openid-configuration"));
+    let login = asked(8, Purpose::ServerMetadata);
+    let renewal = Action::Load(crate::action::Load {
+        id: RequestId(8),
+        key: crate::credential::Key { server: String::new(), account: None },
+        exclusive: None,
+        deadline: Timestamp::from_secs(1_010),
+    });
+    for ended in [false, true] {
+        for next in [signs(8, "eight"), login.clone(), renewal.clone()] {
+            let mut watch = watch();
+            if ended {
+                watch.action(&Action::Finish(Ok(Outcome::Anonymous)));
+            }
+            watch.action(&signs(2, "two"));
+            assert_eq!(watch.breaches(), [""; 0]);
+            watch.action(&next);
+            let wrong = ended && matches!(next, Action::Send(_));
+            assert_eq!(!watch.breaches().is_empty(), wrong, "{ended}, {next:?}: {:?}", watch.breaches());
+            watch.action(&signs(9, "nine"));
+            seen(&watch, "two things are awaited at once");
+        }
+    }
 }
 
 pub(super) fn record() -> Credential {
