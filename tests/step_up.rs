@@ -3,12 +3,14 @@
 mod support;
 
 use http::{HeaderMap, StatusCode, header};
-use mcp_auth::{Challenge, Event, Generation, Kind, Policy, Preregistered, ScopeRule, Scopes, TokenSource};
+use mcp_auth::{
+    Challenge, Event, Generation, Kind, Policy, Preregistered, ProofKey, ScopeRule, Scopes, TokenSource,
+};
 use mcp_auth_testbed::{
-    ChallengeMethods, Dials, Fault, Person as Scripted, PreRegistered, Purpose, RefreshTokens, Refusal,
+    ChallengeMethods, Dials, Dpop, Fault, Person as Scripted, PreRegistered, Purpose, RefreshTokens, Refusal,
     RegistrationScope, ResourceMetadata, ScopeUnknown, StepUp, TokenType, Trouble,
 };
-use support::{Rig, StoreMood, authorized};
+use support::{PROOF_KEY, Rig, StoreMood, authorized};
 
 #[test]
 fn what_was_asked_before_is_asked_again() {
@@ -40,6 +42,29 @@ fn metadata_that_was_read_since_counts_more_than_the_record() {
     let outcome = rig.run(Event::LogIn { scopes: wider.clone() }).unwrap();
     assert!(wider.is_subset(&authorized(outcome).granted));
     assert_eq!(rig.opened.len(), 3);
+}
+
+/// It does however the attempt ended that read it: here the resource takes no proof that the key could make.
+#[test]
+fn metadata_that_was_read_in_vain_counts_more_than_the_record() {
+    let clients = vec![PreRegistered::public("by-hand", support::REDIRECT)];
+    let refresh_tokens = RefreshTokens::Never;
+    let dials = Dials { clients, refresh_tokens, dpop: Some(Dpop::default()), ..Dials::default() };
+    let mut rig = Rig::with(dials, |config| {
+        let config = config.proof_key(ProofKey::new(support::public(&PROOF_KEY)));
+        config.preregistered(Preregistered::new("https://as.example", "by-hand"))
+    });
+    rig.signer = support::signer();
+    assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
+    rig.world.dials_mut().token_endpoint_moved = Some(404);
+    let held = rig.auth.authorized().unwrap().generation;
+    let fields = HeaderMap::from_iter([(header::WWW_AUTHENTICATE, "DPoP algs=\"ES256\"".parse().unwrap())]);
+    let refused = Challenge::of(StatusCode::UNAUTHORIZED, &fields, Some(held), 0).unwrap();
+    assert_eq!(rig.run(Event::Challenged(refused)).unwrap_err().kind(), Kind::Unsupported);
+    let wider = Scopes::parse("files:write").unwrap();
+    let outcome = rig.run(Event::LogIn { scopes: wider.clone() }).unwrap();
+    assert!(wider.is_subset(&authorized(outcome).granted));
+    assert_eq!(rig.opened.len(), 2);
 }
 
 #[test]

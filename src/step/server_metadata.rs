@@ -251,10 +251,7 @@ fn found(
         ["scopes: ", asked.as_str()].concat().into()
     };
     world.note(Verdict::Decided, shown, SCOPES);
-    let binding = match binding(world, &aim, &resource, &metadata) {
-        Ok(binding) => binding,
-        Err(breach) => return breach.into(),
-    };
+    let binding = binding(world, &aim, &resource, &metadata);
     let pushed = pushes(world, &issuer, &metadata);
     let ServerMetadata {
         token_endpoint_auth_methods_supported,
@@ -273,7 +270,12 @@ fn found(
         iss_parameter_supported: metadata.authorization_response_iss_parameter_supported,
         legacy,
     });
+    // Whatever comes of it: no older record counts against what was read.
     world.learnt.read(&server);
+    let binding = match binding {
+        Ok(binding) => binding,
+        Err(breach) => return breach.into(),
+    };
     let found = Found {
         aim,
         resource,
