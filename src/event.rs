@@ -35,7 +35,7 @@ pub enum Event {
     /// Time has passed.
     Tick,
     /// The host calls the running attempt off. If a person had been asked, no other is for a while
-    /// ([`Policy::quiet_time`](crate::Policy::quiet_time)).
+    /// ([`Policy::quiet_time`](crate::Policy::quiet_time)). A logout is not called off.
     Cancelled,
     /// Whoever drove the machine is gone with all that was under way, and nobody has called it off. What runs ends as if
     /// it had never begun; tokens that were obtained and not yet stored stay in use.
@@ -46,7 +46,8 @@ pub enum Event {
     ClientDisowned,
     /// The MCP server gave a nonce for the proofs of requests to come, with whatever answer (RFC 9449 §8.2).
     Nonce(Nonce),
-    /// Revoke the tokens (RFC 7009) and forget the record. An attempt that runs becomes this one.
+    /// Revoke the tokens (RFC 7009) and forget the record. An attempt that runs becomes this one, once a token that it has asked
+    /// for without a person, or to replace another, has come; that is revoked too.
     LogOut,
 }
 

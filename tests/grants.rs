@@ -744,23 +744,24 @@ fn an_identity_provider_behind_the_guard_ends_no_token_that_lives() {
     assert!(failure.retry_at.is_some(), "{failure}");
 }
 
-/// A token that is on its way is revoked with the rest, as one is that replaces another; and what fails ends in a logout too.
-/// Who only calls off the attempt does not wait for it.
-#[test]
-fn a_logout_while_a_token_is_granted_waits_for_it() {
-    let asking = || {
-        let mut rig = by_secret("client_secret_basic");
-        rig.tell(Event::LogIn { scopes: Scopes::new() });
-        loop {
-            match rig.poll() {
-                Action::Send(send) if send.purpose() == mcp_auth::Purpose::Token => break (rig, send),
-                action => {
-                    let event = rig.answer(action).unwrap();
-                    rig.tell(event);
-                }
+/// A client that acts for itself has asked for a token.
+fn asking() -> (Rig, mcp_auth::Send) {
+    let mut rig = by_secret("client_secret_basic");
+    rig.tell(Event::LogIn { scopes: Scopes::new() });
+    loop {
+        match rig.poll() {
+            Action::Send(send) if send.purpose() == mcp_auth::Purpose::Token => return (rig, send),
+            action => {
+                let event = rig.answer(action).unwrap();
+                rig.tell(event);
             }
         }
-    };
+    }
+}
+
+/// A token that is on its way is revoked with the rest, as a refreshed one is; and what fails ends in a logout too.
+#[test]
+fn a_logout_while_a_token_is_granted_waits_for_it() {
     for (fails, called_off) in [(false, false), (false, true), (true, false), (true, true)] {
         let (mut rig, send) = asking();
         rig.tell(Event::LogOut);
@@ -777,8 +778,11 @@ fn a_logout_while_a_token_is_granted_waits_for_it() {
         assert_eq!(rig.count(Purpose::Revoke), usize::from(!fails));
         assert!(rig.store.is_empty() && rig.auth.authorized().is_none());
     }
-    // It goes out once more, with the nonce that the server wants in a proof.
-    let (mut rig, _) = asking();
+}
+
+#[test]
+fn a_logout_waits_for_a_grant_that_is_sent_again_with_a_nonce() {
+    let mut rig = by_secret("client_secret_basic");
     let dpop = Dpop { server_nonces: Nonces::Required, ..Dpop::default() };
     rig.world.dials_mut().dpop = Some(dpop);
     rig.restart(|config| {
@@ -804,6 +808,10 @@ fn a_logout_while_a_token_is_granted_waits_for_it() {
         }
     };
     assert_eq!((sent, done.access_token), (2, Ended::Ended));
+}
+
+#[test]
+fn a_cancellation_does_not_wait_for_a_grant() {
     let (mut rig, _) = asking();
     rig.tell(Event::Cancelled);
     assert!(matches!(&rig.settle()[..], [Err(failure)] if failure.kind() == Kind::Cancelled));

@@ -1,5 +1,5 @@
 //! Wall time, on a machine that is idle. What others do on it as well shows in all but the fastest. What takes less than the
-//! clock can tell is sampled so many calls at a time.
+//! clock can tell is sampled 128 calls at a time.
 
 use divan::Bencher;
 use mcp_auth_benches::{documents, floor, ours, pieces};

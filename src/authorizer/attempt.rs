@@ -65,11 +65,14 @@ impl Authorizer {
     pub(super) fn turn(&mut self, turn: Turn) {
         match turn {
             Turn::Await(step) => {
-                let stays = if self.logging_out { step.outlasts_logout() } else { step.is_shielded() };
+                let stays = if self.logging_out { step.delays_logout() } else { step.is_shielded() };
                 self.step = Some(step);
-                if self.logging_out && !stays {
+                if stays {
+                    return;
+                }
+                if self.logging_out {
                     self.become_logout();
-                } else if self.called_off && !stays {
+                } else if self.called_off {
                     self.step = None;
                     self.fail(called_off("a cancellation"));
                 }

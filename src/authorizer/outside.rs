@@ -68,7 +68,7 @@ impl Authorizer {
     pub(super) fn log_out(&mut self) {
         match &self.step {
             Some(Step::LoggingOut(_)) => {}
-            Some(step) if step.outlasts_logout() => self.logging_out = true,
+            Some(step) if step.delays_logout() => self.logging_out = true,
             Some(_) => self.become_logout(),
             None => {
                 self.world.trail = Trail::default();

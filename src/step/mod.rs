@@ -319,8 +319,9 @@ impl Step {
         }
     }
 
-    /// Whether a logout waits for it, too: what it was asked for is a token, which is to be revoked with the rest.
-    pub(crate) fn outlasts_logout(&self) -> bool {
+    /// Whether a logout waits for it: also for a token that is being granted, which is revoked with the rest. Who only calls
+    /// off needs no such wait.
+    pub(crate) fn delays_logout(&self) -> bool {
         self.is_shielded() || matches!(self, Self::Granting(_))
     }
 

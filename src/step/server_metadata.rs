@@ -251,7 +251,6 @@ fn found(
         ["scopes: ", asked.as_str()].concat().into()
     };
     world.note(Verdict::Decided, shown, SCOPES);
-    let binding = binding(world, &aim, &resource, &metadata);
     let pushed = pushes(world, &issuer, &metadata);
     let ServerMetadata {
         token_endpoint_auth_methods_supported,
@@ -270,9 +269,10 @@ fn found(
         iss_parameter_supported: metadata.authorization_response_iss_parameter_supported,
         legacy,
     });
-    // Whatever comes of it: no older record counts against what was read.
+    // Even if nothing comes of this attempt: no older record counts against what was read.
     world.learnt.read(&server);
-    let binding = match binding {
+    let of_server = metadata.dpop_signing_alg_values_supported.as_deref();
+    let binding = match binding(world, &aim, &resource, of_server) {
         Ok(binding) => binding,
         Err(breach) => return breach.into(),
     };
@@ -303,7 +303,7 @@ fn binding(
     world: &mut World,
     aim: &Aim,
     resource: &Resource,
-    metadata: &ServerMetadata,
+    of_server: Option<&[String]>,
 ) -> Result<Option<Binding>, Breach> {
     let Some(key) = world.config.key_of_proofs() else { return Ok(None) };
     let before = aim.held.as_ref().is_some_and(|held| held.binding.is_some());
@@ -311,7 +311,6 @@ fn binding(
     if !asked && key.binds != Binds::Always {
         return Ok(None);
     }
-    let of_server = metadata.dpop_signing_alg_values_supported.as_deref();
     let of_resource = Some(aim.demand.dpop_algorithms.as_slice()).filter(|names| !names.is_empty());
     let takes = |it: &Algorithm| of_resource.is_none_or(|names| names.iter().any(|name| name == it.as_str()));
     let taken: Vec<_> = key.public.algorithms().iter().copied().filter(takes).collect();

@@ -28,7 +28,7 @@ use crate::wire::client::{AuthMethod, Client, Origin};
 
 /// The field that carries a proof of possession (RFC 9449 §4.1).
 const DPOP: HeaderName = HeaderName::from_static("dpop");
-/// How many exclusive loads that may take the record yet are remembered.
+/// How many exclusive loads that may still take the record are remembered.
 const MAX_UNANSWERED: usize = 16;
 
 /// The one thing a step waits for: the request it made, and when it stops waiting.
@@ -238,7 +238,7 @@ impl World {
         let uri = Uri::try_from(order.to.url().as_str())
             .map_err(|_| refuse(guard::without_query(order.to.as_given())))?;
         let policy = self.config.policies();
-        let metadata = matches!(order.purpose, Purpose::ResourceMetadata | Purpose::ServerMetadata);
+        let metadata = order.purpose.is_metadata();
         let max_bytes = if metadata { policy.metadata_bytes } else { policy.answer_bytes };
         let mut fields = HeaderMap::new();
         fields.insert(header::ACCEPT, HeaderValue::from_static("application/json"));

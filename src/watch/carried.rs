@@ -26,6 +26,7 @@ impl Watch {
         if purpose.is_metadata() {
             self.documents.looks(Some(response));
         }
+        self.documents.missing |= purpose == Purpose::ServerMetadata;
         match purpose {
             Purpose::ServerMetadata if response.status == StatusCode::OK => {
                 // A document that has moved within its origin is as good as where it was looked for.
@@ -33,13 +34,12 @@ impl Watch {
                 let url = moved.map_or(url, |(_, first)| first.as_str());
                 self.documents.read(url, &response.body)
             }
-            Purpose::ServerMetadata => self.documents.missing = true,
             Purpose::Registration => {
                 let issuer = self.documents.registered_at(url).or_else(|| self.bounds.registered_at(url));
-                let home = issuer.map_or(Home::Anywhere, Home::Issuer);
-                for client_id in members(&response.body, "client_id") {
-                    self.clients.learn(&client_id, home.clone());
+                for client_id in issuer.iter().flat_map(|_| members(&response.body, "client_id")) {
+                    self.clients.learn(&client_id, Home::Issuer(issuer.clone().unwrap_or_default()));
                 }
+                let home = issuer.map_or(Home::Anywhere, Home::Issuer);
                 for secret in members(&response.body, "client_secret") {
                     self.secrets.learn(Sort::ClientSecret, &secret, home.clone());
                 }
@@ -66,7 +66,7 @@ impl Watch {
             Purpose::TokenExchange => self.exchanged_identity(&response.body),
             Purpose::DeviceAuthorization => self.given_codes(url, &response.body),
             Purpose::PushedAuthorization => self.pushed.answered(url, &response.body),
-            Purpose::ResourceMetadata | Purpose::Revocation => {}
+            Purpose::ServerMetadata | Purpose::ResourceMetadata | Purpose::Revocation => {}
         }
     }
 

@@ -49,7 +49,7 @@ impl Clients {
 
     pub(super) fn told(&mut self, told: &Told) {
         if let Some(issuer) = self.asked.take() {
-            // As a person typed it.
+            // A person may have typed spaces around it.
             self.learn(told.client_id.trim(), Home::Issuer(issuer));
         }
     }

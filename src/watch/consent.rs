@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::documents::{members, parameter, parameters};
+use super::documents::{bare, members, parameter, parameters};
 use super::same_url;
 use super::secrets::{Home, Sort};
 use super::{Watch, same_origin};
@@ -61,15 +61,16 @@ impl Bounds {
         }
     }
 
-    /// Whether `url` is an endpoint that anybody would guess, of a server that is named by where the MCP server is.
+    /// Whether anybody would guess an endpoint with this path at `url`.
+    fn is_guess(&self, path: &str, url: &Url) -> bool {
+        self.guess(path).is_some_and(|guess| bare(&guess) == bare(url))
+    }
+
+    /// Whether the issuer is the MCP server's own origin, and anybody would guess an endpoint of it at `url`.
     pub(super) fn guesses(&self, issuer: &str, url: &str) -> bool {
-        let url = Url::parse(url).ok();
-        let here = |path: &str| {
-            self.guess(path).zip(url.as_ref()).is_some_and(|(guess, url)| bare(&guess) == bare(url))
-        };
-        let own = Url::parse(issuer).ok().zip(self.server.as_ref());
-        own.is_some_and(|(issuer, server)| same_origin(&issuer, server))
-            && ["/authorize", "/token"].into_iter().any(here)
+        let (Ok(issuer), Ok(url)) = (Url::parse(issuer), Url::parse(url)) else { return false };
+        self.server.as_ref().is_some_and(|server| same_origin(&issuer, server))
+            && ["/authorize", "/token"].iter().any(|path| self.is_guess(path, &url))
     }
 
     /// The issuer that registers clients where anybody would guess it.
@@ -228,7 +229,7 @@ impl Watch {
         self.text("the URL that is opened", open.url().as_str());
         let mut query = parameters(open.url().as_str());
         let client_id = parameter(&query, "client_id").map(str::to_owned);
-        let guessed = self.bounds.guess("/authorize").is_some_and(|guess| bare(&guess) == bare(open.url()));
+        let guessed = self.bounds.is_guess("/authorize", open.url());
         // A server that has no metadata any more is one of which everything is guessed.
         let server =
             self.documents.authorizing_at(open.url()).filter(|_| !(guessed && self.documents.missing));
@@ -288,10 +289,6 @@ impl Watch {
             exchanged: None,
         });
     }
-}
-
-fn bare(url: &Url) -> (url::Origin, String) {
-    (url.origin(), url.path().to_owned())
 }
 
 /// Whether an alias stands for an issuer; in the place of `{tenantid}` there may be any tenant, and nothing else.

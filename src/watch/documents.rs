@@ -43,7 +43,6 @@ impl Server {
     }
 
     fn authorizes_at(&self, opened: &Url) -> bool {
-        let bare = |url: &Url| (url.origin(), url.path().to_owned());
         Url::parse(&self.authorization_endpoint).is_ok_and(|url| bare(&url) == bare(opened))
     }
 
@@ -62,9 +61,9 @@ pub(super) struct Documents {
     silent: Vec<String>,
     /// Whether `iss` is demanded of every issuer.
     iss_required: bool,
-    /// Where metadata was looked for last there is none, whatever was there before.
+    /// The last look for server metadata brought none that speaks for its server, whatever was there before.
     pub(super) missing: bool,
-    /// How many looks for metadata in this attempt left open whether there is any.
+    /// How many looks for metadata in this attempt did not settle that there is none: it was found, or there may be some.
     pub(super) doubts: u32,
 }
 
@@ -87,18 +86,17 @@ impl Documents {
     /// A look for metadata was answered, or was not. Only a plain no settles that there is none; what is found is read
     /// besides.
     pub(super) fn looks(&mut self, answer: Option<&Response>) {
-        let no = answer.is_some_and(|response| match response.status.as_u16() {
-            200 => serde_json::from_slice::<Value>(&response.body).map_or(true, |found| !found.is_object()),
+        let plain_no = answer.is_some_and(|response| match response.status.as_u16() {
+            200 => !serde_json::from_slice::<Value>(&response.body).is_ok_and(|found| found.is_object()),
             408 | 425 | 429 => false,
             status => (400..500).contains(&status),
         });
-        self.doubts = self.doubts.saturating_add(u32::from(!no));
+        self.doubts = self.doubts.saturating_add(u32::from(!plain_no));
     }
 
     /// Reads a metadata document that came from `url`. What is none, or speaks for an issuer elsewhere, is passed
     /// over.
     pub(super) fn read(&mut self, url: &str, body: &[u8]) {
-        self.missing = true;
         let Ok(document) = serde_json::from_slice::<Value>(body) else { return };
         let text = |name: &str| document.get(name).and_then(Value::as_str).map(str::to_owned);
         let (Some(issuer), Some(token_endpoint)) = (text("issuer"), text("token_endpoint")) else { return };
@@ -263,6 +261,11 @@ impl Documents {
     fn said(&self, issuer: &str) -> impl Iterator<Item = &Server> {
         self.servers.iter().filter(move |server| server.said && server.is(issuer))
     }
+}
+
+/// A page, whatever it is asked.
+pub(super) fn bare(url: &Url) -> (url::Origin, String) {
+    (url.origin(), url.path().to_owned())
 }
 
 fn same_issuer(a: &str, b: &str) -> bool {

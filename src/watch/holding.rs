@@ -134,17 +134,14 @@ impl Watch {
 
     /// What a store said. Late or not: a record that was asked for and given is held.
     pub(super) fn held(&mut self, id: RequestId, answer: &Answer) {
-        let says = match self.holding.asked.contains(&id) {
-            true => matches!(answer, Answer::Leased(_) | Answer::Busy),
-            false => matches!(answer, Answer::Found(_) | Answer::Busy),
-        };
+        let asked = self.holding.asked.iter().position(|asked| *asked == id);
+        // Each takes the record once, or finds it taken.
+        let settles = matches!(answer, Answer::Leased(_) | Answer::Busy);
+        let says = if asked.is_some() { settles } else { matches!(answer, Answer::Found(_) | Answer::Busy) };
         if says && self.holding.load == Some(id) && self.awaits(id) {
             self.holding.told = Some(id);
         }
-        // Each takes the record once, or finds it taken.
-        let asked = self.holding.asked.iter().position(|asked| *asked == id);
-        let answers = matches!(answer, Answer::Leased(_) | Answer::Busy);
-        let Some(place) = asked.filter(|_| answers) else { return };
+        let Some(place) = asked.filter(|_| settles) else { return };
         self.holding.asked.remove(place);
         if let Answer::Leased(found) = answer {
             self.holding.leases.push(id);

@@ -16,8 +16,8 @@
 //! - a record is forgotten only if the person logs out or the client is dead;
 //! - a secret goes to one place: a code, a verifier, a refresh token and a client secret only to the token endpoint of
 //!   their issuer, tokens also to its revocation endpoint, an access token nowhere else, and none of them into a URL;
-//! - a client is named only to the server that it is configured for or registered with, unless its name is a document's URL
-//!   or the caller bound it to none;
+//! - a client identifier goes only to the server that it is configured, registered, recorded or told for, unless it is the
+//!   URL of a metadata document or the caller bound it to none;
 //! - a person is sent only to the page of a server that speaks for itself and says that it takes S256, or to where anybody
 //!   would guess it if there plainly is no metadata wherever it was looked for, with a `state` that was never used before,
 //!   and to come back where answers are awaited; tokens are asked for the origin of the MCP server, or as policy says, and

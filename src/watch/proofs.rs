@@ -174,8 +174,8 @@ impl Watch {
         }
     }
 
-    /// A grant of the identity provider goes on only if it is the configured one's, for a client that is one there, and for
-    /// the MCP server.
+    /// A grant of the identity provider (ID-JAG) goes on only if its issuer is the configured one, its client one of the server
+    /// at `url`, and its resource at the MCP server's origin.
     fn vouches(&mut self, grant: &str, url: &str) {
         let Some(issuer) = self.proofs.identity_issuer.clone() else { return };
         let claims = claims_of(grant).unwrap_or_default();

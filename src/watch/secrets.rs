@@ -58,7 +58,7 @@ impl Known {
     }
 }
 
-/// Where a secret belongs.
+/// Where a secret belongs, or a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Home {
     Endpoint(String),

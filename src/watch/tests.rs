@@ -49,11 +49,10 @@ fn watch_of(config: Config) -> Watch {
 }
 
 fn send(id: u64, purpose: Purpose, url: &str) -> Send {
-    let bodiless = matches!(purpose, Purpose::ServerMetadata | Purpose::ResourceMetadata);
     Send {
         id: RequestId(id),
         purpose,
-        method: if bodiless { Method::GET } else { Method::POST },
+        method: if purpose.is_metadata() { Method::GET } else { Method::POST },
         uri: Uri::try_from(url).unwrap(),
         fields: HeaderMap::new(),
         body: None,

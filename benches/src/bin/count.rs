@@ -1,6 +1,6 @@
 //! Counts: `count INSTRUCTIONS BASELINE`. Counts the allocations of each piece, takes its instructions from what
-//! gungraun wrote, prints both beside the baseline, and fails where one of them rose by more than 10 %, or where one more
-//! allocation or byte is allocated on the hot path. With `--accept` what was counted becomes the baseline.
+//! gungraun wrote, prints both beside the baseline, and fails where one of them rose by more than 10 %, or where on the
+//! hot path one more allocation or byte is made. With `--accept` what was counted becomes the baseline.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -91,14 +91,14 @@ fn worse(before: &BTreeMap<String, Cost>, now: &BTreeMap<String, Cost>) -> Vec<S
             continue;
         };
         let hot = HOT.contains(&name);
-        for (what, now, before, exact) in [
+        for (what, is, was, exact) in [
             ("instructions", cost.instructions, known.instructions, false),
             ("allocations", cost.allocations, known.allocations, hot),
             ("bytes", cost.bytes, known.bytes, hot),
         ] {
-            let most = if exact { before } else { before * 11 / 10 };
-            if now > most {
-                worse.push(format!("{name}: {now} {what}, {before} before"));
+            let most = if exact { was } else { was * 11 / 10 };
+            if is > most {
+                worse.push(format!("{name}: {is} {what}, {was} before"));
             }
         }
     }

@@ -203,17 +203,20 @@ fn what_is_never_asked_for_is_not_asked_for() {
     }
 }
 
+fn looked(watch: &mut Watch, id: u64, purpose: Purpose) {
+    watch.action(&Action::Send(send(id, purpose, "https://mcp.example/.well-known/oauth-something")));
+}
+
+/// Sends the person where anybody would guess it. Whether that is a breach, as there may be metadata.
+fn guesses_wrongly(watch: &mut Watch) -> bool {
+    let url = Url::parse(&format!("https://mcp.example/authorize?{ASKED}")).unwrap();
+    watch.action(&Action::Open(Open { id: RequestId(0), url, until: Timestamp::from_secs(1_600) }));
+    watch.breaches().iter().any(|breach| breach == "endpoints are guessed though there may be metadata")
+}
+
 /// Where metadata may be there after all, endpoints are not guessed.
 #[test]
 fn endpoints_are_guessed_only_where_there_plainly_is_no_metadata() {
-    let looked = |watch: &mut Watch, id, purpose| {
-        watch.action(&Action::Send(send(id, purpose, "https://mcp.example/.well-known/oauth-something")));
-    };
-    let opened = |watch: &mut Watch| {
-        let url = Url::parse(&format!("https://mcp.example/authorize?{ASKED}")).unwrap();
-        watch.action(&Action::Open(Open { id: RequestId(0), url, until: Timestamp::from_secs(1_600) }));
-        watch.breaches().iter().any(|breach| breach == "endpoints are guessed though there may be metadata")
-    };
     for (status, body, plain) in [
         (404, "{}", true),
         (401, "", true),
@@ -236,14 +239,18 @@ fn endpoints_are_guessed_only_where_there_plainly_is_no_metadata() {
                 answer(&mut watch, id, status, body);
             }
             let mut next = watch.clone();
-            assert_eq!(opened(&mut watch), !plain, "{status}, {body}");
+            assert_eq!(guesses_wrongly(&mut watch), !plain, "{status}, {body}, {purpose:?}");
             // Another attempt looks for itself.
             next.action(&Action::Finish(Ok(Outcome::Anonymous)));
             next.event(NOW, &Event::Restore);
-            assert!(!opened(&mut next), "{status}, {body}");
+            assert!(!guesses_wrongly(&mut next), "{status}, {body}, {purpose:?}");
         }
     }
-    // That no answer comes to anything else says nothing of metadata.
+}
+
+/// That no answer comes to anything else says nothing of metadata.
+#[test]
+fn a_look_for_metadata_that_is_not_answered_is_a_doubt() {
     for (late, answered, purpose, plain) in [
         (false, true, Purpose::ServerMetadata, false),
         (true, false, Purpose::ServerMetadata, false),
@@ -261,9 +268,13 @@ fn endpoints_are_guessed_only_where_there_plainly_is_no_metadata() {
             let answer = Answer::SendFailed(SendFailure::TimedOut);
             watch.event(NOW, &Event::Replied(Reply { id: RequestId(1), answer }));
         }
-        assert_eq!(opened(&mut watch), !plain, "{late}, {answered}, {purpose:?}");
+        assert_eq!(guesses_wrongly(&mut watch), !plain, "{late}, {answered}, {purpose:?}");
     }
-    // What a redirect within the origin leads to is what counts.
+}
+
+/// What a redirect within the origin leads to is what counts.
+#[test]
+fn a_look_for_metadata_goes_on_where_it_is_sent() {
     for (followed, last, plain) in [(true, 404, true), (true, 500, false), (false, 404, false)] {
         let mut watch = Watch::new(&at_both());
         watch.event(NOW, &Event::Restore);
@@ -273,6 +284,6 @@ fn endpoints_are_guessed_only_where_there_plainly_is_no_metadata() {
         let next = if followed { "https://mcp.example/moved" } else { "https://mcp.example/elsewhere" };
         watch.action(&Action::Send(send(2, Purpose::ServerMetadata, next)));
         answer(&mut watch, 2, last, "");
-        assert_eq!(opened(&mut watch), !plain, "{followed}, {last}");
+        assert_eq!(guesses_wrongly(&mut watch), !plain, "{followed}, {last}");
     }
 }

@@ -13,6 +13,8 @@ use crate::credential::{AuthorizationServer, Credential, Key};
 use crate::event::{Saving, Told};
 use crate::wire::client::{Client, Origin};
 
+const AS: &str = "https://as.example";
+const OTHER: &str = "https://other.example";
 const WRONG: &str = "a client is named to another server than its own";
 
 /// A watch that has seen the metadata of two authorization servers.
@@ -37,7 +39,8 @@ fn is_wrong(watch: &Watch) -> bool {
     watch.breaches().iter().any(|breach| breach == WRONG)
 }
 
-/// Names the client in every way that there is to the server with this token endpoint, and says whether each was seen.
+/// Names the client to this server, in its page's URL, in forms, in Basic and in an assertion, and says of each whether it
+/// was a breach.
 fn named(watch: &Watch, client_id: &str, server: &str) -> Vec<bool> {
     let form = format!("client_id={client_id}");
     let claims = json!({"iss": client_id, "sub": client_id, "aud": server, "exp": 1_100, "jti": "a-name"});
@@ -65,19 +68,16 @@ fn named(watch: &Watch, client_id: &str, server: &str) -> Vec<bool> {
     .collect()
 }
 
-fn asserts(watch: &Watch, client_id: &str, own: &str, other: &str) {
+fn belongs_to(watch: &Watch, client_id: &str, own: &str, other: &str) {
     assert_eq!(named(watch, client_id, own), [false; 5], "{client_id}");
     assert_eq!(named(watch, client_id, other), [true; 5], "{client_id}");
 }
 
-const AS: &str = "https://as.example";
-const OTHER: &str = "https://other.example";
-
 #[test]
 fn a_configured_client_is_named_to_its_own_server() {
     let watch = watch_of_two(config().preregistered(Preregistered::new(OTHER, "a client of the other")));
-    asserts(&watch, "by-hand", AS, OTHER);
-    asserts(&watch, "a client of the other", OTHER, AS);
+    belongs_to(&watch, "by-hand", AS, OTHER);
+    belongs_to(&watch, "a client of the other", OTHER, AS);
     assert_eq!(named(&watch, "nobody", AS), [true; 5]);
 }
 
@@ -101,7 +101,7 @@ fn a_registered_client_is_named_to_the_server_that_registered_it() {
     watch.action(&Action::Send(Send { body: Some(Secret::new(body)), ..request }));
     assert!(!is_wrong(&watch));
     answer(&mut watch, 3, 201, r#"{"client_id":"registered"}"#);
-    asserts(&watch, "registered", OTHER, AS);
+    belongs_to(&watch, "registered", OTHER, AS);
 }
 
 /// Where nothing is known of the server, everybody guesses the same.
@@ -118,11 +118,20 @@ fn a_client_that_is_registered_by_a_guess_is_named_by_a_guess() {
         let mut watch = watch.clone();
         watch.action(&token(4, url, "client_id=registered"));
         assert_eq!(is_wrong(&watch), !good, "{url}");
-        // One of another server is none of these.
-        let mut watch = watch.clone();
-        watch.breaches.clear();
-        watch.action(&token(5, "https://mcp.example/token", "client_id=by-hand"));
-        assert!(is_wrong(&watch));
+    }
+    // One of another server is none of these.
+    watch.action(&token(5, "https://mcp.example/token", "client_id=by-hand"));
+    assert!(is_wrong(&watch));
+}
+
+/// Where nobody knows whose it is, it is nobody's.
+#[test]
+fn a_client_that_is_registered_nowhere_is_named_to_nobody() {
+    let mut watch = watch_of_two(config());
+    watch.action(&Action::Send(send(3, Purpose::Registration, "https://evil.example/register")));
+    answer(&mut watch, 3, 201, r#"{"client_id":"registered"}"#);
+    for server in [AS, OTHER] {
+        assert_eq!(named(&watch, "registered", server), [true; 5], "{server}");
     }
 }
 
@@ -134,7 +143,7 @@ fn a_client_that_a_person_named_is_named_to_the_server_that_it_was_asked_for() {
     watch.action(&Action::Ask(ask));
     let told = Told { client_id: " told ".to_owned(), client_secret: None };
     watch.event(NOW, &Event::Replied(Reply { id: RequestId(3), answer: Answer::Told(Some(told)) }));
-    asserts(&watch, "told", OTHER, AS);
+    belongs_to(&watch, "told", OTHER, AS);
 }
 
 /// However the record came: it was read, or stood where another was to be written.
@@ -164,6 +173,6 @@ fn a_client_of_a_record_is_named_to_the_server_of_the_record() {
         watch.action(&asked);
         assert_eq!(named(&watch, "of-the-record", OTHER), [true; 5]);
         watch.event(NOW, &Event::Replied(Reply { id: RequestId(3), answer }));
-        asserts(&watch, "of-the-record", OTHER, AS);
+        belongs_to(&watch, "of-the-record", OTHER, AS);
     }
 }

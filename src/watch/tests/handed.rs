@@ -233,7 +233,7 @@ fn a_grant_goes_on_if_it_is_the_identity_providers_for_this_client_and_this_reso
         let mut claims = good.clone();
         claims[claim] = value;
         let grant = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()));
-        // A platform that vouches for a workload is none.
+        // Without an identity provider there is nothing to hold it to.
         for (mut watch, wrong) in [(enterprise(), wrong), (watch(), None)] {
             watch.action(&post(20, Purpose::Token, TOKEN, &format!("assertion={grant}")));
             assert_eq!(watch.breaches(), wrong.as_slice(), "{claims}");

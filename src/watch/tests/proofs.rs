@@ -256,15 +256,9 @@ fn a_nonce_for_a_renewal_sets_no_code_free() {
 fn two_proofs_may_be_signed_at_once_for_a_login_and_for_a_renewal() {
     let endpoint = "https://as.example/token";
     let signs = |id, jti| sign(id, SigningKey::Proof, &proof("POST", endpoint, jti));
-    let asked =
-        |id, purpose| Action::Send(send(id, purpose, "https://as.example/.well-known/openid-configuration"));
-    let login = asked(8, Purpose::ServerMetadata);
-    let renewal = Action::Load(crate::action::Load {
-        id: RequestId(8),
-        key: crate::credential::Key { server: String::new(), account: None },
-        exclusive: None,
-        deadline: Timestamp::from_secs(1_010),
-    });
+    let discovery = "https://as.example/.well-known/openid-configuration";
+    let login = Action::Send(send(8, Purpose::ServerMetadata, discovery));
+    let renewal = load(8, false);
     for ended in [false, true] {
         for next in [signs(8, "eight"), login.clone(), renewal.clone()] {
             let mut watch = watch();
