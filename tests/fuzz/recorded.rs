@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use mcp_auth::trace::{Names, Recorder, Trace};
+use mcp_auth::trace::{Divergence, Names, Recorder, Trace};
 use mcp_auth::watch::Watch;
 use mcp_auth::{Action, Authorizer, Credential, Key, Secret, Seed, Timestamp};
 use mcp_auth_store::record::{self, Judged};
@@ -166,6 +166,8 @@ fn check(trace: &Trace, mut watch: Option<&mut Watch>) {
             Ok(scrubbed) => scrubbed.to_string(),
             // A name may be compared to something else than itself.
             Err(_) if watch.is_none() || names == Names::Replaced => return,
+            // Somebody gave for a secret what the configuration is made of; that cannot be scrubbed, and is said.
+            Err(Divergence::Unmade(_)) => return,
             Err(divergence) => panic!("{names:?}: {divergence}"),
         };
         if let Some(watch) = &mut watch {
