@@ -780,8 +780,9 @@ fn a_logout_while_a_token_is_granted_waits_for_it() {
     }
 }
 
+/// What begins after a logout was asked for is not done: a request that wants a nonce in its proof has granted nothing.
 #[test]
-fn a_logout_waits_for_a_grant_that_is_sent_again_with_a_nonce() {
+fn a_grant_is_not_asked_for_again_after_a_logout() {
     let mut rig = by_secret("client_secret_basic");
     let dpop = Dpop { server_nonces: Nonces::Required, ..Dpop::default() };
     rig.world.dials_mut().dpop = Some(dpop);
@@ -807,7 +808,7 @@ fn a_logout_waits_for_a_grant_that_is_sent_again_with_a_nonce() {
             }
         }
     };
-    assert_eq!((sent, done.access_token), (2, Ended::Ended));
+    assert_eq!((sent, done.access_token), (1, Ended::Absent));
 }
 
 #[test]
@@ -815,4 +816,55 @@ fn a_cancellation_does_not_wait_for_a_grant() {
     let (mut rig, _) = asking();
     rig.tell(Event::Cancelled);
     assert!(matches!(&rig.settle()[..], [Err(failure)] if failure.kind() == Kind::Cancelled));
+}
+
+/// Nothing has been asked for while something is being signed for it.
+#[test]
+fn a_logout_does_not_wait_for_a_signature() {
+    let mut rig = by_key(Dials::default());
+    rig.tell(Event::LogIn { scopes: Scopes::new() });
+    loop {
+        match rig.poll() {
+            Action::Sign(_) => break,
+            action => {
+                let event = rig.answer(action).unwrap();
+                rig.tell(event);
+            }
+        }
+    }
+    rig.tell(Event::LogOut);
+    assert!(matches!(&rig.settle()[..], [Ok(Outcome::LoggedOut(_))]));
+    assert_eq!(rig.count(Purpose::Token), 0);
+}
+
+/// Nor is anything asked for because of what the store says afterwards.
+#[test]
+fn a_store_that_has_another_record_holds_up_no_logout() {
+    let mut rig = by_secret("client_secret_basic");
+    rig.log_in().unwrap();
+    let mut stale = rig.store.values().next().unwrap().clone();
+    rig.now += 3600;
+    rig.tell(Event::Restore);
+    let mut asked = 0;
+    let done = loop {
+        match rig.poll() {
+            Action::Finish(Ok(Outcome::LoggedOut(done))) => break done,
+            Action::Store(save) => {
+                stale.generation = mcp_auth::Generation::new(save.credential().generation.as_u64() + 1);
+                (stale.obtained_at, stale.expires_at) = (rig.now(), Some(rig.now()));
+                rig.tell(save.reply(mcp_auth::Saving::Conflict(Some(Box::new(stale.clone())))));
+            }
+            action => {
+                if matches!(&action, Action::Send(send) if send.purpose() == mcp_auth::Purpose::Token) {
+                    asked += 1;
+                    rig.tell(Event::LogOut);
+                }
+                if let Some(event) = rig.answer(action) {
+                    rig.tell(event);
+                }
+            }
+        }
+        assert!(asked < 5);
+    };
+    assert_eq!(asked, 1, "{done:?}");
 }

@@ -559,6 +559,30 @@ fn a_lease_that_comes_after_other_loads_is_given_back() {
     mends(rig);
 }
 
+/// Nor does it matter how many others nobody was asked for.
+#[test]
+fn a_lease_that_comes_after_loads_that_nobody_made_is_given_back() {
+    for ticks in [false, true] {
+        let mut rig = works(dials());
+        rig.now += 3600;
+        rig.tell(Event::Restore);
+        let Action::Load(late) = rig.poll() else { panic!("the record is taken") };
+        rig.tell(Event::Cancelled);
+        assert!(matches!(&rig.settle()[..], [Err(_)]));
+        for _ in 0..20 {
+            rig.tell(Event::Restore);
+            if ticks {
+                rig.now += 15;
+                rig.tell(Event::Tick);
+            }
+            rig.tell(Event::Cancelled);
+            rig.settle();
+        }
+        rig.tell(late.reply(None));
+        assert!(matches!(rig.poll(), Action::Release(release) if release.load() == late.id()), "{ticks}");
+    }
+}
+
 #[test]
 fn an_older_refusal_starts_nothing() {
     let mut rig = works(dials());

@@ -65,14 +65,12 @@ impl Authorizer {
     pub(super) fn turn(&mut self, turn: Turn) {
         match turn {
             Turn::Await(step) => {
-                let stays = if self.logging_out { step.delays_logout() } else { step.is_shielded() };
+                // What begins after a logout was asked for is not done, whatever it is for.
+                let broken_off = !step.is_shielded();
                 self.step = Some(step);
-                if stays {
-                    return;
-                }
-                if self.logging_out {
+                if self.logging_out && broken_off {
                     self.become_logout();
-                } else if self.called_off {
+                } else if self.called_off && broken_off {
                     self.step = None;
                     self.fail(called_off("a cancellation"));
                 }
@@ -153,6 +151,12 @@ impl Authorizer {
     /// goes on.
     pub(super) fn drop_actions(&mut self) {
         let beside = self.renewal.as_ref().and_then(|it| it.step.pending()).map(|pending| pending.id);
-        self.world.out.retain(|action| action.id().is_none_or(|id| Some(id) == beside));
+        let mut dropped = Vec::new();
+        self.world.out.retain(|action| {
+            let stays = action.id().is_none_or(|id| Some(id) == beside);
+            dropped.extend(action.id().filter(|_| !stays));
+            stays
+        });
+        dropped.into_iter().for_each(|id| self.world.not_leased(id));
     }
 }

@@ -278,6 +278,7 @@ impl Authorizer {
             unasked.extend(action.id().filter(|_| !stays));
             stays
         });
+        unasked.iter().for_each(|id| self.world.not_leased(*id));
         let expired = |step: Step, world: &mut World| {
             let was_asked = step.pending().is_none_or(|it| !unasked.contains(&it.id));
             step.expired(world, was_asked)

@@ -319,10 +319,10 @@ impl Step {
         }
     }
 
-    /// Whether a logout waits for it: also for a token that is being granted, which is revoked with the rest. Who only calls
-    /// off needs no such wait.
+    /// Whether a logout waits for it: also for a token that was asked for without a person, which is revoked with the rest.
+    /// Who only calls off needs no such wait.
     pub(crate) fn delays_logout(&self) -> bool {
-        self.is_shielded() || matches!(self, Self::Granting(_))
+        self.is_shielded() || matches!(self, Self::Granting(step) if step.post.is_sent())
     }
 
     /// The answer came.

@@ -312,8 +312,8 @@ impl World {
         Some(Lease { load, until: asked.after(self.lease_time()) })
     }
 
-    /// The load has found the record taken. There are many such loads while somebody else holds it, and none may take the
-    /// place of one whose answer is still to come.
+    /// The load has found the record taken, or nobody was asked for it. There are many such loads while somebody else holds
+    /// it, and none may take the place of one whose answer is still to come.
     pub(crate) fn not_leased(&mut self, load: RequestId) {
         self.unanswered.retain(|(known, _)| *known != load);
     }

@@ -23,9 +23,7 @@ impl Watch {
                 from.zip(to).map(|(from, to)| Redirect { from, to, with_body: *method != Method::GET });
         }
         self.proofs.gave(url, &response.fields);
-        if purpose.is_metadata() {
-            self.documents.looks(Some(response));
-        }
+        self.documents.looks(purpose, Some(response));
         self.documents.missing |= purpose == Purpose::ServerMetadata;
         match purpose {
             Purpose::ServerMetadata if response.status == StatusCode::OK => {
@@ -81,8 +79,7 @@ impl Watch {
         }
         let server = &credential.authorization_server;
         self.client_secret(server, credential.client.secret.as_ref());
-        self.clients.learn(&credential.client.id, Home::Issuer(server.issuer.clone()));
-        self.documents.remember(&credential.authorization_server);
+        self.documents.remember(server);
     }
 
     /// The secrets in a request's body and `Authorization` field, and whether this is their place.

@@ -64,17 +64,23 @@ impl Watch {
         }
         let assertion = parameter(form, "client_assertion").and_then(claims_of);
         let subject = assertion.and_then(|claims| Some(claims.get("sub")?.as_str()?.to_owned()));
-        let named = [parameter(form, "client_id").map(str::to_owned), basic(field), subject];
-        for client_id in named.into_iter().flatten() {
+        let in_form = form.iter().filter(|(name, _)| name == "client_id").map(|(_, id)| id.clone());
+        for client_id in in_form.chain(basic(field)).chain(subject) {
             self.named(&client_id, url);
         }
     }
 
-    /// A client is named to whoever is at `url`.
+    /// A client is named to whoever is at `url`. A workload may have none.
     pub(super) fn named(&mut self, client_id: &str, url: &str) {
+        if client_id.is_empty() {
+            return;
+        }
         let at_home = |home: &Home| match home {
             Home::Endpoint(endpoint) => super::same_url(endpoint, url),
-            Home::Issuer(issuer) => self.documents.is_at(issuer, url) || self.bounds.guesses(issuer, url),
+            Home::Issuer(issuer) => {
+                self.documents.is_at(issuer, url)
+                    || (self.documents.missing && self.bounds.guesses(issuer, url))
+            }
             Home::Anywhere => true,
         };
         if !self.clients.known.iter().any(|(known, home)| known == client_id && at_home(home)) {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::documents::{bare, members, parameter, parameters};
+use super::documents::{bare, members, parameter, parameters, same_issuer};
 use super::same_url;
 use super::secrets::{Home, Sort};
 use super::{Watch, same_origin};
@@ -68,8 +68,9 @@ impl Bounds {
 
     /// Whether the issuer is the MCP server's own origin, and anybody would guess an endpoint of it at `url`.
     pub(super) fn guesses(&self, issuer: &str, url: &str) -> bool {
-        let (Ok(issuer), Ok(url)) = (Url::parse(issuer), Url::parse(url)) else { return false };
-        self.server.as_ref().is_some_and(|server| same_origin(&issuer, server))
+        let Ok(url) = Url::parse(url) else { return false };
+        let own = self.server.as_ref().map(|server| server.origin().ascii_serialization());
+        own.is_some_and(|own| same_issuer(issuer, &own))
             && ["/authorize", "/token"].iter().any(|path| self.is_guess(path, &url))
     }
 
@@ -240,6 +241,8 @@ impl Watch {
         if server.is_none() && self.documents.doubts > 0 {
             self.breach("endpoints are guessed though there may be metadata");
         }
+        // Where this leads nowhere, all is looked at anew.
+        self.documents.doubts = 0;
         let token_endpoint = match &server {
             Some(server) => Some(server.token_endpoint.clone()),
             None => self.bounds.guess("/token").map(String::from),

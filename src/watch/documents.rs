@@ -3,10 +3,15 @@
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
+use crate::action::Purpose;
 use crate::config::Config;
 use crate::credential::AuthorizationServer;
 use crate::event::Response;
 use crate::policy::IssuerPolicy;
+
+/// The members by which a document is known for a server's metadata.
+const TELLING: [&str; 5] =
+    ["issuer", "authorization_endpoint", "token_endpoint", "registration_endpoint", "revocation_endpoint"];
 
 /// An authorization server by its own document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,21 +88,37 @@ impl Documents {
         Self { servers: Vec::new(), aliases, renamed, silent, iss_required, missing: false, doubts: 0 }
     }
 
-    /// A look for metadata was answered, or was not. Only a plain no settles that there is none; what is found is read
-    /// besides.
-    pub(super) fn looks(&mut self, answer: Option<&Response>) {
+    /// A look for metadata was answered, or was not. Only a plain no settles that there is none: a refusal, or something that
+    /// is no such document. What is found is read besides.
+    pub(super) fn looks(&mut self, purpose: Purpose, answer: Option<&Response>) {
+        let telling: &[_] = match purpose {
+            Purpose::ResourceMetadata => &["resource", "authorization_servers"],
+            Purpose::ServerMetadata => &TELLING,
+            Purpose::Registration
+            | Purpose::Token
+            | Purpose::Refresh
+            | Purpose::Revocation
+            | Purpose::TokenExchange
+            | Purpose::DeviceAuthorization
+            | Purpose::PushedAuthorization => return,
+        };
         let plain_no = answer.is_some_and(|response| match response.status.as_u16() {
-            200 => !serde_json::from_slice::<Value>(&response.body).is_ok_and(|found| found.is_object()),
+            200 => !may_be(telling, &response.body),
             408 | 425 | 429 => false,
             status => (400..500).contains(&status),
         });
         self.doubts = self.doubts.saturating_add(u32::from(!plain_no));
     }
 
+    /// An attempt is over, and the next looks for itself.
+    pub(super) fn ended(&mut self) {
+        (self.missing, self.doubts) = (false, 0);
+    }
+
     /// Reads a metadata document that came from `url`. What is none, or speaks for an issuer elsewhere, is passed
     /// over.
     pub(super) fn read(&mut self, url: &str, body: &[u8]) {
-        let Ok(document) = serde_json::from_slice::<Value>(body) else { return };
+        let Ok(document) = serde_json::from_slice::<Value>(unmarked(body)) else { return };
         let text = |name: &str| document.get(name).and_then(Value::as_str).map(str::to_owned);
         let (Some(issuer), Some(token_endpoint)) = (text("issuer"), text("token_endpoint")) else { return };
         // A server that sends no person anywhere needs none.
@@ -263,12 +284,26 @@ impl Documents {
     }
 }
 
+/// Without a byte order mark, which some servers send.
+fn unmarked(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
+}
+
+/// Whether a body is a document of this kind, or would be if all of it had come.
+fn may_be(telling: &[&str], body: &[u8]) -> bool {
+    let body = unmarked(body);
+    match serde_json::from_slice::<Value>(body) {
+        Ok(found) => telling.iter().any(|name| found.get(name).is_some_and(|member| !member.is_null())),
+        Err(_) => body.trim_ascii_start().first() == Some(&b'{'),
+    }
+}
+
 /// A page, whatever it is asked.
 pub(super) fn bare(url: &Url) -> (url::Origin, String) {
     (url.origin(), url.path().to_owned())
 }
 
-fn same_issuer(a: &str, b: &str) -> bool {
+pub(super) fn same_issuer(a: &str, b: &str) -> bool {
     a.trim_end_matches('/') == b.trim_end_matches('/')
 }
 

@@ -19,13 +19,6 @@ pub(super) struct Awaited {
     pub(super) reads: bool,
 }
 
-impl Awaited {
-    /// Whether it is a look for metadata.
-    pub(super) fn is_look(&self) -> bool {
-        self.sent.as_ref().is_some_and(|(purpose, ..)| purpose.is_metadata())
-    }
-}
-
 /// Two things may be awaited at once: something of the grant in use, and something of a login that waits for a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lane {
@@ -69,6 +62,8 @@ pub(super) struct Holding {
     dead: Vec<String>,
     /// Whether the record may be forgotten: the person logs out, or the server or the calendar ended the client.
     pub(super) may_forget: bool,
+    /// The person wants to be out.
+    pub(super) logging_out: bool,
 }
 
 impl Watch {
@@ -90,6 +85,9 @@ impl Watch {
     }
 
     pub(super) fn holds(&mut self, action: &Action) {
+        if self.holding.logging_out && begins(action) {
+            self.breach("something is begun though the person wants to be out");
+        }
         match action {
             Action::Load(load) => {
                 self.holding.load = Some(load.id);
@@ -150,6 +148,16 @@ impl Watch {
         }
     }
 
+    /// What comes after its deadline is no answer any more.
+    pub(super) fn lapses(&mut self) {
+        let awaited = std::mem::take(&mut self.awaited).into_iter();
+        let (late, awaited): (Vec<_>, Vec<_>) = awaited.partition(|it| it.deadline <= self.now);
+        self.awaited = awaited;
+        for (purpose, ..) in late.into_iter().filter_map(|it| it.sent) {
+            self.documents.looks(purpose, None);
+        }
+    }
+
     fn awaits(&self, id: RequestId) -> bool {
         self.awaited.iter().any(|awaited| awaited.id == id)
     }
@@ -179,5 +187,21 @@ impl Watch {
         }
         self.holding.may_forget |=
             status == StatusCode::UNAUTHORIZED || error.iter().any(|it| it == "invalid_client");
+    }
+}
+
+/// Whether it is a step towards a new grant.
+fn begins(action: &Action) -> bool {
+    match action {
+        Action::Open(_) | Action::Show(_) | Action::Ask(_) | Action::Supply(_) => true,
+        Action::Send(send) => Lane::of(send.purpose()) == Lane::Login && send.purpose() != Purpose::Token,
+        Action::Load(_)
+        | Action::Store(_)
+        | Action::Forget(_)
+        | Action::Release(_)
+        | Action::Sign(_)
+        | Action::Wait(_)
+        | Action::Renewed(_)
+        | Action::Finish(_) => false,
     }
 }

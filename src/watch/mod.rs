@@ -13,7 +13,8 @@
 //!   begins or after it ends;
 //! - a refresh token is spent only while the record is held, never again once the server has answered it, and a record
 //!   that is held is let go;
-//! - a record is forgotten only if the person logs out or the client is dead;
+//! - a record is forgotten only if the person logs out or the client is dead, and after the person wants to be out nothing is
+//!   begun any more;
 //! - a secret goes to one place: a code, a verifier, a refresh token and a client secret only to the token endpoint of
 //!   their issuer, tokens also to its revocation endpoint, an access token nowhere else, and none of them into a URL;
 //! - a client identifier goes only to the server that it is configured, registered, recorded or told for, unless it is the
@@ -198,7 +199,7 @@ impl Watch {
                     self.shown.times.clear();
                 }
                 if matches!(event, Event::LogOut) {
-                    self.holding.may_forget = true;
+                    (self.holding.may_forget, self.holding.logging_out) = (true, true);
                     // What was to be found there does not matter any more, and it is read once more.
                     self.awaited.retain(|awaited| !awaited.reads);
                 }
@@ -217,15 +218,7 @@ impl Watch {
             Event::Nonce(nonce) => self.proofs.gave_of_resource(Some(nonce.as_str())),
             Event::Tick => {}
         }
-        // What comes after its deadline is no answer any more.
-        let (now, documents) = (self.now, &mut self.documents);
-        self.awaited.retain(|awaited| {
-            let late = awaited.deadline <= now;
-            if late && awaited.is_look() {
-                documents.looks(None);
-            }
-            !late
-        });
+        self.lapses();
         self.shown("an event", &format!("{event:?}"));
     }
 
@@ -251,6 +244,10 @@ impl Watch {
                 self.stored.drain(..self.stored.len().saturating_sub(STORED));
                 self.stored.push((save.id, save.credential().generation, false));
                 self.credential(save.credential());
+                self.named(
+                    &save.credential().client.id,
+                    &save.credential().authorization_server.token_endpoint,
+                );
             }
             Action::Forget(forget) => self.wants(forget.id, self.now.after(self.patience), Lane::Grant),
             Action::Send(send) => self.sends(send),
@@ -274,7 +271,8 @@ impl Watch {
                 self.perhaps = self.running;
                 self.joined = self.joined.saturating_sub(1);
                 (self.called_off, self.asked, self.shown.now) = (false, None, false);
-                self.documents.doubts = 0;
+                (self.holding.logging_out, self.redirect) = (false, None);
+                self.documents.ended();
             }
         }
         self.holds(action);
@@ -354,7 +352,7 @@ impl Watch {
         let Some(awaited) = place.map(|place| self.awaited.remove(place)) else { return };
         match (&reply.answer, awaited.sent) {
             (Answer::SendFailed(_), Some((purpose, ..))) if purpose.is_metadata() => {
-                self.documents.looks(None)
+                self.documents.looks(purpose, None)
             }
             (Answer::Response(response), Some((purpose, method, url))) => {
                 self.answered(purpose, &method, &url, response);
@@ -364,7 +362,11 @@ impl Watch {
                 | Answer::Leased(Some(credential))
                 | Answer::Saved(Saving::Conflict(Some(credential))),
                 _,
-            ) => self.credential(credential),
+            ) => {
+                self.credential(credential);
+                let issuer = credential.authorization_server.issuer.clone();
+                self.clients.learn(&credential.client.id, Home::Issuer(issuer));
+            }
             (Answer::Supplied(Ok(assertion)), _) => self.supplied(assertion.expose()),
             (Answer::Told(Some(told)), _) => {
                 self.clients.told(told);

@@ -131,9 +131,11 @@ impl Watch {
     /// The identity provider gave a grant, which is for the authorization server that it names.
     pub(super) fn exchanged_identity(&mut self, body: &[u8]) {
         for grant in members(body, "access_token") {
-            let audience =
-                claims_of(&grant).and_then(|claims| claims.get("aud")?.as_str().map(str::to_owned));
-            self.secrets.learn(Sort::Assertion, &grant, audience.map_or(Home::Anywhere, Home::Issuer));
+            let claims = claims_of(&grant).unwrap_or_default();
+            let audiences = listed(&claims, "aud").iter().filter_map(Value::as_str);
+            for audience in audiences {
+                self.secrets.learn(Sort::Assertion, &grant, Home::Issuer(audience.to_owned()));
+            }
         }
     }
 
@@ -180,13 +182,13 @@ impl Watch {
         let Some(issuer) = self.proofs.identity_issuer.clone() else { return };
         let claims = claims_of(grant).unwrap_or_default();
         let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
-        let resources = match claims.get("resource") {
-            Some(Value::Array(resources)) => resources.as_slice(),
-            other => other.map(std::slice::from_ref).unwrap_or_default(),
-        };
         let near = |resource: &Value| resource.as_str().is_some_and(|it| origin(it) == self.proofs.resource);
-        if text("iss") != issuer || !resources.iter().any(near) {
-            self.breach("a grant goes on that is another identity provider's, or for another resource");
+        let alone = listed(&claims, "aud").len() == 1;
+        let named = !text("client_id").is_empty();
+        if text("iss") != issuer || !alone || !named || !listed(&claims, "resource").iter().any(near) {
+            self.breach(
+                "a grant goes on that is another identity provider's, or for others than it should be",
+            );
         }
         self.named(text("client_id"), url);
     }
@@ -242,6 +244,15 @@ impl Watch {
         let new = !self.proofs.sent.contains(&jti);
         self.proofs.sent.push(jti);
         new
+    }
+}
+
+/// What a claim says, be it one thing or a list.
+fn listed<'a>(claims: &'a Value, name: &str) -> &'a [Value] {
+    match claims.get(name) {
+        Some(Value::Array(listed)) => listed,
+        Some(Value::Null) | None => &[],
+        Some(one) => std::slice::from_ref(one),
     }
 }
 

@@ -228,7 +228,11 @@ fn endpoints_are_guessed_only_where_there_plainly_is_no_metadata() {
         (429, "", false),
         (200, "<html>", true),
         (200, "[]", true),
-        (200, "{}", false),
+        (200, r#"{"error":"not_found"}"#, true),
+        (200, r#"{"issuer":null,"resource":null}"#, true),
+        (200, r#"{"issuer":"https://mcp.example","resource":"https://mcp.example/mcp"}"#, false),
+        (200, "\u{feff}{\"issuer\":\"https://mcp.example\",\"resource\":[]}", false),
+        (200, r#" {"issuer":"https://mcp.ex"#, false),
         (204, "", false),
     ] {
         for purpose in [Purpose::ResourceMetadata, Purpose::ServerMetadata] {
@@ -285,5 +289,43 @@ fn a_look_for_metadata_goes_on_where_it_is_sent() {
         watch.action(&Action::Send(send(2, Purpose::ServerMetadata, next)));
         answer(&mut watch, 2, last, "");
         assert_eq!(guesses_wrongly(&mut watch), !plain, "{followed}, {last}");
+    }
+}
+
+/// A byte order mark before a document changes nothing of what it says.
+#[test]
+fn a_document_with_a_byte_order_mark_is_one() {
+    let mut watch = Watch::new(&config());
+    watch.event(NOW, &Event::Restore);
+    watch.action(&Action::Send(send(1, Purpose::ServerMetadata, METADATA)));
+    answer(&mut watch, 1, 200, &format!("\u{feff}{}", document()));
+    open(&mut watch, ASKED);
+    assert_eq!(watch.breaches(), [""; 0]);
+}
+
+/// What was missing in one attempt is of no account in the next, which may go by a record.
+#[test]
+fn metadata_that_was_missing_in_another_attempt_counts() {
+    for ended in [false, true] {
+        let mut own = document();
+        for (member, path) in
+            [("issuer", ""), ("authorization_endpoint", "/authorize"), ("token_endpoint", "/said")]
+        {
+            own[member] = json!(format!("https://mcp.example{path}"));
+        }
+        let mut watch = Watch::new(&at_both());
+        watch.event(NOW, &Event::Restore);
+        let url = "https://mcp.example/.well-known/oauth-authorization-server";
+        for (id, status) in [(1, 200), (2, 404)] {
+            watch.action(&Action::Send(send(id, Purpose::ServerMetadata, url)));
+            answer(&mut watch, id, status, &own.to_string());
+        }
+        if ended {
+            watch.action(&Action::Finish(Ok(Outcome::Anonymous)));
+            watch.event(NOW, &Event::Restore);
+        }
+        let url = Url::parse(&format!("https://mcp.example/authorize?{ASKED}")).unwrap();
+        watch.action(&Action::Open(Open { id: RequestId(0), url, until: Timestamp::from_secs(1_600) }));
+        assert_eq!(watch.asked.unwrap().issuer.is_some(), ended);
     }
 }

@@ -108,19 +108,22 @@ fn a_registered_client_is_named_to_the_server_that_registered_it() {
 #[test]
 fn a_client_that_is_registered_by_a_guess_is_named_by_a_guess() {
     let mut watch = watch_of_two(config());
-    watch.action(&Action::Send(send(3, Purpose::Registration, "https://mcp.example/register")));
-    answer(&mut watch, 3, 201, r#"{"client_id":"registered"}"#);
+    let nowhere = "https://mcp.example/.well-known/oauth-authorization-server";
+    watch.action(&Action::Send(send(7, Purpose::ServerMetadata, nowhere)));
+    answer(&mut watch, 7, 404, "");
+    watch.action(&Action::Send(send(8, Purpose::Registration, "https://mcp.example/register")));
+    answer(&mut watch, 8, 201, r#"{"client_id":"registered"}"#);
     for (url, good) in [
         ("https://mcp.example/token", true),
         ("https://mcp.example/elsewhere", false),
         ("https://as.example/token", false),
     ] {
         let mut watch = watch.clone();
-        watch.action(&token(4, url, "client_id=registered"));
+        watch.action(&token(9, url, "client_id=registered"));
         assert_eq!(is_wrong(&watch), !good, "{url}");
     }
     // One of another server is none of these.
-    watch.action(&token(5, "https://mcp.example/token", "client_id=by-hand"));
+    watch.action(&token(10, "https://mcp.example/token", "client_id=by-hand"));
     assert!(is_wrong(&watch));
 }
 
@@ -174,5 +177,28 @@ fn a_client_of_a_record_is_named_to_the_server_of_the_record() {
         assert_eq!(named(&watch, "of-the-record", OTHER), [true; 5]);
         watch.event(NOW, &Event::Replied(Reply { id: RequestId(3), answer }));
         belongs_to(&watch, "of-the-record", OTHER, AS);
+    }
+}
+
+/// What the machine writes down of itself makes no client one of another server.
+#[test]
+fn a_record_that_is_written_names_no_client_of_another_server() {
+    for (client_id, wrong) in [("by-hand", false), ("", false), ("of-another", true)] {
+        let mut watch = watch_of_two(config().preregistered(Preregistered::new(OTHER, "of-another")));
+        let record = Credential { client: Client::new(client_id, Origin::Preregistered), ..record() };
+        let key = Key { server: String::new(), account: None };
+        let credential = Arc::new(record);
+        watch.action(&Action::Store(Save { id: RequestId(3), key, credential, replaces: None }));
+        assert_eq!(is_wrong(&watch), wrong, "{client_id}");
+    }
+}
+
+#[test]
+fn a_client_is_looked_at_however_often_it_is_named() {
+    let watch = watch_of_two(config().preregistered(Preregistered::new(OTHER, "of-another")));
+    for body in ["client_id=by-hand&client_id=of-another", "client_id=of-another&client_id=by-hand"] {
+        let mut watch = watch.clone();
+        watch.action(&token(9, "https://as.example/token", body));
+        assert!(is_wrong(&watch), "{body}");
     }
 }

@@ -407,3 +407,38 @@ fn two_signatures_may_be_awaited_and_not_three() {
     watch.action(&signs(4));
     seen(&watch, "two things are awaited");
 }
+
+/// Who wants to be out wants no step towards a new grant; what is under way may end.
+#[test]
+fn after_a_logout_nothing_is_begun() {
+    let begins = |action: &Action, told: &[Event]| {
+        let mut watch = watch();
+        told.iter().for_each(|event| watch.event(NOW, event));
+        watch.action(action);
+        watch.breaches().iter().any(|breach| breach.contains("though the person wants to be out"))
+    };
+    let at = |purpose| Action::Send(send(2, purpose, "https://as.example/token"));
+    for (purpose, wrong) in [
+        (Purpose::ResourceMetadata, true),
+        (Purpose::ServerMetadata, true),
+        (Purpose::Registration, true),
+        (Purpose::PushedAuthorization, true),
+        (Purpose::DeviceAuthorization, true),
+        (Purpose::TokenExchange, true),
+        (Purpose::Token, false),
+        (Purpose::Refresh, false),
+        (Purpose::Revocation, false),
+    ] {
+        assert_eq!(begins(&at(purpose), &[Event::LogOut]), wrong, "{purpose:?}");
+        assert!(!begins(&at(purpose), &[]), "{purpose:?}");
+    }
+    let url = Url::parse(&format!("https://as.example/authorize?{ASKED}")).unwrap();
+    let page = Action::Open(Open { id: RequestId(0), url, until: Timestamp::from_secs(1_600) });
+    assert!(begins(&page, &[Event::LogOut]) && !begins(&page, &[]));
+    let mut watch = watch();
+    watch.event(NOW, &Event::LogOut);
+    watch.action(&Action::Finish(Ok(Outcome::Anonymous)));
+    watch.event(NOW, &Event::Restore);
+    watch.action(&at(Purpose::ServerMetadata));
+    fine(&watch);
+}

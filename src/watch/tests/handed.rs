@@ -218,7 +218,7 @@ fn a_grant_goes_on_if_it_is_the_identity_providers_for_this_client_and_this_reso
         "iss": "https://idp.example", "aud": "https://as.example", "client_id": "by-hand",
         "resource": "https://mcp.example/mcp",
     });
-    let other = "a grant goes on that is another identity provider's, or for another resource";
+    let other = "a grant goes on that is another identity provider's, or for others than it should be";
     let client = "a client is named to another server than its own";
     for (claim, value, wrong) in [
         ("sub", "somebody".into(), None),
@@ -226,9 +226,12 @@ fn a_grant_goes_on_if_it_is_the_identity_providers_for_this_client_and_this_reso
         ("resource", serde_json::json!(["https://other.example/"]), Some(other)),
         ("resource", "https://other.example/mcp".into(), Some(other)),
         ("resource", Value::Null, Some(other)),
+        ("aud", serde_json::json!(["https://as.example", "https://evil.example"]), Some(other)),
+        ("aud", serde_json::json!(["https://as.example"]), None),
+        ("aud", Value::Null, Some(other)),
         ("iss", "https://evil.example".into(), Some(other)),
         ("client_id", "at-the-idp".into(), Some(client)),
-        ("client_id", Value::Null, Some(client)),
+        ("client_id", Value::Null, Some(other)),
     ] {
         let mut claims = good.clone();
         claims[claim] = value;
