@@ -351,9 +351,7 @@ impl Watch {
         let place = self.awaited.iter().position(|awaited| awaited.id == reply.id);
         let Some(awaited) = place.map(|place| self.awaited.remove(place)) else { return };
         match (&reply.answer, awaited.sent) {
-            (Answer::SendFailed(_), Some((purpose, ..))) if purpose.is_metadata() => {
-                self.documents.looks(purpose, None)
-            }
+            (Answer::SendFailed(_), Some((purpose, ..))) => self.documents.looks(purpose, None),
             (Answer::Response(response), Some((purpose, method, url))) => {
                 self.answered(purpose, &method, &url, response);
             }
