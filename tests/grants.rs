@@ -744,19 +744,30 @@ fn an_identity_provider_behind_the_guard_ends_no_token_that_lives() {
     assert!(failure.retry_at.is_some(), "{failure}");
 }
 
+/// Goes on until the machine asks for this.
+fn until(rig: &mut Rig, is_it: impl Fn(&Action) -> bool) -> Action {
+    loop {
+        match rig.poll() {
+            action if is_it(&action) => return action,
+            action => {
+                if let Some(event) = rig.answer(action) {
+                    rig.tell(event);
+                }
+            }
+        }
+    }
+}
+
+fn asks_for_token(action: &Action) -> bool {
+    matches!(action, Action::Send(send) if send.purpose() == mcp_auth::Purpose::Token)
+}
+
 /// A client that acts for itself has asked for a token.
 fn asking() -> (Rig, mcp_auth::Send) {
     let mut rig = by_secret("client_secret_basic");
     rig.tell(Event::LogIn { scopes: Scopes::new() });
-    loop {
-        match rig.poll() {
-            Action::Send(send) if send.purpose() == mcp_auth::Purpose::Token => return (rig, send),
-            action => {
-                let event = rig.answer(action).unwrap();
-                rig.tell(event);
-            }
-        }
-    }
+    let Action::Send(send) = until(&mut rig, asks_for_token) else { unreachable!() };
+    (rig, send)
 }
 
 /// A token that is on its way is revoked with the rest, as a refreshed one is; and what fails ends in a logout too.
@@ -823,15 +834,7 @@ fn a_cancellation_does_not_wait_for_a_grant() {
 fn a_logout_does_not_wait_for_a_signature() {
     let mut rig = by_key(Dials::default());
     rig.tell(Event::LogIn { scopes: Scopes::new() });
-    loop {
-        match rig.poll() {
-            Action::Sign(_) => break,
-            action => {
-                let event = rig.answer(action).unwrap();
-                rig.tell(event);
-            }
-        }
-    }
+    until(&mut rig, |action| matches!(action, Action::Sign(_)));
     rig.tell(Event::LogOut);
     assert!(matches!(&rig.settle()[..], [Ok(Outcome::LoggedOut(_))]));
     assert_eq!(rig.count(Purpose::Token), 0);

@@ -4,7 +4,7 @@ mod support;
 
 use http::{HeaderMap, StatusCode, header};
 use mcp_auth::{
-    Access, Action, Challenge, Event, Failure, Generation, Kind, Outcome, Preregistered, Retry, Scopes,
+    Access, Action, Challenge, Event, Failure, Generation, Kind, Load, Outcome, Preregistered, Retry, Scopes,
     TokenSource,
 };
 use mcp_auth_testbed::{Dials, Fault, PreRegistered, Purpose, Rotation, Trouble};
@@ -482,26 +482,42 @@ fn a_clock_that_jumps_costs_a_renewal_at_most() {
     assert_eq!((rig.count(Purpose::Refresh), rig.opened.len()), (0, 1));
 }
 
+/// Goes on until the attempt fails, while the store has nothing but this to say.
+fn waits_in_vain(rig: &mut Rig, mut asked: impl FnMut(&mut Rig, Load)) -> Box<Failure> {
+    loop {
+        match rig.poll() {
+            Action::Load(load) => asked(rig, load),
+            Action::Wait(until) => {
+                rig.now = until.unwrap().as_secs();
+                rig.tell(Event::Tick);
+            }
+            Action::Finish(outcome) => return outcome.unwrap_err(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A renewal that is called off while it takes the record.
+fn given_up() -> (Rig, Load) {
+    let mut rig = works(dials());
+    rig.now += 3600;
+    rig.tell(Event::Restore);
+    let Action::Load(load) = rig.poll() else { panic!("the record is taken") };
+    rig.tell(Event::Cancelled);
+    assert!(matches!(&rig.settle()[..], [Err(_)]));
+    (rig, load)
+}
+
 #[test]
 fn a_record_that_somebody_else_holds_is_waited_for_and_then_given_up() {
     let mut rig = works(dials());
     rig.now += 3600;
     rig.tell(Event::Restore);
     let begun = rig.now;
-    let failure = loop {
-        match rig.poll() {
-            Action::Load(load) => {
-                assert!(load.exclusive().is_some());
-                rig.tell(load.busy());
-            }
-            Action::Wait(until) => {
-                rig.now = until.unwrap().as_secs();
-                rig.tell(Event::Tick);
-            }
-            Action::Finish(outcome) => break outcome.unwrap_err(),
-            other => panic!("{other:?}"),
-        }
-    };
+    let failure = waits_in_vain(&mut rig, |rig, load| {
+        assert!(load.exclusive().is_some());
+        rig.tell(load.busy());
+    });
     assert_eq!((failure.kind(), failure.retry()), (Kind::StoreBusy, Retry::Later));
     // Long enough for a lease that began just then to end.
     assert!(rig.now - begun >= 60, "{}", rig.now - begun);
@@ -510,12 +526,7 @@ fn a_record_that_somebody_else_holds_is_waited_for_and_then_given_up() {
 
 #[test]
 fn a_lease_that_comes_too_late_is_given_back() {
-    let mut rig = works(dials());
-    rig.now += 3600;
-    rig.tell(Event::Restore);
-    let Action::Load(load) = rig.poll() else { panic!("the record is taken") };
-    rig.tell(Event::Cancelled);
-    assert!(matches!(&rig.settle()[..], [Err(_)]));
+    let (mut rig, load) = given_up();
     let found = rig.store.values().next().cloned();
     rig.tell(load.reply(found.clone()));
     assert!(matches!(rig.poll(), Action::Release(release) if release.load() == load.id()));
@@ -528,30 +539,15 @@ fn a_lease_that_comes_too_late_is_given_back() {
 /// It may come after many others have found the record taken.
 #[test]
 fn a_lease_that_comes_after_other_loads_is_given_back() {
-    let mut rig = works(dials());
-    rig.now += 3600;
-    rig.tell(Event::Restore);
-    let Action::Load(late) = rig.poll() else { panic!("the record is taken") };
-    rig.tell(Event::Cancelled);
-    assert!(matches!(&rig.settle()[..], [Err(_)]));
+    let (mut rig, late) = given_up();
     rig.tell(Event::Restore);
     let mut taken = 0;
-    let failure = loop {
-        match rig.poll() {
-            Action::Load(load) => {
-                taken += 1;
-                rig.tell(load.busy());
-                // It was answered, and took nothing.
-                rig.tell(load.reply(None));
-            }
-            Action::Wait(until) => {
-                rig.now = until.unwrap().as_secs();
-                rig.tell(Event::Tick);
-            }
-            Action::Finish(outcome) => break outcome.unwrap_err(),
-            other => panic!("{other:?}"),
-        }
-    };
+    let failure = waits_in_vain(&mut rig, |rig, load| {
+        taken += 1;
+        rig.tell(load.busy());
+        // It was answered, and took nothing.
+        rig.tell(load.reply(None));
+    });
     assert_eq!(failure.kind(), Kind::StoreBusy);
     assert!(taken > 16, "{taken}");
     rig.tell(late.reply(None));
@@ -563,12 +559,7 @@ fn a_lease_that_comes_after_other_loads_is_given_back() {
 #[test]
 fn a_lease_that_comes_after_loads_that_nobody_made_is_given_back() {
     for ticks in [false, true] {
-        let mut rig = works(dials());
-        rig.now += 3600;
-        rig.tell(Event::Restore);
-        let Action::Load(late) = rig.poll() else { panic!("the record is taken") };
-        rig.tell(Event::Cancelled);
-        assert!(matches!(&rig.settle()[..], [Err(_)]));
+        let (mut rig, late) = given_up();
         for _ in 0..20 {
             rig.tell(Event::Restore);
             if ticks {

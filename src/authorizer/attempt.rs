@@ -151,12 +151,6 @@ impl Authorizer {
     /// goes on.
     pub(super) fn drop_actions(&mut self) {
         let beside = self.renewal.as_ref().and_then(|it| it.step.pending()).map(|pending| pending.id);
-        let mut dropped = Vec::new();
-        self.world.out.retain(|action| {
-            let stays = action.id().is_none_or(|id| Some(id) == beside);
-            dropped.extend(action.id().filter(|_| !stays));
-            stays
-        });
-        dropped.into_iter().for_each(|id| self.world.not_leased(id));
+        self.world.retract(|action| action.id().is_some_and(|id| Some(id) != beside));
     }
 }

@@ -272,13 +272,7 @@ impl Authorizer {
         }
         // What nobody has polled in time need not be done any more; but a code is shown for longer than the first wait.
         let in_vain = |action: &Action| action.id().is_some_and(|id| late.contains(&id));
-        let mut unasked = Vec::new();
-        self.world.out.retain(|action| {
-            let stays = matches!(action, Action::Show(_)) || !in_vain(action);
-            unasked.extend(action.id().filter(|_| !stays));
-            stays
-        });
-        unasked.iter().for_each(|id| self.world.not_leased(*id));
+        let unasked = self.world.retract(|action| !matches!(action, Action::Show(_)) && in_vain(action));
         let expired = |step: Step, world: &mut World| {
             let was_asked = step.pending().is_none_or(|it| !unasked.contains(&it.id));
             step.expired(world, was_asked)

@@ -64,9 +64,7 @@ impl Learnt {
     /// The authorization server has registered this client.
     pub(crate) fn register(&mut self, issuer: &str, client: &Client) {
         let registered = &mut self.lessons().registered;
-        registered.retain(|(known, _)| known != issuer);
-        registered.truncate(MAX_SERVERS.saturating_sub(1));
-        registered.insert(0, (issuer.to_owned(), client.clone()));
+        remember(registered, (issuer.to_owned(), client.clone()), |(known, _)| known == issuer);
     }
 
     /// The client that this authorization server has registered.
@@ -79,18 +77,14 @@ impl Learnt {
     pub(crate) fn read(&mut self, server: &Arc<AuthorizationServer>) {
         let Lessons { read, unfit, .. } = self.lessons();
         unfit.retain(|known| *known != server.named);
-        read.retain(|known| known.named != server.named);
-        read.truncate(MAX_SERVERS.saturating_sub(1));
-        read.insert(0, Arc::clone(server));
+        remember(read, Arc::clone(server), |known| known.named == server.named);
     }
 
     /// The metadata of the authorization server of this name was read, and nothing can be done with it.
     pub(crate) fn find_unfit(&mut self, named: &str) {
         let Lessons { read, unfit, .. } = self.lessons();
         read.retain(|known| known.named != named);
-        unfit.retain(|known| known != named);
-        unfit.truncate(MAX_SERVERS.saturating_sub(1));
-        unfit.insert(0, named.to_owned());
+        remember(unfit, named.to_owned(), |known| known == named);
     }
 
     /// Whether the latest metadata of the authorization server of this name was unfit, whatever a record says of it.
@@ -111,6 +105,13 @@ impl Learnt {
     fn of(&self, named: &str) -> Option<&AuthorizationServer> {
         self.0.iter().flat_map(|it| &it.read).map(Arc::as_ref).find(|known| known.named == named)
     }
+}
+
+/// Puts the latest word of a server before those of others, in the place of its earlier one.
+fn remember<T>(all: &mut Vec<T>, latest: T, is_earlier: impl Fn(&T) -> bool) {
+    all.retain(|known| !is_earlier(known));
+    all.truncate(MAX_SERVERS.saturating_sub(1));
+    all.insert(0, latest);
 }
 
 #[cfg(test)]

@@ -318,6 +318,18 @@ impl World {
         self.unanswered.retain(|(known, _)| *known != load);
     }
 
+    /// Takes back what nobody was asked for yet, and gives what that was.
+    pub(crate) fn retract(&mut self, goes: impl Fn(&Action) -> bool) -> Vec<RequestId> {
+        let mut retracted = Vec::new();
+        self.out.retain(|action| {
+            let goes = goes(action);
+            retracted.extend(action.id().filter(|_| goes));
+            !goes
+        });
+        retracted.iter().for_each(|id| self.not_leased(*id));
+        retracted
+    }
+
     /// Whether the record is held for as long as another message may take, and the write that follows.
     pub(crate) fn holds_for_an_exchange(&self, lease: &Lease) -> bool {
         let write = self.config.policies().exchange_time;

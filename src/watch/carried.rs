@@ -34,8 +34,10 @@ impl Watch {
             }
             Purpose::Registration => {
                 let issuer = self.documents.registered_at(url).or_else(|| self.bounds.registered_at(url));
-                for client_id in issuer.iter().flat_map(|_| members(&response.body, "client_id")) {
-                    self.clients.learn(&client_id, Home::Issuer(issuer.clone().unwrap_or_default()));
+                if let Some(issuer) = &issuer {
+                    for client_id in members(&response.body, "client_id") {
+                        self.clients.learn(&client_id, Home::Issuer(issuer.clone()));
+                    }
                 }
                 let home = issuer.map_or(Home::Anywhere, Home::Issuer);
                 for secret in members(&response.body, "client_secret") {

@@ -305,7 +305,7 @@ fn a_document_with_a_byte_order_mark_is_one() {
 
 /// What was missing in one attempt is of no account in the next, which may go by a record.
 #[test]
-fn metadata_that_was_missing_in_another_attempt_counts() {
+fn metadata_that_was_missing_in_another_attempt_is_of_no_account() {
     for ended in [false, true] {
         let mut own = document();
         for (member, path) in
