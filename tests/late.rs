@@ -4,7 +4,8 @@ mod support;
 
 use http::{HeaderMap, StatusCode, header};
 use mcp_auth::{
-    Action, Challenge, Ended, Event, Generation, Kind, Load, Outcome, Saving, Send, SendFailure, TokenSource,
+    Action, Challenge, Ended, Event, Generation, Kind, Load, Outcome, Saving, Send, SendFailure, Timestamp,
+    TokenSource,
 };
 use mcp_auth_testbed::{Dials, Purpose, RefreshTokens};
 use serde_json::json;
@@ -113,19 +114,26 @@ fn a_store_that_was_not_asked_to_keep_a_record_is_asked_again() {
     assert!(rig.store.values().all(|it| it.generation == held));
 }
 
+fn waits_until(rig: &mut Rig, deadline: Timestamp) {
+    let next = rig.poll();
+    assert!(matches!(next, Action::Wait(Some(until)) if until == deadline), "{next:?}, not {deadline:?}");
+}
+
 /// A store that was asked and does not answer has failed, and is waited for no more.
 #[test]
 fn a_store_that_says_nothing_has_failed() {
     let mut rig = renewing();
     refresh_is_answered(&mut rig);
-    let Action::Store(_) = rig.poll() else { panic!("the record is to be kept") };
+    let Action::Store(save) = rig.poll() else { panic!("the record is to be kept") };
+    waits_until(&mut rig, save.deadline());
     sleep(&mut rig);
     let outcome = authorized(rig.drive().unwrap());
     assert_eq!(outcome.unsaved.as_deref(), Some("no answer in time"));
 
     let mut rig = renewing();
     client_is_dead(&mut rig);
-    let Action::Forget(_) = rig.poll() else { panic!("the record is to be forgotten") };
+    let Action::Forget(forget) = rig.poll() else { panic!("the record is to be forgotten") };
+    waits_until(&mut rig, forget.deadline());
     sleep(&mut rig);
     rig.drive().unwrap();
     assert!(rig.auth.trail().to_string().contains("the record is not forgotten: no answer in time"));

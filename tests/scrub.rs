@@ -655,15 +655,15 @@ fn letters_and_lengths_of_what_is_ill_formed() {
 /// A secret that is called as something else in the run is not left there: the trace is not scrubbed, and that is said.
 #[test]
 fn a_secret_that_is_a_name_of_the_run() {
-    for secret in ["https://as.example", "exact"] {
+    for (secret, said) in
+        [("https://as.example", "the machine cannot be made"), ("exact", "line 1 cannot be scrubbed")]
+    {
         let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback")
             .preregistered(mcp_auth::Preregistered::new("https://as.example", "c-1").secret(secret))
             .issuer("https://as.example", mcp_auth::policy::IssuerPolicy::default());
         let text = recorder(&config).1.lock().unwrap().clone();
         let why = Trace::read(&text).unwrap().scrub(Names::Kept).unwrap_err();
-        let why = why.to_string();
-        assert!(why.starts_with("the machine cannot be made") || why.starts_with("line 1"), "{why}");
-        assert!(!why.contains("too long"), "{why}");
+        assert!(why.to_string().starts_with(said), "{why}");
     }
 }
 

@@ -69,6 +69,7 @@ pub struct Save {
     pub(crate) key: Key,
     pub(crate) credential: Arc<Credential>,
     pub(crate) replaces: Option<Generation>,
+    pub(crate) deadline: Timestamp,
 }
 
 impl Save {
@@ -88,6 +89,11 @@ impl Save {
         self.replaces
     }
 
+    /// When the machine stops waiting for the answer, and calls the record [unsaved](crate::outcome::Authorized::unsaved).
+    pub fn deadline(&self) -> Timestamp {
+        self.deadline
+    }
+
     /// The store answered.
     pub fn reply(&self, saving: Saving) -> Event {
         Event::Replied(Reply { id: self.id, answer: Answer::Saved(saving) })
@@ -100,6 +106,7 @@ pub struct Forget {
     pub(crate) id: RequestId,
     pub(crate) key: Key,
     pub(crate) generation: Generation,
+    pub(crate) deadline: Timestamp,
 }
 
 impl Forget {
@@ -111,6 +118,11 @@ impl Forget {
     /// The generation of the record to delete. A store that finds another one leaves it alone.
     pub fn generation(&self) -> Generation {
         self.generation
+    }
+
+    /// When the machine stops waiting for the answer.
+    pub fn deadline(&self) -> Timestamp {
+        self.deadline
     }
 
     /// The store answered: whether nothing stands there now.

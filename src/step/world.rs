@@ -356,15 +356,16 @@ impl World {
             self.number(Arc::make_mut(credential));
         }
         let pending = self.pending(self.config.policies().exchange_time);
-        let (id, key, replaces) = (pending.id, self.config.key(), self.record);
-        let credential = Arc::clone(credential);
-        self.out.push_back(Action::Store(Save { id, key, credential, replaces }));
+        let (id, key, deadline) = (pending.id, self.config.key(), pending.deadline);
+        let (credential, replaces) = (Arc::clone(credential), self.record);
+        self.out.push_back(Action::Store(Save { id, key, credential, replaces, deadline }));
         pending
     }
 
     pub(crate) fn forget(&mut self, generation: Generation) -> Pending {
         let pending = self.pending(self.config.policies().exchange_time);
-        self.out.push_back(Action::Forget(Forget { id: pending.id, key: self.config.key(), generation }));
+        let (id, key, deadline) = (pending.id, self.config.key(), pending.deadline);
+        self.out.push_back(Action::Forget(Forget { id, key, generation, deadline }));
         pending
     }
 

@@ -21,9 +21,18 @@ pub(super) fn written(action: &Action) -> Value {
         ),
         Action::Store(it) => (
             "store",
-            json!({"id": it.id.0, "key": it.key, "credential": *it.credential, "replaces": it.replaces}),
+            json!({
+                "id": it.id.0,
+                "key": it.key,
+                "credential": *it.credential,
+                "replaces": it.replaces,
+                "deadline": it.deadline,
+            }),
         ),
-        Action::Forget(it) => ("forget", json!({"id": it.id.0, "key": it.key, "generation": it.generation})),
+        Action::Forget(it) => (
+            "forget",
+            json!({"id": it.id.0, "key": it.key, "generation": it.generation, "deadline": it.deadline}),
+        ),
         Action::Release(it) => ("release", json!({"load": it.load.0, "key": it.key})),
         Action::Send(it) => (
             "send",

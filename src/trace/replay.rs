@@ -132,6 +132,9 @@ impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unmade(breach) => write!(f, "the machine cannot be made: {breach}"),
+            Self::Unreadable { line: 1 } => {
+                f.write_str("line 1 cannot be scrubbed: a secret of the run is a word of the configuration")
+            }
             Self::Unreadable { line } => {
                 write!(f, "line {line} holds what no machine can be told: no event, or no URL")
             }

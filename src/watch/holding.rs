@@ -179,10 +179,11 @@ impl Watch {
 
     pub(super) fn spent(&mut self, status: StatusCode, body: &[u8]) {
         let Some(token) = self.holding.sent.take() else { return };
-        let next = members(body, "refresh_token");
+        // An empty one is none.
+        let mut next = members(body, "refresh_token").into_iter().filter(|next| !next.is_empty());
         let error = members(body, "error");
         let dead = error.iter().any(|error| error == "invalid_grant");
-        if status.as_u16() < 500 && (dead || next.iter().any(|next| *next != token)) {
+        if status.as_u16() < 500 && (dead || next.any(|next| next != token)) {
             self.holding.dead.push(token);
         }
         self.holding.may_forget |=

@@ -68,8 +68,6 @@ const STORED: usize = 16;
 #[derive(Clone, Debug)]
 pub struct Watch {
     now: Timestamp,
-    /// How long the store may take.
-    patience: std::time::Duration,
     running: bool,
     /// How often somebody joined the attempt, or began another if it had just ended.
     joined: u32,
@@ -131,7 +129,6 @@ impl Watch {
         }
         Self {
             now: Timestamp::default(),
-            patience: config.policies().exchange_time,
             running: false,
             joined: 0,
             perhaps: false,
@@ -240,7 +237,7 @@ impl Watch {
                 self.asks(Awaited { id, deadline, lane, sent: None, reads: true });
             }
             Action::Store(save) => {
-                self.wants(save.id, self.now.after(self.patience), Lane::Grant);
+                self.wants(save.id, save.deadline, Lane::Grant);
                 self.stored.drain(..self.stored.len().saturating_sub(STORED));
                 self.stored.push((save.id, save.credential().generation, false));
                 self.credential(save.credential());
@@ -249,7 +246,7 @@ impl Watch {
                     &save.credential().authorization_server.token_endpoint,
                 );
             }
-            Action::Forget(forget) => self.wants(forget.id, self.now.after(self.patience), Lane::Grant),
+            Action::Forget(forget) => self.wants(forget.id, forget.deadline, Lane::Grant),
             Action::Send(send) => self.sends(send),
             Action::Open(open) => self.opens(open),
             Action::Ask(ask) => {

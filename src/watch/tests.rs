@@ -280,6 +280,9 @@ fn a_refresh_token_that_is_spent_wrongly() {
     seen(&watch, "while the record is not held");
     for (body, seen_again) in [
         (r#"{"access_token":"another-token","refresh_token":"its-successor"}"#, true),
+        (r#"{"access_token":1,"refresh_token":"its-successor"}"#, true),
+        (r#"{"access_token":1,"refresh_token":"the-refresh-token"}"#, false),
+        (r#"{"access_token":1,"refresh_token":""}"#, false),
         (r#"{"error":"invalid_grant"}"#, true),
         (r#"{"error":"invalid_scope"}"#, false),
     ] {
@@ -351,7 +354,7 @@ fn a_record_that_is_held_or_forgotten_wrongly() {
     let forget = || {
         let key = crate::credential::Key { server: String::new(), account: None };
         let generation = crate::credential::Generation::default();
-        Action::Forget(crate::action::Forget { id: RequestId(7), key, generation })
+        Action::Forget(crate::action::Forget { id: RequestId(7), key, generation, deadline: NOW })
     };
     let mut watch = self::watch();
     watch.action(&forget());

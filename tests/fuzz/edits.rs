@@ -42,7 +42,7 @@ impl Pool {
     /// Takes every text in a value; those that hold several others are left out.
     pub(crate) fn learn(&mut self, name: &str, value: &Value) {
         match value {
-            Value::String(text) if SECRET.contains(&name) => self.secrets.push(text.clone()),
+            Value::String(text) if is_secret(name) => self.secrets.push(text.clone()),
             Value::String(text) if !text.contains(['"', '&', '?']) => self.names.push(text.clone()),
             Value::Array(entries) => entries.iter().for_each(|entry| self.learn(name, entry)),
             Value::Object(members) => members.iter().for_each(|(name, member)| self.learn(name, member)),
@@ -65,7 +65,7 @@ pub(crate) fn edit(value: &mut Value, choices: &mut Choices<'_>, pool: &Pool) {
             Value::Object(members) => {
                 let chosen = choices.below(members.len());
                 members.iter_mut().nth(chosen).map(|(name, member)| {
-                    secret = SECRET.contains(&name.as_str());
+                    secret = is_secret(name);
                     person = ["account", "contacts"].contains(&name.as_str());
                     member
                 })
@@ -113,6 +113,11 @@ pub(crate) fn edit(value: &mut Value, choices: &mut Choices<'_>, pool: &Pool) {
             }
         }
     }
+}
+
+/// What a server or a host says is secret there.
+fn is_secret(name: &str) -> bool {
+    SECRET.contains(&name) || name == "supplied"
 }
 
 fn is_leaf(value: &Value) -> bool {

@@ -14,8 +14,18 @@ fn key() -> Key {
     Key { server: String::new(), account: None }
 }
 
+fn until() -> Timestamp {
+    NOW.after(std::time::Duration::from_secs(15))
+}
+
 fn save(id: u64, credential: Credential) -> Action {
-    Action::Store(Save { id: RequestId(id), key: key(), credential: Arc::new(credential), replaces: None })
+    let (id, key, credential) = (RequestId(id), key(), Arc::new(credential));
+    Action::Store(Save { id, key, credential, replaces: None, deadline: until() })
+}
+
+fn forget(id: u64) -> Action {
+    let (id, generation) = (RequestId(id), Generation::default());
+    Action::Forget(Forget { id, key: key(), generation, deadline: until() })
 }
 
 fn renewed() -> Action {
@@ -60,9 +70,26 @@ fn a_record_that_is_offered_may_be_of_a_client_that_has_ended() {
         watch.action(&save(2, Credential { client, ..record() }));
         let answer = Answer::Saved(Saving::Kept);
         watch.event(NOW, &Event::Replied(Reply { id: RequestId(2), answer }));
-        let generation = Generation::default();
-        watch.action(&Action::Forget(Forget { id: RequestId(3), key: key(), generation }));
+        watch.action(&forget(3));
         let wrong = watch.breaches().iter().any(|breach| breach.contains("forgotten that may be of use"));
         assert_eq!(wrong, !good, "{:?}", watch.breaches());
+    }
+}
+
+/// The driver may come late for what was asked; the answer is awaited no longer for that.
+#[test]
+fn a_store_is_waited_for_until_the_moment_that_it_was_told() {
+    let late = NOW.after(std::time::Duration::from_secs(10));
+    for asked in [save(2, record()), forget(2)] {
+        for (then, good) in [(late, false), (until(), true)] {
+            let mut watch = watch();
+            watch.event(NOW, &Event::LogOut);
+            watch.event(late, &Event::Tick);
+            watch.action(&asked);
+            watch.event(then, &Event::Tick);
+            watch.action(&load(3, false));
+            let wrong = watch.breaches().iter().any(|breach| breach.contains("two things are awaited"));
+            assert_eq!(wrong, !good, "{asked:?}: {:?}", watch.breaches());
+        }
     }
 }
