@@ -39,11 +39,13 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// Takes every text in a value; those that hold several others are left out.
+    /// Takes every text in a value; those that hold several others are left out, credentials among them (RFC 7617).
     pub(crate) fn learn(&mut self, name: &str, value: &Value) {
         match value {
             Value::String(text) if is_secret(name) => self.secrets.push(text.clone()),
-            Value::String(text) if !text.contains(['"', '&', '?']) => self.names.push(text.clone()),
+            Value::String(text) if !(text.contains(['"', '&', '?']) || text.starts_with("Basic ")) => {
+                self.names.push(text.clone());
+            }
             Value::Array(entries) => entries.iter().for_each(|entry| self.learn(name, entry)),
             Value::Object(members) => members.iter().for_each(|(name, member)| self.learn(name, member)),
             Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
