@@ -874,3 +874,24 @@ fn a_code_with_space_around_it() {
         &["WDJB", "SECRET"],
     );
 }
+
+/// What is signed is known to the server without its signature too, and may be quoted so.
+#[test]
+fn a_proof_quoted_without_its_signature() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/flows/dpop.nonce.jsonl");
+    let text = std::fs::read_to_string(path).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let messages: Vec<_> =
+        lines.filter_map(|line| Some(line.pointer("/action/sign/message")?.as_str()?.to_owned())).collect();
+    assert!(!messages.is_empty());
+    for message in messages {
+        let quoted =
+            text.replace(r#"_supported\":[\"none\""#, &format!(r#"_supported\":[\"none\",\"{message}\""#));
+        assert_ne!(quoted, text);
+        let trace = Trace::read(&quoted).unwrap();
+        trace.replay().unwrap();
+        let scrubbed = trace.scrub(Names::Kept).unwrap();
+        assert!(!scrubbed.to_string().contains(&message), "{scrubbed}");
+        scrubbed.replay().unwrap();
+    }
+}

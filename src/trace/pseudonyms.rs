@@ -50,9 +50,9 @@ fn is_choice(name: &str, member: &Value) -> bool {
     CHOICES.iter().any(is)
 }
 
-/// The parameters and fields of requests that are drawn, or made of what is drawn or secret.
-const DRAWN: [&str; 6] =
-    ["authorization", "client_assertion", "code_challenge", "code_verifier", "dpop", "state"];
+/// The parameters and fields of requests, and what is signed for them, that are drawn, or made of what is drawn or secret.
+const DRAWN: [&str; 7] =
+    ["authorization", "client_assertion", "code_challenge", "code_verifier", "dpop", "message", "state"];
 
 /// What stands in the place of what cannot be read, and so may hold anything.
 pub(super) const SCRUBBED: &str = "(scrubbed)";
@@ -86,7 +86,7 @@ fn as_fit(mut name: String, sort: &str, text: &str) -> String {
     name
 }
 
-/// The parameters of a request, in its query, its body and its fields.
+/// The parameters of a request, in its query, its body and its fields; or what is signed for one.
 fn parameters(action: &Value) -> Vec<(String, String)> {
     let url = action.pointer("/open/url").or_else(|| action.pointer("/send/url"));
     let query = url.and_then(Value::as_str).and_then(|url| url.split_once('?')).map(|(_, query)| query);
@@ -100,6 +100,9 @@ fn parameters(action: &Value) -> Vec<(String, String)> {
         let value = part(1).split_once(' ').map_or(part(1), |(_, credentials)| credentials);
         found.push((part(0).to_owned(), value.to_owned()));
     }
+    // A server that quotes it may leave out the signature.
+    let message = action.pointer("/sign/message").and_then(Value::as_str);
+    found.extend(message.map(|message| ("message".to_owned(), message.to_owned())));
     found
 }
 
