@@ -178,15 +178,8 @@ fn a_person_who_said_no_is_left_alone_for_a_while() {
 /// A login that waits for the person, and the `Open` that began the wait.
 fn waiting(rig: &mut Rig) -> Open {
     rig.tell(Event::LogIn { scopes: Scopes::new() });
-    loop {
-        match rig.poll() {
-            Action::Open(open) => return open,
-            action => {
-                let event = rig.answer(action).unwrap();
-                rig.tell(event);
-            }
-        }
-    }
+    let Action::Open(open) = rig.until(|action| matches!(action, Action::Open(_))) else { unreachable!() };
+    open
 }
 
 #[test]

@@ -690,15 +690,8 @@ fn a_refresh_token_that_waits_for_a_signature_has_not_been_sent() {
     rig.log_in().unwrap();
     rig.now += 3600;
     rig.tell(Event::Restore);
-    loop {
-        match rig.poll() {
-            Action::Sign(_) => break rig.tell(Event::Abandoned),
-            action => {
-                let event = rig.answer(action).unwrap();
-                rig.tell(event);
-            }
-        }
-    }
+    rig.until(|action| matches!(action, Action::Sign(_)));
+    rig.tell(Event::Abandoned);
     rig.settle();
     rig.world.revoke_everything();
     assert_eq!(rig.run(Event::Restore).unwrap(), Outcome::Anonymous);
@@ -744,20 +737,6 @@ fn an_identity_provider_behind_the_guard_ends_no_token_that_lives() {
     assert!(failure.retry_at.is_some(), "{failure}");
 }
 
-/// Goes on until the machine asks for this.
-fn until(rig: &mut Rig, is_it: impl Fn(&Action) -> bool) -> Action {
-    loop {
-        match rig.poll() {
-            action if is_it(&action) => return action,
-            action => {
-                if let Some(event) = rig.answer(action) {
-                    rig.tell(event);
-                }
-            }
-        }
-    }
-}
-
 fn asks_for_token(action: &Action) -> bool {
     matches!(action, Action::Send(send) if send.purpose() == mcp_auth::Purpose::Token)
 }
@@ -766,7 +745,7 @@ fn asks_for_token(action: &Action) -> bool {
 fn asking() -> (Rig, mcp_auth::Send) {
     let mut rig = by_secret("client_secret_basic");
     rig.tell(Event::LogIn { scopes: Scopes::new() });
-    let Action::Send(send) = until(&mut rig, asks_for_token) else { unreachable!() };
+    let Action::Send(send) = rig.until(asks_for_token) else { unreachable!() };
     (rig, send)
 }
 
@@ -809,7 +788,7 @@ fn a_grant_is_not_asked_for_again_after_a_logout() {
         match rig.poll() {
             Action::Finish(Ok(Outcome::LoggedOut(done))) => break done,
             action => {
-                if matches!(&action, Action::Send(send) if send.purpose() == mcp_auth::Purpose::Token) {
+                if asks_for_token(&action) {
                     sent += 1;
                     rig.tell(Event::LogOut);
                 }
@@ -834,7 +813,7 @@ fn a_cancellation_does_not_wait_for_a_grant() {
 fn a_logout_does_not_wait_for_a_signature() {
     let mut rig = by_key(Dials::default());
     rig.tell(Event::LogIn { scopes: Scopes::new() });
-    until(&mut rig, |action| matches!(action, Action::Sign(_)));
+    rig.until(|action| matches!(action, Action::Sign(_)));
     rig.tell(Event::LogOut);
     assert!(matches!(&rig.settle()[..], [Ok(Outcome::LoggedOut(_))]));
     assert_eq!(rig.count(Purpose::Token), 0);
@@ -858,7 +837,7 @@ fn a_store_that_has_another_record_holds_up_no_logout() {
                 rig.tell(save.reply(mcp_auth::Saving::Conflict(Some(Box::new(stale.clone())))));
             }
             action => {
-                if matches!(&action, Action::Send(send) if send.purpose() == mcp_auth::Purpose::Token) {
+                if asks_for_token(&action) {
                     asked += 1;
                     rig.tell(Event::LogOut);
                 }

@@ -151,16 +151,8 @@ fn a_logout_does_not_wait_for_a_store_that_says_nothing() {
 
     let mut rig = works(Dials::default());
     rig.tell(Event::LogOut);
-    loop {
-        match rig.poll() {
-            Action::Forget(_) => break sleep(&mut rig),
-            action => {
-                if let Some(event) = rig.answer(action) {
-                    rig.tell(event);
-                }
-            }
-        }
-    }
+    rig.until(|action| matches!(action, Action::Forget(_)));
+    sleep(&mut rig);
     let Outcome::LoggedOut(done) = rig.drive().unwrap() else { panic!("it is a logout") };
     assert!(matches!(&done.record, Ended::Not(breach) if breach.got == "no answer in time"), "{done:?}");
     assert!(matches!(done.refresh_token, Ended::Ended));

@@ -142,15 +142,8 @@ fn a_login_that_waits_for_a_person_becomes_the_logout() {
 
 /// The next request of what is under way.
 fn request(rig: &mut Rig) -> Send {
-    loop {
-        match rig.poll() {
-            Action::Send(send) => return send,
-            action => {
-                let event = rig.answer(action).unwrap();
-                rig.tell(event);
-            }
-        }
-    }
+    let Action::Send(send) = rig.until(|action| matches!(action, Action::Send(_))) else { unreachable!() };
+    send
 }
 
 /// The tokens that were on their way are revoked too.

@@ -10,6 +10,7 @@
 mod action;
 mod answers;
 mod event;
+mod jws;
 mod members;
 mod names;
 mod octets;

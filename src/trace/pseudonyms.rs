@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
+use serde_json::Value;
 use url::Url;
 use url::form_urlencoded::{byte_serialize, parse};
 
@@ -14,20 +11,11 @@ use super::names::Places;
 use super::sought::{LEAST, Sought};
 use crate::base::guard::without_query;
 use crate::config::Config;
-use crate::wire::assertion::MAX_ASSERTION;
 use crate::wire::callback::Callback;
 use crate::wire::device::MAX_USER_CODE;
 use crate::wire::dpop::MAX_NONCE;
 use crate::wire::pushed::MAX_REQUEST_URI;
 use crate::wire::token::MAX_TOKEN;
-
-/// The claims that a client holds an assertion against.
-const CLAIMS: [&str; 7] = ["aud", "azp", "client_id", "iss", "resource", "scope", "typ"];
-/// The claims whose names say nothing of anybody.
-const OTHER_CLAIMS: [&str; 12] =
-    ["acr", "amr", "email", "jti", "kid", "name", "nonce", "oid", "preferred_username", "sid", "sub", "tid"];
-/// The claims that tell a time.
-const TIMES: [&str; 4] = ["auth_time", "exp", "iat", "nbf"];
 
 /// The members that are said to people.
 pub(super) const WORDS: [&str; 2] = ["error_description", "warning"];
@@ -187,7 +175,7 @@ impl Pseudonyms {
         places || self.within.is_exhausted() || self.quoted.is_exhausted()
     }
 
-    fn next(&mut self, sort: &str) -> String {
+    pub(super) fn next(&mut self, sort: &str) -> String {
         let count = self.counts.entry(sort.to_owned()).or_default();
         *count = count.saturating_add(1);
         match sort {
@@ -342,15 +330,6 @@ impl Pseudonyms {
         self.value(note)
     }
 
-    /// A signature of the same length that nobody made.
-    pub(super) fn signature(&mut self, signature: &str) -> Option<String> {
-        let length = URL_SAFE_NO_PAD.decode(signature).ok()?.len();
-        let name = self.next("signature");
-        let blocks = (0..length.div_ceil(32)).map(|block| Sha256::digest(format!("{name}{block}")));
-        let bytes: Vec<u8> = blocks.flatten().take(length).collect();
-        Some(URL_SAFE_NO_PAD.encode(bytes))
-    }
-
     /// An authorization response. One that nobody waited for tells nothing but that.
     pub(super) fn callback(&mut self, callback: &Callback) -> String {
         let (query, callback) = (callback.query(), callback.expose());
@@ -380,70 +359,12 @@ impl Pseudonyms {
         };
         format!("{place}?{}", changed.finish())
     }
-
-    /// A JWS with the claims that a client looks at, and pseudonyms for the rest; `None`: it is no JWS.
-    fn assertion(&mut self, text: &str) -> Option<String> {
-        if text.len() > MAX_ASSERTION {
-            return None;
-        }
-        let mut parts = text.split('.');
-        let (header, claims, signature) = (parts.next()?, parts.next()?, parts.next()?);
-        if parts.next().is_some() {
-            return None;
-        }
-        let object = |part: &str| -> Option<Map<String, Value>> {
-            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
-        };
-        let (header, claims) = (object(header)?, object(claims)?);
-        let header = self.claims(header, &["alg", "typ", "crit"]);
-        let claims = self.claims(claims, &CLAIMS);
-        let signature = self.signature(signature)?;
-        let part = |members: Map<String, Value>| URL_SAFE_NO_PAD.encode(Value::Object(members).to_string());
-        Some(format!("{}.{}.{signature}", part(header), part(claims)))
-    }
-
-    fn claims(&mut self, members: Map<String, Value>, kept: &[&str]) -> Map<String, Value> {
-        let mut changed = Map::new();
-        for (name, member) in members {
-            let known = kept.contains(&name.as_str()) || OTHER_CLAIMS.contains(&name.as_str());
-            let member = match member {
-                Value::Number(number) if TIMES.contains(&name.as_str()) => Value::Number(number),
-                Value::Number(_) => Value::from(0),
-                kept_member if kept.contains(&name.as_str()) => self.value(kept_member),
-                Value::String(text) => Value::String(self.alias("claim", &text)),
-                // What is nested in an assertion is about the person.
-                Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => Value::Null,
-            };
-            let name =
-                if known || TIMES.contains(&name.as_str()) { name } else { self.alias("member", &name) };
-            changed.insert(name, member);
-        }
-        changed
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use base64::Engine as _;
-
-    use super::{LENGTH, MAX_ASSERTION, Pseudonyms, URL_SAFE_NO_PAD, as_fit};
-    use crate::config::Config;
+    use super::{LENGTH, as_fit};
     use crate::wire::dpop::Nonce;
-
-    /// What is longer than any JWT that is read stays too long.
-    #[test]
-    fn a_jwt_is_one_up_to_its_limit() {
-        let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
-        let head = format!("{}.{}.", URL_SAFE_NO_PAD.encode("{}"), URL_SAFE_NO_PAD.encode("{ }"));
-        for (length, is_one) in
-            [(MAX_ASSERTION, true), (MAX_ASSERTION + 1, false), (MAX_ASSERTION + 2, false)]
-        {
-            let signature = "A".repeat(length - head.len());
-            let name = Pseudonyms::new(&config, false).learn("assertion", &format!("{head}{signature}"));
-            assert_eq!(name.split('.').count() == 3, is_one, "{length}");
-            assert_eq!(name.len() > MAX_ASSERTION, !is_one, "{length}");
-        }
-    }
 
     #[test]
     fn a_pseudonym_is_as_fit_as_what_it_stands_for() {

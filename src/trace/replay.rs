@@ -28,7 +28,9 @@ pub struct Replayed {
 pub enum Divergence {
     /// The machine cannot be made of what the header says.
     Unmade(Breach),
-    /// The line holds something that can be no event, or no URL; the first one, something that cannot be scrubbed.
+    /// With pseudonyms in it the configuration cannot be read: a secret of the run is one of its words.
+    Unscrubbable,
+    /// The line holds something that can be no event, or no URL.
     Unreadable {
         /// The line, counted from one, empty ones left out.
         line: usize,
@@ -132,7 +134,7 @@ impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unmade(breach) => write!(f, "the machine cannot be made: {breach}"),
-            Self::Unreadable { line: 1 } => {
+            Self::Unscrubbable => {
                 f.write_str("line 1 cannot be scrubbed: a secret of the run is a word of the configuration")
             }
             Self::Unreadable { line } => {

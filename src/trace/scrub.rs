@@ -73,7 +73,7 @@ impl Trace {
                 Err(other) => return Err(other),
             }
         }
-        Err(first.unwrap_or(Divergence::Unreadable { line: 1 }))
+        Err(first.unwrap_or(Divergence::Unscrubbable))
     }
 
     fn scrubbed(&self, names: Names, seed: &Seed, people: &[Person]) -> Result<Self, Divergence> {
@@ -134,10 +134,10 @@ impl Trace {
     fn pass(&self, known: &mut Pseudonyms, seed: &Seed, people: &[Person]) -> Result<Self, Divergence> {
         let unreadable = |place: usize| Divergence::Unreadable { line: place.saturating_add(2) };
         let header = scrubbed_header(&self.header, people, seed, known);
-        let header = header.ok_or(Divergence::Unreadable { line: 1 })?;
         if known.is_exhausted() {
             return Err(Divergence::Laborious { line: 1 });
         }
+        let header = header.ok_or(Divergence::Unscrubbable)?;
         let mut machine = header.machine().map_err(Divergence::Unmade)?;
         let (mut purposes, mut times) = (Purposes::default(), Times::default());
         let mut lines = Vec::new();

@@ -167,7 +167,7 @@ fn check(trace: &Trace, mut watch: Option<&mut Watch>) {
             // A name may be compared to something else than itself.
             Err(_) if watch.is_none() || names == Names::Replaced => return,
             // Somebody gave for a secret what the configuration is made of; that cannot be scrubbed, and is said.
-            Err(Divergence::Unmade(_) | Divergence::Unreadable { line: 1 }) => return,
+            Err(Divergence::Unmade(_) | Divergence::Unscrubbable) => return,
             Err(divergence) => panic!("{names:?}: {divergence}"),
         };
         if let Some(watch) = &mut watch {

@@ -217,6 +217,21 @@ impl Rig {
         panic!("the attempt does not end\n{}", self.auth.trail());
     }
 
+    /// Goes on until the machine asks for this.
+    pub(crate) fn until(&mut self, is_it: impl Fn(&Action) -> bool) -> Action {
+        for _ in 0..200 {
+            match self.poll() {
+                action if is_it(&action) => return action,
+                Action::Release(_) => {}
+                action => {
+                    let event = self.answer(action).unwrap();
+                    self.tell(event);
+                }
+            }
+        }
+        panic!("it is not asked for\n{}", self.auth.trail());
+    }
+
     /// Does whatever can be done without waiting; gives the outcomes of the attempts that ended.
     pub(crate) fn settle(&mut self) -> Vec<Result<Outcome, Box<Failure>>> {
         let mut ended = Vec::new();
