@@ -227,6 +227,28 @@ fn a_persons_client_may_have_a_key_too() {
     assert!(done.is_complete(), "{done:?}");
 }
 
+/// Whoever has something signed for a client may quote it as it was before: that is as secret.
+#[test]
+fn an_assertion_that_is_quoted_without_its_signature_is_not_told() {
+    let clients = vec![PreRegistered::with_key("app", CLIENT_KEY.public_jwk(), REDIRECT)];
+    let auth_methods = methods(&["private_key_jwt"]);
+    let mut rig = Rig::with(Dials { clients, auth_methods, ..Dials::default() }, |config| {
+        config.preregistered(Preregistered::new(ISSUER, "app")).client_key(ClientKey::new([Algorithm::EdDsa]))
+    });
+    rig.signer = signer();
+    rig.instead = Some(support::at("https://as.example/token", |body| {
+        let pairs: Vec<_> = url::form_urlencoded::parse(body.as_bytes()).collect();
+        let (_, assertion) = pairs.iter().find(|(name, _)| name == "client_assertion").unwrap();
+        let (message, _) = assertion.rsplit_once('.').unwrap();
+        // Short enough not to be cut where it is told.
+        assert!(message.len() < 270, "{}", message.len());
+        (401, json!({"error": "invalid_client", "error_description": message}).to_string())
+    }));
+    // The watch knows what was signed.
+    let failure = rig.log_in().unwrap_err().to_string();
+    assert!(failure.contains("invalid_client (secret)"), "{failure}");
+}
+
 /// The public half is in the document; the server finds it there.
 #[test]
 fn a_client_with_a_metadata_document_may_have_a_key_too() {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::breach::Breach;
 use super::secret::Secret;
+use super::spelling::{jws_parts, spellings};
 use super::text;
 
 /// What stands where a secret stood.
@@ -61,21 +62,25 @@ pub fn without_credentials(
 }
 
 /// Each secret in every spelling in which an answer may give it back: as it is, form-encoded, percent-encoded, escaped,
-/// within Basic credentials (RFC 6749 §2.3.1), and as it looks once it is cleaned. The longest come first.
+/// within Basic credentials (RFC 6749 §2.3.1), without its signature, and as it looks once it is cleaned. The longest come first.
 struct Spellings(Vec<Secret>);
 
 impl Spellings {
     fn of(secrets: &[Secret]) -> Self {
-        let mut spellings = Vec::new();
+        let mut all = Vec::new();
         for text in secrets.iter().map(Secret::expose) {
-            spellings.extend(super::spelling::spellings(text).into_iter().map(Secret::new));
+            all.extend(spellings(text).into_iter().map(Secret::new));
             let cleaned = text::clean(text, usize::MAX);
             if cleaned != text {
-                spellings.push(Secret::new(cleaned));
+                all.push(Secret::new(cleaned));
+            }
+            if let Some([header, claims, _]) = jws_parts(text) {
+                let parts = [format!("{header}.{claims}"), claims.to_owned()];
+                all.extend(parts.into_iter().filter(|part| part.len() >= LEAST).map(Secret::new));
             }
         }
-        spellings.sort_by_key(|spelling| std::cmp::Reverse(spelling.expose().len()));
-        Self(spellings)
+        all.sort_by_key(|spelling| std::cmp::Reverse(spelling.expose().len()));
+        Self(all)
     }
 
     fn cleared(&self, text: String) -> String {
@@ -191,6 +196,18 @@ mod tests {
             assert!(!text.contains("a-long-client-secret") && text.contains(MARK), "{text}");
         }
         assert_eq!(format!("{:?}", Redaction::of(None, [&secret])), "Redaction(…)");
+    }
+
+    /// What a client signs is of use to whoever can have it signed, and what others sign is about somebody.
+    #[test]
+    fn what_is_signed_is_taken_out_without_its_signature_too() {
+        let (claims, jws) = ("eyJzdWIiOiJhbGljZSJ9", Secret::new("eyJhIjoxfQ.eyJzdWIiOiJhbGljZSJ9.c2ln"));
+        let bearer = Secret::new("Bearer eyJiIjoyfQ.e30.c2ln");
+        let redaction = Redaction::of(Some(&bearer), [&jws]);
+        let said = format!("no eyJhIjoxfQ.{claims}, no {claims}. no eyJiIjoyfQ.e30 e30");
+        let shown =
+            redaction.clear(Breach::new(Kind::TokenEndpointError, "RFC 7523 §3", "a token", &said)).got;
+        assert_eq!(shown, "no (secret), no (secret). no (secret) e30");
     }
 
     #[test]

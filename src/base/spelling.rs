@@ -1,5 +1,7 @@
 //! How a text may be spelled where somebody quotes it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 /// What some escape in JSON and in HTML though they need not.
@@ -58,6 +60,16 @@ pub(crate) fn spellings(text: &str) -> Vec<String> {
     once
 }
 
+/// Header, claims and signature of a JWS in compact form (RFC 7515 §7.1), each in base64url; `None`: it is none. Whoever quotes
+/// it may leave one out.
+pub(crate) fn jws_parts(text: &str) -> Option<[&str; 3]> {
+    let mut parts = text.split('.');
+    let all = [parts.next()?, parts.next()?, parts.next()?];
+    let [header, ..] = all;
+    let header = URL_SAFE_NO_PAD.decode(header).ok()?;
+    (header.trim_ascii_start().starts_with(b"{") && parts.next().is_none()).then_some(all)
+}
+
 /// With the digits of percent-encoding in the one case or the other, which means the same (RFC 3986 §2.1).
 fn percent(text: &str, kept: &str, encode: impl Fn(u8) -> String) -> String {
     let mut all = String::new();
@@ -80,7 +92,7 @@ fn escaped(text: &str, escape: impl Fn(char) -> String) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::spellings;
+    use super::{jws_parts, spellings};
 
     #[test]
     fn every_usual_spelling_is_there_once() {
@@ -118,5 +130,17 @@ mod tests {
         }
         assert!(spellings("\u{1f511}").contains(&"\\ud83d\\udd11".to_owned()));
         assert_eq!(spellings("plain-token_1"), ["plain-token_1"]);
+    }
+
+    #[test]
+    fn the_parts_of_a_jws() {
+        assert_eq!(jws_parts("e30.e30.c2ln"), Some(["e30", "e30", "c2ln"]));
+        // Space before the object; no claims that are any; no signature (RFC 7515 §3.1, RFC 7519 §6).
+        assert_eq!(jws_parts("IHsgfQ.e30.c2ln"), Some(["IHsgfQ", "e30", "c2ln"]));
+        assert_eq!(jws_parts("e30.?."), Some(["e30", "?", ""]));
+        for none in ["", "e30", "e30.e30", "e30.e30.c2ln.x", "mcp.example.com", "W10.e30.c2ln", "e3.e30.c2ln"]
+        {
+            assert_eq!(jws_parts(none), None, "{none}");
+        }
     }
 }
