@@ -16,6 +16,8 @@ struct Server {
     fields: Vec<(&'static str, String)>,
     /// That of the MCP server's URL.
     query: &'static str,
+    /// That of the authorization endpoint.
+    own_query: &'static str,
     account: Option<&'static str>,
 }
 
@@ -32,13 +34,14 @@ impl Default for Server {
             status: 200,
             fields: Vec::new(),
             query: "",
+            own_query: "",
             account: None,
         }
     }
 }
 
 const PRM: &str = r#"{"resource":"https://mcp.example/mcp","authorization_servers":["https://as.example"]}"#;
-const AS: &str = r#"{"issuer":"https://as.example","service_documentation":"PAGE","authorization_endpoint":"https://as.example/authorize","token_endpoint":"https://as.example/token","registration_endpoint":"https://as.example/register","response_types_supported":["code"],"code_challenge_methods_supported":["S256"],"token_endpoint_auth_methods_supported":["none"]}"#;
+const AS: &str = r#"{"issuer":"https://as.example","service_documentation":"PAGE","authorization_endpoint":"https://as.example/authorizeQUERY","token_endpoint":"https://as.example/token","registration_endpoint":"https://as.example/register","response_types_supported":["code"],"code_challenge_methods_supported":["S256"],"token_endpoint_auth_methods_supported":["none"]}"#;
 
 /// A recorder, and what it has written so far.
 fn recorder(config: &Config) -> (Recorder, Arc<Mutex<String>>) {
@@ -91,7 +94,9 @@ fn recorded(server: &Server) -> (String, bool) {
                     Purpose::ResourceMetadata => {
                         (200, PRM.replace("https://mcp.example/mcp", &url).into_bytes())
                     }
-                    Purpose::ServerMetadata => (200, AS.replace("PAGE", server.page).into_bytes()),
+                    Purpose::ServerMetadata => {
+                        (200, AS.replace("PAGE", server.page).replace("QUERY", server.own_query).into_bytes())
+                    }
                     Purpose::Registration => (201, server.registration.clone()),
                     Purpose::Token => (server.status, server.token.clone()),
                     _ => (404, Vec::new()),
@@ -875,23 +880,84 @@ fn a_code_with_space_around_it() {
     );
 }
 
-/// What is signed is known to the server without its signature too, and may be quoted so.
+/// A parameter of the server's own may be called as a field is, and hold what is a secret later.
 #[test]
-fn a_proof_quoted_without_its_signature() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/flows/dpop.nonce.jsonl");
-    let text = std::fs::read_to_string(path).unwrap();
-    let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    let messages: Vec<_> =
-        lines.filter_map(|line| Some(line.pointer("/action/sign/message")?.as_str()?.to_owned())).collect();
-    assert!(!messages.is_empty());
-    for message in messages {
-        let quoted =
-            text.replace(r#"_supported\":[\"none\""#, &format!(r#"_supported\":[\"none\",\"{message}\""#));
-        assert_ne!(quoted, text);
-        let trace = Trace::read(&quoted).unwrap();
-        trace.replay().unwrap();
-        let scrubbed = trace.scrub(Names::Kept).unwrap();
-        assert!(!scrubbed.to_string().contains(&message), "{scrubbed}");
-        scrubbed.replay().unwrap();
+fn a_token_that_stood_in_the_query_of_an_endpoint() {
+    for own_query in ["?dpop=plain-access-token", "?authorization=plain-access-token"] {
+        hidden(&Server { own_query, ..Server::default() }, &["plain-access-token"]);
+    }
+}
+
+/// A flow that was recorded, with more among what its server lists in its metadata.
+fn with_text(flow: &str, text: &str) -> String {
+    let listed = r#"_supported\":[\"query\""#;
+    let changed = flow.replace(listed, &format!(r#"{listed},\"{text}\""#));
+    assert_ne!(changed, flow);
+    changed
+}
+
+/// No text of these is left, in whatever of the flow it stood.
+fn none_is_left(flow: &str, texts: &[&str]) {
+    let trace = Trace::read(flow).unwrap();
+    trace.replay().unwrap();
+    let scrubbed = trace.scrub(Names::Kept).unwrap();
+    for text in texts {
+        assert!(flow.contains(text) && !scrubbed.to_string().contains(text), "{text}: {scrubbed}");
+    }
+    scrubbed.replay().unwrap();
+}
+
+fn flow(name: &str) -> String {
+    let path = format!("{}/vectors/flows/{name}.jsonl", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// What is signed is known to the server in parts too, and may be quoted so.
+#[test]
+fn what_is_signed_quoted_in_parts() {
+    for name in ["dpop.nonce", "client-credentials.key"] {
+        let text = flow(name);
+        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let texts = |place: &'static str| {
+            let found = lines.clone().filter_map(move |line| Some(line.pointer(place)?.as_str()?.to_owned()));
+            found.collect::<Vec<_>>()
+        };
+        let signed = texts("/action/sign/message").into_iter().zip(texts("/event/replied/answer/signed"));
+        let signed: Vec<_> = signed.collect();
+        assert!(!signed.is_empty());
+        for (message, signature) in signed {
+            let (_, claims) = message.split_once('.').unwrap();
+            for quoted in [&*message, claims, &signature] {
+                none_is_left(&with_text(&text, quoted), &[quoted]);
+            }
+        }
+    }
+}
+
+/// What a host has signed for its own requests is not written down; the MCP server may quote it.
+#[test]
+fn a_proof_of_the_hosts_own_that_is_quoted() {
+    let text = flow("dpop.resource-nonce");
+    let trace = Trace::read(&text).unwrap();
+    let (mut machine, mut events, mut proofs) = (trace.machine().unwrap(), trace.events(), Vec::new());
+    for line in text.lines().skip(1).map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()) {
+        if line.get("event").is_some() {
+            let (at, event) = events.next().unwrap();
+            machine.handle(at, event);
+        } else if line.get("action").is_some() {
+            machine.poll();
+        } else if let Some(proof) = line.get("prove") {
+            let (at, url) = (line["at"].as_u64().unwrap(), proof["url"].as_str().unwrap().parse().unwrap());
+            proofs.extend(machine.prove(Timestamp::from_secs(at), "POST", &url).unwrap());
+        }
+    }
+    assert_eq!(proofs.len(), 2);
+    for proof in proofs {
+        let proof = String::from_utf8(proof.as_bytes().to_vec()).unwrap();
+        let (_, claims) = proof.split_once('.').unwrap();
+        for quoted in [format!("{proof}.c2lnbmF0dXJl"), proof.clone(), claims.to_owned()] {
+            let said = text.replace("The proof is to have the nonce of this answer.", &quoted);
+            none_is_left(&said, &[claims]);
+        }
     }
 }

@@ -89,7 +89,8 @@ impl Save {
         self.replaces
     }
 
-    /// When the machine stops waiting for the answer, and calls the record [unsaved](crate::outcome::Authorized::unsaved).
+    /// When the machine stops waiting for the answer, and takes the record for
+    /// [unsaved](crate::outcome::Authorized::unsaved).
     pub fn deadline(&self) -> Timestamp {
         self.deadline
     }

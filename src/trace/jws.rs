@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::pseudonyms::Pseudonyms;
+use crate::base::spelling::jws_parts;
 use crate::wire::assertion::MAX_ASSERTION;
 
 /// The claims that a client holds an assertion against.
@@ -31,11 +32,7 @@ impl Pseudonyms {
         if text.len() > MAX_ASSERTION {
             return None;
         }
-        let mut parts = text.split('.');
-        let (header, claims, signature) = (parts.next()?, parts.next()?, parts.next()?);
-        if parts.next().is_some() {
-            return None;
-        }
+        let [header, claims, signature] = jws_parts(text)?;
         let object = |part: &str| -> Option<Map<String, Value>> {
             serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
         };

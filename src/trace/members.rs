@@ -1,5 +1,5 @@
-//! The names of members that hold secrets. The fuzzer's changes go by the same list (`tests/fuzz/edits.rs`), and
-//! `vectors/FORMAT.md` tells it.
+//! The names of members that hold secrets. The fuzzer changes by them too (`tests/fuzz/edits.rs`), and
+//! `vectors/FORMAT.md` tells them.
 
 /// The members, in records, documents and configurations, whose values are secret.
 pub(super) const SECRET: [&str; 14] = [

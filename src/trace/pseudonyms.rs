@@ -10,6 +10,7 @@ use super::members::SECRET;
 use super::names::Places;
 use super::sought::{LEAST, Sought};
 use crate::base::guard::without_query;
+use crate::base::spelling::jws_parts;
 use crate::config::Config;
 use crate::wire::callback::Callback;
 use crate::wire::device::MAX_USER_CODE;
@@ -38,9 +39,26 @@ fn is_choice(name: &str, member: &Value) -> bool {
     CHOICES.iter().any(is)
 }
 
-/// The parameters and fields of requests, and what is signed for them, that are drawn, or made of what is drawn or secret.
-const DRAWN: [&str; 7] =
-    ["authorization", "client_assertion", "code_challenge", "code_verifier", "dpop", "message", "state"];
+/// The parameters and fields of requests that are drawn, or made of what is drawn or secret, each with its place: the query of
+/// an endpoint may have one that is called as a field is.
+const DRAWN: [(Place, &str); 8] = [
+    (Place::Query, "code_challenge"),
+    (Place::Query, "state"),
+    (Place::Body, "client_assertion"),
+    (Place::Body, "code_challenge"),
+    (Place::Body, "code_verifier"),
+    (Place::Body, "state"),
+    (Place::Field, "authorization"),
+    (Place::Field, "dpop"),
+];
+
+/// Where in a request something stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Query,
+    Body,
+    Field,
+}
 
 /// What stands in the place of what cannot be read, and so may hold anything.
 pub(super) const SCRUBBED: &str = "(scrubbed)";
@@ -49,7 +67,8 @@ pub(super) const SCRUBBED: &str = "(scrubbed)";
 const LENGTH: usize = 43;
 
 /// A pseudonym that is as fit to be what it is called as the text is for which it stands: too long where that is, and with a
-/// letter that no token, or no nonce, may have where that has one. Which letter, and how long it was, it does not tell.
+/// letter that no token, or no nonce, may have where that has one. How long it was it does not tell, and which letter only of a
+/// space and a tab.
 fn as_fit(mut name: String, sort: &str, text: &str) -> String {
     let (limit, text) = match sort {
         "nonce" => (MAX_NONCE, text.trim()),
@@ -74,23 +93,23 @@ fn as_fit(mut name: String, sort: &str, text: &str) -> String {
     name
 }
 
-/// The parameters of a request, in its query, its body and its fields; or what is signed for one.
-fn parameters(action: &Value) -> Vec<(String, String)> {
-    let url = action.pointer("/open/url").or_else(|| action.pointer("/send/url"));
-    let query = url.and_then(Value::as_str).and_then(|url| url.split_once('?')).map(|(_, query)| query);
+/// What a request carries: its place, its name and its value.
+fn parameters(action: &Value) -> Vec<(Place, String, String)> {
+    let url = action.pointer("/open/url").and_then(Value::as_str);
+    let query = url.and_then(|url| url.split_once('?')).map(|(_, query)| query);
     let body = action.pointer("/send/body").and_then(Value::as_str);
-    let texts = [query, body];
-    let mut found: Vec<_> =
-        texts.into_iter().flatten().flat_map(|text| parse(text.as_bytes()).into_owned()).collect();
+    let texts = [(Place::Query, query), (Place::Body, body)];
+    let mut found = Vec::new();
+    for (place, text) in texts {
+        let pairs = parse(text.unwrap_or_default().as_bytes()).into_owned();
+        found.extend(pairs.map(|(name, value)| (place, name, value)));
+    }
     for field in action.pointer("/send/fields").and_then(Value::as_array).into_iter().flatten() {
         let part = |place| field.get(place).and_then(Value::as_str).unwrap_or_default();
         // Without the scheme, which a server may leave out when it quotes what stands there.
         let value = part(1).split_once(' ').map_or(part(1), |(_, credentials)| credentials);
-        found.push((part(0).to_owned(), value.to_owned()));
+        found.push((Place::Field, part(0).to_owned(), value.to_owned()));
     }
-    // A server that quotes it may leave out the signature.
-    let message = action.pointer("/sign/message").and_then(Value::as_str);
-    found.extend(message.map(|message| ("message".to_owned(), message.to_owned())));
     found
 }
 
@@ -175,6 +194,8 @@ impl Pseudonyms {
         places || self.within.is_exhausted() || self.quoted.is_exhausted()
     }
 
+    /// A new pseudonym: the sort of what it stands for and a number, as long as the shortest verifier, but for what is short
+    /// where it stands.
     pub(super) fn next(&mut self, sort: &str) -> String {
         let count = self.counts.entry(sort.to_owned()).or_default();
         *count = count.saturating_add(1);
@@ -186,9 +207,12 @@ impl Pseudonyms {
         }
     }
 
-    fn stand_for(&mut self, text: &str, name: &str) {
+    pub(super) fn stand_for(&mut self, text: &str, name: &str) {
         self.whole.insert(text.to_owned(), name.to_owned());
         self.within.add(text, name);
+        // A server that quotes what is signed may leave out a part of it.
+        let parts = jws_parts(text).zip(jws_parts(name)).map(|(parts, names)| parts.into_iter().zip(names));
+        parts.into_iter().flatten().for_each(|(part, name)| self.within.add(part, name));
         if text.trim() != text {
             // Whoever reads it may leave out what stands around it.
             self.within.add(text.trim(), name.trim());
@@ -198,13 +222,14 @@ impl Pseudonyms {
     /// Learns what the first machine drew or made of a secret, and the second in its place. A server may quote it.
     pub(super) fn learn_drawn(&mut self, recorded: &Value, replayed: &Value) {
         for (before, now) in parameters(recorded).into_iter().zip(parameters(replayed)) {
+            let ((place, name, before), (now_at, now_called, now)) = (before, now);
             // What is scrubbed already is drawn the same, and stands for itself.
-            let stands = before.1 != now.1 || DRAWN.contains(&before.0.as_str());
-            if before.0 == now.0 && stands && before.1.len() >= LEAST {
-                self.stand_for(&before.1, &now.1);
+            let stands = before != now || DRAWN.contains(&(place, name.as_str()));
+            if (place, &name) == (now_at, &now_called) && stands && before.len() >= LEAST {
+                self.stand_for(&before, &now);
             }
-            if before.0 == "state" {
-                self.states.insert(before.1);
+            if name == "state" {
+                self.states.insert(before);
             }
         }
         let generation =

@@ -28,7 +28,8 @@ pub struct Replayed {
 pub enum Divergence {
     /// The machine cannot be made of what the header says.
     Unmade(Breach),
-    /// With pseudonyms in it the configuration cannot be read: a secret of the run is one of its words.
+    /// With pseudonyms in it the configuration cannot be read: what one stands for (a secret, a value in the query of the
+    /// server's URL, the name of a person) is one of its words.
     Unscrubbable,
     /// The line holds something that can be no event, or no URL.
     Unreadable {
@@ -135,7 +136,10 @@ impl fmt::Display for Divergence {
         match self {
             Self::Unmade(breach) => write!(f, "the machine cannot be made: {breach}"),
             Self::Unscrubbable => {
-                f.write_str("line 1 cannot be scrubbed: a secret of the run is a word of the configuration")
+                f.write_str(
+                    "line 1 cannot be scrubbed: a secret, a value in the query of the server's URL or the name of a \
+                     person is a word of the configuration",
+                )
             }
             Self::Unreadable { line } => {
                 write!(f, "line {line} holds what no machine can be told: no event, or no URL")

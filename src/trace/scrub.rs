@@ -22,6 +22,7 @@ use crate::base::time::Timestamp;
 use crate::event::Challenge;
 use crate::wire::callback::Callback;
 use crate::wire::dpop::Nonce;
+use crate::wire::jws::SigningInput;
 
 /// What the second machine draws from. It is no secret: what follows from it is in scrubbed traces only.
 const SEED: [u8; 32] = *b"mcp-auth: a seed that hides none";
@@ -47,9 +48,11 @@ impl Trace {
     ///
     /// # Errors
     ///
-    /// The machine does something else when it is told of pseudonyms: this is not the trace of this machine, or
-    /// somewhere a secret was compared to a name. A configured secret that is a word of the protocol (`none`) or the name of
-    /// something (an issuer) is such a case. Nothing is left out to make it work: what cannot be scrubbed whole is not scrubbed.
+    /// [`Divergence::Differs`]: the machine does something else when it is told of pseudonyms. This is not the trace of this
+    /// machine, or somewhere a secret was compared to a name. [`Divergence::Unscrubbable`] and [`Divergence::Unmade`]: a
+    /// configured secret is a word of the protocol (`none`) or the name of something (an issuer).
+    /// [`Divergence::Unreadable`]: a line holds no event, or no URL. [`Divergence::Laborious`]: it is made so that the search
+    /// has no end. Nothing is left out to make it work: what cannot be scrubbed whole is not scrubbed.
     ///
     /// # What stays
     ///
@@ -57,7 +60,7 @@ impl Trace {
     /// secret that somebody quotes in part, in base64 or in other letters is not found: look at what is left before it is shown
     /// to others. `vectors/FORMAT.md` says all of it.
     pub fn scrub(&self, names: Names) -> Result<Self, Divergence> {
-        let people = self.people(names);
+        let (people, proofs) = (self.people(names), self.proofs());
         let mut first = None;
         let seeds = (0..SEEDS).map(|attempt| {
             let mut seed = SEED;
@@ -67,7 +70,7 @@ impl Trace {
         // What is scrubbed already has the seed that suits it.
         let own = seeds.clone().filter(|seed| *seed == self.header.seed);
         for seed in own.chain(seeds) {
-            match self.scrubbed(names, &seed, &people) {
+            match self.scrubbed(names, &seed, &people, &proofs) {
                 Ok(trace) => return Ok(trace),
                 Err(divergence @ Divergence::Differs { .. }) => first = first.or(Some(divergence)),
                 Err(other) => return Err(other),
@@ -76,11 +79,17 @@ impl Trace {
         Err(first.unwrap_or(Divergence::Unscrubbable))
     }
 
-    fn scrubbed(&self, names: Names, seed: &Seed, people: &[Person]) -> Result<Self, Divergence> {
+    fn scrubbed(
+        &self,
+        names: Names,
+        seed: &Seed,
+        people: &[Person],
+        proofs: &BTreeMap<usize, String>,
+    ) -> Result<Self, Divergence> {
         let mut known = Pseudonyms::new(&self.header.config, names == Names::Replaced);
         // Twice, since a text may stand somewhere before it is known for a secret.
-        let first = self.pass(&mut known, seed, people);
-        let scrubbed = first.and_then(|_| self.pass(&mut known, seed, people));
+        let first = self.pass(&mut known, seed, people, proofs);
+        let scrubbed = first.and_then(|_| self.pass(&mut known, seed, people, proofs));
         match scrubbed {
             // What was not looked through is left out, which alone may be the fault.
             Err(Divergence::Unreadable { line } | Divergence::Differs { line, .. })
@@ -90,6 +99,31 @@ impl Trace {
             }
             scrubbed => scrubbed,
         }
+    }
+
+    /// What the recorded machine had the host sign for its own requests, by the place of the line: it is not written down, and
+    /// the server that got it may quote it.
+    fn proofs(&self) -> BTreeMap<usize, String> {
+        let mut found = BTreeMap::new();
+        if !self.lines.iter().any(|line| matches!(line, Line::Prove { .. })) {
+            return found;
+        }
+        let Ok(mut machine) = self.machine() else { return found };
+        for (place, line) in self.lines.iter().enumerate() {
+            match line {
+                Line::Event { at, event } => {
+                    event.clone().into_event().into_iter().for_each(|event| machine.handle(*at, event));
+                }
+                Line::Prove { at, prove } => {
+                    let url = Url::parse(&prove.url).ok();
+                    let proof = url.and_then(|url| machine.prove(*at, &prove.method, &url).ok().flatten());
+                    found.extend(proof.map(|proof| (place, unsigned(&proof))));
+                }
+                Line::Action { .. } => drop(machine.poll()),
+                Line::Note { .. } => {}
+            }
+        }
+        found
     }
 
     /// The names of people. One that stands in what everybody may read (the configuration, a URL that was asked, metadata) is
@@ -131,7 +165,13 @@ impl Trace {
         found
     }
 
-    fn pass(&self, known: &mut Pseudonyms, seed: &Seed, people: &[Person]) -> Result<Self, Divergence> {
+    fn pass(
+        &self,
+        known: &mut Pseudonyms,
+        seed: &Seed,
+        people: &[Person],
+        proofs: &BTreeMap<usize, String>,
+    ) -> Result<Self, Divergence> {
         let unreadable = |place: usize| Divergence::Unreadable { line: place.saturating_add(2) };
         let header = scrubbed_header(&self.header, people, seed, known);
         if known.is_exhausted() {
@@ -155,7 +195,10 @@ impl Trace {
                     let (at, method) = (times.moved(*at), known.text(&prove.method));
                     let url = known.text(&prove.url);
                     let parsed = Url::parse(&url).map_err(|_| unreadable(place))?;
-                    let _ = machine.prove(at, &method, &parsed);
+                    let proof = machine.prove(at, &method, &parsed).ok().flatten();
+                    if let Some((before, now)) = proofs.get(&place).zip(proof) {
+                        known.stand_for(before, &unsigned(&now));
+                    }
                     Line::Prove { at, prove: Proof { method, url } }
                 }
                 Line::Action { action: recorded } => {
@@ -182,6 +225,11 @@ impl Trace {
         }
         Ok(Self { header, lines })
     }
+}
+
+/// A JWS with no signature: the host's own is not known.
+fn unsigned(proof: &SigningInput) -> String {
+    format!("{}.", String::from_utf8_lossy(proof.as_bytes()))
 }
 
 /// What a person is called, and what as.

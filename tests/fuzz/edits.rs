@@ -117,7 +117,7 @@ pub(crate) fn edit(value: &mut Value, choices: &mut Choices<'_>, pool: &Pool) {
     }
 }
 
-/// What a server or a host says is secret there.
+/// The members that hold secrets, and the assertion of a host, which stands under the name of its answer.
 fn is_secret(name: &str) -> bool {
     SECRET.contains(&name) || name == "supplied"
 }
