@@ -1,5 +1,7 @@
 //! What is awaited, what is held, and how often a refresh token is spent.
 
+use std::time::Duration;
+
 use super::Watch;
 use super::documents::{members, parameter};
 use crate::base::time::Timestamp;
@@ -7,6 +9,9 @@ use crate::event::{Answer, RequestId};
 use http::{Method, StatusCode};
 
 use crate::action::{Action, Purpose};
+
+/// The longest that anything but a person is waited for.
+pub(super) const LONGEST: Duration = Duration::from_secs(3600);
 
 /// One thing that is awaited.
 #[derive(Clone, Debug)]
@@ -76,6 +81,11 @@ impl Watch {
         let same = |other: &Awaited| other.lane == awaited.lane && awaited.lane != Lane::Either;
         if self.awaited.len() > 1 || self.awaited.iter().any(same) {
             self.breach("two things are awaited at once");
+        }
+        // A person may be given any time.
+        let late = awaited.lane != Lane::Login && awaited.deadline > self.now.after(LONGEST);
+        if awaited.deadline <= self.now || late {
+            self.breach("a request has no sensible deadline");
         }
         if awaited.id.0 <= self.last_id {
             self.breach("a request has a number that was used before");

@@ -57,7 +57,7 @@ use crate::snapshot::Snapshot;
 use clients::Clients;
 use consent::{Asked, Bounds, Pushed, Shown};
 use documents::Documents;
-use holding::{Awaited, Holding, Lane};
+use holding::{Awaited, Holding, LONGEST, Lane};
 use proofs::Proofs;
 use secrets::{Home, Secrets, Sort};
 
@@ -381,8 +381,7 @@ impl Watch {
         if send.max_bytes() == 0 || send.max_bytes() > 16 << 20 {
             self.breach("a request has no sensible limit");
         }
-        let horizon = self.now.after(std::time::Duration::from_secs(3600));
-        if send.deadline() <= self.now || send.deadline() > horizon {
+        if send.deadline() > self.now.after(LONGEST) {
             self.breach("a request has no sensible deadline");
         }
         match Url::parse(&url) {

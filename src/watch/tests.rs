@@ -354,7 +354,12 @@ fn a_record_that_is_held_or_forgotten_wrongly() {
     let forget = || {
         let key = crate::credential::Key { server: String::new(), account: None };
         let generation = crate::credential::Generation::default();
-        Action::Forget(crate::action::Forget { id: RequestId(7), key, generation, deadline: NOW })
+        Action::Forget(crate::action::Forget {
+            id: RequestId(7),
+            key,
+            generation,
+            deadline: Timestamp::from_secs(1_010),
+        })
     };
     let mut watch = self::watch();
     watch.action(&forget());

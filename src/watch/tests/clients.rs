@@ -166,7 +166,7 @@ fn a_client_of_a_record_is_named_to_the_server_of_the_record() {
         key: Key { server: String::new(), account: None },
         credential: Arc::new(self::record()),
         replaces: None,
-        deadline: NOW,
+        deadline: Timestamp::from_secs(1_010),
     };
     for (asked, answer) in [
         (load(3, true), Answer::Leased(Some(Box::new(record.clone())))),
@@ -189,7 +189,7 @@ fn a_record_that_is_written_names_no_client_of_another_server() {
         let record = Credential { client: Client::new(client_id, Origin::Preregistered), ..record() };
         let key = Key { server: String::new(), account: None };
         let credential = Arc::new(record);
-        let deadline = NOW;
+        let deadline = Timestamp::from_secs(1_010);
         watch.action(&Action::Store(Save { id: RequestId(3), key, credential, replaces: None, deadline }));
         assert_eq!(is_wrong(&watch), wrong, "{client_id}");
     }

@@ -390,7 +390,7 @@ fn a_record_is_forgotten_if_the_server_has_ended_its_client() {
         watch.action(&refresh(3, TOKEN, "refresh_token=the-refresh-token"));
         answer(&mut watch, 3, status, &json!({"error": error}).to_string());
         let key = Key { server: String::new(), account: None };
-        let (id, generation, deadline) = (RequestId(4), Generation::default(), NOW);
+        let (id, generation, deadline) = (RequestId(4), Generation::default(), later(10));
         watch.action(&Action::Forget(Forget { id, key, generation, deadline }));
         assert_eq!(watch.breaches().is_empty(), good, "{error}: {:?}", watch.breaches());
     }

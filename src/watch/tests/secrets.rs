@@ -87,7 +87,7 @@ fn the_query_of_the_servers_url() {
         id: RequestId(1),
         key: config.key(),
         exclusive: None,
-        deadline: Timestamp::MAX,
+        deadline: Timestamp::from_secs(1_010),
     }));
     watch.text("the configuration", &format!("{config:?}"));
     assert_eq!(watch.breaches(), [""; 0]);

@@ -44,6 +44,30 @@ fn renewed() -> Action {
     }))))
 }
 
+/// The store is waited for no longer than a server is, and not in vain from the start.
+#[test]
+fn a_deadline_of_the_store_is_sensible() {
+    let after = |seconds| NOW.after(std::time::Duration::from_secs(seconds));
+    for (deadline, sensible) in
+        [(NOW, false), (after(1), true), (after(3600), true), (after(3601), false), (Timestamp::MAX, false)]
+    {
+        let Action::Store(store) = save(2, record()) else { panic!("it is none") };
+        let Action::Forget(forget) = forget(2) else { panic!("it is none") };
+        let exclusive = None;
+        for action in [
+            Action::Store(Save { deadline, ..store }),
+            Action::Forget(Forget { deadline, ..forget }),
+            Action::Load(Load { id: RequestId(2), key: key(), exclusive, deadline }),
+        ] {
+            let mut watch = watch();
+            watch.event(NOW, &Event::LogOut);
+            watch.action(&action);
+            let seen = watch.breaches().iter().any(|breach| breach.contains("no sensible deadline"));
+            assert_eq!(seen, !sensible, "{action:?}");
+        }
+    }
+}
+
 /// The attempt beside it is called off; the renewal goes on.
 #[test]
 fn what_a_store_says_counts_though_an_attempt_is_called_off() {
