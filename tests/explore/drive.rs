@@ -9,7 +9,7 @@ use mcp_auth::{
 };
 use url::Url;
 
-use crate::process::{EXCHANGE, Flight, Op, Request};
+use crate::process::{Flight, Op, Request};
 use crate::server::{RESOURCE, number};
 use crate::state::{Property, State, Wrong};
 use crate::store::refresh_of;
@@ -95,15 +95,19 @@ impl State {
     }
 
     fn perform(&mut self, place: usize, action: Action) {
-        let now = self.now;
-        let late = now + EXCHANGE;
         match action {
             Action::Load(load) => {
                 let deadline = load.deadline().as_secs();
                 self.depart(place, Op::Load(load), deadline);
             }
-            Action::Store(save) => self.depart(place, Op::Store(save), late),
-            Action::Forget(forget) => self.depart(place, Op::Forget(forget), late),
+            Action::Store(save) => {
+                let deadline = save.deadline().as_secs();
+                self.depart(place, Op::Store(save), deadline);
+            }
+            Action::Forget(forget) => {
+                let deadline = forget.deadline().as_secs();
+                self.depart(place, Op::Forget(forget), deadline);
+            }
             Action::Send(send) => {
                 let deadline = send.deadline().as_secs();
                 match send.purpose() {
