@@ -1,5 +1,5 @@
 //! Policies for kinds of authorization servers that are known to need them: what is written here is fact about those
-//! servers, seen in their documents and in the issue threads of their users, not a judgement about them.
+//! servers, seen in their documents and in what their users report, not a judgement about them.
 //!
 //! None is chosen by itself, not even by the name of a host. A preset is where to begin, not what to keep: whoever
 //! chooses it reads what it changes, and adds what only the caller knows (a client, an audience, scopes).

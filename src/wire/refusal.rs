@@ -30,8 +30,8 @@ impl Refusal {
     /// Sorts a refusal: the status of the answer, if one came, and what was wrong with it.
     ///
     /// Servers say in many words that a refresh token is dead (`invalid_grant`, but also `invalid_request`,
-    /// `unauthorized_client`, `bad_refresh_token`). So any OAuth error that comes with 200, 400 or 401 counts as that,
-    /// but for those that plainly mean something else.
+    /// `unauthorized_client`, `bad_refresh_token`). So any OAuth error that comes with 200, 201, 400 or 401 counts as
+    /// that, but for those that plainly mean something else.
     pub fn of(status: Option<StatusCode>, breach: &Breach) -> Self {
         let Some(status) = status else { return unanswered(breach.kind) };
         if passes(status.as_u16()) {
