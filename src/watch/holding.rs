@@ -10,8 +10,8 @@ use http::{Method, StatusCode};
 
 use crate::action::{Action, Purpose};
 
-/// The longest that anything but a person is waited for.
-pub(super) const LONGEST: Duration = Duration::from_secs(3600);
+/// The longest that anything is waited for but a person, and an assertion that the host fetches.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 /// One thing that is awaited.
 #[derive(Clone, Debug)]
@@ -82,9 +82,10 @@ impl Watch {
         if self.awaited.len() > 1 || self.awaited.iter().any(same) {
             self.breach("two things are awaited at once");
         }
-        // A person may be given any time.
-        let late = awaited.lane != Lane::Login && awaited.deadline > self.now.after(LONGEST);
-        if awaited.deadline <= self.now || late {
+        let is_patient = awaited.lane == Lane::Login && awaited.sent.is_none();
+        // At the end of time nothing is later.
+        let is_over = awaited.deadline <= self.now && self.now < Timestamp::MAX;
+        if is_over || !is_patient && awaited.deadline > self.now.after(LONGEST) {
             self.breach("a request has no sensible deadline");
         }
         if awaited.id.0 <= self.last_id {

@@ -120,6 +120,53 @@ fn bounds_of_requests() {
     seen(&with(1 << 30, later(3600)), "no sensible limit");
     seen(&with(1, later(3601)), "no sensible deadline");
     seen(&with(1, later(86_400)), "no sensible deadline");
+    // It is said once, for whomever it is sent.
+    for purpose in [Purpose::Registration, Purpose::Refresh] {
+        let mut watch = watch();
+        hold(&mut watch, 2);
+        watch.action(&Action::Send(Send { deadline: NOW, ..send(3, purpose, TOKEN) }));
+        let breaches = watch.breaches().iter().filter(|breach| breach.contains("sensible deadline"));
+        assert_eq!(breaches.count(), 1, "{:?}", watch.breaches());
+    }
+}
+
+/// A person is waited for as long as it takes, and who fetches an assertion, and nobody without end; a signature is not.
+#[test]
+fn bounds_of_what_is_no_request() {
+    let ask = |until| {
+        let (issuer, redirect_uri) = ("https://as.example".to_owned(), "http://127.0.0.1:3000/cb".to_owned());
+        Action::Ask(Ask { id: RequestId(2), issuer, redirect_uri, until })
+    };
+    let supply = |until| {
+        let (audience, resource) = ("https://as.example".to_owned(), "https://mcp.example/mcp".to_owned());
+        let kind = crate::action::AssertionKind::Workload;
+        Action::Supply(crate::action::Supply { id: RequestId(2), kind, audience, resource, until })
+    };
+    let sign = |deadline| {
+        let Action::Sign(sign) = super::proofs::sign(2, SigningKey::Proof, &json!({})) else {
+            panic!("it is none")
+        };
+        Action::Sign(crate::action::Sign { deadline, ..sign })
+    };
+    let is_seen = |action: &Action| {
+        let mut watch = watch();
+        watch.action(action);
+        watch.breaches().iter().any(|breach| breach.contains("sensible deadline"))
+    };
+    for patient in [ask as fn(Timestamp) -> Action, supply] {
+        for (until, bad) in [(NOW, true), (later(1), false), (later(86_400), false)] {
+            assert_eq!(is_seen(&patient(until)), bad, "{until:?}");
+        }
+    }
+    for (deadline, bad) in [(NOW, true), (later(1), false), (later(3600), false), (later(3601), true)] {
+        assert_eq!(is_seen(&sign(deadline)), bad, "{deadline:?}");
+    }
+    // At the end of time nothing is later.
+    let mut watch = watch();
+    watch.event(Timestamp::MAX, &Event::Tick);
+    watch
+        .action(&Action::Send(Send { deadline: Timestamp::MAX, ..send(2, Purpose::Registration, METADATA) }));
+    assert!(!watch.breaches().iter().any(|breach| breach.contains("sensible deadline")));
 }
 
 #[test]
