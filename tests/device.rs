@@ -170,6 +170,28 @@ fn a_person_has_as_long_as_policy_says_and_no_longer() {
     assert_eq!(rig.now - begun, 60);
 }
 
+/// Whoever polls late shows nobody a code that has ended.
+#[test]
+fn a_code_that_has_ended_is_not_shown() {
+    for (late, shown) in [(3, true), (4, false), (9, false)] {
+        let dials =
+            Device { confirmation: Confirmation::Never, expires_in: 5, interval: 1, ..Device::default() };
+        let mut rig = rig(dials);
+        rig.tell(Event::LogIn { scopes: Default::default() });
+        let asked = rig.until(|action| {
+            matches!(action, Action::Send(send) if send.purpose() == mcp_auth::Purpose::DeviceAuthorization)
+        });
+        let event = rig.answer(asked).unwrap();
+        rig.tell(event);
+        rig.now += 1;
+        rig.tell(Event::Tick);
+        rig.now += late;
+        rig.tell(Event::Tick);
+        assert_eq!(matches!(rig.poll(), Action::Show(_)), shown, "{late}");
+        assert_eq!(rig.watch.breaches(), [""; 0]);
+    }
+}
+
 #[test]
 fn no_server_shows_codes_without_end() {
     let policy = Policy::with(|it| it.logins_per_hour = 2);
