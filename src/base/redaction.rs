@@ -62,7 +62,8 @@ pub fn without_credentials(
 }
 
 /// Each secret in every spelling in which an answer may give it back: as it is, form-encoded, percent-encoded, escaped,
-/// within Basic credentials (RFC 6749 §2.3.1), without its signature, and as it looks once it is cleaned. The longest come first.
+/// within Basic credentials (RFC 6749 §2.3.1), without its signature, its claims
+/// alone, and as it looks once it is cleaned. The longest come first.
 struct Spellings(Vec<Secret>);
 
 impl Spellings {
@@ -76,7 +77,8 @@ impl Spellings {
             }
             if let Some([header, claims, _]) = jws_parts(text) {
                 let parts = [format!("{header}.{claims}"), claims.to_owned()];
-                all.extend(parts.into_iter().filter(|part| part.len() >= LEAST).map(Secret::new));
+                let parts = parts.iter().filter(|part| part.len() >= LEAST);
+                all.extend(parts.flat_map(|part| spellings(part)).map(Secret::new));
             }
         }
         all.sort_by_key(|spelling| std::cmp::Reverse(spelling.expose().len()));
@@ -208,6 +210,11 @@ mod tests {
         let shown =
             redaction.clear(Breach::new(Kind::TokenEndpointError, "RFC 7523 §3", "a token", &said)).got;
         assert_eq!(shown, "no (secret), no (secret). no (secret) e30");
+        // Of what only looks like a JWS, in every spelling.
+        let odd = Redaction::of(None, [&Secret::new("e30.cl/aims.c2ln")]);
+        let shown =
+            odd.clear(Breach::new(Kind::TokenEndpointError, "RFC 6749 §5.2", "a token", "no cl%2Faims")).got;
+        assert_eq!(shown, "no (secret)");
     }
 
     #[test]
