@@ -900,16 +900,50 @@ fn with_text(flow: &str, text: &str) -> String {
 fn none_is_left(flow: &str, texts: &[&str]) {
     let trace = Trace::read(flow).unwrap();
     trace.replay().unwrap();
-    let scrubbed = trace.scrub(Names::Kept).unwrap();
-    for text in texts {
-        assert!(flow.contains(text) && !scrubbed.to_string().contains(text), "{text}: {scrubbed}");
+    for names in [Names::Kept, Names::Replaced] {
+        let scrubbed = trace.scrub(names).unwrap();
+        for text in texts {
+            assert!(flow.contains(text) && !scrubbed.to_string().contains(text), "{text}: {scrubbed}");
+        }
+        scrubbed.replay().unwrap();
+        scrubbed.scrub(names).unwrap();
     }
-    scrubbed.replay().unwrap();
 }
 
 fn flow(name: &str) -> String {
     let path = format!("{}/vectors/flows/{name}.jsonl", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(path).unwrap()
+}
+
+/// What others signed may be quoted in parts too, be it a JWT or only look like one.
+#[test]
+fn a_token_quoted_in_parts() {
+    // {"alg":"none"}, and {"sub":"alice"}; no JSON; a signature whose last bits are not zero; space around it.
+    for token in [
+        "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl",
+        "eyJhbGciOiJub25lIn0.cGxhaW4tcGF5bG9hZA.c2lnbmF0dXJl",
+        "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.fake-signature",
+        " eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl ",
+    ] {
+        let [header, claims, signature] = token.trim().split('.').collect::<Vec<_>>().try_into().unwrap();
+        for said in [format!("{header}.{claims}"), claims.to_owned(), format!("{signature} of {claims}")] {
+            let answer = format!(
+                r#"{{"error":"invalid_grant","access_token":"{token}","error_description":"no {said} here"}}"#
+            );
+            hidden(&Server { status: 400, ..self::token(&answer) }, &[claims, signature]);
+        }
+    }
+}
+
+/// The header of a JWS tells nothing of anybody, and what is called as it is stays.
+#[test]
+fn a_place_with_the_header_of_a_token() {
+    // {"typ":"JWT","alg":"HS256"}: with its members in order it is another.
+    let page = "https://as.example/eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9";
+    let body = r#"{"access_token":"eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl",
+        "token_type":"Bearer"}"#;
+    let (_, scrubbed, fine) = run(&Server { page, ..token(body) });
+    assert!(fine && scrubbed.contains(page) && !scrubbed.contains("eyJzdWIiOiJhbGljZSJ9"), "{scrubbed}");
 }
 
 /// What is signed is known to the server in parts too, and may be quoted so.
@@ -960,4 +994,9 @@ fn a_proof_of_the_hosts_own_that_is_quoted() {
             none_is_left(&said, &[claims]);
         }
     }
+    // Where the machine does not do the same again, nobody knows what it had signed.
+    let (begun, rest) = text.split_once("\"seed\":\"").unwrap();
+    let other = format!("{begun}\"seed\":\"{}A{}", &rest[..1], &rest[2..]);
+    let why = Trace::read(&other).unwrap().scrub(Names::Kept).unwrap_err();
+    assert!(matches!(why, mcp_auth::trace::Divergence::Differs { .. }), "{why}");
 }

@@ -1,4 +1,4 @@
-//! The names of members that hold secrets. The fuzzer changes by them too (`tests/fuzz/edits.rs`), and
+//! The names of members that hold secrets. The fuzzer knows them too (`tests/fuzz/edits.rs`), and
 //! `vectors/FORMAT.md` tells them.
 
 /// The members, in records, documents and configurations, whose values are secret.

@@ -207,25 +207,36 @@ impl Pseudonyms {
         }
     }
 
-    pub(super) fn stand_for(&mut self, text: &str, name: &str) {
+    fn stand_for(&mut self, text: &str, name: &str) {
         self.whole.insert(text.to_owned(), name.to_owned());
         self.within.add(text, name);
-        // A server that quotes what is signed may leave out a part of it.
-        let parts = jws_parts(text).zip(jws_parts(name)).map(|(parts, names)| parts.into_iter().zip(names));
-        parts.into_iter().flatten().for_each(|(part, name)| self.within.add(part, name));
         if text.trim() != text {
             // Whoever reads it may leave out what stands around it.
             self.within.add(text.trim(), name.trim());
         }
+        // A server that quotes what is signed may leave out a part of it. The header alone is no secret.
+        if let Some([header, claims, signature]) = jws_parts(text.trim()) {
+            let message = name.rsplit_once('.').map_or(name, |(message, _)| message);
+            let [_, its_claims, its_signature] = jws_parts(name).unwrap_or([name; 3]);
+            self.within.add(&format!("{header}.{claims}"), message);
+            self.within.add(claims, its_claims);
+            self.within.add(signature, its_signature);
+        }
+    }
+
+    /// Learns what the first machine had signed for a request of the host's own, and the second in its place: the claims, for
+    /// the header is no secret, and the signature is the host's.
+    pub(super) fn learn_claims(&mut self, recorded: &str, replayed: &str) {
+        self.within.add(recorded, replayed);
     }
 
     /// Learns what the first machine drew or made of a secret, and the second in its place. A server may quote it.
     pub(super) fn learn_drawn(&mut self, recorded: &Value, replayed: &Value) {
-        for (before, now) in parameters(recorded).into_iter().zip(parameters(replayed)) {
-            let ((place, name, before), (now_at, now_called, now)) = (before, now);
+        for ((place, name, before), now) in parameters(recorded).into_iter().zip(parameters(replayed)) {
+            let (same_place, same_name, now) = now;
             // What is scrubbed already is drawn the same, and stands for itself.
             let stands = before != now || DRAWN.contains(&(place, name.as_str()));
-            if (place, &name) == (now_at, &now_called) && stands && before.len() >= LEAST {
+            if place == same_place && name == same_name && stands && before.len() >= LEAST {
                 self.stand_for(&before, &now);
             }
             if name == "state" {

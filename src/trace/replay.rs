@@ -8,6 +8,7 @@ use url::Url;
 use super::{Header, Line, Trace, action};
 use crate::authorizer::Authorizer;
 use crate::base::breach::Breach;
+use crate::wire::jws::SigningInput;
 
 /// A trace that ran again as it was written.
 #[derive(Debug)]
@@ -76,10 +77,19 @@ impl Trace {
     /// The same, and shows `seen` the machine as it is after each of the [`entries`](Self::entries), with the place of that
     /// entry, counted from zero: for whoever wants to know what was checked on the way.
     pub fn follow(&self, mut seen: impl FnMut(usize, &Authorizer)) -> Result<Replayed, Divergence> {
+        self.run(|place, machine, _| seen(place, machine))
+    }
+
+    /// The same, and shows what is to be signed for a request of the host's own, too.
+    pub(super) fn run(
+        &self,
+        mut seen: impl FnMut(usize, &Authorizer, Option<SigningInput>),
+    ) -> Result<Replayed, Divergence> {
         let mut machine = self.header.machine().map_err(Divergence::Unmade)?;
         let (mut events, mut actions) = (0_usize, 0_usize);
         for (place, line) in self.lines.iter().enumerate() {
             let line_number = place.saturating_add(2);
+            let mut proof = None;
             match line {
                 Line::Event { at, event } => {
                     let event = event.clone().into_event();
@@ -91,7 +101,7 @@ impl Trace {
                     let url = Url::parse(&prove.url);
                     let url = url.map_err(|_| Divergence::Unreadable { line: line_number })?;
                     // The draw counts, whatever comes of it.
-                    let _ = machine.prove(*at, &prove.method, &url);
+                    proof = machine.prove(*at, &prove.method, &url).ok().flatten();
                 }
                 Line::Action { action: recorded } => {
                     let replayed = action::written(&machine.poll());
@@ -103,7 +113,7 @@ impl Trace {
                 }
                 Line::Note { .. } => {}
             }
-            seen(place, &machine);
+            seen(place, &machine, proof);
         }
         Ok(Replayed { machine, events, actions })
     }

@@ -50,7 +50,8 @@ impl Trace {
     ///
     /// [`Divergence::Differs`]: the machine does something else when it is told of pseudonyms. This is not the trace of this
     /// machine, or somewhere a secret was compared to a name. [`Divergence::Unscrubbable`] and [`Divergence::Unmade`]: a
-    /// configured secret is a word of the protocol (`none`) or the name of something (an issuer).
+    /// configured secret is a word of the protocol (`none`) or the name of something (an issuer); or no machine can be made
+    /// of the header at all.
     /// [`Divergence::Unreadable`]: a line holds no event, or no URL. [`Divergence::Laborious`]: it is made so that the search
     /// has no end. Nothing is left out to make it work: what cannot be scrubbed whole is not scrubbed.
     ///
@@ -60,7 +61,7 @@ impl Trace {
     /// secret that somebody quotes in part, in base64 or in other letters is not found: look at what is left before it is shown
     /// to others. `vectors/FORMAT.md` says all of it.
     pub fn scrub(&self, names: Names) -> Result<Self, Divergence> {
-        let (people, proofs) = (self.people(names), self.proofs());
+        let (people, claimed) = (self.people(names), self.claims()?);
         let mut first = None;
         let seeds = (0..SEEDS).map(|attempt| {
             let mut seed = SEED;
@@ -70,7 +71,7 @@ impl Trace {
         // What is scrubbed already has the seed that suits it.
         let own = seeds.clone().filter(|seed| *seed == self.header.seed);
         for seed in own.chain(seeds) {
-            match self.scrubbed(names, &seed, &people, &proofs) {
+            match self.scrubbed(names, &seed, &people, &claimed) {
                 Ok(trace) => return Ok(trace),
                 Err(divergence @ Divergence::Differs { .. }) => first = first.or(Some(divergence)),
                 Err(other) => return Err(other),
@@ -84,12 +85,12 @@ impl Trace {
         names: Names,
         seed: &Seed,
         people: &[Person],
-        proofs: &BTreeMap<usize, String>,
+        claimed: &BTreeMap<usize, String>,
     ) -> Result<Self, Divergence> {
         let mut known = Pseudonyms::new(&self.header.config, names == Names::Replaced);
         // Twice, since a text may stand somewhere before it is known for a secret.
-        let first = self.pass(&mut known, seed, people, proofs);
-        let scrubbed = first.and_then(|_| self.pass(&mut known, seed, people, proofs));
+        let first = self.pass(&mut known, seed, people, claimed);
+        let scrubbed = first.and_then(|_| self.pass(&mut known, seed, people, claimed));
         match scrubbed {
             // What was not looked through is left out, which alone may be the fault.
             Err(Divergence::Unreadable { line } | Divergence::Differs { line, .. })
@@ -101,29 +102,14 @@ impl Trace {
         }
     }
 
-    /// What the recorded machine had the host sign for its own requests, by the place of the line: it is not written down, and
-    /// the server that got it may quote it.
-    fn proofs(&self) -> BTreeMap<usize, String> {
+    /// The claims that the recorded machine had the host sign for its own requests, by the place of the line: they are not
+    /// written down, and the server that got them may quote them.
+    fn claims(&self) -> Result<BTreeMap<usize, String>, Divergence> {
         let mut found = BTreeMap::new();
-        if !self.lines.iter().any(|line| matches!(line, Line::Prove { .. })) {
-            return found;
+        if self.lines.iter().any(|line| matches!(line, Line::Prove { .. })) {
+            self.run(|place, _, proof| found.extend(proof.map(|proof| (place, claims(&proof)))))?;
         }
-        let Ok(mut machine) = self.machine() else { return found };
-        for (place, line) in self.lines.iter().enumerate() {
-            match line {
-                Line::Event { at, event } => {
-                    event.clone().into_event().into_iter().for_each(|event| machine.handle(*at, event));
-                }
-                Line::Prove { at, prove } => {
-                    let url = Url::parse(&prove.url).ok();
-                    let proof = url.and_then(|url| machine.prove(*at, &prove.method, &url).ok().flatten());
-                    found.extend(proof.map(|proof| (place, unsigned(&proof))));
-                }
-                Line::Action { .. } => drop(machine.poll()),
-                Line::Note { .. } => {}
-            }
-        }
-        found
+        Ok(found)
     }
 
     /// The names of people. One that stands in what everybody may read (the configuration, a URL that was asked, metadata) is
@@ -170,7 +156,7 @@ impl Trace {
         known: &mut Pseudonyms,
         seed: &Seed,
         people: &[Person],
-        proofs: &BTreeMap<usize, String>,
+        claimed: &BTreeMap<usize, String>,
     ) -> Result<Self, Divergence> {
         let unreadable = |place: usize| Divergence::Unreadable { line: place.saturating_add(2) };
         let header = scrubbed_header(&self.header, people, seed, known);
@@ -196,8 +182,8 @@ impl Trace {
                     let url = known.text(&prove.url);
                     let parsed = Url::parse(&url).map_err(|_| unreadable(place))?;
                     let proof = machine.prove(at, &method, &parsed).ok().flatten();
-                    if let Some((before, now)) = proofs.get(&place).zip(proof) {
-                        known.stand_for(before, &unsigned(&now));
+                    if let Some((before, now)) = claimed.get(&place).zip(proof) {
+                        known.learn_claims(before, &claims(&now));
                     }
                     Line::Prove { at, prove: Proof { method, url } }
                 }
@@ -227,9 +213,10 @@ impl Trace {
     }
 }
 
-/// A JWS with no signature: the host's own is not known.
-fn unsigned(proof: &SigningInput) -> String {
-    format!("{}.", String::from_utf8_lossy(proof.as_bytes()))
+/// The claims of what is to be signed, in base64url.
+fn claims(proof: &SigningInput) -> String {
+    let text = String::from_utf8_lossy(proof.as_bytes());
+    text.split_once('.').map_or(String::new(), |(_, claims)| claims.to_owned())
 }
 
 /// What a person is called, and what as.
