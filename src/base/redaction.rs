@@ -62,8 +62,8 @@ pub fn without_credentials(
 }
 
 /// Each secret in every spelling in which an answer may give it back: as it is, form-encoded, percent-encoded, escaped,
-/// within Basic credentials (RFC 6749 §2.3.1), without its signature, its claims
-/// alone, and as it looks once it is cleaned. The longest come first.
+/// within Basic credentials (RFC 6749 §2.3.1), without its signature, its claims alone, and as it looks once it is cleaned. The
+/// longest come first.
 struct Spellings(Vec<Secret>);
 
 impl Spellings {
