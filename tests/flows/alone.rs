@@ -1,0 +1,435 @@
+//! Without a person, as `docs/grants.md` tells it: who may be shown what, what is asked for again, and what is left.
+
+use std::time::Duration;
+
+use mcp_auth::wire::client::AuthMethod;
+use mcp_auth::wire::jws::Algorithm;
+use mcp_auth::wire::token::SubjectTokenType;
+use mcp_auth::{
+    ClientKey, Config, Event, GrantType, IdentityProvider, Outcome, Policy, Preregistered, Scopes,
+    TokenSource,
+};
+use mcp_auth_testbed::*;
+
+use crate::ended::{ends, fails, waits};
+use crate::stage::{CLIENT_KEY, REDIRECT, Stage, public};
+use crate::{Flow, flow};
+
+const ISSUER: &str = "https://as.example";
+const ASSERTION: &str = "an-assertion-of-the-person";
+const SECRET: &str = "a-secret-of-the-service";
+
+fn key() -> ClientKey {
+    ClientKey::new([Algorithm::EdDsa]).key_id(public(&CLIENT_KEY).thumbprint())
+}
+
+fn methods(methods: &[&str]) -> Option<Vec<String>> {
+    Some(methods.iter().map(ToString::to_string).collect())
+}
+
+fn by_secret(dials: Dials, configure: impl FnOnce(Config) -> Config) -> Stage {
+    let dials = Dials {
+        clients: vec![PreRegistered::confidential("service", SECRET, "client_secret_basic", REDIRECT)],
+        client_credentials: Some(ClientCredentials::default()),
+        auth_methods: methods(&["client_secret_basic"]),
+        ..dials
+    };
+    Stage::at(Origins::default(), dials, |config, _| {
+        let client = Preregistered::new(ISSUER, "service").secret(SECRET);
+        configure(config.preregistered(client).grant_type(GrantType::ClientCredentials))
+    })
+}
+
+fn by_key(dials: Dials) -> Stage {
+    let dials = Dials {
+        clients: vec![PreRegistered::with_key("service", CLIENT_KEY.public_jwk(), REDIRECT)],
+        client_credentials: Some(ClientCredentials::default()),
+        auth_methods: methods(&["private_key_jwt"]),
+        ..dials
+    };
+    Stage::at(Origins::default(), dials, |config, _| {
+        let config = config.preregistered(Preregistered::new(ISSUER, "service"));
+        config.client_key(key()).grant_type(GrantType::ClientCredentials)
+    })
+}
+
+fn service() -> Stage {
+    by_secret(Dials::default(), |config| config)
+}
+
+/// An organisation whose identity provider takes this kind of assertion, from a client that authenticates so.
+fn enterprise(kind: &str, provider: IdentityProvider, secret: Option<&str>) -> Stage {
+    let client = EnterpriseClient {
+        client_id: "at-the-idp".to_owned(),
+        client_secret: secret.map(str::to_owned),
+        resource_client_id: "at-the-server".to_owned(),
+    };
+    let mut organisation = Enterprise::new(client, ASSERTION);
+    organisation.subjects[0].token_type = kind.to_owned();
+    let own = "server-client-secret";
+    let dials = Dials {
+        clients: vec![PreRegistered::confidential("at-the-server", own, "client_secret_basic", REDIRECT)],
+        enterprise: Some(organisation),
+        auth_methods: methods(&["client_secret_basic"]),
+        ..Dials::default()
+    };
+    let mut stage = Stage::at(Origins::default(), dials, |config, _| {
+        let signs = provider.method == AuthMethod::PrivateKeyJwt;
+        let config = if signs { config.client_key(key()) } else { config };
+        let client = Preregistered::new(ISSUER, "at-the-server").method(AuthMethod::ClientSecretBasic);
+        config
+            .preregistered(client.secret("server-client-secret"))
+            .grant_type(GrantType::EnterpriseManaged(Box::new(provider)))
+    });
+    stage.assertion = Some(ASSERTION.to_owned());
+    stage
+}
+
+fn provider() -> IdentityProvider {
+    IdentityProvider::new("https://idp.example", "https://idp.example/token", "at-the-idp")
+}
+
+/// The identity provider takes the client's signature in place of a secret.
+fn takes_keys(stage: &mut Stage) {
+    let (mut organisation, now) = (World::new(stage.dials().clone(), Origins::default()), stage.now);
+    stage.instead = Some(Box::new(move |request| {
+        let is_asked = request.uri().to_string() == "https://idp.example/token";
+        is_asked.then(|| {
+            let pairs = url::form_urlencoded::parse(request.body());
+            let (proofs, mut rest): (Vec<_>, Vec<_>) =
+                pairs.into_owned().partition(|(name, _)| name.starts_with("client_assertion"));
+            let signed = proofs.iter().find(|(name, _)| name == "client_assertion").unwrap();
+            assert_eq!(signed.1.split('.').count(), 3, "a signed JWT");
+            assert!(!request.headers().contains_key("authorization"), "and no secret");
+            assert!(rest.iter().all(|(name, _)| name != "client_secret"), "nor here");
+            if rest.iter().all(|(name, _)| name != "client_id") {
+                rest.push(("client_id".to_owned(), "at-the-idp".to_owned()));
+            }
+            let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(rest).finish();
+            let mut plain = request.clone();
+            *plain.body_mut() = form.into_bytes();
+            organisation.answer(now, plain).unwrap()
+        })
+    }));
+}
+
+fn insisted() -> Event {
+    Event::LogIn { scopes: Scopes::new() }
+}
+
+pub(crate) fn flows() -> Vec<Flow> {
+    let mut flows = providers();
+    flows.extend(shown());
+    flows.extend(again());
+    flows.extend(left());
+    flows
+}
+
+fn providers() -> Vec<Flow> {
+    vec![
+        flow(
+            "enterprise.saml",
+            "The organisation has a SAML assertion of the person (`saml2`): the identity provider takes it for an ID-JAG.",
+            &["ema-exchange", "ema-grant"],
+            &["granted"],
+            || {
+                let provider = provider().secret("idp-secret").exchanges(SubjectTokenType::Saml2);
+                let mut stage = enterprise(Subject::SAML2, provider, Some("idp-secret"));
+                stage.call("tools/list", None);
+                let exchanges = stage.world.exchanges().iter();
+                let exchange = exchanges.clone().find(|it| it.is_for(Purpose::TokenExchange)).unwrap();
+                assert_eq!(exchange.parameter("subject_token_type"), Some(Subject::SAML2));
+                stage
+            },
+        ),
+        flow(
+            "enterprise.key",
+            "The client signs for the identity provider (`AuthMethod::PrivateKeyJwt`), and shows it no secret.",
+            &["ema-exchange", "assertion-form"],
+            &["granted"],
+            || {
+                let provider = provider().method(AuthMethod::PrivateKeyJwt);
+                let mut stage = enterprise(Subject::ID_TOKEN, provider, None);
+                takes_keys(&mut stage);
+                stage.call("tools/list", None);
+                stage
+            },
+        ),
+        flow(
+            "enterprise.refused",
+            "The identity provider refuses the person: it is told as it is, and nothing is tried instead.",
+            &["ema-exchange", "token-errors"],
+            &["grant_rejected"],
+            || {
+                let mut stage =
+                    enterprise(Subject::ID_TOKEN, provider().secret("idp-secret"), Some("idp-secret"));
+                let exchange = TokenExchange::Refused(400, "invalid_grant".to_owned());
+                stage.dials().enterprise.as_mut().unwrap().exchange = exchange;
+                stage.call("tools/list", None);
+                assert_eq!((stage.opened.len(), stage.world.count(Purpose::Token)), (0, 0));
+                stage
+            },
+        ),
+    ]
+}
+
+fn shown() -> Vec<Flow> {
+    vec![
+        flow(
+            "client.no-issuer",
+            "A person's public client that names no issuer has nothing to show: it is offered to whoever the server names.",
+            &["preregistered"],
+            &["logged_in"],
+            || {
+                let dials =
+                    Dials { clients: vec![PreRegistered::public("app", REDIRECT)], ..Dials::default() };
+                let mut stage = Stage::at(Origins::default(), dials, |config, _| {
+                    config.preregistered(Preregistered::unbound("app"))
+                });
+                stage.call("tools/list", None);
+                assert_eq!(stage.machine.authorized().unwrap().client_id, "app");
+                stage
+            },
+        ),
+        flow(
+            "client-credentials.no-issuer",
+            "The server is trusted to name the issuer: the first that is shown the secret is the only one, and the next that is named is refused.",
+            &["credentials-bound", "binding-told"],
+            &["granted", "client_bound_elsewhere"],
+            || {
+                let dials = Dials {
+                    clients: vec![PreRegistered::confidential(
+                        "service",
+                        SECRET,
+                        "client_secret_basic",
+                        REDIRECT,
+                    )],
+                    client_credentials: Some(ClientCredentials::default()),
+                    auth_methods: methods(&["client_secret_basic"]),
+                    ..Dials::default()
+                };
+                let mut stage = Stage::at(Origins::default(), dials, |config, _| {
+                    let client = Preregistered::unbound("service").secret(SECRET);
+                    let client = client.trusting_the_server_to_name_the_issuer();
+                    config.preregistered(client).grant_type(GrantType::ClientCredentials)
+                });
+                stage.call("tools/list", None);
+                stage.dials().authorization_servers = AuthorizationServers::SecondOnly;
+                stage.now += 4000;
+                fails(&mut stage, insisted());
+                assert_eq!(stage.world.count(Purpose::Token), 1);
+                stage
+            },
+        ),
+        flow(
+            "client-credentials.no-client",
+            "The client is to act for itself, and none is configured: none is registered for it.",
+            &["cc-authenticated", "client-first"],
+            &["no_client"],
+            || {
+                let dials =
+                    Dials { client_credentials: Some(ClientCredentials::default()), ..Dials::default() };
+                let mut stage = Stage::at(Origins::default(), dials, |config, _| {
+                    config.grant_type(GrantType::ClientCredentials)
+                });
+                stage.call("tools/list", None);
+                assert_eq!(stage.world.count(Purpose::Registration), 0);
+                stage
+            },
+        ),
+        flow(
+            "legacy.no-secret",
+            "Only the endpoints of 2025-03-26 are left: they are not shown the client's secret.",
+            &["own-narrower", "credentials-bound"],
+            &["fallback_refused"],
+            || {
+                let mut stage = by_secret(nowhere(), |config| config);
+                stage.call("tools/list", None);
+                assert_eq!(stage.world.count(Purpose::Token), 0);
+                stage
+            },
+        ),
+        flow(
+            "legacy.no-signature",
+            "Only the endpoints of 2025-03-26 are left: nothing is signed for them.",
+            &["own-narrower", "credentials-bound"],
+            &["fallback_refused"],
+            || {
+                let mut stage = by_key(nowhere());
+                stage.call("tools/list", None);
+                assert!(!stage.trace().contains("\"sign\""));
+                stage
+            },
+        ),
+        flow(
+            "legacy.no-assertion",
+            "Only the endpoints of 2025-03-26 are left: the platform is not asked for an assertion, and they are shown none.",
+            &["own-narrower", "credentials-bound"],
+            &["fallback_refused"],
+            || {
+                let dials = Dials { workload: Some(Workload::default()), ..nowhere() };
+                let mut stage = Stage::at(Origins::default(), dials, |config, _| {
+                    config.grant_type(GrantType::WorkloadIdentity)
+                });
+                stage.assertion = stage.world.workload_token(stage.now);
+                stage.call("tools/list", None);
+                assert!(!stage.trace().contains("\"supply\""));
+                stage
+            },
+        ),
+    ]
+}
+
+fn nowhere() -> Dials {
+    Dials {
+        resource_metadata: ResourceMetadata::Nowhere,
+        server_metadata: ServerMetadata::Nowhere,
+        ..Dials::default()
+    }
+}
+
+fn again() -> Vec<Flow> {
+    vec![
+        flow(
+            "client-credentials.endpoints-elsewhere",
+            "The token endpoint is on another origin, and only the record says so after a restart: metadata is read before anything is signed for it.",
+            &["credentials-elsewhere", "token-endpoint-of-issuer"],
+            &["granted"],
+            || {
+                let mut stage = by_key(Dials { endpoints_elsewhere: true, ..Dials::default() });
+                stage.call("tools/list", None);
+                stage.restart();
+                stage.now += 4000;
+                let before = stage.world.count(Purpose::ServerMetadata);
+                stage.restore().call("tools/list", None);
+                assert!(stage.world.count(Purpose::ServerMetadata) > before);
+                stage
+            },
+        ),
+        flow(
+            "client-credentials.read-anew",
+            "The endpoint that the record names refuses: it is told as it is, and not asked of the record again; the next attempt reads the metadata anew, and meets the same.",
+            &["metadata-used", "token-errors"],
+            &["granted", "token_endpoint_error", "token_endpoint_error"],
+            || {
+                let mut stage = service();
+                stage.call("tools/list", None);
+                let body = br#"{"error":"unauthorized_client"}"#.to_vec();
+                let what = Trouble::Answer(400, "application/json", body);
+                stage.dials().faults = vec![Fault { purpose: Purpose::Token, nth: 0, what }];
+                stage.now += 4000;
+                let before = stage.world.count(Purpose::ServerMetadata);
+                let failure = fails(&mut stage, Event::Restore);
+                assert_eq!(stage.world.count(Purpose::ServerMetadata), before);
+                stage.now += waits(&stage, &failure);
+                fails(&mut stage, Event::Restore);
+                assert!(stage.world.count(Purpose::ServerMetadata) > before);
+                stage
+            },
+        ),
+        flow(
+            "client-credentials.moved",
+            "The endpoint that the record names is gone: the metadata is read anew at once, and names another.",
+            &["metadata-used", "own-restart"],
+            &["granted", "granted"],
+            || {
+                let mut stage = service();
+                stage.call("tools/list", None);
+                stage.world.move_token_endpoint(404);
+                stage.now += 4000;
+                let before = stage.world.count(Purpose::ServerMetadata);
+                stage.restore();
+                assert!(stage.world.count(Purpose::ServerMetadata) > before);
+                stage
+            },
+        ),
+        flow(
+            "client-credentials.insisted",
+            "Whoever asks for a login has the metadata read anew, and asks again for what was asked for before.",
+            &["metadata-used", "scopes-kept"],
+            &["granted", "granted"],
+            || {
+                let mut stage = service();
+                stage.run(Event::LogIn { scopes: Scopes::parse("files:write").unwrap() });
+                stage.now += 4000;
+                let before = stage.world.count(Purpose::ServerMetadata);
+                stage.log_in();
+                assert!(stage.world.count(Purpose::ServerMetadata) > before);
+                let granted = stage.machine.authorized().unwrap().granted.to_string();
+                assert!(granted.contains("files:write"), "{granted}");
+                stage
+            },
+        ),
+        flow(
+            "client-credentials.no-refresh-token",
+            "The server gives a refresh token, which nothing needs: it is not kept.",
+            &["cc-authenticated", "refresh-confidential"],
+            &["granted"],
+            || {
+                let mut stage = service();
+                stage.dials().client_credentials = Some(ClientCredentials { refresh_tokens: true });
+                stage.call("tools/list", None);
+                assert!(stage.records.values().all(|record| record.refresh_token.is_none()));
+                assert!(!stage.world.live_refresh_tokens(stage.now).is_empty());
+                stage
+            },
+        ),
+    ]
+}
+
+fn left() -> Vec<Flow> {
+    vec![
+        flow(
+            "client-credentials.refused-at-once",
+            "The resource refuses tokens as fast as they come: they are not fetched any more for `Policy::quiet_time`.",
+            &["own-fresh-token-refused", "own-quiet"],
+            &["granted", "refreshed", "granted", "token_rejected", "token_rejected"],
+            || {
+                let quiet = Duration::from_secs(900);
+                let mut stage = by_secret(Dials::default(), |config| {
+                    config.policy(Policy::with(|it| it.quiet_time = quiet))
+                });
+                stage.dials().refusal = Refusal::Unauthorized;
+                stage.call("tools/list", None);
+                let fetched = stage.world.count(Purpose::Token);
+                stage.call("tools/list", None);
+                assert_eq!(stage.world.count(Purpose::Token), fetched);
+                stage
+            },
+        ),
+        flow(
+            "client-credentials.down",
+            "The token endpoint is down, and says for how long: it is left alone, and nothing is tried instead.",
+            &["retry-after", "cc-authenticated"],
+            &["unexpected_status", "unexpected_status", "granted"],
+            || {
+                let what = Trouble::RetryAfter(503, 60);
+                let faults = vec![Fault { purpose: Purpose::Token, nth: 1, what }];
+                let mut stage = by_secret(Dials { faults, ..Dials::default() }, |config| config);
+                let failure = fails(&mut stage, Event::Restore);
+                assert_eq!(waits(&stage, &failure), 60);
+                fails(&mut stage, Event::Restore);
+                assert_eq!(stage.world.count(Purpose::Token), 1);
+                stage.now += 60;
+                stage.restore();
+                stage
+            },
+        ),
+        flow(
+            "client-credentials.serves-on",
+            "Another token cannot be had, and the old one lives: it serves to its end.",
+            &["own-renewal"],
+            &["granted", "kept"],
+            || {
+                let mut stage = service();
+                stage.call("tools/list", None);
+                stage.dials().faults =
+                    vec![Fault { purpose: Purpose::Token, nth: 0, what: Trouble::Status(503) }];
+                stage.now += 3595;
+                let Ok(Outcome::Authorized(done)) = ends(&mut stage, Event::Restore) else { panic!() };
+                assert_eq!(done.source, TokenSource::Kept);
+                stage
+            },
+        ),
+    ]
+}
