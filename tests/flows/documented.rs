@@ -1,4 +1,5 @@
-//! `docs/policies.md` names every policy, and tables and flows that are there.
+//! The documents name flows that are there: `docs/policies.md` for every policy, `docs/renewal.md` and `docs/grants.md` where
+//! they tell of a behaviour, and the page of the flows for every kind of failure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -6,10 +7,13 @@ use std::path::Path;
 use mcp_auth::{IssuerPolicy, Policy};
 use serde_json::json;
 
-use crate::files;
 use crate::index::recorded;
+use crate::{alone, choices, devices, failing, files, grants, keyed, refused, renewals, stores};
 
 const PAGE: &str = include_str!("../../docs/policies.md");
+const RENEWAL: &str = include_str!("../../docs/renewal.md");
+const GRANTS: &str = include_str!("../../docs/grants.md");
+const FLOWS: &str = include_str!("../../vectors/flows/README.md");
 
 /// What stands in backticks in a text.
 fn names(text: &str) -> impl Iterator<Item = &str> {
@@ -90,4 +94,100 @@ fn what_is_refused_by_default_is_shown_working_too() {
         ("c-like.strict".to_owned(), ends(&["logged_in"])),
     ]);
     assert_eq!(never_working(&odd), ["b"]);
+}
+
+/// The flows that a page links, and what is wrong with its links: a name without a place, a place without a name, another
+/// flow's place, a flow that is not there.
+fn linked(page: &str, there: &BTreeSet<String>) -> (BTreeSet<String>, Vec<String>) {
+    let (mut named, mut defined, mut wrong) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+    for rest in page.split("[`").skip(1) {
+        let Some((name, rest)) = rest.split_once("`]") else { continue };
+        let place = match (rest.strip_prefix(": "), rest.strip_prefix('(')) {
+            (Some(place), _) => {
+                defined.insert(name.to_owned());
+                place.lines().next()
+            }
+            (_, Some(place)) => {
+                defined.insert(name.to_owned());
+                named.insert(name.to_owned());
+                place.split(')').next()
+            }
+            _ => {
+                named.insert(name.to_owned());
+                None
+            }
+        };
+        let file = format!("{name}.jsonl");
+        if place.is_some_and(|place| place.rsplit('/').next() != Some(&file)) || !there.contains(name) {
+            wrong.push(format!("{name}: {place:?}"));
+        }
+    }
+    wrong.extend(named.symmetric_difference(&defined).map(|name| format!("{name} has no place, or no name")));
+    (named, wrong)
+}
+
+#[test]
+fn the_pages_of_behaviours_name_the_flows_that_show_them() {
+    let (there, mut named) = (files(), BTreeSet::new());
+    for page in [RENEWAL, GRANTS, FLOWS] {
+        let (own, wrong) = linked(page, &there);
+        assert_eq!(wrong, [""; 0]);
+        named.extend(own);
+    }
+    let own = [renewals::flows(), grants::flows(), refused::flows(), stores::flows(), keyed::flows()];
+    let further = [alone::flows(), devices::flows(), choices::flows(), failing::flows()];
+    let flows = own.into_iter().chain(further).flatten();
+    let unnamed: Vec<_> = flows.map(|flow| flow.name).filter(|name| !named.contains(*name)).collect();
+    assert_eq!(unnamed, [""; 0], "flows that no page names");
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_found() {
+    let there = BTreeSet::from(["a".to_owned(), "b".to_owned()]);
+    let wrong = |page| linked(page, &there).1.len();
+    assert_eq!(wrong("[`a`] [`b`](b.jsonl) [`a`]\n\n[`a`]: ../a.jsonl\n"), 0);
+    for page in ["[`a`]", "[`a`]: ../a.jsonl\n", "[`a`](b.jsonl)", "[`c`](c.jsonl)"] {
+        assert_eq!(wrong(page), 1, "{page}");
+    }
+}
+
+/// The names of the kinds of failures, as they are written in a trace.
+fn kinds() -> BTreeSet<String> {
+    let source = include_str!("../../src/base/breach.rs");
+    let (_, rest) = source.split_once("pub enum Kind {").unwrap();
+    let lines = rest.split("\n}").next().unwrap().lines().map(str::trim);
+    let names = lines.filter(|line| !line.starts_with("//")).filter_map(|line| line.strip_suffix(','));
+    let snake = |name: &str| {
+        let written = name.chars().map(|it| match it.is_ascii_uppercase() {
+            true => format!("_{}", it.to_ascii_lowercase()),
+            false => it.to_string(),
+        });
+        written.collect::<String>().trim_start_matches('_').to_owned()
+    };
+    names.map(snake).collect()
+}
+
+#[test]
+fn every_kind_of_failure_has_a_flow_that_ends_with_it() {
+    let (index, mut shown) = (recorded(), BTreeSet::new());
+    let (_, section) = FLOWS.split_once("## How attempts fail").unwrap();
+    for row in section.lines().filter(|line| line.starts_with("| `")) {
+        let mut names = names(row);
+        let kind = names.next().unwrap();
+        shown.insert(kind.to_owned());
+        let mut flows = names.peekable();
+        assert!(flows.peek().is_some(), "{kind} has no flow");
+        for flow in flows {
+            assert!(index[flow].ends.iter().any(|end| end == kind), "{flow} does not end with {kind}");
+        }
+    }
+    // What no attempt ends with is told below the table, with its reason.
+    let never = ["redirect_uri", "state_mismatch"];
+    for kind in never {
+        assert!(index.values().all(|flow| flow.ends.iter().all(|end| end != kind)), "{kind} can be had");
+        assert!(section.contains(&format!("`{kind}`:")), "{kind} is not told of");
+    }
+    shown.extend(never.map(str::to_owned));
+    assert!(kinds().len() > 30);
+    assert_eq!(shown, kinds());
 }
