@@ -2,13 +2,8 @@
 
 use std::time::Duration;
 
-use mcp_auth::wire::client::AuthMethod;
 use mcp_auth::wire::jws::Algorithm;
-use mcp_auth::wire::token::SubjectTokenType;
-use mcp_auth::{
-    ClientKey, Config, Event, GrantType, IdentityProvider, Outcome, Policy, Preregistered, Scopes,
-    TokenSource,
-};
+use mcp_auth::{ClientKey, Config, Event, GrantType, Outcome, Policy, Preregistered, Scopes, TokenSource};
 use mcp_auth_testbed::*;
 
 use crate::ended::{ends, fails, waits};
@@ -16,7 +11,6 @@ use crate::stage::{CLIENT_KEY, REDIRECT, Stage, public};
 use crate::{Flow, flow};
 
 const ISSUER: &str = "https://as.example";
-const ASSERTION: &str = "an-assertion-of-the-person";
 const SECRET: &str = "a-secret-of-the-service";
 
 fn key() -> ClientKey {
@@ -57,120 +51,15 @@ fn service() -> Stage {
     by_secret(Dials::default(), |config| config)
 }
 
-/// An organisation whose identity provider takes this kind of assertion, from a client that authenticates so.
-fn enterprise(kind: &str, provider: IdentityProvider, secret: Option<&str>) -> Stage {
-    let client = EnterpriseClient {
-        client_id: "at-the-idp".to_owned(),
-        client_secret: secret.map(str::to_owned),
-        resource_client_id: "at-the-server".to_owned(),
-    };
-    let mut organisation = Enterprise::new(client, ASSERTION);
-    organisation.subjects[0].token_type = kind.to_owned();
-    let own = "server-client-secret";
-    let dials = Dials {
-        clients: vec![PreRegistered::confidential("at-the-server", own, "client_secret_basic", REDIRECT)],
-        enterprise: Some(organisation),
-        auth_methods: methods(&["client_secret_basic"]),
-        ..Dials::default()
-    };
-    let mut stage = Stage::at(Origins::default(), dials, |config, _| {
-        let signs = provider.method == AuthMethod::PrivateKeyJwt;
-        let config = if signs { config.client_key(key()) } else { config };
-        let client = Preregistered::new(ISSUER, "at-the-server").method(AuthMethod::ClientSecretBasic);
-        config
-            .preregistered(client.secret("server-client-secret"))
-            .grant_type(GrantType::EnterpriseManaged(Box::new(provider)))
-    });
-    stage.assertion = Some(ASSERTION.to_owned());
-    stage
-}
-
-fn provider() -> IdentityProvider {
-    IdentityProvider::new("https://idp.example", "https://idp.example/token", "at-the-idp")
-}
-
-/// The identity provider takes the client's signature in place of a secret.
-fn takes_keys(stage: &mut Stage) {
-    let (mut organisation, now) = (World::new(stage.dials().clone(), Origins::default()), stage.now);
-    stage.instead = Some(Box::new(move |request| {
-        let is_asked = request.uri().to_string() == "https://idp.example/token";
-        is_asked.then(|| {
-            let pairs = url::form_urlencoded::parse(request.body());
-            let (proofs, mut rest): (Vec<_>, Vec<_>) =
-                pairs.into_owned().partition(|(name, _)| name.starts_with("client_assertion"));
-            let signed = proofs.iter().find(|(name, _)| name == "client_assertion").unwrap();
-            assert_eq!(signed.1.split('.').count(), 3, "a signed JWT");
-            assert!(!request.headers().contains_key("authorization"), "and no secret");
-            assert!(rest.iter().all(|(name, _)| name != "client_secret"), "nor here");
-            if rest.iter().all(|(name, _)| name != "client_id") {
-                rest.push(("client_id".to_owned(), "at-the-idp".to_owned()));
-            }
-            let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(rest).finish();
-            let mut plain = request.clone();
-            *plain.body_mut() = form.into_bytes();
-            organisation.answer(now, plain).unwrap()
-        })
-    }));
-}
-
 fn insisted() -> Event {
     Event::LogIn { scopes: Scopes::new() }
 }
 
 pub(crate) fn flows() -> Vec<Flow> {
-    let mut flows = providers();
-    flows.extend(shown());
+    let mut flows = shown();
     flows.extend(again());
     flows.extend(left());
     flows
-}
-
-fn providers() -> Vec<Flow> {
-    vec![
-        flow(
-            "enterprise.saml",
-            "The organisation has a SAML assertion of the person (`saml2`): the identity provider takes it for an ID-JAG.",
-            &["ema-exchange", "ema-grant"],
-            &["granted"],
-            || {
-                let provider = provider().secret("idp-secret").exchanges(SubjectTokenType::Saml2);
-                let mut stage = enterprise(Subject::SAML2, provider, Some("idp-secret"));
-                stage.call("tools/list", None);
-                let exchanges = stage.world.exchanges().iter();
-                let exchange = exchanges.clone().find(|it| it.is_for(Purpose::TokenExchange)).unwrap();
-                assert_eq!(exchange.parameter("subject_token_type"), Some(Subject::SAML2));
-                stage
-            },
-        ),
-        flow(
-            "enterprise.key",
-            "The client signs for the identity provider (`AuthMethod::PrivateKeyJwt`), and shows it no secret.",
-            &["ema-exchange", "assertion-form"],
-            &["granted"],
-            || {
-                let provider = provider().method(AuthMethod::PrivateKeyJwt);
-                let mut stage = enterprise(Subject::ID_TOKEN, provider, None);
-                takes_keys(&mut stage);
-                stage.call("tools/list", None);
-                stage
-            },
-        ),
-        flow(
-            "enterprise.refused",
-            "The identity provider refuses the person: it is told as it is, and nothing is tried instead.",
-            &["ema-exchange", "token-errors"],
-            &["grant_rejected"],
-            || {
-                let mut stage =
-                    enterprise(Subject::ID_TOKEN, provider().secret("idp-secret"), Some("idp-secret"));
-                let exchange = TokenExchange::Refused(400, "invalid_grant".to_owned());
-                stage.dials().enterprise.as_mut().unwrap().exchange = exchange;
-                stage.call("tools/list", None);
-                assert_eq!((stage.opened.len(), stage.world.count(Purpose::Token)), (0, 0));
-                stage
-            },
-        ),
-    ]
 }
 
 fn shown() -> Vec<Flow> {

@@ -84,6 +84,18 @@ fn questions() -> Vec<Flow> {
             },
         ),
         flow(
+            "device.lost-poll.slow-server",
+            "No answer comes from a server that wants to be asked every five minutes: it is not asked more often than that.",
+            &["device-polls"],
+            &["logged_in"],
+            || {
+                let lost = Fault { purpose: Purpose::DevicePoll, nth: 1, what: Trouble::Drop };
+                let slow = Device { interval: 300, expires_in: 1800, ..at_poll(1) };
+                let policy = Policy::with(|it| it.consent_time = Duration::from_secs(1800));
+                logs_in(device(slow, vec![lost], policy), 600)
+            },
+        ),
+        flow(
             "device.retry-after",
             "`Retry-After` puts the next question off.",
             &["retry-after", "device-polls"],

@@ -24,6 +24,7 @@ mod renewals;
 mod servers;
 mod stage;
 mod stores;
+mod vouched;
 
 #[path = "../support/clause.rs"]
 mod clause;
@@ -88,6 +89,7 @@ fn flows() -> BTreeMap<&'static str, Flow> {
         .chain(stores::flows())
         .chain(keyed::flows())
         .chain(alone::flows())
+        .chain(vouched::flows())
         .chain(devices::flows())
         .chain(choices::flows())
         .chain(failing::flows())

@@ -89,6 +89,18 @@ fn passing() -> Vec<Flow> {
             },
         ),
         flow(
+            "refresh.retry-after-bounded",
+            "A server that wants to be left alone for a day is left alone for an hour.",
+            &["own-renewal"],
+            &["logged_in", "unexpected_status"],
+            || {
+                let mut stage = with_faults(vec![refresh_fault(1, Trouble::RetryAfter(503, 86_400))]);
+                let failure = fails(&mut stage, Event::Restore);
+                assert_eq!(waits(&stage, &failure), 3600);
+                stage
+            },
+        ),
+        flow(
             "refresh.not-sent",
             "There is no connection: the refresh token was not spent, is kept, and is sent later.",
             &["own-renewal", "refresh-kept"],

@@ -29,6 +29,7 @@ fn to_be_stored(stage: &mut Stage) -> Action {
 
 pub(crate) fn flows() -> Vec<Flow> {
     let mut flows = stores();
+    flows.extend(cut_off());
     flows.extend(unreadable());
     flows.extend(clocks());
     flows.extend(logouts());
@@ -130,6 +131,73 @@ fn stores() -> Vec<Flow> {
                 stage.records.clear();
                 stage.restore();
                 assert_eq!(stage.records.len(), 1);
+                stage
+            },
+        ),
+    ]
+}
+
+fn cut_off() -> Vec<Flow> {
+    vec![
+        flow(
+            "store.abandoned",
+            "Whoever drove the machine is gone with the new tokens in hand and not stored: they stay in use, and are offered to the store again.",
+            &["own-store", "own-calling-off"],
+            &["logged_in", "refreshed", "kept"],
+            || {
+                let mut stage = expired(Dials::default());
+                to_be_stored(&mut stage);
+                stage.tell(Event::Abandoned);
+                let Ok(Outcome::Authorized(done)) = ended(&mut stage) else { panic!("no token") };
+                assert!(done.unsaved.is_some());
+                let Ok(Outcome::Authorized(done)) = ends(&mut stage, Event::Restore) else { panic!() };
+                assert_eq!((done.unsaved, stage.world.count(Purpose::Refresh)), (None, 1));
+                stage
+            },
+        ),
+        flow(
+            "store.cancelled",
+            "An attempt is called off while the new tokens are being stored: that is brought to its end.",
+            &["own-store", "own-calling-off"],
+            &["logged_in", "refreshed"],
+            || {
+                let mut stage = expired(Dials::default());
+                let save = to_be_stored(&mut stage);
+                stage.tell(Event::Cancelled);
+                let kept = stage.answer(save).unwrap();
+                stage.tell(kept);
+                let Ok(Outcome::Authorized(done)) = ended(&mut stage) else { panic!("no token") };
+                assert_eq!(done.unsaved, None);
+                stage
+            },
+        ),
+        flow(
+            "code.cancelled",
+            "A login is called off while its code is being exchanged: that is brought to its end, and the tokens are kept.",
+            &["own-calling-off"],
+            &["logged_in"],
+            || {
+                let mut stage = Stage::plain(Dials::default());
+                stage.tell(Event::LogIn { scopes: mcp_auth::Scopes::new() });
+                let send = request(&mut stage, Sent::Token);
+                stage.tell(Event::Cancelled);
+                answered(&mut stage, send);
+                ended(&mut stage).unwrap();
+                assert_eq!(stage.records.len(), 1);
+                stage
+            },
+        ),
+        flow(
+            "store.token-lost",
+            "A process dies between the server's answer and the store's: nobody has the new token, the next process finds the old one dead, and a person logs in.",
+            &["refresh-not-counted-on", "token-errors"],
+            &["logged_in", "anonymous", "logged_in"],
+            || {
+                let mut stage = expired(Dials::default());
+                stage.beside(|other| drop(to_be_stored(other)));
+                stage.call("tools/list", None);
+                assert_eq!((stage.world.count(Purpose::Refresh), stage.opened.len()), (2, 2));
+                assert_eq!(stage.world.count(Purpose::Registration), 1);
                 stage
             },
         ),
