@@ -53,7 +53,7 @@ fn provider() -> IdentityProvider {
 fn takes_keys(stage: &mut Stage) {
     let (mut organisation, now) = (World::new(stage.dials().clone(), Origins::default()), stage.now);
     stage.instead = Some(Box::new(move |request| {
-        let is_asked = request.uri().to_string() == "https://idp.example/token";
+        let is_asked = *request.uri() == "https://idp.example/token";
         is_asked.then(|| {
             let pairs = url::form_urlencoded::parse(request.body());
             let (proofs, mut rest): (Vec<_>, Vec<_>) =
@@ -160,7 +160,7 @@ fn again() -> Vec<Flow> {
                 stage.dials().resource = ResourceValue::Exact;
                 stage.now += 4000;
                 stage.instead = Some(Box::new(|request| {
-                    let is_asked = request.uri().to_string() == "https://idp.example/token";
+                    let is_asked = *request.uri() == "https://idp.example/token";
                     let form: Vec<_> = url::form_urlencoded::parse(request.body()).into_owned().collect();
                     let named = form.into_iter().find(|(name, _)| name == "resource");
                     let is_old = named.is_some_and(|(_, resource)| resource != "https://mcp.example/mcp");
