@@ -111,6 +111,20 @@ fn shown() -> Vec<Flow> {
             },
         ),
         flow(
+            "client-credentials.other-issuer",
+            "The metadata of the MCP server names another authorization server than the client's: that one is not shown its secret.",
+            &["credentials-bound", "client-first"],
+            &["no_client"],
+            || {
+                let authorization_servers = AuthorizationServers::SecondOnly;
+                let mut stage =
+                    by_secret(Dials { authorization_servers, ..Dials::default() }, |config| config);
+                stage.call("tools/list", None);
+                assert_eq!(stage.world.count(Purpose::Token), 0);
+                stage
+            },
+        ),
+        flow(
             "client-credentials.no-client",
             "The client is to act for itself, and none is configured: none is registered for it.",
             &["cc-authenticated", "client-first"],

@@ -8,7 +8,9 @@ use mcp_auth::{IssuerPolicy, Policy};
 use serde_json::json;
 
 use crate::index::recorded;
-use crate::{alone, choices, devices, failing, files, grants, keyed, refused, renewals, stores, vouched};
+use crate::{
+    alone, choices, devices, failing, files, grants, keyed, refused, renewals, renewing, stores, vouched,
+};
 
 const PAGE: &str = include_str!("../../docs/policies.md");
 const RENEWAL: &str = include_str!("../../docs/renewal.md");
@@ -135,7 +137,14 @@ fn the_pages_of_behaviours_name_the_flows_that_show_them() {
         named.extend(own);
     }
     let own = [renewals::flows(), grants::flows(), refused::flows(), stores::flows(), keyed::flows()];
-    let further = [alone::flows(), vouched::flows(), devices::flows(), choices::flows(), failing::flows()];
+    let further = [
+        renewing::flows(),
+        alone::flows(),
+        vouched::flows(),
+        devices::flows(),
+        choices::flows(),
+        failing::flows(),
+    ];
     let flows = own.into_iter().chain(further).flatten();
     let unnamed: Vec<_> = flows.map(|flow| flow.name).filter(|name| !named.contains(*name)).collect();
     assert_eq!(unnamed, [""; 0], "flows that no page names");

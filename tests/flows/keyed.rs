@@ -294,6 +294,22 @@ fn bound() -> Vec<Flow> {
             },
         ),
         flow(
+            "dpop.nonce-rotating",
+            "Each good answer of the MCP server gives another nonce: the next request has it, and none is refused.",
+            &["proof-nonce"],
+            &["logged_in"],
+            || {
+                let dpop = Dpop { resource_nonces: Nonces::Rotating, ..Dpop::default() };
+                let dials = Dials { dpop: Some(dpop), ..Dials::default() };
+                let mut stage = binds(dials, ProofKey::new(public(&PROOF_KEY)));
+                stage.call("tools/list", None);
+                let before = stage.world.count(Purpose::Mcp);
+                stage.call("tools/list", None).call("tools/list", None);
+                assert_eq!(stage.world.count(Purpose::Mcp) - before, 2);
+                stage
+            },
+        ),
+        flow(
             "dpop.other-key",
             "The record names another key than the one at hand: it is not used, and not touched.",
             &["proof-with-token"],

@@ -21,6 +21,7 @@ mod index;
 mod keyed;
 mod refused;
 mod renewals;
+mod renewing;
 mod servers;
 mod stage;
 mod stores;
@@ -85,6 +86,7 @@ fn flows() -> BTreeMap<&'static str, Flow> {
         .chain(grants::flows())
         .chain(servers::flows())
         .chain(further::flows())
+        .chain(renewing::flows())
         .chain(refused::flows())
         .chain(stores::flows())
         .chain(keyed::flows())
