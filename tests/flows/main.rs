@@ -108,7 +108,10 @@ fn every_flow_plays_as_it_is_recorded() {
     let (mut index, mut wrong, mut bytes) = (BTreeMap::new(), Vec::new(), 0);
     let clauses = Clauses::read();
     for (name, flow) in flows() {
-        let stage = (flow.play)();
+        let Ok(stage) = std::panic::catch_unwind(flow.play) else {
+            wrong.push(format!("{name}: it does not do what it shows (see above)"));
+            continue;
+        };
         let text = stage.trace();
         bytes += text.len();
         let trace = Trace::read(&text).unwrap();
