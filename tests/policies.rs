@@ -107,7 +107,6 @@ fn a_resource_that_policy_changes_is_said_of_every_attempt_and_once() {
         for grant in [GrantType::AuthorizationCode, GrantType::ClientCredentials] {
             let clients =
                 vec![PreRegistered::confidential("by-hand", "the-secret", "client_secret_basic", REDIRECT)];
-            let renews = grant != GrantType::ClientCredentials;
             let client_credentials = Some(Default::default());
             let resource_parameter = ResourceParameter::Ignored;
             let dials = Dials { clients, client_credentials, resource_parameter, ..Dials::default() };
@@ -119,8 +118,7 @@ fn a_resource_that_policy_changes_is_said_of_every_attempt_and_once() {
             rig.log_in().unwrap();
             assert_eq!(deviations(&rig), [note]);
             rig.now += 3600;
-            let source = authorized(rig.run(Event::Restore).unwrap()).source;
-            assert_eq!(source == TokenSource::Refreshed, renews, "{source:?}");
+            assert_ne!(authorized(rig.run(Event::Restore).unwrap()).source, TokenSource::Kept);
             assert_eq!(deviations(&rig), [note]);
         }
     }
