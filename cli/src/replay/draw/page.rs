@@ -23,7 +23,7 @@ dt{color:#667085}dd{margin:0;overflow-wrap:anywhere}.secret{color:#7a3ea8}ul{mar
 details{border-color:#2a3441}.good{color:#5fd39b}.odd{color:#e5b44a}.bad{color:#ff8080}.secret{color:#cfa6f7}}\
 @page{size:A4 landscape;margin:10mm}\
 @media print{main{padding:0;max-width:none}thead{display:table-header-group}tr,details,h2{break-inside:avoid}h2{break-after:avoid}\
-details{margin:0 0 0 24px}body{font-size:11px}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}";
+details{margin:0 0 0 24px}details::details-content{content-visibility:visible;display:block}body{font-size:11px}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}";
 
 /// The flow as one page that needs nothing else, and runs nothing. It is well-formed XML too.
 pub(crate) fn html(flow: &Flow) -> String {
@@ -55,6 +55,8 @@ pub(crate) fn html(flow: &Flow) -> String {
 
 fn step(flow: &Flow, row: &Row) -> String {
     let name = |lane: &usize| flow.lanes.get(*lane).map_or("?", |lane| lane.party.name());
+    // What went wrong is seen without being opened.
+    let open = if row.remarks.iter().any(|it| it.verdict == Verdict::Failed) { " open=\"open\"" } else { "" };
     let number = if row.number > 0 { format!("<b>{}</b> ", row.number) } else { String::new() };
     match &row.what {
         What::Begin { title, why } => {
@@ -76,12 +78,13 @@ fn step(flow: &Flow, row: &Row) -> String {
             )
         }
         What::Exchange { from, to, request, answer } => {
-            let status = answer.as_ref().map_or(String::new(), |answer| {
-                format!(" <span class=\"{}\">{}</span>", class(answer.tone), escaped(&answer.head))
-            });
+            let (how, head) = answer
+                .as_ref()
+                .map_or(("dim", row::UNANSWERED), |answer| (class(answer.tone), answer.head.as_str()));
+            let status = format!(" <span class=\"{how}\">{}</span>", escaped(head));
             let answered = answer.as_ref().map_or(String::new(), |answer| message("answer", answer));
             format!(
-                "<details><summary>{number}{} → {}: {} <span class=\"dim\">{}</span>{status}</summary>\n{}{answered}{}</details>\n",
+                "<details{open}><summary>{number}{} → {}: {} <span class=\"dim\">{}</span>{status}</summary>\n{}{answered}{}</details>\n",
                 name(from),
                 name(to),
                 escaped(&request.purpose),
@@ -91,7 +94,7 @@ fn step(flow: &Flow, row: &Row) -> String {
             )
         }
         What::Message { from, to, message: it } => format!(
-            "<details><summary>{number}{} → {}: {} <span class=\"dim\">{}</span></summary>\n{}{}</details>\n",
+            "<details{open}><summary>{number}{} → {}: {} <span class=\"dim\">{}</span></summary>\n{}{}</details>\n",
             name(from),
             name(to),
             escaped(&it.purpose),
