@@ -52,11 +52,9 @@ impl Expected {
                     head: format!("{} {}", text(request, "method"), path(&text(request, "url"))),
                     answer: Some(UNANSWERED.to_owned()),
                 });
-            } else if let Some(response) = line.pointer("/note/response") {
-                if let Some(place) = requested.take() {
-                    expected.arrows[place].answer = Some(response["status"].to_string());
-                    refused = true;
-                }
+            } else if let (Some(response), Some(place)) = (line.pointer("/note/response"), requested.take()) {
+                expected.arrows[place].answer = Some(response["status"].to_string());
+                refused = true;
             }
         }
         expected
