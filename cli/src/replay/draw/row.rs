@@ -160,7 +160,8 @@ fn message(out: &mut String, flow: &Flow, row: &Row, from: usize, to: usize, mes
     }
     let mut lines = ink::filled(words, room, 3);
     lines.extend(parameters(message, room, Vec::new()));
-    let y = label(out, x, 18, &lines);
+    // The number of what goes back stands where its label may end.
+    let y = label(out, x, 18, &lines) + if from > to { 5 } else { 0 };
     marks::arrow(out, lane(flow, from), lane(flow, to), y, Tone::Plain, false);
     marks::number(out, lane(flow, from), y, row.number);
     y
