@@ -7,8 +7,8 @@ use std::time::Duration;
 use http::StatusCode;
 use mcp_auth::wire::device::DeviceAuthorization;
 use mcp_auth::{
-    Action, Challenge, Config, Ended, Event, Failure, Generation, GrantType, Guard, Kind, Outcome, Policy,
-    Preregistered, Reach, Retry, Timestamp, TokenSource,
+    Action, Challenge, Config, Ended, Event, Failure, Generation, GrantType, Guard, IssuerPolicy, Kind,
+    Outcome, Policy, Preregistered, Reach, ResourceIndicator, Retry, Timestamp, TokenSource,
 };
 use mcp_auth_testbed::{
     Confirmation, Device, Dials, Fault, Person as Scripted, PreRegistered, Purpose, RefreshTokens, Trouble,
@@ -168,6 +168,21 @@ fn a_person_has_as_long_as_policy_says_and_no_longer() {
     let begun = rig.now;
     assert_eq!(logs_in(&mut rig).unwrap_err().kind(), Kind::ConsentTimedOut);
     assert_eq!(rig.now - begun, 60);
+}
+
+#[test]
+fn a_resource_that_policy_leaves_out_is_said_once() {
+    let policy = IssuerPolicy::with(|it| it.resource = ResourceIndicator::Omit);
+    let resource_parameter = mcp_auth_testbed::ResourceParameter::Ignored;
+    let dials = Dials { device: Some(at_poll(1)), resource_parameter, ..Dials::default() };
+    let mut rig = Rig::with(dials, |config| device(config).issuer("https://as.example", policy));
+    logs_in(&mut rig).unwrap();
+    assert_eq!(
+        rig.auth.trail().to_string().matches("by `resource: omit`").count(),
+        1,
+        "{}",
+        rig.auth.trail()
+    );
 }
 
 /// Whoever polls late shows nobody a code that has ended.

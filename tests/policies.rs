@@ -4,8 +4,8 @@ mod support;
 
 use http::{HeaderMap, StatusCode, header};
 use mcp_auth::{
-    Challenge, Config, Event, IssuerPolicy, IssuerScopes, Kind, Outcome, Policy, Preregistered, Preset,
-    RefreshScope, ResourceIndicator, ScopeRule, Scopes, TokenSource, Verdict,
+    Challenge, Config, Event, GrantType, IssuerPolicy, IssuerScopes, Kind, Outcome, Policy, Preregistered,
+    Preset, RefreshScope, ResourceIndicator, ScopeRule, Scopes, TokenSource, Verdict,
 };
 use mcp_auth_testbed::{
     Dials, IssuerValue, PreRegistered, Purpose, ResourceParameter, ResourceValue, Rotation,
@@ -94,6 +94,34 @@ fn scope_goes_with_a_refresh_by_policy_alone() {
     let granted = by_issuer(|it| it.refresh_scope = RefreshScope::Granted);
     let both = Some("files:read".to_owned());
     assert_eq!(sent(Box::new(granted)), (vec![both.clone(), both], true));
+}
+
+/// Whatever names no resource, or another, says so: a login, each renewal, and a client on its own behalf.
+#[test]
+fn a_resource_that_policy_changes_is_said_of_every_attempt_and_once() {
+    let other = "https://mcp.example/other".to_owned();
+    for (rule, note) in [
+        (ResourceIndicator::Omit, "`resource` is left out by `resource: omit`"),
+        (ResourceIndicator::Override(other), "`resource` is another by `resource: override`"),
+    ] {
+        for grant in [GrantType::AuthorizationCode, GrantType::ClientCredentials] {
+            let clients =
+                vec![PreRegistered::confidential("by-hand", "the-secret", "client_secret_basic", REDIRECT)];
+            let client_credentials = Some(Default::default());
+            let resource_parameter = ResourceParameter::Ignored;
+            let dials = Dials { clients, client_credentials, resource_parameter, ..Dials::default() };
+            let policy = IssuerPolicy::with(|it| it.resource = rule.clone());
+            let mut rig = Rig::with(dials, |config| {
+                let client = Preregistered::new(NAMED, "by-hand").secret("the-secret");
+                config.preregistered(client).grant_type(grant).issuer(NAMED, policy)
+            });
+            rig.log_in().unwrap();
+            assert_eq!(deviations(&rig), [note]);
+            rig.now += 3600;
+            assert_ne!(authorized(rig.run(Event::Restore).unwrap()).source, TokenSource::Kept);
+            assert_eq!(deviations(&rig), [note]);
+        }
+    }
 }
 
 #[test]

@@ -248,6 +248,22 @@ fn snake(word: &str) -> String {
 }
 
 #[test]
+fn every_kind_of_breach_stands_in_the_document_and_nothing_else() {
+    let source = fs::read_to_string(root().join("src/base/breach.rs")).unwrap();
+    let (_, kinds) = source.split_once("pub enum Kind {\n").unwrap();
+    let (kinds, _) = kinds.split_once("\n}").unwrap();
+    let kinds =
+        kinds.lines().filter_map(|line| line.strip_prefix("    ")).filter_map(|it| it.strip_suffix(','));
+    let kinds: BTreeSet<_> = kinds.filter(|it| it.chars().all(char::is_alphanumeric)).map(snake).collect();
+    assert!(kinds.len() > 40 && kinds.contains("not_a_document"), "{kinds:?}");
+    let document = described();
+    let (_, listed) = document.split_once("The `kind` of a breach, of which more may come: ").unwrap();
+    let (listed, _) = listed.split_once(". What each").unwrap();
+    let listed: BTreeSet<_> = listed.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+    assert_eq!(listed, kinds);
+}
+
+#[test]
 fn every_name_in_a_trace_stands_in_the_document() {
     let mut found = BTreeSet::new();
     for trace in traces() {

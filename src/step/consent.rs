@@ -11,7 +11,6 @@ use crate::base::secret::Secret;
 use crate::base::seed::Draw;
 use crate::base::time::Timestamp;
 use crate::event::{Answer, RequestId};
-use crate::policy::ResourceIndicator;
 use crate::trail::Verdict;
 use crate::wire::authorization::{AuthorizationRequest, code_challenge};
 use crate::wire::callback::{Answered, Callback, Expected, Iss, Refused};
@@ -62,7 +61,7 @@ pub(crate) fn begin(world: &mut World, aim: Aim, terms: Terms) -> Turn {
         scopes: &consent.terms.asked,
         state: consent.state.expose(),
         code_challenge: &code_challenge,
-        resource: indicated(&policy.resource, &consent.terms.resource),
+        resource: exchange::indicated(&policy.resource, &consent.terms.resource),
         dpop_jkt: consent.terms.binding.as_ref().map(|binding| binding.thumbprint.as_str()),
         extra: &policy.extra,
     };
@@ -100,28 +99,12 @@ fn open(world: &mut World, aim: Aim, consent: Consent, url: Url) -> Turn {
 }
 
 fn note_deviations(world: &mut World, consent: &Consent) {
+    exchange::note_resource(world, &consent.terms.server.named);
     let policy = world.config.issuer_policy(&consent.terms.server.named);
-    let resource = match &policy.resource {
-        ResourceIndicator::Send => None,
-        ResourceIndicator::Override(_) => Some("`resource` is another by `resource: override`"),
-        ResourceIndicator::Omit => Some("`resource` is left out by `resource: omit`"),
-    };
     let names: Vec<_> = policy.extra.iter().map(|(name, _)| name.as_str()).collect();
-    let extra = (!names.is_empty()).then(|| format!("`extra` adds {}", names.join(" and ")));
-    if let Some(note) = resource {
-        world.note(Verdict::Deviation, note, "RFC 8707 §2");
-    }
-    if let Some(note) = extra {
+    if !names.is_empty() {
+        let note = format!("`extra` adds {}", names.join(" and "));
         world.note(Verdict::Deviation, note, REQUEST);
-    }
-}
-
-/// What goes out as `resource`: the same in the authorization request, the exchange, and every renewal.
-pub(crate) fn indicated<'a>(rule: &'a ResourceIndicator, resource: &'a str) -> Option<&'a str> {
-    match rule {
-        ResourceIndicator::Send => Some(resource),
-        ResourceIndicator::Override(text) => Some(text),
-        ResourceIndicator::Omit => None,
     }
 }
 

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::consent::indicated;
 use super::fetch::unanswered;
 use super::post::{Letter, Post, Posted};
 use super::{Step, Terms, Turn, World, client};
@@ -14,6 +13,7 @@ use crate::base::secret::Secret;
 use crate::credential::{AuthorizationServer, Credential, Generation, VERSION};
 use crate::event::{Answer, Response, SendFailure};
 use crate::outcome::TokenSource;
+use crate::policy::ResourceIndicator;
 use crate::trail::Verdict;
 use crate::wire::client::{Client, Origin};
 use crate::wire::token::{Grant, TokenAnswer, TokenRequest, TokenShape};
@@ -43,6 +43,7 @@ pub(crate) fn post(
     grant: Grant<'_>,
     clause: &'static str,
 ) -> Result<Box<Post>, Breach> {
+    note_resource(world, &terms.server.named);
     let policy = world.config.issuer_policy(&terms.server.named);
     let resource = indicated(&policy.resource, &terms.resource);
     let purpose = match grant {
@@ -82,8 +83,30 @@ pub(crate) fn presented(world: &mut World, server: &AuthorizationServer, client:
     Client { secret, method, algorithm, ..Client::new(client.id.as_str(), origin) }
 }
 
+/// What goes out as `resource`: the same in the authorization request, the exchange, and every renewal.
+pub(crate) fn indicated<'a>(rule: &'a ResourceIndicator, resource: &'a str) -> Option<&'a str> {
+    match rule {
+        ResourceIndicator::Send => Some(resource),
+        ResourceIndicator::Override(text) => Some(text),
+        ResourceIndicator::Omit => None,
+    }
+}
+
+/// Notes, once for each attempt, that policy changes the resource indicator. Whatever names a resource comes by here first.
+pub(crate) fn note_resource(world: &mut World, issuer: &str) {
+    let note = match &world.config.issuer_policy(issuer).resource {
+        ResourceIndicator::Send => return,
+        ResourceIndicator::Override(_) => "`resource` is another by `resource: override`",
+        ResourceIndicator::Omit => "`resource` is left out by `resource: omit`",
+    };
+    if !world.trail.entries().iter().any(|entry| entry.note == note) {
+        world.note(Verdict::Deviation, note, "RFC 8707 §2");
+    }
+}
+
 /// The resource indicator, as a parameter.
-pub(crate) fn indication(world: &World, terms: &Terms) -> Vec<(Cow<'static, str>, Secret)> {
+pub(crate) fn indication(world: &mut World, terms: &Terms) -> Vec<(Cow<'static, str>, Secret)> {
+    note_resource(world, &terms.server.named);
     let policy = world.config.issuer_policy(&terms.server.named);
     let resource = indicated(&policy.resource, &terms.resource);
     resource.map(|resource| ("resource".into(), Secret::from(resource))).into_iter().collect()

@@ -292,9 +292,17 @@ fn found(
 }
 
 /// Where authorization requests are pushed, if they are: where the server demands it, or policy wants it.
-fn pushes(world: &World, issuer: &str, metadata: &ServerMetadata) -> Option<String> {
-    let wanted = metadata.require_pushed_authorization_requests || world.config.issuer_policy(issuer).push;
-    metadata.pushed_authorization_request_endpoint.clone().filter(|_| wanted)
+fn pushes(world: &mut World, issuer: &str, metadata: &ServerMetadata) -> Option<String> {
+    let endpoint = metadata.pushed_authorization_request_endpoint.clone()?;
+    if metadata.require_pushed_authorization_requests {
+        return Some(endpoint);
+    }
+    let wanted = world.config.issuer_policy(issuer).push;
+    // Other grants have no such requests.
+    if wanted && matches!(world.config.flow(), GrantType::AuthorizationCode) {
+        world.note(Verdict::Deviation, "authorization requests are pushed by `push`", "RFC 9126 §5");
+    }
+    wanted.then_some(endpoint)
 }
 
 /// The key that the token is to be bound to, if the challenge, the resource or the host asks for it. What was bound

@@ -83,7 +83,7 @@ fn shown() -> Vec<Flow> {
         flow(
             "client-credentials.no-issuer",
             "The server is trusted to name the issuer: the first that is shown the secret is the only one, and the next that is named is refused.",
-            &["credentials-bound", "binding-told"],
+            &["credentials-bound", "binding-told", "own-deviation"],
             &["granted", "client_bound_elsewhere"],
             || {
                 let dials = Dials {
@@ -109,7 +109,8 @@ fn shown() -> Vec<Flow> {
                 assert_eq!(stage.world.count(Purpose::Token), 1);
                 stage
             },
-        ),
+        )
+        .by(&["server_names_issuer"]),
         flow(
             "client-credentials.other-issuer",
             "The metadata of the MCP server names another authorization server than the client's: that one is not shown its secret.",

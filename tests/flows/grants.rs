@@ -313,6 +313,7 @@ pub(crate) fn flows() -> Vec<Flow> {
                 stage.run(Event::LogIn { scopes: Scopes::new() });
                 stage
             },
-        ),
+        )
+        .by(&["push"]),
     ]
 }

@@ -22,7 +22,7 @@ pub(crate) struct Recorded {
     pub(crate) clauses: Vec<String>,
     /// How each attempt ends: where a token comes from, or the kind of failure.
     pub(crate) ends: Vec<String>,
-    /// What policy allowed in the last attempt, in the words of the trail.
+    /// What policy allowed in the attempts, in the words of the trail.
     pub(crate) deviations: Vec<String>,
 }
 
@@ -58,15 +58,21 @@ impl Recorded {
     }
 }
 
-/// How the attempts of a trace end, and what policy allowed in the last of them.
+/// How the attempts of a trace end, and what policy allowed in them.
 pub(crate) fn summary(trace: &Trace) -> (Vec<String>, Vec<String>) {
     let ends = trace.entries().filter_map(|entry| match entry {
         Entry::Action(action) => end(action),
         _ => None,
     });
-    let machine = trace.replay().unwrap().machine;
-    let deviations = machine.trail().entries().iter().filter(|entry| entry.verdict == Verdict::Deviation);
-    (ends.collect(), deviations.map(|entry| entry.note.to_string()).collect())
+    let mut deviations = Vec::new();
+    let mut seen = |entry: &mcp_auth::Entry| {
+        let note = entry.note.to_string();
+        if entry.verdict == Verdict::Deviation && !deviations.contains(&note) {
+            deviations.push(note);
+        }
+    };
+    trace.follow(|_, machine| machine.trail().entries().iter().for_each(&mut seen)).unwrap();
+    (ends.collect(), deviations)
 }
 
 /// The clause of an attempt that ends with a failure.

@@ -314,7 +314,8 @@ fn google() -> Vec<Flow> {
             &["own-deviation", "refresh-kept"],
             &["logged_in", "refreshed"],
             || calls_twice(google_stage(Preset::GoogleLike.policy())),
-        ),
+        )
+        .by(&["issuer_match: ignore_lone_slash", "scopes", "extra"]),
     ]
 }
 

@@ -1,7 +1,10 @@
 //! Flows of the testbed, recorded with a fixed seed and clock, run again and drawn by `mcp-auth replay`. The pictures in
-//! `docs/pictures` come from here; `docs/pictures/make` writes them anew.
+//! `docs/pictures` come from here; `docs/pictures/make` writes them anew. So are those of `vectors/flows`.
 
+mod drawn;
+mod expected;
 mod flows;
+mod recorded;
 mod rig;
 
 use std::fs;
@@ -46,7 +49,7 @@ fn said(output: &Output) -> String {
 
 /// Every secret that stands in a trace, by the names of members and parameters.
 fn secrets(trace: &str) -> Vec<String> {
-    const NAMES: [&str; 9] = [
+    const NAMES: [&str; 16] = [
         "access_token",
         "refresh_token",
         "code",
@@ -56,7 +59,16 @@ fn secrets(trace: &str) -> Vec<String> {
         "device_code",
         "user_code",
         "request_uri",
+        "assertion",
+        "client_assertion",
+        "client_secret",
+        "id_token",
+        "registration_access_token",
+        "subject_token",
+        "signature",
     ];
+    /// The header fields that hold credentials.
+    const FIELDS: [&str; 2] = ["authorization", "dpop"];
     fn seek(value: &Value, found: &mut Vec<String>) {
         match value {
             Value::Object(members) => {
@@ -67,7 +79,13 @@ fn secrets(trace: &str) -> Vec<String> {
                     seek(member, found);
                 }
             }
-            Value::Array(items) => items.iter().for_each(|item| seek(item, found)),
+            Value::Array(items) => {
+                if let [Value::String(name), Value::String(value)] = items.as_slice() {
+                    let credentials = FIELDS.contains(&name.as_str()).then(|| value.rsplit(' ').next());
+                    found.extend(credentials.flatten().map(str::to_owned));
+                }
+                items.iter().for_each(|item| seek(item, found));
+            }
             Value::String(text) => {
                 if let Ok(inner @ Value::Object(_)) = serde_json::from_str::<Value>(text) {
                     seek(&inner, found);
@@ -86,7 +104,8 @@ fn secrets(trace: &str) -> Vec<String> {
     for line in trace.lines() {
         seek(&serde_json::from_str(line).unwrap(), &mut found);
     }
-    found.retain(|secret| secret.len() >= 6);
+    // A word that somebody made up for a `state` may stand in any sentence.
+    found.retain(|secret| secret.len() >= 6 && secret.bytes().any(|byte| !byte.is_ascii_lowercase()));
     found.sort();
     found.dedup();
     found

@@ -18,7 +18,8 @@ pub(super) use page::html;
 /// How high the lanes' names are.
 const NAMES: usize = 56;
 
-/// The flow as one SVG document that needs nothing else.
+/// The flow as one SVG document that needs nothing else. On paper it is one page of its own size: a browser would cut what
+/// is wider than its paper, and could break a page only through the middle of something.
 pub(super) fn svg(flow: &Flow) -> String {
     let mut body = String::new();
     ink::text(&mut body, MARGIN, 46, Look::sans("t-ink", 22).bold(), "", &title(flow));
@@ -45,7 +46,7 @@ pub(super) fn svg(flow: &Flow) -> String {
     let height = y;
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" \
-        role=\"img\" aria-label=\"{title}\">\n<title>{title}</title>\n<style>{sheet}</style>\n\
+        role=\"img\" aria-label=\"{title}\">\n<title>{title}</title>\n<style>{sheet}@page{{size:{WIDTH}px {height}px;margin:0}}</style>\n\
         <rect class=\"bg\" width=\"{WIDTH}\" height=\"{height}\" rx=\"10\"/>\n{body}</svg>\n",
         title = ink::escaped(&title(flow)),
         sheet = theme::sheet(),

@@ -14,16 +14,18 @@ main{max-width:1200px;margin:0 auto;padding:24px 0 48px}\
 h1{font-size:24px;line-height:1.25;margin:0 24px 2px}h2{font-size:18px;margin:32px 24px 8px}.setting{margin:0 24px 16px;color:#667085}\
 table{border-collapse:collapse;width:100%}td,th{padding:0;font-weight:normal}svg{display:block;width:100%;height:auto}\
 thead svg{background:#fff}\
-details{margin:0 24px;border-top:1px solid #e4e8ee;padding:6px 0}summary{cursor:pointer}summary b{display:inline-block;min-width:2.2em}\
+details{margin:0 24px;border-top:1px solid #e4e8ee;padding:6px 0}summary{cursor:pointer;padding-left:50px;text-indent:-50px}\
+summary b{display:inline-block;min-width:34px;text-indent:0}\
 .good{color:#15734a}.odd{color:#8a5a00}.bad{color:#c3282d}.dim{color:#667085}\
-dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 14px;margin:6px 0 10px 2.2em;font:13px/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}\
-dt{color:#667085}dd{margin:0;overflow-wrap:anywhere}.secret{color:#7a3ea8}ul{margin:6px 0 10px 2.2em;padding-left:1.1em}p.what{margin:8px 0 0 2.2em}\
+dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 14px;margin:6px 0 10px 50px;font:13px/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}\
+dt{color:#667085}dd{margin:0;overflow-wrap:anywhere}.secret{color:#7a3ea8}ul{margin:6px 0 10px 50px;padding-left:1.1em}p.what{margin:8px 0 0 50px}\
+main>p.what,main>ul{margin-left:74px;margin-right:24px}p.what+details,ul+details{margin-top:8px}\
 @media screen{thead{position:sticky;top:0}}\
 @media screen and (prefers-color-scheme:dark){body,thead svg{background:#10151c;color:#e6ebf2}.setting,.dim,dt{color:#95a2b4}\
 details{border-color:#2a3441}.good{color:#5fd39b}.odd{color:#e5b44a}.bad{color:#ff8080}.secret{color:#cfa6f7}}\
 @page{size:A4 landscape;margin:10mm}\
-@media print{main{padding:0;max-width:none}thead{display:table-header-group}tr,details,h2{break-inside:avoid}h2{break-after:avoid}\
-details{margin:0 0 0 24px}body{font-size:11px}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}";
+@media print{main{padding:0;max-width:none}thead{display:table-header-group}tr,h2,summary,dt,dd,li,p{break-inside:avoid}h2,summary,details p{break-after:avoid}\
+dl{font-size:10px}details::details-content{content-visibility:visible;display:block}body{font-size:11px}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}";
 
 /// The flow as one page that needs nothing else, and runs nothing. It is well-formed XML too.
 pub(crate) fn html(flow: &Flow) -> String {
@@ -55,6 +57,8 @@ pub(crate) fn html(flow: &Flow) -> String {
 
 fn step(flow: &Flow, row: &Row) -> String {
     let name = |lane: &usize| flow.lanes.get(*lane).map_or("?", |lane| lane.party.name());
+    // What went wrong is seen without being opened.
+    let open = if row.remarks.iter().any(|it| it.verdict == Verdict::Failed) { " open=\"open\"" } else { "" };
     let number = if row.number > 0 { format!("<b>{}</b> ", row.number) } else { String::new() };
     match &row.what {
         What::Begin { title, why } => {
@@ -76,12 +80,13 @@ fn step(flow: &Flow, row: &Row) -> String {
             )
         }
         What::Exchange { from, to, request, answer } => {
-            let status = answer.as_ref().map_or(String::new(), |answer| {
-                format!(" <span class=\"{}\">{}</span>", class(answer.tone), escaped(&answer.head))
-            });
+            let (how, head) = answer
+                .as_ref()
+                .map_or(("dim", row::UNANSWERED), |answer| (class(answer.tone), answer.head.as_str()));
+            let status = format!(" <span class=\"{how}\">{}</span>", escaped(head));
             let answered = answer.as_ref().map_or(String::new(), |answer| message("answer", answer));
             format!(
-                "<details><summary>{number}{} → {}: {} <span class=\"dim\">{}</span>{status}</summary>\n{}{answered}{}</details>\n",
+                "<details{open}><summary>{number}{} → {}: {} <span class=\"dim\">{}</span>{status}</summary>\n{}{answered}{}</details>\n",
                 name(from),
                 name(to),
                 escaped(&request.purpose),
@@ -91,7 +96,7 @@ fn step(flow: &Flow, row: &Row) -> String {
             )
         }
         What::Message { from, to, message: it } => format!(
-            "<details><summary>{number}{} → {}: {} <span class=\"dim\">{}</span></summary>\n{}{}</details>\n",
+            "<details{open}><summary>{number}{} → {}: {} <span class=\"dim\">{}</span></summary>\n{}{}</details>\n",
             name(from),
             name(to),
             escaped(&it.purpose),

@@ -27,6 +27,9 @@ const SECRET: Look = Look::mono("t-secret", 11);
 const QUIET: Look = Look::sans("t-muted", 11);
 const TITLE: Look = Look::sans("t-ink", 13).bold();
 
+/// What stands in the place of an answer that the trace does not have.
+pub(super) const UNANSWERED: &str = "not answered in this trace";
+
 /// How high a line of a label is.
 const LEADING: usize = 15;
 /// The most lines of the parameters of one message.
@@ -68,12 +71,11 @@ pub(super) fn drawn(flow: &Flow, row: &Row, timed: bool) -> Drawn {
             match answer {
                 Some(answer) => answered(&mut front, flow, *to, *from, answer, y),
                 None => {
-                    let words = "not answered in this trace";
                     ink::line(
                         &mut front,
                         start(flow, *from, *to),
                         y + 18,
-                        &vec![vec![Span::new(words, QUIET)]],
+                        &vec![vec![Span::new(UNANSWERED, QUIET)]],
                     );
                     y + 26
                 }
@@ -158,7 +160,8 @@ fn message(out: &mut String, flow: &Flow, row: &Row, from: usize, to: usize, mes
     }
     let mut lines = ink::filled(words, room, 3);
     lines.extend(parameters(message, room, Vec::new()));
-    let y = label(out, x, 18, &lines);
+    // The number of what goes back stands where its label may end.
+    let y = label(out, x, 18, &lines) + if from > to { 5 } else { 0 };
     marks::arrow(out, lane(flow, from), lane(flow, to), y, Tone::Plain, false);
     marks::number(out, lane(flow, from), y, row.number);
     y
