@@ -1,7 +1,7 @@
 //! Authorization servers of clouds: Google, Cognito, AWS, Cloudflare, Supabase.
 
 use mcp_auth::wire::server_metadata::Pkce;
-use mcp_auth::{Config, IssuerPolicy, IssuerScopes, Preregistered, Preset, ResourceIndicator};
+use mcp_auth::{Action, Config, Event, IssuerPolicy, IssuerScopes, Preregistered, Preset, ResourceIndicator};
 use mcp_auth_testbed::*;
 
 use super::*;
@@ -164,6 +164,26 @@ pub(super) fn flows() -> Vec<Flow> {
             },
         ),
         flow(
+            "cloudflare-like.document",
+            "The server fails over the client's metadata document: the browser shows an error, and nobody comes back. The host says so, and the next way is taken: registration.",
+            &["clients-in-order", "own-disowned"],
+            &["logged_in"],
+            || {
+                let dials = Dials {
+                    rotation: Rotation::Grace,
+                    client_document_fetch: DocumentFetch::ServerError,
+                    ..Dials::default()
+                };
+                let mut stage = Stage::named("cloudflare-like", dials, |config, _| {
+                    config.metadata_document("https://client.example/client.json")
+                });
+                stage.tell(Event::LogIn { scopes: Scopes::new() });
+                stage.until(|action| matches!(action, Action::Open(_)));
+                stage.run(Event::ClientDisowned);
+                stage
+            },
+        ),
+        flow(
             "cloudflare-like.target",
             "`invalid_target` to a refresh leaves the grant: nothing is changed, and the same token is good once the server knows the resource again.",
             &["resource-refused", "token-errors"],
@@ -207,9 +227,9 @@ pub(super) fn flows() -> Vec<Flow> {
                 stage.records.values_mut().for_each(|record| record.refresh_token = None);
                 stage.restart();
                 stage.now += 4000;
-                stage.tell(mcp_auth::Event::LogIn { scopes: Scopes::new() });
-                stage.until(|action| matches!(action, mcp_auth::Action::Open(_)));
-                stage.run(mcp_auth::Event::ClientDisowned);
+                stage.tell(Event::LogIn { scopes: Scopes::new() });
+                stage.until(|action| matches!(action, Action::Open(_)));
+                stage.run(Event::ClientDisowned);
                 stage
             },
         ),
