@@ -26,6 +26,18 @@ pub(super) fn flows() -> Vec<Flow> {
             || lists(salesforce(IssuerPolicy::default(), LOCALHOST)),
         ),
         flow(
+            "salesforce-like.port.policy",
+            "The preset, and the login server's issuer by name in the place of the resource's own, which is written with its port as the resource writes it.",
+            &["own-deviation"],
+            &["logged_in"],
+            || {
+                let mut policy = Preset::SalesforceLike.policy();
+                policy.metadata_issuer = Some("https://login.salesforce-like.example".to_owned());
+                lists(salesforce(policy, LOCALHOST))
+            },
+        )
+        .by(&["metadata_issuer", "pkce: assume_s256", "scopes"]),
+        flow(
             "salesforce-like.redirect",
             "The client may come back to `localhost` only: with the number of the address the browser shows an error, and nobody comes back.",
             &["authorization-errors"],
