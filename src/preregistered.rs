@@ -15,8 +15,8 @@ use crate::wire::client_key::ClientKey;
 #[non_exhaustive]
 pub struct Preregistered {
     /// The issuer it is registered with. `None` binds it to the first authorization server to which it sends a code, its
-    /// secret or what it signs, and as long as this machine lives or the store keeps the record of that to no other. Say
-    /// the issuer where it is known: otherwise the MCP server decides who it is. A client with a secret must say it, and so
+    /// secret or what it signs, and until a logout, as long as this machine lives or the store keeps the record of that, to no
+    /// other. Say the issuer where it is known: otherwise the MCP server decides who it is. A client with a secret must say it, and so
     /// must one that signs ([`Config::client_key`](crate::Config::client_key)) or whose grant needs no person, unless
     /// [`trusting_the_server_to_name_the_issuer`](Self::trusting_the_server_to_name_the_issuer).
     pub issuer: Option<String>,

@@ -55,13 +55,15 @@ pub enum Preset {
     /// client; registration is refused with 422.
     GithubLike,
     /// Changes `token_shape`. Slack: the token of a person is under `authed_user`, and scopes are joined by commas (RFC
-    /// 6749 §5.1). Add a client, and scopes: a request without is refused.
+    /// 6749 §5.1). Add a client, and scopes: a request without is refused; and `metadata_issuer` where the metadata at the
+    /// MCP server names `https://slack.com`.
     SlackLike,
     /// Changes `pkce` and `scopes`. Amazon Cognito: S256 works and is not advertised (RFC 8414 §2); a code that was asked
     /// for without `scope` cannot be exchanged, so where nothing names scopes `openid` is asked for. Add a client.
     CognitoLike,
     /// Changes `pkce` and `scopes`. Salesforce: S256 is not advertised by sandboxes (RFC 8414 §2); what asks for a refresh
-    /// token is `refresh_token`, not `offline_access`. Add a client; pin the issuer where there is no resource metadata.
+    /// token is `refresh_token`, not `offline_access`. Add a client, which comes back to `localhost`; pin the issuer where there is no
+    /// resource metadata, and say `metadata_issuer` where it names `https://api.salesforce.com:443/…`.
     SalesforceLike,
     /// Changes `metadata_issuer`. Atlassian, first endpoint: the metadata at the MCP server's own origin names
     /// `https://cf.mcp.atlassian.com` (RFC 8414 §3.3).

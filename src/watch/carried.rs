@@ -53,6 +53,7 @@ impl Watch {
                 if purpose == Purpose::Refresh {
                     self.spent(response.status, &response.body);
                 }
+                self.holding.given(&members(&response.body, "refresh_token"));
                 for (name, sort) in [
                     ("access_token", Sort::AccessToken),
                     ("refresh_token", Sort::RefreshToken),

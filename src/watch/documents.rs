@@ -314,7 +314,10 @@ fn speaks_for(url: &str, issuer: &str) -> bool {
     let near = |url: &Url| Url::parse(issuer).is_ok_and(|issuer| super::same_origin(&issuer, url));
     let well_known = ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"];
     let base = well_known.iter().find(|part| url.contains(*part)).map(|part| url.replacen(part, "", 1));
-    let at_its_path = base.is_none_or(|base| base.trim_end_matches('/') == issuer);
+    // What is asked for has no default port, even where the issuer writes it out.
+    let asked = Url::parse(issuer).map_or_else(|_| issuer.to_owned(), String::from);
+    let asked = asked.trim_end_matches('/');
+    let at_its_path = base.is_none_or(|base| [issuer, asked].contains(&base.trim_end_matches('/')));
     Url::parse(url).is_ok_and(|url| near(&url)) && at_its_path
 }
 

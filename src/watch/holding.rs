@@ -71,6 +71,13 @@ pub(super) struct Holding {
     pub(super) logging_out: bool,
 }
 
+impl Holding {
+    /// A server gives these. One that it took for dead, or replaced, lives again by that.
+    pub(super) fn given(&mut self, tokens: &[String]) {
+        self.dead.retain(|dead| !tokens.contains(dead));
+    }
+}
+
 impl Watch {
     pub(super) fn asks(&mut self, awaited: Awaited) {
         // What is asked for the grant may be for a renewal beside, and go on after the attempt.

@@ -294,6 +294,18 @@ fn a_refresh_token_that_is_spent_wrongly() {
         let again = watch.breaches().iter().any(|breach| breach.contains("sent again"));
         assert_eq!(again, seen_again, "{body}");
     }
+    // A server may give again what it replaced.
+    for (next, seen_again) in [("the-refresh-token", false), ("another-successor", true)] {
+        let mut watch = self::watch();
+        hold(&mut watch, 2);
+        watch.action(&spend(3));
+        answer(&mut watch, 3, 200, r#"{"access_token":"a","refresh_token":"its-successor"}"#);
+        watch.action(&refresh(4, "https://as.example/token", "refresh_token=its-successor"));
+        answer(&mut watch, 4, 200, &format!(r#"{{"access_token":"b","refresh_token":"{next}"}}"#));
+        watch.action(&spend(5));
+        let again = watch.breaches().iter().any(|breach| breach.contains("sent again"));
+        assert_eq!(again, seen_again, "{next}");
+    }
 }
 
 /// A store that is silent about what it has is none, and there is nothing to hold; one that is only slow is waited for.

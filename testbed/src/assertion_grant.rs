@@ -121,7 +121,8 @@ impl AuthorizationServer {
         workload: &Workload,
         jwt: &Jwt,
     ) -> Result<(String, Vec<String>), Refused> {
-        self.judged(site, now, jwt, &workload.key).map_err(|why| refused("invalid_grant", &why))?;
+        self.judged(site, now, jwt, &workload.key, &workload.audiences)
+            .map_err(|why| refused("invalid_grant", &why))?;
         if jwt.text("sub") != Some(&workload.subject) {
             return Err(refused("invalid_grant", "The workload is not known here."));
         }
@@ -150,7 +151,7 @@ impl AuthorizationServer {
         if jwt.text("iss") != Some(&site.origins.identity_provider) {
             return Err(invalid("Nobody knows the issuer of the assertion."));
         }
-        self.judged(site, now, jwt, &enterprise.key).map_err(|why| invalid(&why))?;
+        self.judged(site, now, jwt, &enterprise.key, &[]).map_err(|why| invalid(&why))?;
         if jwt.text("client_id") != Some(&request.client.id) {
             return Err(invalid("The assertion was issued to another client."));
         }
@@ -171,10 +172,18 @@ impl AuthorizationServer {
     }
 
     /// Whether an assertion is signed with this key, is for this server, and holds now (RFC 7523 §3).
-    fn judged(&self, site: Site<'_>, now: u64, jwt: &Jwt, key: &SigningKey) -> Result<(), String> {
+    fn judged(
+        &self,
+        site: Site<'_>,
+        now: u64,
+        jwt: &Jwt,
+        key: &SigningKey,
+        others: &[String],
+    ) -> Result<(), String> {
         jwt.signed_by(&[key.public_jwk()], &ALGORITHMS.map(str::to_owned))?;
         let issuer = site.own_issuer(self.index);
-        let own = |value: &Value| *value == issuer.as_str();
+        let own =
+            |value: &Value| *value == issuer.as_str() || others.iter().any(|other| *value == other.as_str());
         let listed = |aud: &Value| aud.as_array().is_some_and(|values| values.iter().any(own));
         if !jwt.claim("aud").is_some_and(|aud| own(aud) || listed(aud)) {
             return Err(format!("The aud of the assertion is to be {issuer}."));

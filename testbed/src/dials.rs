@@ -78,6 +78,9 @@ pub struct Dials {
     pub iss: Iss,
     /// Whether the endpoints live on another origin than the issuer. It is legal, and common: Google, Cognito, Slack.
     pub endpoints_elsewhere: bool,
+    /// Paths of endpoints by their names (`authorize`, `token`, …), on the issuer's origin, where they are not the name
+    /// below the issuer. Slack.
+    pub endpoint_paths: BTreeMap<&'static str, String>,
     /// A query that is part of the advertised authorization endpoint and must come back (RFC 6749 §3.1). Azure B2C
     /// keeps its policy there. Without the `?`.
     pub authorization_query: String,
@@ -173,6 +176,11 @@ pub struct Dials {
     pub code_lifetime: u64,
     /// The shape of token answers.
     pub token_body: TokenBody,
+    /// Members of a token answer that no standard has, at its top. Slack, Salesforce.
+    pub token_extra: Vec<(&'static str, Value)>,
+    /// Claims of access tokens, which are JWTs then, whose `jti` makes each another. Their signature is none: whoever is
+    /// not the resource must not look inside. `None` makes them opaque.
+    pub access_token_claims: Option<Value>,
     /// The status of a successful token answer. RFC 6749 §5.1 says 200.
     pub token_status: u16,
     /// Whether errors of the token endpoint come with status 200, as GitHub's do.
@@ -246,6 +254,7 @@ impl Default for Dials {
             challenge_methods: ChallengeMethods::S256,
             iss: Iss::AdvertisedAndSent,
             endpoints_elsewhere: false,
+            endpoint_paths: BTreeMap::new(),
             authorization_query: String::new(),
             auth_methods: Some(texts(&["none", "client_secret_basic", "client_secret_post"])),
             server_scopes: Some(texts(&["files:read", "files:write", "offline_access"])),
@@ -288,6 +297,8 @@ impl Default for Dials {
             access_lifetime: 3600,
             code_lifetime: 60,
             token_body: TokenBody::Json,
+            token_extra: Vec::new(),
+            access_token_claims: None,
             token_status: 200,
             errors_with_200: false,
             expires_in: ExpiresIn::Number,

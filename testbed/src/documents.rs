@@ -199,6 +199,8 @@ impl Site<'_> {
     fn located(&self, server: usize, name: &str) -> String {
         if self.dials.server_metadata == ServerMetadata::Nowhere {
             format!("{}/{name}", self.origin_of(server))
+        } else if let Some(path) = self.dials.endpoint_paths.get(name) {
+            format!("{}{path}", self.origin_of(server))
         } else if self.dials.endpoints_elsewhere {
             format!("{}/{}/{name}", self.origins.elsewhere, proxy(server))
         } else {

@@ -165,6 +165,8 @@ pub struct Workload {
     pub subject: String,
     /// What the platform signs with.
     pub key: SigningKey,
+    /// Audiences that the authorization server takes for itself, besides its issuer (RFC 7523 §3 leaves it to agreement).
+    pub audiences: Vec<String>,
     /// What the platform issues: see [`World::workload_token`](crate::World::workload_token).
     pub token: WorkloadToken,
     /// The life of its tokens in seconds.
@@ -177,6 +179,7 @@ impl Default for Workload {
             issuer: "https://platform.example".to_owned(),
             subject: "workload-1".to_owned(),
             key: SigningKey::numbered(2),
+            audiences: Vec::new(),
             token: WorkloadToken::ByTheBook,
             lifetime: 600,
         }

@@ -215,7 +215,10 @@ impl AuthorizationServer {
         grant: Grant,
         refresh: Option<String>,
     ) -> Issued {
-        let access = self.draw("access");
+        let mut access = self.draw("access");
+        if let Some(claims) = &site.dials.access_token_claims {
+            access = jwt_of(claims, &access);
+        }
         let (scopes, bound) = (grant.scopes.clone(), grant.key.is_some());
         let expires = now.saturating_add(site.dials.access_lifetime);
         self.access.insert(access.clone(), AccessToken { grant, expires });
@@ -234,6 +237,17 @@ fn body(site: Site<'_>, request: &Asked) -> Result<Parameters, Answer> {
         return Err(invalid("A parameter is there more than once."));
     }
     Ok(form)
+}
+
+/// A JWT with these claims, for those who would look inside.
+fn jwt_of(claims: &Value, id: &str) -> String {
+    let mut claims = claims.clone();
+    if let Some(claims) = claims.as_object_mut() {
+        claims.insert("jti".to_owned(), id.into());
+    }
+    let header = json!({ "alg": "RS256", "typ": "at+jwt" });
+    let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+    format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode(Sha256::digest(id)))
 }
 
 /// RFC 7636 §4.6.
@@ -274,15 +288,19 @@ fn token_answer(site: Site<'_>, request: &Asked, issued: &Issued) -> Answer {
     let accepts_json = message::header_text(request, "accept")
         .is_some_and(|value| message::names_media_type(value, "application/json"));
     let status = site.dials.token_status;
-    let members = members(site, issued);
+    let mut members = members(site, issued);
+    let extra = site.dials.token_extra.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+    if site.dials.token_body != TokenBody::Nested {
+        members.extend(extra.clone());
+    }
     match site.dials.token_body {
         TokenBody::Form => form(status, &members),
         TokenBody::FormUnlessAccepted if !accepts_json => form(status, &members),
         TokenBody::Json | TokenBody::FormUnlessAccepted => message::json(status, &Value::Object(members)),
         TokenBody::Nested => {
-            let answer =
-                json!({ "ok": true, "app_id": "A0", "authed_user": members, "team": { "id": "T0" } });
-            message::json(status, &answer)
+            let top = json!({ "ok": true, "app_id": "A0", "authed_user": members, "team": { "id": "T0" } });
+            let top = top.as_object().cloned().unwrap_or_default().into_iter().chain(extra);
+            message::json(status, &Value::Object(top.collect()))
         }
     }
 }

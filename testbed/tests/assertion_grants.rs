@@ -4,8 +4,8 @@ mod login;
 
 use login::*;
 use mcp_auth_testbed::{
-    Dials, Enterprise, EnterpriseClient, Fault, PreRegistered, Purpose, Role, Subject, TokenExchange,
-    Trouble, Workload, WorkloadToken,
+    Dials, Enterprise, EnterpriseClient, Fault, Origins, PreRegistered, Purpose, Role, Subject,
+    TokenExchange, Trouble, Workload, WorkloadToken,
 };
 use serde_json::{Value, json};
 
@@ -254,13 +254,16 @@ fn an_id_jag_is_for_its_client_its_time_and_its_scopes() {
 
 #[test]
 fn a_workload_needs_nothing_but_its_token() {
-    for (token, works_there) in [
-        (WorkloadToken::ByTheBook, true),
-        (WorkloadToken::OtherAudience, false),
-        (WorkloadToken::Expired, false),
-        (WorkloadToken::OtherKey, false),
+    let elsewhere = Origins::default().elsewhere;
+    for (token, audiences, works_there) in [
+        (WorkloadToken::ByTheBook, Vec::new(), true),
+        (WorkloadToken::OtherAudience, Vec::new(), false),
+        (WorkloadToken::OtherAudience, vec![format!("{elsewhere}/")], false),
+        (WorkloadToken::OtherAudience, vec![elsewhere], true),
+        (WorkloadToken::Expired, Vec::new(), false),
+        (WorkloadToken::OtherKey, Vec::new(), false),
     ] {
-        let workload = Some(Workload { token, ..Workload::default() });
+        let workload = Some(Workload { token, audiences, ..Workload::default() });
         let mut memory = Memory::new(Dials { workload, ..Dials::default() });
         let assertion = memory.world.workload_token(NOW).unwrap();
         let pairs =

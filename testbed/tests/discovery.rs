@@ -256,6 +256,13 @@ fn metadata_that_has_moved_and_endpoints_elsewhere() {
     assert!(found.endpoint("token_endpoint").starts_with("https://elsewhere.example/"));
     let token = tokens["access_token"].as_str().unwrap();
     assert_eq!(call_tool(&mut memory, &url, "echo", token).status(), 200);
+    let endpoint_paths = [("token", "/api/token.v2".to_owned())].into();
+    let mut memory = world(Dials { endpoint_paths, ..Dials::default() });
+    let (found, _, tokens) = login(&mut memory, &url, "");
+    assert_eq!(found.endpoint("token_endpoint"), "https://as.example/api/token.v2");
+    assert_eq!(found.endpoint("authorization_endpoint"), "https://as.example/authorize");
+    assert!(tokens["access_token"].is_string());
+    assert_eq!(memory.world.count(Purpose::CodeExchange), 1);
 }
 
 #[test]

@@ -331,6 +331,16 @@ fn the_shape_of_token_answers() {
     assert_eq!(scope(ScopeAnswer::Absent), Value::Null);
     let nested = body(Dials { token_body: TokenBody::Nested, ..Dials::default() });
     assert!(nested["authed_user"]["access_token"].is_string() && nested.get("access_token").is_none());
+    let token_extra = vec![("instance_url", "https://org.example".into()), ("scope", "".into())];
+    let extra = body(Dials { token_extra: token_extra.clone(), ..Dials::default() });
+    assert_eq!((&extra["instance_url"], &extra["scope"]), (&"https://org.example".into(), &"".into()));
+    let nested = body(Dials { token_extra, token_body: TokenBody::Nested, ..Dials::default() });
+    assert_eq!((&nested["scope"], &nested["authed_user"]["instance_url"]), (&"".into(), &Value::Null));
+    assert_eq!(nested["authed_user"]["scope"], "files:read files:write");
+    let access_token_claims = Some(serde_json::json!({ "iss": "https://root.example", "aud": ["res_1"] }));
+    let token = body(Dials { access_token_claims, ..Dials::default() })["access_token"].clone();
+    let token = token.as_str().unwrap();
+    assert_eq!((token.split('.').count(), &token[..3]), (3, "eyJ"));
     for token_body in [TokenBody::Form, TokenBody::FormUnlessAccepted] {
         let answer = answer_with(Dials { token_body, token_status: 201, ..Dials::default() });
         assert_eq!(answer.status(), 201);

@@ -2,14 +2,16 @@
 //! they tell of a behaviour, and the page of the flows for every kind of failure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::Path;
 
-use mcp_auth::{IssuerPolicy, Policy};
-use serde_json::json;
+use mcp_auth::{IssuerPolicy, Policy, Preregistered};
+use serde_json::{Value, json};
 
 use crate::index::recorded;
 use crate::{
-    alone, choices, devices, failing, files, grants, keyed, refused, renewals, renewing, stores, vouched,
+    alone, choices, devices, failing, files, folder, grants, keyed, refused, renewals, renewing, stores,
+    vouched,
 };
 
 const PAGE: &str = include_str!("../../docs/policies.md");
@@ -62,6 +64,36 @@ fn the_page_of_policies_names_what_is_there() {
             assert!(fields.get(field).is_some(), "there is no policy {field}");
         }
         names(flows).for_each(flow_is_there);
+    }
+    let client = json!(Preregistered::unbound("x"));
+    for row in rows("## What can be said of a client") {
+        let [_, _, how, _, flows] = row[..] else { panic!("{row:?}") };
+        let field = names(how).last().unwrap();
+        assert!(client.get(field).is_some(), "a client has no {field}");
+        names(flows).for_each(flow_is_there);
+    }
+}
+
+/// Whether a recorded configuration has no policy but the defaults. What the caller asks for is no policy.
+fn is_strict(config: &Value) -> bool {
+    let by_default = |issuer: &Value| issuer[1] == json!(IssuerPolicy::default());
+    config["policy"] == json!(Policy::default())
+        && config["issuers"].as_array().unwrap().iter().all(by_default)
+}
+
+#[test]
+fn a_strict_flow_has_no_policy() {
+    let config = |name: &str| {
+        let text = fs::read_to_string(folder().join(format!("{name}.jsonl"))).unwrap();
+        let header: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        header["config"].clone()
+    };
+    let strict = files().into_iter().filter(|name| name.ends_with(".strict"));
+    let lenient: Vec<_> = strict.filter(|name| !is_strict(&config(name))).collect();
+    assert_eq!(lenient, [""; 0], "not what is there by default");
+    // One by a policy of the machine, the other by one of an issuer.
+    for lenient in ["guard.intranet.policy", "entra-organizations-like.policy"] {
+        assert!(!is_strict(&config(lenient)), "{lenient}");
     }
 }
 

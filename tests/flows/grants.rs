@@ -70,13 +70,22 @@ fn enterprise(exchange: TokenExchange) -> Stage {
     stage
 }
 
-fn workload(token: WorkloadToken, policy: IssuerPolicy) -> Stage {
-    let dials = Dials { workload: Some(Workload { token, ..Workload::default() }), ..Dials::default() };
+fn workload(token: WorkloadToken, audiences: &[&str], policy: IssuerPolicy) -> Stage {
+    let audiences = audiences.iter().map(ToString::to_string).collect();
+    let workload = Workload { token, audiences, ..Workload::default() };
+    let dials = Dials { workload: Some(workload), ..Dials::default() };
     let mut stage = Stage::at(Origins::default(), dials, |config, world| {
         config.grant_type(GrantType::WorkloadIdentity).issuer(world.issuer(0), policy)
     });
     stage.assertion = stage.world.workload_token(stage.now);
     stage
+}
+
+/// Who else the JWT of a workload may be for.
+const OTHER_AUDIENCE: &str = "https://elsewhere.example";
+
+fn of_other_audience() -> IssuerPolicy {
+    IssuerPolicy::with(|it| it.assertion_audiences = vec![OTHER_AUDIENCE.to_owned()])
 }
 
 fn device(confirmation: Confirmation) -> Stage {
@@ -165,26 +174,29 @@ pub(crate) fn flows() -> Vec<Flow> {
             "The platform vouches for its workload; there is no client.",
             &["grant-form"],
             &["granted"],
-            || lists(workload(WorkloadToken::ByTheBook, IssuerPolicy::default())),
+            || lists(workload(WorkloadToken::ByTheBook, &[], IssuerPolicy::default())),
         ),
         flow(
             "workload.other-audience",
             "A JWT for another audience is shown to nobody.",
             &["assertion-judged"],
             &["assertion_unusable"],
-            || lists(workload(WorkloadToken::OtherAudience, IssuerPolicy::default())),
+            || lists(workload(WorkloadToken::OtherAudience, &[OTHER_AUDIENCE], IssuerPolicy::default())),
         ),
         flow(
             "workload.other-audience.policy",
-            "That audience is taken for the server by policy; here the server does not agree.",
-            &["own-deviation", "token-errors"],
+            "That audience is taken for the server by policy, as the server takes it for its own.",
+            &["own-deviation"],
+            &["granted"],
+            || lists(workload(WorkloadToken::OtherAudience, &[OTHER_AUDIENCE], of_other_audience())),
+        )
+        .by(&["assertion_audiences"]),
+        flow(
+            "workload.other-audience.rejected",
+            "The same where the server does not: the grant is refused, in its words.",
+            &["token-errors"],
             &["grant_rejected"],
-            || {
-                let policy = IssuerPolicy::with(|it| {
-                    it.assertion_audiences = vec!["https://elsewhere.example".to_owned()]
-                });
-                lists(workload(WorkloadToken::OtherAudience, policy))
-            },
+            || lists(workload(WorkloadToken::OtherAudience, &[], of_other_audience())),
         )
         .by(&["assertion_audiences"]),
         flow(

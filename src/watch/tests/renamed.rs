@@ -8,9 +8,13 @@ const TENANT: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 
 /// A watch over a run that has seen, at the place of the named issuer, the metadata of `issuer`.
 fn watch_of_renamed(policy: IssuerPolicy, issuer: &str) -> Watch {
+    watch_of(NAMED, policy, issuer)
+}
+
+fn watch_of(named: &str, policy: IssuerPolicy, issuer: &str) -> Watch {
     let config = Config::new("https://mcp.example/mcp", "Test", "http://127.0.0.1:3000/cb")
-        .preregistered(Preregistered::new(NAMED, "by-hand").secret("configured-secret"))
-        .issuer(NAMED, policy);
+        .preregistered(Preregistered::new(named, "by-hand").secret("configured-secret"))
+        .issuer(named, policy);
     let mut watch = Watch::new(&config);
     watch.event(NOW, &Event::Restore);
     let place = "https://as.example/.well-known/oauth-authorization-server/tenant";
@@ -33,6 +37,18 @@ fn shows_the_secret(mut watch: Watch) -> Watch {
     let form = "grant_type=client_credentials&client_id=by-hand&client_secret=configured-secret";
     watch.action(&token(2, "https://as.example/token", form));
     watch
+}
+
+/// What is asked has no default port; any other is another place.
+#[test]
+fn an_issuer_may_write_out_the_port_that_it_has_anyway() {
+    let other = "https://auth.example";
+    let named = "https://as.example:443/tenant";
+    assert_eq!(shows_the_secret(watch_of(named, renamed(other), other)).breaches(), [""; 0]);
+    for elsewhere in ["https://as.example:8443/tenant", "https://as.example:443/tenant2"] {
+        let watch = shows_the_secret(watch_of(elsewhere, renamed(other), other));
+        seen(&watch, "carries a secret (ClientSecret)");
+    }
 }
 
 #[test]
