@@ -81,12 +81,20 @@ fn every_body_holds_near_the_vectors() {
 #[test]
 fn what_was_recorded_holds() {
     let (traces, records) = bodies::recorded::seeds();
-    assert!(traces.len() > 150 && records.len() > 150);
+    let snapshots = bodies::snapshots::seeds();
+    assert!(traces.len() > 150 && records.len() > 150 && snapshots.len() > 100);
     for trace in traces.iter().step_by(8) {
         bodies::recorded::traces(trace.as_bytes());
     }
     for record in &records {
         bodies::recorded::records(record.as_bytes());
+    }
+    // As it is, and the machine that takes it up is told what was not asked.
+    for (number, snapshot) in snapshots.iter().enumerate() {
+        bodies::snapshots::snapshots(snapshot.as_bytes());
+        let [high, low] = u16::try_from(number).unwrap().to_be_bytes();
+        (0..16)
+            .for_each(|event| bodies::snapshots::snapshots(&[high, low, 0, event, 0, 0, 0, 0, 0, 0, 0, 0]));
     }
     // The first byte says which flow; no change follows.
     for flow in (0..=u8::MAX).step_by(8) {
@@ -95,7 +103,7 @@ fn what_was_recorded_holds() {
 }
 
 /// To these bodies bytes are choices, so that one text is as good as its neighbour.
-const CHOOSES: [&str; 3] = ["flow", "traces", "records"];
+const CHOOSES: [&str; 4] = ["flow", "traces", "records", "snapshots"];
 
 /// Writes what the fuzzer begins with into a folder for each target, if a variable names where.
 #[test]
@@ -110,6 +118,8 @@ fn seeds_are_there() {
     let (traces, records) = bodies::recorded::seeds();
     all.extend(traces.into_iter().map(|seed| ("traces", "whole".to_owned(), seed.into_bytes())));
     all.extend(records.into_iter().map(|seed| ("records", "whole".to_owned(), seed.into_bytes())));
+    let snapshots = bodies::snapshots::seeds();
+    all.extend(snapshots.into_iter().map(|seed| ("snapshots", "whole".to_owned(), seed.into_bytes())));
     // Long cases, so that the fuzzer has something to shorten and to splice.
     let mut bytes = Bytes(0x9e37_79b9_7f4a_7c15);
     for name in CHOOSES {
