@@ -135,7 +135,8 @@ fn refused(status: u16, body: &[u8]) {
     let error = breach.error.as_deref();
     if let Some(error) = error {
         let said = member(body, "error").or_else(|| {
-            let mut pairs = url::form_urlencoded::parse(body);
+            let form = String::from_utf8_lossy(body);
+            let mut pairs = url::form_urlencoded::parse(form.trim().as_bytes());
             pairs.find(|(name, _)| name == "error").map(|(_, value)| value.into_owned())
         });
         assert_eq!(said.map(|said| clean(&said, 100)).as_deref(), Some(error));

@@ -263,7 +263,7 @@ fn shown(text: &str, first: &str) {
     assert!(!url.contains(['?', '#']) && !url.contains(char::is_control) && url.chars().count() <= 201);
     let before = first.split(['?', '#']).next().unwrap();
     let secret = "pa55-w0rd-of-the-person";
-    for userinfo in ["", "me:", "me:x/y", ":"] {
+    for userinfo in ["", "me:", "me:x/y", ":"].into_iter().filter(|_| !before.contains(secret)) {
         let shown = without_query(&format!("https://{userinfo}{secret}@{before}?{secret}#{secret}"));
         assert!(!shown.contains(secret), "{shown}");
     }
