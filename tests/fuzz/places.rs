@@ -5,7 +5,7 @@ use mcp_auth::wire::client::check_client_id_url;
 use mcp_auth::wire::resource_metadata::{
     self, Source, canonical, check_place, check_resource, covers, within,
 };
-use mcp_auth::wire::server_metadata::{self, Form, origin};
+use mcp_auth::wire::server_metadata::{self, Form, ServerMetadata, origin};
 use mcp_auth::{Endpoint, Guard, Reach};
 use url::Url;
 
@@ -173,6 +173,17 @@ fn server_places(server: &Endpoint, advertised: &[String]) {
     expected.retain(|(_, path)| !advertised.contains(&format!("{origin}{path}")));
     let got: Vec<_> = built.iter().map(|it| (it.source, Parts::of(&it.url).path.to_owned())).collect();
     assert_eq!(got, expected);
+    // MCP 2025-03-26: what is guessed where there is no metadata is at the origin too.
+    let legacy = ServerMetadata::legacy(server.url());
+    for (guess, path) in [
+        (legacy.authorization_endpoint, "/authorize"),
+        (legacy.token_endpoint, "/token"),
+        (legacy.registration_endpoint, "/register"),
+    ] {
+        let guess = guess.unwrap();
+        assert!(Parts::of(&guess).origin == parts.origin && guess.ends_with(path), "{guess}");
+        assert_eq!((Parts::of(&guess).path, Parts::of(&guess).query), (path, None));
+    }
     for place in built {
         // Whatever stands in the query of a server's URL stays there.
         let place = Parts::of(&place.url);

@@ -49,8 +49,18 @@ fn retry(value: &str) {
         let between = before.midpoint(after);
         if read(between) == Some(between) { after = between } else { before = between + 1 }
     }
-    let forms = forms(after);
-    assert!(forms.iter().any(|form| form == trimmed), "{value} is read as {forms:?}");
+    let [preferred, obsolete, asctime] = forms(after);
+    // A day of one digit may have a zero before it (RFC 9110 §5.6.7, date3). The parser takes any octet for the blank before the
+    // time of the obsolete form, which does no harm.
+    let padded = asctime.replacen("  ", " 0", 1);
+    let named = |given: &str| {
+        let (before, time) = (obsolete.get(..obsolete.len() - 13), obsolete.get(obsolete.len() - 12..));
+        given.len() == obsolete.len()
+            && given.get(..given.len() - 13) == before
+            && given.get(given.len() - 12..) == time
+    };
+    let read = [&preferred, &asctime, &padded].into_iter().any(|form| form == trimmed) || named(trimmed);
+    assert!(read, "{value} is read as {preferred}");
 }
 
 /// A date is read in each of its forms.
@@ -107,12 +117,16 @@ fn revoked(status: u16, body: &[u8]) {
     assert_ne!(status, 200);
     let kind = if passing(status) { Kind::UnexpectedStatus } else { Kind::TokenEndpointError };
     assert_eq!(breach.kind, kind);
-    assert!(breach.got.starts_with(&format!("status {status}")));
     let read = Object::read(body).ok().and_then(|_| member(body, "error"));
     assert_eq!(breach.error, read.as_deref().map(|error| clean(error, 100)));
-    if let (Some(_), Some(described)) = (&read, member(body, "error_description")) {
-        assert!(breach.got.len() < 300 || described.len() > 100);
-    }
+    let got = match &read {
+        Some(error) => {
+            let described = member(body, "error_description").unwrap_or_default();
+            format!("status {status}: {error} {described}").trim_end().to_owned()
+        }
+        None => format!("status {status} without an OAuth error"),
+    };
+    assert_eq!(breach.got, clean(&got, 300));
     plain(&breach);
 }
 

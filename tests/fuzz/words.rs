@@ -9,15 +9,20 @@ use mcp_auth::base::guard::{Fault, redirect_uri, without_query};
 use mcp_auth::base::redaction::without_credentials;
 use mcp_auth::base::scope::MAX_SCOPES;
 use mcp_auth::base::text::clean;
+use mcp_auth::policy::ScopeSources;
 use mcp_auth::wire::assertion::{Assertion, Expected, LEEWAY};
 use mcp_auth::wire::authentication::Message;
 use mcp_auth::wire::authorization::{AuthorizationRequest, RESERVED, check_extra};
-use mcp_auth::wire::client::{Origin, check_client_id_url};
+use mcp_auth::wire::callback;
+use mcp_auth::wire::client::{Origin, check_client_id_url, method_to_register};
 use mcp_auth::wire::form;
 use mcp_auth::wire::json::Object;
 use mcp_auth::wire::jws::{Algorithm, SigningInput};
 use mcp_auth::wire::server_metadata::IssuerMatch;
-use mcp_auth::{AuthMethod, Client, ClientMetadata, Guard, Reach, Scopes, Secret, Seed, Timestamp};
+use mcp_auth::{
+    AuthMethod, Callback, Client, ClientMetadata, Guard, IssuerScopes, Reach, ScopeRule, Scopes, Secret,
+    Seed, Timestamp,
+};
 use serde_json::{Map, Value};
 
 /// Words: what is taken is what its grammar has, is written as it was read, and is read again as the same.
@@ -34,6 +39,9 @@ pub(crate) fn words(data: &[u8]) {
     workload(data);
     shown(&text, first);
     redirect(first);
+    offered(&lines);
+    tenant(first);
+    selected(&lines);
 }
 
 /// RFC 6749 §3.3: what is a token is kept, once, in the order in which it was first named; what is none is refused.
@@ -294,4 +302,70 @@ fn redirect(text: &str) {
             assert_ne!(refused.fault, Fault::Scheme);
         }
     }
+}
+
+/// What a server lists decides: the first of ours that is in the list; Basic where it lists nothing (RFC 8414 §2).
+fn offered(lines: &[&str]) {
+    let listed: Vec<_> = lines.iter().map(|&line| line.to_owned()).collect();
+    let known = |name: &str| lines.contains(&name);
+    let first = |ours: &[&'static str]| ours.iter().copied().find(|name| known(name));
+    let name = |method: AuthMethod| method.as_str();
+    let all = ["none", "client_secret_basic", "client_secret_post"];
+    assert_eq!(method_to_register(Some(&listed)).ok().map(name), first(&all));
+    assert_eq!(Client::method_for(true, Some(&listed)).ok().map(name), first(&all[1..]));
+    assert_eq!(Client::check_key_method(Some(&listed)).is_ok(), known("private_key_jwt"));
+    let ours = [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Ps256];
+    let chosen = Algorithm::choose(&ours, Some(&listed), "RFC 8414 §2");
+    assert_eq!(chosen.ok().map(Algorithm::as_str), first(&["EdDSA", "ES256", "PS256"]));
+}
+
+/// An alias with a place for a tenant takes a UUID there in lower case and nothing else (RFC 9562 §4).
+fn tenant(text: &str) {
+    let state = Secret::new("the-state");
+    let aliases = ["https://login.example/{tenantid}/v2.0".to_owned()];
+    let expected = callback::Expected {
+        state: &state,
+        issuer: "https://login.example/common/v2.0",
+        iss_required: true,
+        issuer_aliases: &aliases,
+    };
+    let is_uuid = |it: &str| {
+        let mut letters = it.bytes().enumerate();
+        let fits = |(place, letter): (usize, u8)| match place {
+            8 | 13 | 18 | 23 => letter == b'-',
+            _ => letter.is_ascii_digit() || (b'a'..=b'f').contains(&letter),
+        };
+        it.len() == 36 && letters.all(fits)
+    };
+    let within = |iss: &str| {
+        let tenant = iss.strip_prefix("https://login.example/")?.strip_suffix("/v2.0")?;
+        is_uuid(tenant).then_some(())
+    };
+    for iss in [text.to_owned(), format!("https://login.example/{text}/v2.0")] {
+        let response = form::encode([("state", "the-state"), ("code", "c"), ("iss", &iss)]);
+        let taken = iss == expected.issuer || iss == aliases[0] || within(&iss).is_some();
+        if response.len() <= callback::MAX_RESPONSE {
+            assert_eq!(Callback::new(response).judge(&expected).is_ok(), taken, "{iss}");
+        }
+    }
+}
+
+/// What is asked for is what somebody named, less what is never asked for (MCP 2026-07-28, scope selection strategy).
+fn selected(lines: &[&str]) {
+    let read = |place: usize| lines.get(place).and_then(|line| Scopes::parse(line).ok());
+    let (challenged, resource, asked) = (read(0), read(1), read(2));
+    let never = read(3).unwrap_or_default();
+    let rule = ScopeRule::with(|it| it.never = never.clone());
+    let mut sources = ScopeSources::default();
+    (sources.challenged, sources.resource, sources.asked) =
+        (challenged.as_ref(), resource.as_ref(), asked.as_ref());
+    let chosen = rule.select(sources);
+    assert!(chosen.iter().all(|token| !never.contains(token)));
+    let named =
+        |token: &str| [&challenged, &resource, &asked].into_iter().flatten().any(|it| it.contains(token));
+    assert!(chosen.iter().all(named), "{chosen}");
+    if let Some(challenged) = &challenged {
+        assert!(challenged.without(&never).is_subset(&chosen), "{chosen}");
+    }
+    assert_eq!(rule.select_at(&IssuerScopes::default(), sources), chosen);
 }
