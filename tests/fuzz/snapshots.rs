@@ -162,7 +162,12 @@ impl Taken<'_, '_> {
             }
         }
         self.tell(Event::Cancelled);
-        self.settle();
+        // It may have to wait for a store that was busy.
+        while let Some(until) = self.settle() {
+            assert!(self.machine.is_running() && until.as_secs() > self.now, "{}", self.machine.trail());
+            self.now = until.as_secs();
+            self.tell(Event::Tick);
+        }
         assert!(!self.machine.is_running(), "{}", self.machine.trail());
     }
 
@@ -232,14 +237,14 @@ impl Taken<'_, '_> {
         assert!(self.watch.breaches().is_empty(), "{:?}\n{}", self.watch.breaches(), self.machine.trail());
     }
 
-    /// Answers until the machine waits.
-    fn settle(&mut self) {
+    /// Answers until the machine waits; says until when.
+    fn settle(&mut self) -> Option<Timestamp> {
         for _ in 0..80 {
             let action = self.machine.poll();
             self.watch.action(&action);
             self.check();
-            if matches!(action, Action::Wait(_)) {
-                return;
+            if let Action::Wait(until) = action {
+                return until;
             }
             if let Some(event) = self.answer(action) {
                 self.tell(event);
