@@ -202,7 +202,7 @@ mod tests {
             let (mut gauge, mut from, mut admitted) = (Gauge::new(limit), 0, 0);
             while from < text.len() && admitted == from {
                 let to = (from + 1 + changes.below(9)).min(text.len());
-                admitted += gauge.admits(text[from..to].as_bytes());
+                admitted += gauge.admits(&text.as_bytes()[from..to]);
                 from = to;
             }
             assert_eq!(admitted, expected, "{text:?} at a limit of {limit}");
