@@ -81,7 +81,12 @@ impl Draft {
 }
 
 #[cfg(test)]
+#[path = "../../adapters/host/tests/rig/changed.rs"]
+mod changed;
+
+#[cfg(test)]
 mod tests {
+    use super::changed::Changes;
     use super::{Event, Stream};
 
     type Told = (String, String);
@@ -168,5 +173,64 @@ mod tests {
     #[test]
     fn bytes_that_are_no_utf_8_are_replaced() {
         assert_eq!(told(Stream::default().take(b"data: \xff\n\n")), [message("\u{fffd}")]);
+    }
+
+    /// The same stream, read as a whole: event by event, and of each the lines that matter.
+    fn at_once(body: &[u8]) -> Vec<Told> {
+        let text = String::from_utf8_lossy(body);
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        // A line feed in front ends an event that has not begun, and so the first is told like the others.
+        let text = format!("\n{text}");
+        let Some((ended, _)) = text.rsplit_once("\n\n") else { return Vec::new() };
+        let value = |line: &str, name: &str| {
+            let rest = line.strip_prefix(name)?;
+            let value = if rest.is_empty() { Some("") } else { rest.strip_prefix(':') };
+            value.map(|value| value.strip_prefix(' ').unwrap_or(value).to_owned())
+        };
+        let event = |event: &str| {
+            let data: Vec<_> = event.split('\n').filter_map(|line| value(line, "data")).collect();
+            let kind = event.split('\n').rev().find_map(|line| value(line, "event"));
+            let kind = kind.filter(|kind| !kind.is_empty()).unwrap_or_else(|| "message".to_owned());
+            Some((kind, data.join("\n"))).filter(|(_, data)| !data.is_empty())
+        };
+        ended.split("\n\n").filter_map(event).collect()
+    }
+
+    #[test]
+    fn streams_of_anything_are_read_as_a_second_reader_reads_them() {
+        let good = [
+            "\u{feff}event: ping\ndata: 1\n\ndata: {\"a\":\ndata:  2}\n\n: alive\n\nid: 7\ndata: \u{fc}\n\n",
+            "data: a\r\rdata\rdata:b\r\r\nevent:\ndata: c\r\n\r\nretry: 1\r\n\r\n",
+            "event: a\nevent: b\ndata\ndata\n\ndata:x\n\ndata: half\n",
+        ];
+        let pieces = [
+            "\r",
+            "\n",
+            "\r\n",
+            "\n\n",
+            ":",
+            " ",
+            "data",
+            "data: ",
+            "event",
+            "event: x\n",
+            "\u{feff}",
+            "\0",
+            "\u{20ac}",
+        ];
+        let (mut changes, mut many) = (Changes::new(0x9e37_79b9_7f4a_7c15), 0);
+        for _ in 0..10_000 {
+            let body = changes.to(&good, &pieces);
+            let (mut stream, mut events, mut from) = (Stream::default(), Vec::new(), 0);
+            while from < body.len() {
+                let to = (from + 1 + changes.below(9)).min(body.len());
+                events.extend(told(stream.take(&body[from..to])));
+                from = to;
+            }
+            assert_eq!(events, at_once(&body), "{:?}", String::from_utf8_lossy(&body));
+            many += events.len();
+        }
+        assert!(many > 10_000, "{many} events");
     }
 }

@@ -6,10 +6,18 @@ mod clients;
 mod edits;
 #[path = "flow.rs"]
 mod flow;
+#[path = "places.rs"]
+pub(crate) mod places;
 #[path = "recorded.rs"]
 pub(crate) mod recorded;
+#[path = "refusals.rs"]
+pub(crate) mod refusals;
 #[path = "servers.rs"]
 mod servers;
+#[path = "snapshots.rs"]
+pub(crate) mod snapshots;
+#[path = "words.rs"]
+pub(crate) mod words;
 
 use std::net::IpAddr;
 
@@ -53,6 +61,10 @@ pub(crate) const BODIES: &[(&str, Body)] = &[
     ("flow", flow),
     ("traces", recorded::traces),
     ("records", recorded::records),
+    ("places", places::places),
+    ("refusals", refusals::refusals),
+    ("words", words::words),
+    ("snapshots", snapshots::snapshots),
 ];
 
 /// `WWW-Authenticate`: a good challenge in a field of its own is found, whatever the others hold.

@@ -21,7 +21,7 @@ use super::edits::{Choices, Pool, edit};
 use super::flow::Flow;
 
 /// The most changes to one flow or record.
-const MAX_EDITS: usize = 48;
+pub(super) const MAX_EDITS: usize = 48;
 /// Longer texts than any flow are of no use.
 const MAX_TEXT: usize = 96 << 10;
 
@@ -32,7 +32,7 @@ pub(crate) fn vectors() -> PathBuf {
 }
 
 /// The recorded flows, each as its lines.
-static FLOWS: LazyLock<Vec<Vec<Value>>> = LazyLock::new(|| {
+pub(super) static FLOWS: LazyLock<Vec<Vec<Value>>> = LazyLock::new(|| {
     let paths = fs::read_dir(vectors().join("flows")).unwrap().map(|entry| entry.unwrap().path());
     let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some_and(|it| it == "jsonl")).collect();
     paths.sort();
@@ -44,7 +44,7 @@ static FLOWS: LazyLock<Vec<Vec<Value>>> = LazyLock::new(|| {
 });
 
 /// The texts of one flow, and of one other.
-fn pool(flow: usize) -> Pool {
+pub(super) fn pool(flow: usize) -> Pool {
     let mut pool = Pool::default();
     for lines in FLOWS.iter().cycle().skip(flow).take(2) {
         lines.iter().for_each(|line| pool.learn("", line));

@@ -131,7 +131,12 @@ impl Gauge {
 }
 
 #[cfg(test)]
+#[path = "../../host/tests/rig/changed.rs"]
+mod changed;
+
+#[cfg(test)]
 mod tests {
+    use super::changed::Changes;
     use super::{DEAD_ENDS, DeadEnds, Gauge, Place};
 
     fn fits(limit: usize, chunks: &[&str]) -> bool {
@@ -165,5 +170,44 @@ mod tests {
         }
         assert!(ends.has(&at(Some(DEAD_ENDS))) && ends.has(&at(Some(1))) && !ends.has(&at(Some(0))));
         assert!(!ends.has(&Place { session: None, ..at(Some(1)) }));
+    }
+
+    /// What a reader must keep once it has read so much, counted from the whole.
+    fn kept(read: &str) -> usize {
+        let read = read.replace("\r\n", "\n").replace('\r', "\n");
+        let lines: Vec<_> = read.split('\n').collect();
+        let (last, whole) = lines.split_last().unwrap();
+        let event = whole.rsplit(|line| line.is_empty()).next().unwrap_or_default();
+        let lines = event.iter().filter(|line| !line.starts_with(':')).map(|line| line.len() + 1);
+        lines.sum::<usize>() + last.len()
+    }
+
+    #[test]
+    fn streams_of_anything_are_measured_as_a_second_reader_measures_them() {
+        let good = [
+            "event: message\nid: 1\ndata: {\"a\":1}\n\n: alive\n\ndata: b\r\n\r\n",
+            "data: a\rdata: b\r\r:\r\n:\n\rdata: c\n\n",
+            ": aaaaaaaaaa\n: aaaaaaaaaa\ndata: aaaaaaaaaa\nretry: 10\n\n",
+        ];
+        let pieces = ["\r", "\n", "\r\n", "\n\n", ":", "data: ", "xxxxxxxx", "\n:", "\0", "id: 2\n"];
+        let (mut changes, mut whole, mut cut) = (Changes::new(0x9e37_79b9_7f4a_7c15), 0, 0);
+        for _ in 0..10_000 {
+            // Bytes are counted, and none of what matters is above ASCII.
+            let mut stream = changes.to(&good, &pieces);
+            stream.iter_mut().for_each(|byte| *byte &= 0x7f);
+            let text = std::str::from_utf8(&stream).unwrap();
+            let limit = changes.below(48);
+            let fits = |end: &usize| kept(&text[..*end]) <= limit;
+            let expected = (1..=text.len()).take_while(fits).count();
+            let (mut gauge, mut from, mut admitted) = (Gauge::new(limit), 0, 0);
+            while from < text.len() && admitted == from {
+                let to = (from + 1 + changes.below(9)).min(text.len());
+                admitted += gauge.admits(&text.as_bytes()[from..to]);
+                from = to;
+            }
+            assert_eq!(admitted, expected, "{text:?} at a limit of {limit}");
+            if expected == text.len() { whole += 1 } else { cut += 1 }
+        }
+        assert!(whole > 1_000 && cut > 1_000, "{whole} whole, {cut} cut");
     }
 }

@@ -109,7 +109,12 @@ fn is_ours(host: &[u8], port: u16) -> bool {
 }
 
 #[cfg(test)]
+#[path = "../../../host/tests/rig/changed.rs"]
+mod changed;
+
+#[cfg(test)]
 mod tests {
+    use super::changed::Changes;
     use super::*;
 
     fn judged(head: &str) -> Asked {
@@ -215,6 +220,92 @@ mod tests {
                 if let Asked::Callback(given) = judge(&changed, &address) {
                     assert!(given.starts_with("/callback?") && given.contains("state"), "{given}");
                 }
+            }
+        }
+    }
+
+    /// What a head asks, read a second time from its lines: the target of a GET, if its one host is ours.
+    fn target(head: &[u8]) -> Option<String> {
+        let text = String::from_utf8_lossy(head).replace("\r\n", "\n");
+        let mut lines = text.trim_start_matches('\n').split('\n');
+        let parts: Vec<_> = lines.next()?.split(' ').collect();
+        let ["GET", target, "HTTP/1.0" | "HTTP/1.1"] = parts.as_slice() else { return None };
+        let fields = lines.take_while(|line| !line.is_empty()).filter_map(|line| line.split_once(':'));
+        let hosts: Vec<_> = fields
+            .filter(|(name, _)| name.eq_ignore_ascii_case("host"))
+            .map(|(_, host)| host.trim_matches([' ', '\t']).to_ascii_lowercase())
+            .collect();
+        let [host] = hosts.as_slice() else { return None };
+        ["127.0.0.1:3000", "localhost:3000", "[::1]:3000"]
+            .contains(&host.as_str())
+            .then(|| (*target).to_owned())
+    }
+
+    #[test]
+    fn heads_with_anything_changed_are_what_a_second_reader_takes_them_for() {
+        let good = [
+            "GET /callback?code=1&state=2 HTTP/1.1\r\nHost: localhost:3000\r\nAccept: text/html\r\n\r\n",
+            "GET /callback?state=%32&iss=https%3A%2F%2Fas.example HTTP/1.0\nhost:127.0.0.1:3000\n\n",
+            "GET /callback?error=access_denied&state=2 HTTP/1.1\r\nX: y\r\nHOST:\t[::1]:3000 \r\n\r\n",
+        ];
+        let pieces = [
+            "Host: evil.example\r\n",
+            "Host: localhost:3000\r\n",
+            "\r\n",
+            "\n",
+            "\r",
+            " ",
+            "\t",
+            "?",
+            "&",
+            "state=",
+            "#",
+            "/",
+            "..",
+            "%",
+            "\0",
+            "\u{e9}",
+            "POST ",
+            "http://evil.example",
+            "HTTP/1.1",
+            ":",
+            "X: y\r\n",
+        ];
+        let address = Address { port: 3000, path: "/callback".to_owned() };
+        let (mut changes, mut taken, mut refused) = (Changes::new(0x9e37_79b9_7f4a_7c15), 0, 0);
+        for _ in 0..20_000 {
+            let head = changes.to(&good, &pieces);
+            let Asked::Callback(given) = judge(&head, &address) else {
+                refused += 1;
+                continue;
+            };
+            taken += 1;
+            let shown = String::from_utf8_lossy(&head);
+            assert_eq!(target(&head).as_ref(), Some(&given), "{shown:?}");
+            let query = given.strip_prefix("/callback?").unwrap();
+            assert!(form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "state"), "{shown:?}");
+            assert!(given.bytes().all(|byte| byte.is_ascii_graphic()) && !given.contains('#'), "{shown:?}");
+        }
+        assert!(taken > 2_000 && refused > 2_000, "{taken} taken, {refused} refused");
+    }
+
+    /// A head comes in pieces, and its end is seen wherever they are cut, and not before.
+    #[test]
+    fn the_end_of_a_head_is_seen_wherever_it_is_cut() {
+        let good = ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "a\n\nb", "a\n\r\nb", "\r\r\n\n\r"];
+        let mut changes = Changes::new(0x2545_f491_4f6c_dd1d);
+        for _ in 0..10_000 {
+            let head = changes.to(&good, &["\r", "\n", "\r\n", "\n\n", "x"]);
+            let first = (0..=head.len()).find(|end| ends(&head[..*end]));
+            let (mut end, mut seen) = (0, None);
+            while end < head.len() && seen.is_none() {
+                let from = end;
+                end = (end + 1 + changes.below(4)).min(head.len());
+                seen = ends(&head[from.saturating_sub(3)..end]).then_some(from..=end);
+            }
+            match (first, seen) {
+                (Some(first), Some(piece)) => assert!(piece.contains(&first), "{head:?}"),
+                (first, seen) => assert_eq!((first, seen), (None, None), "{head:?}"),
             }
         }
     }
