@@ -8,6 +8,7 @@
 mod behaviours;
 mod book;
 mod clauses;
+mod cuts;
 mod documented;
 mod faults;
 mod further;
@@ -16,6 +17,7 @@ mod index;
 mod renewals;
 mod servers;
 mod stage;
+mod ways;
 
 #[path = "../support/clause.rs"]
 mod clause;
