@@ -13,6 +13,7 @@ mod end;
 mod faults;
 mod moves;
 mod process;
+mod recording;
 mod search;
 mod server;
 mod state;

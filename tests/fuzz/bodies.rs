@@ -31,6 +31,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use flow::Flow;
+pub(crate) use flow::is_replayed;
 
 /// A body, by the name of its target.
 pub(crate) type Body = fn(&[u8]);
