@@ -9,8 +9,8 @@ use mcp_auth::{
 };
 use url::Url;
 
+use crate::lines::Line;
 use crate::process::{Flight, Op, Request};
-use crate::recording::Line;
 use crate::server::{RESOURCE, number};
 use crate::state::{Property, State, Wrong};
 use crate::store::refresh_of;

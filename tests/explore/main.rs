@@ -11,9 +11,9 @@
 mod drive;
 mod end;
 mod faults;
+mod lines;
 mod moves;
 mod process;
-mod recording;
 mod search;
 mod server;
 mod state;

@@ -9,7 +9,7 @@ use mcp_auth::{
     Authorizer, Config, Event, Forget, Generation, Kind, Load, Open, Policy, Save, Seed, Send, SendFailure,
 };
 
-use crate::recording::Line;
+use crate::lines::Line;
 use crate::server::{Answer, RESOURCE};
 use crate::store::Said;
 

@@ -9,6 +9,8 @@ use crate::process::{Process, config};
 #[allow(dead_code, reason = "what else a recording can do is for other tests")]
 mod recording;
 
+use recording::Recording;
+
 /// One line of a run.
 #[derive(Clone)]
 pub(crate) enum Line {
@@ -31,8 +33,7 @@ impl Process {
     /// What was kept comes again, also without its secrets. Gives how many lines there are.
     pub(crate) fn replays(&self, place: usize) -> usize {
         let Some(lines) = &self.lines else { return 0 };
-        let mut recording =
-            recording::Recording::new(&config(), &Seed::new(Self::seed(place, self.incarnation)));
+        let mut recording = Recording::new(&config(), &Seed::new(Self::seed(place, self.incarnation)));
         for line in lines {
             match line {
                 Line::Told(now, event) => recording.recorder.event(*now, event),
