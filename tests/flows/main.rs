@@ -7,6 +7,7 @@
 
 mod behaviours;
 mod book;
+mod canary;
 mod clauses;
 mod cuts;
 mod documented;
@@ -14,6 +15,7 @@ mod faults;
 mod further;
 mod grants;
 mod index;
+mod reading;
 mod renewals;
 mod servers;
 mod stage;
