@@ -375,3 +375,25 @@ fn what_is_planted_is_found() {
     println!("{planted} secrets were planted, and found");
     assert!(planted > 5000);
 }
+
+/// No flow has an account. One that is nobody's secret stays with the names, and goes with them.
+#[test]
+fn an_account_is_left_nowhere_but_where_everybody_reads_it() {
+    for name in ["login", "refresh", "step-up", "device", "enterprise"] {
+        for (account, is_public) in [("Ada Lovelace & co@home", false), ("mcp.example", true)] {
+            let account_of = |text: &str| serde_json::to_string(text).unwrap();
+            let text =
+                recorded(name).replace("\"account\":null", &format!("\"account\":{}", account_of(account)));
+            let trace = Trace::read(&text).unwrap();
+            trace.replay().unwrap();
+            for names in [Names::Kept, Names::Replaced] {
+                let secrets = Secrets::of(&text, names);
+                let sought = secrets.0.get(account) == Some(&"person");
+                assert_eq!(sought, !is_public || names == Names::Replaced, "{name}, {names:?}");
+                let scrubbed = trace.scrub(names).unwrap();
+                scrubbed.replay().unwrap();
+                assert_eq!(secrets.left(&Read::of(&scrubbed.to_string())), [""; 0], "{name}, {names:?}");
+            }
+        }
+    }
+}
