@@ -301,6 +301,98 @@ fn without_people(config: &Value) -> String {
     config.to_string()
 }
 
+/// Members of endpoints' answers that say nothing secret (RFC 6749 §5, RFC 7591 §3.2, RFC 8628 §3.2, RFC 8693 §2.2), and those that some
+/// servers have in their place.
+const SAID: [&str; 25] = [
+    "application_type",
+    "client_id",
+    "client_id_issued_at",
+    "client_name",
+    "client_secret_expires_at",
+    "error",
+    "error_description",
+    "expires",
+    "expires_at",
+    "expires_in",
+    "grant_types",
+    "interval",
+    "iss",
+    "issued_token_type",
+    "issuer",
+    "redirect_uris",
+    "response_types",
+    "scope",
+    "scopes",
+    "token_endpoint_auth_method",
+    "token_type",
+    "verification_uri",
+    "verification_uri_complete",
+    "verification_url",
+    "warning",
+];
+
+/// The texts of endpoints' answers that are replaced where they stand, by the place of the line: whatever else is there.
+fn said_otherwise(trace: &str) -> BTreeMap<usize, Vec<String>> {
+    let (mut purposes, mut found) = (BTreeMap::new(), BTreeMap::new());
+    for (place, line) in trace.lines().enumerate() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let send = &line["action"]["send"];
+        if let Some(id) = send["id"].as_u64() {
+            purposes.insert(id, send["purpose"].as_str().unwrap().ends_with("_metadata"));
+        }
+        let replied = &line["event"]["replied"];
+        let is_endpoint = replied["id"].as_u64().and_then(|id| purposes.get(&id)) == Some(&false);
+        let body = replied["answer"]["response"]["body"].as_str().filter(|_| is_endpoint);
+        if let Some(document) = body.and_then(|body| serde_json::from_str::<Value>(body).ok()) {
+            let mut texts = Vec::new();
+            otherwise("", &document, &mut texts);
+            found.insert(place, texts);
+        }
+    }
+    found
+}
+
+fn otherwise(name: &str, value: &Value, found: &mut Vec<String>) {
+    let mut long = |text: &str| found.extend((text.chars().count() >= LEAST).then(|| text.to_owned()));
+    match value {
+        Value::String(text) if !SAID.contains(&name) => long(text),
+        Value::Array(items) => items.iter().for_each(|item| otherwise(name, item, found)),
+        Value::Object(members) => {
+            for (name, member) in members {
+                // `authed_user` is one server's own, and read (`TokenShape`).
+                let is_known = ["authed_user", "code", "state"].contains(&name.as_str());
+                if !is_known && !SAID.contains(&name.as_str()) && !MEMBERS.contains(&name.as_str()) {
+                    found.push(name.clone());
+                }
+                otherwise(name, member, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn nothing_else_that_an_endpoint_says_stands_where_it_stood() {
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for name in files() {
+        let text = recorded(&name);
+        let scrubbed = Trace::read(&text).unwrap().scrub(Names::Kept).unwrap().to_string();
+        let lines: Vec<_> = scrubbed.lines().collect();
+        assert_eq!(lines.len(), text.lines().count(), "{name}");
+        for (place, texts) in said_otherwise(&text) {
+            let line: Value = serde_json::from_str(lines[place]).unwrap();
+            let mut read = Read::default();
+            read.value("", &line["event"]["replied"]["answer"]["response"]["body"]);
+            count += texts.len();
+            let left = texts.into_iter().filter(|text| read.texts.contains(text));
+            wrong.extend(left.map(|left| format!("{name}, line {}: {left}", place + 1)));
+        }
+    }
+    println!("{count} texts");
+    assert!(count > 100);
+    assert!(wrong.is_empty(), "{} are left\n{}", wrong.len(), wrong.join("\n"));
+}
+
 fn recorded(name: &str) -> String {
     fs::read_to_string(folder().join(format!("{name}.jsonl"))).unwrap()
 }

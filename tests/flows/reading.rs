@@ -50,7 +50,8 @@ impl Read {
         read
     }
 
-    fn value(&mut self, name: &str, value: &Value) {
+    /// All that is in this member.
+    pub(crate) fn value(&mut self, name: &str, value: &Value) {
         match value {
             Value::String(text) => {
                 if ["error_description", "warning"].contains(&name) {

@@ -31,7 +31,6 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use flow::Flow;
-pub(crate) use flow::is_replayed;
 
 /// A body, by the name of its target.
 pub(crate) type Body = fn(&[u8]);
@@ -282,4 +281,9 @@ pub(crate) fn flow(data: &[u8]) {
 /// The same; says how many of its attempts ended with a token.
 pub(crate) fn grants(data: &[u8]) -> usize {
     Flow::new(data).run()
+}
+
+/// Whether the flow of these bytes is written down, and replays.
+pub(crate) fn is_replayed(data: &[u8]) -> bool {
+    flow::is_replayed(data)
 }
