@@ -433,7 +433,7 @@ fn nothing_of_any_secret_is_left_in_any_flow() {
 #[test]
 fn what_is_planted_is_found() {
     let line = |text: &str| serde_json::json!({"at": 1, "note": {"quoted": text}}).to_string();
-    let mut planted = 0;
+    let (mut planted, mut names) = (0, 0);
     for (number, name) in files().into_iter().enumerate() {
         let text = recorded(&name);
         let secrets = Secrets::of(&text, Names::Replaced);
@@ -457,15 +457,21 @@ fn what_is_planted_is_found() {
         };
         let (secret, place) = secrets.0.last_key_value().unwrap();
         assert!(left(&spellings(secret)[2]).contains(&format!("{place}: {secret}")), "{name}");
-        let host = named.0.last().unwrap();
-        let found = left(&format!("https://{}/x", host.to_ascii_uppercase()));
-        assert_eq!(found, [format!("host: {host}")], "{name}");
-        let segment = named.1.iter().find(|it| !DEFAULT_SEGMENTS.contains(&it.as_str())).unwrap();
-        assert_eq!(left(&format!("see%2F{segment}%3Fx")), [format!("segment: {segment}")], "{name}");
+        // Some flows end before any name is told, and one ends at this machine.
+        if let Some(host) = named.0.last() {
+            let found = left(&format!("https://{}/x", host.to_ascii_uppercase()));
+            assert!(found.contains(&format!("host: {host}")), "{name}: {found:?}");
+            names += 1;
+        }
+        if let Some(segment) = named.1.iter().find(|it| !DEFAULT_SEGMENTS.contains(&it.as_str())) {
+            let found = left(&format!("see%2F{segment}%3Fx"));
+            assert!(found.contains(&format!("segment: {segment}")), "{name}: {found:?}");
+            names += 1;
+        }
         assert_eq!(left("nothing of it"), [""; 0], "{name}");
     }
-    println!("{planted} secrets were planted, and found");
-    assert!(planted > 5000);
+    println!("{planted} secrets and {names} names were planted, and found");
+    assert!(planted > 5000 && names > 4);
 }
 
 /// No flow has an account. One that is nobody's secret stays with the names, and goes with them.
