@@ -9,22 +9,30 @@ use mcp_auth::{
 use serde_json::{Value, json};
 use url::Url;
 
+#[path = "support/recording.rs"]
+#[allow(dead_code, reason = "what else a recording can do is for other tests")]
+mod recording;
+use recording::Recording;
+
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
 struct Walk {
     auth: Authorizer,
     watch: Watch,
+    recording: Recording,
 }
 
 impl Walk {
     fn tell(&mut self, event: Event) {
         self.watch.event(NOW, &event);
+        self.recording.recorder.event(NOW, &event);
         self.auth.handle(NOW, event);
     }
 
     fn poll(&mut self) -> Action {
         let action = self.auth.poll();
         self.watch.action(&action);
+        self.recording.recorder.action(&action);
         assert_eq!(self.watch.breaches(), [""; 0]);
         action
     }
@@ -35,7 +43,7 @@ impl Walk {
             (send.purpose(), send.method(), send.uri().to_string()),
             (purpose, &method, url.to_owned())
         );
-        assert!(matches!(self.auth.poll(), Action::Wait(Some(_))));
+        assert!(matches!(self.poll(), Action::Wait(Some(_))));
         // The revision decides what metadata says, and nothing else (MCP 2026-07-28, protocol version header).
         let metadata = matches!(purpose, Purpose::ResourceMetadata | Purpose::ServerMetadata);
         let request = send.request();
@@ -66,7 +74,8 @@ fn value<'a>(pairs: &'a [(String, String)], name: &str) -> &'a str {
 fn from_the_refusal_to_the_token_and_its_renewal() {
     let config = Config::new("https://mcp.example/mcp", "Walker", "http://127.0.0.1:3000/callback");
     let watch = Watch::new(&config);
-    let mut walk = Walk { auth: Authorizer::new(config, Seed::new([7; 32])).unwrap(), watch };
+    let recording = Recording::new(&config, &Seed::new([7; 32]));
+    let mut walk = Walk { auth: Authorizer::new(config, Seed::new([7; 32])).unwrap(), watch, recording };
     let url = Url::parse("https://mcp.example/mcp").unwrap();
 
     // Nothing is known before the store has been read.
@@ -185,4 +194,5 @@ fn from_the_refusal_to_the_token_and_its_renewal() {
         panic!("the new token is ready")
     };
     assert_eq!(authorization.value(), "Bearer access-token-2");
+    walk.recording.check(&mut walk.watch);
 }

@@ -9,6 +9,7 @@ use mcp_auth::{
 };
 use url::Url;
 
+use crate::lines::Line;
 use crate::process::{Flight, Op, Request};
 use crate::server::{RESOURCE, number};
 use crate::state::{Property, State, Wrong};
@@ -51,6 +52,7 @@ impl State {
         process.remember(&now);
         process.remember(what);
         process.watch.event(Timestamp::from_secs(now), &event);
+        process.keep(|| Line::Told(Timestamp::from_secs(now), event.clone()));
         process.auth.handle(Timestamp::from_secs(now), event);
         self.pump(place);
     }
@@ -64,6 +66,7 @@ impl State {
         loop {
             let process = self.process(place);
             let action = process.auth.poll();
+            process.keep(|| Line::Asked(action.clone()));
             if !(unwatched && matches!(action, Action::Store(_))) {
                 process.watch.action(&action);
             }

@@ -62,6 +62,9 @@ impl State {
                 format!("{} refreshes, {} logins later", state.server.refreshes, state.opened - opened);
             state.violated(Property::Recovers, what);
         }
+        for (place, process) in state.processes.iter().enumerate() {
+            process.replays(place);
+        }
         (state.violations, steps)
     }
 

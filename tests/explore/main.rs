@@ -11,6 +11,7 @@
 mod drive;
 mod end;
 mod faults;
+mod lines;
 mod moves;
 mod process;
 mod search;

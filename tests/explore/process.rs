@@ -9,6 +9,7 @@ use mcp_auth::{
     Authorizer, Config, Event, Forget, Generation, Kind, Load, Open, Policy, Save, Seed, Send, SendFailure,
 };
 
+use crate::lines::Line;
 use crate::server::{Answer, RESOURCE};
 use crate::store::Said;
 
@@ -114,6 +115,8 @@ pub(crate) struct Process {
     pub(crate) memory: Vec<usize>,
     /// The refresh token that it sent last.
     pub(crate) spending: Option<usize>,
+    /// What the machine was told and asked for, where that is kept.
+    pub(crate) lines: Option<Vec<Line>>,
 }
 
 /// How long an exchange may take, in seconds: little, so that waiting for a lease to end takes few steps.
@@ -133,12 +136,10 @@ impl Process {
 
     fn born(place: usize, incarnation: u8) -> Self {
         let config = config();
-        let mut seed = [7; 32];
-        seed[0] = u8::try_from(place).expect("few processes");
-        seed[1] = incarnation;
+        let seed = Seed::new(Self::seed(place, incarnation));
         Self {
             watch: Watch::new(&config),
-            auth: Authorizer::new(config, Seed::new(seed)).expect("a good configuration"),
+            auth: Authorizer::new(config, seed).expect("a good configuration"),
             history: 0,
             incarnation,
             flights: Vec::new(),
@@ -150,18 +151,28 @@ impl Process {
             seen: None,
             memory: Vec::new(),
             spending: None,
+            lines: None,
         }
+    }
+
+    pub(crate) fn seed(place: usize, incarnation: u8) -> [u8; 32] {
+        let mut seed = [7; 32];
+        seed[0] = u8::try_from(place).expect("few processes");
+        seed[1] = incarnation;
+        seed
     }
 
     /// The same process after a crash: nothing is left in memory. Its callers come again.
     pub(crate) fn restart(&mut self, place: usize) {
         self.remember(&"a crash");
+        self.replays(place);
+        let lines = self.lines.as_ref().map(|_| Vec::new());
         let requests = self.requests.iter().map(|request| match request {
             Request::Waiting { .. } | Request::Sent { .. } => Request::Expected,
             other => other.clone(),
         });
         let requests = requests.collect();
-        *self = Self { history: self.history, requests, ..Self::born(place, self.incarnation + 1) };
+        *self = Self { history: self.history, requests, lines, ..Self::born(place, self.incarnation + 1) };
     }
 
     pub(crate) fn remember(&mut self, what: &impl Hash) {

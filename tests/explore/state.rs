@@ -121,6 +121,15 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(setup: Setup) -> Self {
+        Self::begin(setup, false)
+    }
+
+    /// The same, and what machines are told and ask for is kept.
+    pub(crate) fn recorded(setup: Setup) -> Self {
+        Self::begin(setup, true)
+    }
+
+    fn begin(setup: Setup, recorded: bool) -> Self {
         let expires = match setup.start {
             Start::Expired => BEGIN,
             Start::Expiring => BEGIN + 20,
@@ -147,6 +156,9 @@ impl State {
             violations: Vec::new(),
         };
         for process in 0..setup.processes {
+            if recorded {
+                state.process(process).record();
+            }
             state.arrive(process);
         }
         state

@@ -1,10 +1,15 @@
 //! Beyond what can be tried exhaustively: more processes, more callers, more faults, by chance.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::rc::Rc;
 
 use crate::moves::Move;
+use crate::process::Process;
 use crate::search::{Figures, Search, Way};
 use crate::state::{Setup, State};
+
+/// One walk of as many is written down, and replays.
+const REPLAYED: u64 = 10;
 
 /// A small generator, so that a seed is a walk.
 struct Chance(u64);
@@ -23,7 +28,8 @@ impl Search {
     /// Goes one way from the beginning to the end, by chance.
     pub(crate) fn walk(self, setup: Setup, seed: u64) -> Result<Figures, Box<Way>> {
         let mut chance = Chance(seed);
-        let mut state = State::new(setup);
+        let recorded = seed.is_multiple_of(REPLAYED);
+        let mut state = if recorded { State::recorded(setup) } else { State::new(setup) };
         let mut moves: Vec<Move> = Vec::new();
         let mut figures = Figures::default();
         loop {
@@ -48,6 +54,9 @@ impl Search {
                 return Err(Box::new(Way { setup, violation, moves }));
             }
         }
+        let lines = |(place, process): (usize, &Rc<Process>)| process.replays(place);
+        let lines: usize = state.processes.iter().enumerate().map(lines).sum();
+        assert_eq!(recorded, lines > 0, "what is to be written down is");
         figures.runs = 1;
         figures.deepest = moves.len();
         let (ended, steps) = state.judge_all();

@@ -8,8 +8,10 @@
 mod alone;
 mod behaviours;
 mod book;
+mod canary;
 mod choices;
 mod clauses;
+mod cuts;
 mod devices;
 mod documented;
 mod ended;
@@ -19,6 +21,7 @@ mod further;
 mod grants;
 mod index;
 mod keyed;
+mod reading;
 mod refused;
 mod renewals;
 mod renewing;
@@ -26,6 +29,7 @@ mod servers;
 mod stage;
 mod stores;
 mod vouched;
+mod ways;
 
 #[path = "../support/clause.rs"]
 mod clause;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use http::{Request, Response, StatusCode, header};
-use mcp_auth::trace::Recorder;
+use mcp_auth::trace::{Names, Recorder, Trace};
 use mcp_auth::watch::Watch;
 use mcp_auth::wire::dpop::Nonce;
 use mcp_auth::wire::jwk::PublicJwk;
@@ -142,6 +142,7 @@ impl Stage {
     }
 
     pub(crate) fn restart_with(&mut self, change: impl FnOnce(Config) -> Config) {
+        self.leave();
         self.seed += 1;
         self.config = change(self.config.clone());
         (self.machine, self.watch, self.recorder, self.text) = made(&self.config, self.seed);
@@ -152,7 +153,22 @@ impl Stage {
         let other = made(&self.config, self.seed + 100);
         let own = self.become_process(other);
         does(self);
+        self.leave();
         self.become_process(own);
+    }
+
+    /// What this process wrote down is not kept. It replays all the same, and so does what is left of it without its secrets.
+    fn leave(&mut self) {
+        let text = self.trace();
+        let trace = Trace::read(&text).unwrap();
+        assert_eq!(trace.to_string(), text);
+        trace.replay().unwrap();
+        for names in [Names::Kept, Names::Replaced] {
+            let scrubbed = trace.scrub(names).unwrap();
+            scrubbed.replay().unwrap();
+            self.watch.shown("the scrubbed flow", &scrubbed.to_string());
+        }
+        self.holds();
     }
 
     fn become_process(&mut self, (machine, watch, recorder, text): Process) -> Process {
@@ -166,6 +182,7 @@ impl Stage {
 
     /// A new process takes up the login that waits.
     pub(crate) fn resume(&mut self) {
+        self.leave();
         let snapshot = self.machine.snapshot().unwrap();
         // It is kept in between, as text.
         let snapshot: Snapshot = serde_json::from_str(&serde_json::to_string(&snapshot).unwrap()).unwrap();

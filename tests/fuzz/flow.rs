@@ -11,6 +11,7 @@ use mcp_auth_testbed::{Browsed, World, call};
 use url::Url;
 
 use super::clients::{CLIENT_KEY, Choice, ID_TOKEN, PROOF_KEY};
+use super::recorded::recording::Recording;
 use super::servers::{MISFORTUNES, TURNS};
 
 pub(crate) struct Flow<'a> {
@@ -29,15 +30,24 @@ pub(crate) struct Flow<'a> {
     late: Option<Event>,
     now: u64,
     moves: u8,
+    /// One flow in sixteen is written down, as its bytes have it. All of them would cost the fuzzer most of its speed.
+    recording: Option<Recording>,
+}
+
+/// Whether the flow of these bytes is written down, and replays.
+pub(crate) fn is_replayed(data: &[u8]) -> bool {
+    data.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)).is_multiple_of(16)
 }
 
 impl<'a> Flow<'a> {
     pub(crate) fn new(data: &'a [u8]) -> Self {
+        let replayed = is_replayed(data);
         let mut data = data.iter();
         let mut byte = || data.next().copied().unwrap_or_default();
         let choice = Choice::of(byte(), byte());
         let (world, config) = (choice.world(), choice.config());
         let watch = Watch::new(&config);
+        let recording = replayed.then(|| Recording::new(&config, &Seed::new([0; 32])));
         let auth = Authorizer::new(config.clone(), Seed::new([0; 32])).unwrap();
         let now = 1_800_000_000;
         let (stored, opened, shown, late) = (None, None, None, None);
@@ -55,6 +65,7 @@ impl<'a> Flow<'a> {
             late,
             now,
             moves: 0,
+            recording,
         }
     }
 
@@ -89,6 +100,7 @@ impl<'a> Flow<'a> {
             self.rest();
         }
         self.recover();
+        self.replays();
         grants
     }
 
@@ -137,8 +149,16 @@ impl<'a> Flow<'a> {
         (self.opened, self.shown) = (None, None);
     }
 
+    /// What was written down comes again.
+    fn replays(&self) {
+        let _ = self.recording.as_ref().map(Recording::replays);
+    }
+
     fn poll(&mut self) -> Action {
         let action = self.auth.poll();
+        if let Some(recording) = &mut self.recording {
+            recording.recorder.action(&action);
+        }
         self.watch.action(&action);
         self.check();
         action
@@ -146,6 +166,9 @@ impl<'a> Flow<'a> {
 
     fn tell(&mut self, event: Event) {
         self.watch.event(Timestamp::from_secs(self.now), &event);
+        if let Some(recording) = &mut self.recording {
+            recording.recorder.event(Timestamp::from_secs(self.now), &event);
+        }
         // The poll that follows looks at the rest.
         self.auth.handle(Timestamp::from_secs(self.now), event);
         assert!(self.watch.breaches().is_empty(), "{:?}\n{}", self.watch.breaches(), self.auth.trail());
@@ -216,6 +239,9 @@ impl<'a> Flow<'a> {
         if let Access::Ready(authorization) = self.auth.access(&url, now) {
             self.watch.attached(&url, &self.auth.authorized().unwrap().resource);
             request.headers_mut().insert(header::AUTHORIZATION, authorization.value().clone());
+            if let Some(recording) = &mut self.recording {
+                recording.recorder.prove(now, "POST", &url);
+            }
             if let Some(input) = self.auth.prove(now, "POST", &url).unwrap() {
                 let proof = input.complete(&PROOF_KEY.sign(input.as_bytes())).unwrap();
                 request.headers_mut().insert("dpop", proof.expose().parse().unwrap());
@@ -372,8 +398,14 @@ impl<'a> Flow<'a> {
         let snapshot = serde_json::from_str(&written).unwrap();
         // A seed serves one machine only.
         self.moves += 1;
-        match Authorizer::resume(self.config.clone(), Seed::new([self.moves; 32]), snapshot) {
-            Ok(auth) => (self.auth, self.watch) = (auth, watch),
+        let seed = Seed::new([self.moves; 32]);
+        let resume = |_: &Recording| Recording::resume(&self.config, &seed, &snapshot);
+        let recording = self.recording.as_ref().map(resume);
+        match Authorizer::resume(self.config.clone(), seed, snapshot) {
+            Ok(auth) => {
+                self.replays();
+                (self.auth, self.watch, self.recording) = (auth, watch, recording);
+            }
             Err(breach) => {
                 assert!(
                     self.config.needs_signer() && breach.got.contains("nor are its endpoints"),

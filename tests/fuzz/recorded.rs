@@ -13,7 +13,7 @@ use serde_json::Value;
 // Its own check is for flows whose hosts are known.
 #[path = "../support/recording.rs"]
 #[allow(dead_code)]
-mod recording;
+pub(crate) mod recording;
 
 use recording::Recording;
 

@@ -1,4 +1,4 @@
-//! Every run of the rig is written down, and must come again from what is written.
+//! A run is written down, and must come again from what is written.
 
 use std::sync::{Arc, Mutex};
 
@@ -27,15 +27,21 @@ impl Recording {
         self.text.lock().unwrap().clone()
     }
 
-    /// The trace replays, and so does what is left of it without its secrets, none of which stands there any more.
-    pub(crate) fn check(&self, watch: &mut Watch) {
+    /// What was written replays, and is taken away; `None` where nothing is there.
+    pub(crate) fn replays(&self) -> Option<Trace> {
         let text = std::mem::take(&mut *self.text.lock().unwrap());
         if text.is_empty() {
-            return;
+            return None;
         }
         let trace = Trace::read(&text).unwrap();
         assert_eq!(trace.to_string(), text);
         trace.replay().unwrap();
+        Some(trace)
+    }
+
+    /// The trace replays, and so does what is left of it without its secrets, none of which stands there any more.
+    pub(crate) fn check(&self, watch: &mut Watch) {
+        let Some(trace) = self.replays() else { return };
         let scrubbed = trace.scrub(Names::Kept).unwrap().to_string();
         watch.shown("the scrubbed trace", &scrubbed);
         assert_eq!(watch.breaches(), [""; 0]);
