@@ -108,7 +108,6 @@ fn retry(kind: Kind) -> Retry {
         | Kind::NoClient
         | Kind::RegistrationRejected
         | Kind::RegistrationUnusable
-        | Kind::RedirectUri
         | Kind::AuthorizationFailed
         | Kind::TokenEndpointError
         | Kind::TokenType
@@ -167,7 +166,6 @@ fn advice(kind: Kind) -> &'static str {
         Kind::RegistrationRejected | Kind::RegistrationUnusable => {
             "Register a client by hand and configure its identifier, or ask the server's operator."
         }
-        Kind::RedirectUri => "Use a redirect URI that is https, or http on a loopback host.",
         Kind::CallbackMalformed | Kind::StateMismatch => "Log in again, in a browser window of its own.",
         Kind::AccessDenied => "Log in again and allow the access.",
         Kind::AuthorizationFailed => {

@@ -55,8 +55,6 @@ pub enum Kind {
     RegistrationRejected,
     /// The registration cannot be used: a method that is not spoken, a secret missing or expired.
     RegistrationUnusable,
-    /// A redirect URI that may not be used.
-    RedirectUri,
     /// An authorization response with doubled or missing parameters.
     CallbackMalformed,
     /// An authorization response that answers another request: its `state` is foreign.
@@ -127,7 +125,6 @@ impl fmt::Display for Kind {
             Self::NoClient => "there is no client identifier",
             Self::RegistrationRejected => "the authorization server did not register the client",
             Self::RegistrationUnusable => "the registration cannot be used",
-            Self::RedirectUri => "the redirect URI may not be used",
             Self::CallbackMalformed => "the authorization response breaks its format",
             Self::StateMismatch => "the authorization response answers another request",
             Self::AccessDenied => "access was denied",
