@@ -264,7 +264,9 @@ impl Authorizer {
     fn expire(&mut self) {
         let now = self.world.now;
         // A code that has ended is of use to nobody.
-        self.world.retract(|action| matches!(action, Action::Show(show) if show.until() <= now));
+        if !self.world.out.is_empty() {
+            self.world.retract(|action| matches!(action, Action::Show(show) if show.until() <= now));
+        }
         let is_late = |step: &Step| step.pending().is_some_and(|pending| pending.deadline <= now);
         let steps = self.step.iter().chain(self.renewal.as_ref().map(|it| &it.step));
         let late: Vec<_> =
