@@ -7,8 +7,6 @@ use crate::base::scope::Scopes;
 use crate::policy::{IssuerPolicy, ResourceIndicator, ScopeRule};
 use crate::wire::server_metadata::Pkce;
 
-const METADATA: &str = "https://as.example/.well-known/oauth-authorization-server";
-
 /// A watch that has seen this metadata of the authorization server.
 fn told(config: Config, document: &serde_json::Value) -> Watch {
     let mut watch = Watch::new(&config);

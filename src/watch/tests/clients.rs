@@ -1,15 +1,13 @@
 //! Which client is named to whom.
 
-use std::sync::Arc;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::json;
 
 use super::proofs::record;
 use super::*;
-use crate::action::{Ask, Save};
-use crate::credential::{AuthorizationServer, Credential, Key};
+use crate::action::Ask;
+use crate::credential::{AuthorizationServer, Credential};
 use crate::event::{Saving, Told};
 use crate::wire::client::{Client, Origin};
 
@@ -161,17 +159,10 @@ fn a_client_of_a_record_is_named_to_the_server_of_the_record() {
     };
     let client = Client::new("of-the-record", Origin::Dynamic);
     let record = Credential { authorization_server: server.into(), client, ..record() };
-    let save = Save {
-        id: RequestId(3),
-        key: Key { server: String::new(), account: None },
-        credential: Arc::new(self::record()),
-        replaces: None,
-        deadline: Timestamp::from_secs(1_010),
-    };
     for (asked, answer) in [
         (load(3, true), Answer::Leased(Some(Box::new(record.clone())))),
         (load(3, false), Answer::Found(Some(Box::new(record.clone())))),
-        (Action::Store(save), Answer::Saved(Saving::Conflict(Some(Box::new(record))))),
+        (save(3, self::record()), Answer::Saved(Saving::Conflict(Some(Box::new(record))))),
     ] {
         let mut watch = watch_of_two(config());
         watch.action(&asked);
@@ -187,10 +178,7 @@ fn a_record_that_is_written_names_no_client_of_another_server() {
     for (client_id, wrong) in [("by-hand", false), ("", false), ("of-another", true)] {
         let mut watch = watch_of_two(config().preregistered(Preregistered::new(OTHER, "of-another")));
         let record = Credential { client: Client::new(client_id, Origin::Preregistered), ..record() };
-        let key = Key { server: String::new(), account: None };
-        let credential = Arc::new(record);
-        let deadline = Timestamp::from_secs(1_010);
-        watch.action(&Action::Store(Save { id: RequestId(3), key, credential, replaces: None, deadline }));
+        watch.action(&save(3, record));
         assert_eq!(is_wrong(&watch), wrong, "{client_id}");
     }
 }

@@ -1,29 +1,22 @@
 //! Where what is allowed ends: just within a bound nothing is seen, and just beyond it the breach is.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::json;
 
 use super::handed::supplied;
 use super::proofs::{but, record, sign};
 use super::*;
-use crate::action::{Ask, Forget, Release, SigningKey};
-use crate::credential::{AuthorizationServer, Generation, Key};
-use crate::event::{SendFailure, Told};
+use crate::action::{Ask, SigningKey};
+use crate::credential::AuthorizationServer;
+use crate::event::Told;
 use crate::policy::Policy;
 use crate::step::Terms;
 
-const TOKEN: &str = "https://as.example/token";
 const EVIL: &str = "https://evil.example/token";
-const METADATA: &str = "https://as.example/.well-known/oauth-authorization-server";
 const WITHOUT_ISSUER: &str = "?code=a-stolen-code&state=state-of-this-run";
 const STOLEN: &str = "grant_type=authorization_code&code=a-stolen-code";
 const SECRET: &str = "client_secret=configured-secret";
-
-fn fine(watch: &Watch) {
-    assert_eq!(watch.breaches(), [""; 0]);
-}
 
 /// The answer to a request for metadata.
 fn metadata(watch: &mut Watch, id: u64, url: &str, status: u16, document: &str) {
@@ -49,10 +42,6 @@ fn named(token_endpoint: &str) -> AuthorizationServer {
         token_endpoint: token_endpoint.to_owned(),
         ..(*record().authorization_server).clone()
     }
-}
-
-fn later(seconds: u64) -> Timestamp {
-    NOW.after(Duration::from_secs(seconds))
 }
 
 #[test]
@@ -109,67 +98,6 @@ fn an_attempt_that_perhaps_runs_does_not_wait_for_ever() {
 }
 
 #[test]
-fn bounds_of_requests() {
-    let with = |max_bytes: usize, deadline: Timestamp| {
-        let mut watch = watch();
-        watch.action(&Action::Send(Send { max_bytes, deadline, ..send(2, Purpose::Registration, METADATA) }));
-        watch
-    };
-    fine(&with(16 << 20, later(3600)));
-    seen(&with((16 << 20) + 1, later(3600)), "no sensible limit");
-    seen(&with(1 << 30, later(3600)), "no sensible limit");
-    seen(&with(1, later(3601)), "no sensible deadline");
-    seen(&with(1, later(86_400)), "no sensible deadline");
-    // It is said once, for whomever it is sent.
-    for purpose in [Purpose::Registration, Purpose::Refresh] {
-        let mut watch = watch();
-        hold(&mut watch, 2);
-        watch.action(&Action::Send(Send { deadline: NOW, ..send(3, purpose, TOKEN) }));
-        let breaches = watch.breaches().iter().filter(|breach| breach.contains("sensible deadline"));
-        assert_eq!(breaches.count(), 1, "{:?}", watch.breaches());
-    }
-}
-
-/// A person is waited for as long as it takes, and who fetches an assertion, and nobody without end; a signature is not.
-#[test]
-fn bounds_of_what_is_no_request() {
-    let ask = |until| {
-        let (issuer, redirect_uri) = ("https://as.example".to_owned(), "http://127.0.0.1:3000/cb".to_owned());
-        Action::Ask(Ask { id: RequestId(2), issuer, redirect_uri, until })
-    };
-    let supply = |until| {
-        let (audience, resource) = ("https://as.example".to_owned(), "https://mcp.example/mcp".to_owned());
-        let kind = crate::action::AssertionKind::Workload;
-        Action::Supply(crate::action::Supply { id: RequestId(2), kind, audience, resource, until })
-    };
-    let sign = |deadline| {
-        let Action::Sign(sign) = super::proofs::sign(2, SigningKey::Proof, &json!({})) else {
-            panic!("it is none")
-        };
-        Action::Sign(crate::action::Sign { deadline, ..sign })
-    };
-    let is_seen = |action: &Action| {
-        let mut watch = watch();
-        watch.action(action);
-        watch.breaches().iter().any(|breach| breach.contains("sensible deadline"))
-    };
-    for patient in [ask as fn(Timestamp) -> Action, supply] {
-        for (until, bad) in [(NOW, true), (later(1), false), (later(86_400), false)] {
-            assert_eq!(is_seen(&patient(until)), bad, "{until:?}");
-        }
-    }
-    for (deadline, bad) in [(NOW, true), (later(1), false), (later(3600), false), (later(3601), true)] {
-        assert_eq!(is_seen(&sign(deadline)), bad, "{deadline:?}");
-    }
-    // At the end of time nothing is later.
-    let mut watch = watch();
-    watch.event(Timestamp::MAX, &Event::Tick);
-    watch
-        .action(&Action::Send(Send { deadline: Timestamp::MAX, ..send(2, Purpose::Registration, METADATA) }));
-    assert!(!watch.breaches().iter().any(|breach| breach.contains("sensible deadline")));
-}
-
-#[test]
 fn only_loopback_is_in_the_clear() {
     for (url, good) in
         [("http://127.0.0.1:3000/x", true), ("http://as.example/x", false), ("ftp://127.0.0.1/x", false)]
@@ -214,7 +142,7 @@ fn an_issuer_that_is_demanded_by_policy_or_by_the_servers_word() {
             endpoints: None,
         };
         let snapshot = json!({
-            "version": 1, "key": Key { server: String::new(), account: None }, "redirect_uri": "",
+            "version": 1, "key": key(), "redirect_uri": "",
             "taken_at": NOW, "deadline": later(600), "record": null, "latest": Generation::default(),
             "consent": {"terms": terms, "state": "state-of-this-run", "code_verifier": "the-code-verifier"},
         });
@@ -369,78 +297,6 @@ fn one_text_may_be_two_secrets() {
     // What goes where it may go excuses nothing that goes with it.
     assert!(!told(Purpose::Refresh, other, "refresh_token=one-and-the-same"));
     assert!(told(Purpose::Refresh, other, "refresh_token=one-and-the-same&more=and-another-one"));
-}
-
-/// The record is asked for, and has not come yet.
-#[test]
-fn a_refresh_token_that_is_spent_before_the_record_is_there() {
-    let mut watch = watch();
-    watch.action(&load(2, true));
-    watch.action(&refresh(3, TOKEN, "refresh_token=the-refresh-token"));
-    seen(&watch, "while the record is not held");
-}
-
-/// Something else came in its place: a store that fails is no reason to do without the server.
-#[test]
-fn a_refresh_token_may_be_spent_once_the_record_is_waited_for_no_more() {
-    let mut watch = watch();
-    watch.action(&load(2, true));
-    watch.event(NOW, &Event::Replied(Reply { id: RequestId(2), answer: Answer::Forgotten(Ok(true)) }));
-    watch.action(&refresh(3, TOKEN, "refresh_token=the-refresh-token"));
-    fine(&watch);
-    // What comes after all is let go, and changes nothing.
-    watch.event(NOW, &Event::Replied(Reply { id: RequestId(2), answer: Answer::Leased(None) }));
-    let key = Key { server: String::new(), account: None };
-    watch.action(&Action::Release(Release { load: RequestId(2), key }));
-    watch.event(
-        NOW,
-        &Event::Replied(Reply { id: RequestId(3), answer: Answer::SendFailed(SendFailure::TimedOut) }),
-    );
-    watch.action(&refresh(4, TOKEN, "refresh_token=the-refresh-token"));
-    fine(&watch);
-}
-
-/// It was there, and was let go, so that somebody else may spend the token meanwhile.
-#[test]
-fn a_refresh_token_that_is_spent_after_the_record_is_let_go() {
-    let mut watch = watch();
-    hold(&mut watch, 2);
-    let key = Key { server: String::new(), account: None };
-    watch.action(&Action::Release(Release { load: RequestId(2), key }));
-    fine(&watch);
-    watch.action(&refresh(3, TOKEN, "refresh_token=the-refresh-token"));
-    seen(&watch, "while the record is not held");
-}
-
-/// What a server says while it fails is not its word on the token.
-#[test]
-fn a_refresh_token_is_not_dead_by_the_word_of_a_server_that_fails() {
-    for (status, good) in [(500, true), (499, false)] {
-        let mut watch = watch();
-        hold(&mut watch, 2);
-        for id in [3, 4] {
-            watch.action(&refresh(id, TOKEN, "refresh_token=the-refresh-token"));
-            answer(&mut watch, id, status, r#"{"error":"invalid_grant"}"#);
-        }
-        assert_eq!(watch.breaches().is_empty(), good, "{status}: {:?}", watch.breaches());
-    }
-}
-
-/// A client that the server does not know takes its record with it (RFC 6749 §5.2); a dead grant does not.
-#[test]
-fn a_record_is_forgotten_if_the_server_has_ended_its_client() {
-    for (status, error, good) in
-        [(400, "invalid_client", true), (401, "other", true), (400, "invalid_grant", false)]
-    {
-        let mut watch = watch();
-        hold(&mut watch, 2);
-        watch.action(&refresh(3, TOKEN, "refresh_token=the-refresh-token"));
-        answer(&mut watch, 3, status, &json!({"error": error}).to_string());
-        let key = Key { server: String::new(), account: None };
-        let (id, generation, deadline) = (RequestId(4), Generation::default(), later(10));
-        watch.action(&Action::Forget(Forget { id, key, generation, deadline }));
-        assert_eq!(watch.breaches().is_empty(), good, "{error}: {:?}", watch.breaches());
-    }
 }
 
 /// A login and a renewal beside it may each have something signed at a time.

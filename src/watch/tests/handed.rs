@@ -8,7 +8,6 @@ use super::*;
 use crate::action::{AssertionKind, Show, Supply};
 use crate::grant_type::IdentityProvider;
 
-const TOKEN: &str = "https://as.example/token";
 const EVIL: &str = "https://evil.example/token";
 const IDP: &str = "https://idp.example/token";
 

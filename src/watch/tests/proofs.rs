@@ -15,7 +15,6 @@ use crate::wire::client::{Client, Origin};
 use crate::wire::dpop::Nonce;
 use crate::wire::jws::{Algorithm, SigningInput};
 
-const TOKEN: &str = "https://as.example/token";
 const MCP: &str = "https://mcp.example/mcp";
 
 fn input(claims: &Value) -> SigningInput {

@@ -1,32 +1,10 @@
 //! Records on their way to the store.
 
-use std::sync::Arc;
-
 use super::proofs::record;
 use super::*;
-use crate::action::{Forget, Save};
-use crate::credential::{Credential, Generation, Key};
 use crate::event::Saving;
 use crate::outcome::Authorized;
 use crate::wire::client::Client;
-
-fn key() -> Key {
-    Key { server: String::new(), account: None }
-}
-
-fn until() -> Timestamp {
-    NOW.after(std::time::Duration::from_secs(15))
-}
-
-fn save(id: u64, credential: Credential) -> Action {
-    let (id, key, credential) = (RequestId(id), key(), Arc::new(credential));
-    Action::Store(Save { id, key, credential, replaces: None, deadline: until() })
-}
-
-fn forget(id: u64) -> Action {
-    let (id, generation) = (RequestId(id), Generation::default());
-    Action::Forget(Forget { id, key: key(), generation, deadline: until() })
-}
 
 fn renewed() -> Action {
     Action::Renewed(Ok(Outcome::Authorized(Box::new(Authorized {
@@ -42,30 +20,6 @@ fn renewed() -> Action {
         bound: false,
         unsaved: None,
     }))))
-}
-
-/// The store is waited for no longer than a server is, and not in vain from the start.
-#[test]
-fn a_deadline_of_the_store_is_sensible() {
-    let after = |seconds| NOW.after(std::time::Duration::from_secs(seconds));
-    for (deadline, sensible) in
-        [(NOW, false), (after(1), true), (after(3600), true), (after(3601), false), (Timestamp::MAX, false)]
-    {
-        let Action::Store(store) = save(2, record()) else { panic!("it is none") };
-        let Action::Forget(forget) = forget(2) else { panic!("it is none") };
-        let exclusive = None;
-        for action in [
-            Action::Store(Save { deadline, ..store }),
-            Action::Forget(Forget { deadline, ..forget }),
-            Action::Load(Load { id: RequestId(2), key: key(), exclusive, deadline }),
-        ] {
-            let mut watch = watch();
-            watch.event(NOW, &Event::LogOut);
-            watch.action(&action);
-            let seen = watch.breaches().iter().any(|breach| breach.contains("no sensible deadline"));
-            assert_eq!(seen, !sensible, "{action:?}");
-        }
-    }
 }
 
 /// The attempt beside it is called off; the renewal goes on.
@@ -105,7 +59,7 @@ fn a_record_that_is_offered_may_be_of_a_client_that_has_ended() {
 fn a_store_is_waited_for_until_the_moment_that_it_was_told() {
     let late = NOW.after(std::time::Duration::from_secs(10));
     for asked in [save(2, record()), forget(2)] {
-        for (then, good) in [(late, false), (until(), true)] {
+        for (then, good) in [(late, false), (later(15), true)] {
             let mut watch = watch();
             watch.event(NOW, &Event::LogOut);
             watch.event(late, &Event::Tick);
