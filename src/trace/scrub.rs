@@ -61,7 +61,7 @@ impl Trace {
     /// secret that somebody quotes in part, in base64 or in other letters is not found: look at what is left before it is shown
     /// to others. `vectors/FORMAT.md` says all of it.
     pub fn scrub(&self, names: Names) -> Result<Self, Divergence> {
-        let (people, claimed) = (self.people(names), self.claims()?);
+        let before = Before { people: self.people(names), claims: self.claims()? };
         let mut first = None;
         let seeds = (0..SEEDS).map(|attempt| {
             let mut seed = SEED;
@@ -71,7 +71,7 @@ impl Trace {
         // What is scrubbed already has the seed that suits it.
         let own = seeds.clone().filter(|seed| *seed == self.header.seed);
         for seed in own.chain(seeds) {
-            match self.scrubbed(names, &seed, &people, &claimed) {
+            match self.scrubbed(names, &seed, &before) {
                 Ok(trace) => return Ok(trace),
                 Err(divergence @ Divergence::Differs { .. }) => first = first.or(Some(divergence)),
                 Err(other) => return Err(other),
@@ -80,17 +80,11 @@ impl Trace {
         Err(first.unwrap_or(Divergence::Unscrubbable))
     }
 
-    fn scrubbed(
-        &self,
-        names: Names,
-        seed: &Seed,
-        people: &[Person],
-        claimed: &BTreeMap<usize, String>,
-    ) -> Result<Self, Divergence> {
+    fn scrubbed(&self, names: Names, seed: &Seed, before: &Before) -> Result<Self, Divergence> {
         let mut known = Pseudonyms::new(&self.header.config, names == Names::Replaced);
         // Twice, since a text may stand somewhere before it is known for a secret.
-        let first = self.pass(&mut known, seed, people, claimed);
-        let scrubbed = first.and_then(|_| self.pass(&mut known, seed, people, claimed));
+        let first = self.pass(&mut known, seed, before);
+        let scrubbed = first.and_then(|_| self.pass(&mut known, seed, before));
         match scrubbed {
             // What was not looked through is left out, which alone may be the fault.
             Err(Divergence::Unreadable { line } | Divergence::Differs { line, .. })
@@ -102,8 +96,6 @@ impl Trace {
         }
     }
 
-    /// The claims that the recorded machine had the host sign for its own requests, by the place of the line: they are not
-    /// written down, and the server that got them may quote them.
     fn claims(&self) -> Result<BTreeMap<usize, String>, Divergence> {
         let mut found = BTreeMap::new();
         if self.lines.iter().any(|line| matches!(line, Line::Prove { .. })) {
@@ -151,15 +143,9 @@ impl Trace {
         found
     }
 
-    fn pass(
-        &self,
-        known: &mut Pseudonyms,
-        seed: &Seed,
-        people: &[Person],
-        claimed: &BTreeMap<usize, String>,
-    ) -> Result<Self, Divergence> {
+    fn pass(&self, known: &mut Pseudonyms, seed: &Seed, before: &Before) -> Result<Self, Divergence> {
         let unreadable = |place: usize| Divergence::Unreadable { line: place.saturating_add(2) };
-        let header = scrubbed_header(&self.header, people, seed, known);
+        let header = scrubbed_header(&self.header, &before.people, seed, known);
         if known.is_exhausted() {
             return Err(Divergence::Laborious { line: 1 });
         }
@@ -182,8 +168,8 @@ impl Trace {
                     let url = known.text(&prove.url);
                     let parsed = Url::parse(&url).map_err(|_| unreadable(place))?;
                     let proof = machine.prove(at, &method, &parsed).ok().flatten();
-                    if let Some((before, now)) = claimed.get(&place).zip(proof) {
-                        known.learn_claims(before, &claims(&now));
+                    if let Some((recorded, now)) = before.claims.get(&place).zip(proof) {
+                        known.learn_claims(recorded, &claims(&now));
                     }
                     Line::Prove { at, prove: Proof { method, url } }
                 }
@@ -217,6 +203,14 @@ impl Trace {
 fn claims(proof: &SigningInput) -> String {
     let text = String::from_utf8_lossy(proof.as_bytes());
     text.split_once('.').map_or(String::new(), |(_, claims)| claims.to_owned())
+}
+
+/// What is looked up once, whichever seed suits.
+struct Before {
+    people: Vec<Person>,
+    /// The claims that the recorded machine had the host sign for its own requests, by the place of the line: they are not
+    /// written down, and the server that got them may quote them.
+    claims: BTreeMap<usize, String>,
 }
 
 /// What a person is called, and what as.
