@@ -106,6 +106,10 @@ fn taken_up(login: &Login, written: &Value, choices: &mut Choices<'_>) {
     let kept = serde_json::to_value(machine.snapshot().unwrap()).unwrap();
     assert_eq!(comparable(kept), comparable(written.clone()));
     assert!(machine.is_consenting() && machine.is_running() && machine.authorized().is_none());
+    // What stands in a snapshot is no secret of an answer that is still to come.
+    if text.contains(CODE) {
+        return;
+    }
     let right = untouched && !choices.are_left();
     let now = written["taken_at"].as_u64().unwrap();
     let watch = Watch::resume(&login.config, &snapshot);
