@@ -2,30 +2,22 @@
 
 use std::time::Duration;
 
-use mcp_auth::wire::jws::Algorithm;
-use mcp_auth::{ClientKey, Config, Event, GrantType, Outcome, Policy, Preregistered, Scopes, TokenSource};
+use mcp_auth::{Config, Event, GrantType, Outcome, Policy, Preregistered, Scopes, TokenSource};
 use mcp_auth_testbed::*;
 
+use crate::begun::{key, texts};
 use crate::ended::{ends, fails, waits};
-use crate::stage::{CLIENT_KEY, REDIRECT, Stage, public};
+use crate::stage::{CLIENT_KEY, REDIRECT, Stage};
 use crate::{Flow, flow};
 
 const ISSUER: &str = "https://as.example";
 const SECRET: &str = "a-secret-of-the-service";
 
-fn key() -> ClientKey {
-    ClientKey::new([Algorithm::EdDsa]).key_id(public(&CLIENT_KEY).thumbprint())
-}
-
-fn methods(methods: &[&str]) -> Option<Vec<String>> {
-    Some(methods.iter().map(ToString::to_string).collect())
-}
-
 fn by_secret(dials: Dials, configure: impl FnOnce(Config) -> Config) -> Stage {
     let dials = Dials {
         clients: vec![PreRegistered::confidential("service", SECRET, "client_secret_basic", REDIRECT)],
         client_credentials: Some(ClientCredentials::default()),
-        auth_methods: methods(&["client_secret_basic"]),
+        auth_methods: Some(texts(&["client_secret_basic"])),
         ..dials
     };
     Stage::at(Origins::default(), dials, |config, _| {
@@ -38,7 +30,7 @@ fn by_key(dials: Dials) -> Stage {
     let dials = Dials {
         clients: vec![PreRegistered::with_key("service", CLIENT_KEY.public_jwk(), REDIRECT)],
         client_credentials: Some(ClientCredentials::default()),
-        auth_methods: methods(&["private_key_jwt"]),
+        auth_methods: Some(texts(&["private_key_jwt"])),
         ..dials
     };
     Stage::at(Origins::default(), dials, |config, _| {
@@ -94,7 +86,7 @@ fn shown() -> Vec<Flow> {
                         REDIRECT,
                     )],
                     client_credentials: Some(ClientCredentials::default()),
-                    auth_methods: methods(&["client_secret_basic"]),
+                    auth_methods: Some(texts(&["client_secret_basic"])),
                     ..Dials::default()
                 };
                 let mut stage = Stage::at(Origins::default(), dials, |config, _| {

@@ -7,20 +7,11 @@ use mcp_auth::{
 };
 use mcp_auth_testbed::*;
 
+use crate::begun::{listed, texts};
 use crate::stage::{self, REDIRECT, Stage};
 use crate::{Flow, flow};
 
 const DOCUMENT: &str = "https://app.example/client.json";
-
-fn lists(dials: Dials) -> Stage {
-    let mut stage = Stage::plain(dials);
-    stage.call("tools/list", None);
-    stage
-}
-
-fn texts(texts: &[&str]) -> Vec<String> {
-    texts.iter().map(ToString::to_string).collect()
-}
 
 pub(crate) fn flows() -> Vec<Flow> {
     let mut flows = refusals();
@@ -46,21 +37,21 @@ fn refusals() -> Vec<Flow> {
                 "token-in-field",
             ],
             &["logged_in"],
-            || lists(Dials::default()),
+            || listed(Dials::default()),
         ),
         flow(
             "challenge.several",
             "`Negotiate` and `Basic` come before the `Bearer` challenge, which counts.",
             &["challenge-grammar", "challenge-read"],
             &["logged_in"],
-            || lists(Dials { challenge: Challenge::Several, ..Dials::default() }),
+            || listed(Dials { challenge: Challenge::Several, ..Dials::default() }),
         ),
         flow(
             "challenge.none",
             "A 401 without any challenge: the well-known places are tried.",
             &["both-places", "challenge-read"],
             &["logged_in"],
-            || lists(Dials { challenge: Challenge::None, ..Dials::default() }),
+            || listed(Dials { challenge: Challenge::None, ..Dials::default() }),
         ),
     ]
 }
@@ -73,7 +64,7 @@ fn places() -> Vec<Flow> {
             &["both-places"],
             &["logged_in"],
             || {
-                lists(Dials {
+                listed(Dials {
                     resource_metadata: ResourceMetadata::Root,
                     resource: ResourceValue::Root,
                     advertise_metadata: false,
@@ -86,21 +77,26 @@ fn places() -> Vec<Flow> {
             "The document has moved within its origin: the redirect is followed.",
             &["own-limits"],
             &["logged_in"],
-            || lists(Dials { resource_metadata_redirect: MetadataRedirect::SameOrigin, ..Dials::default() }),
+            || listed(Dials { resource_metadata_redirect: MetadataRedirect::SameOrigin, ..Dials::default() }),
         ),
         flow(
             "resource-metadata.redirected-elsewhere",
             "The document has moved to another origin, which could be anyone's: refused.",
             &["own-limits"],
             &["redirected"],
-            || lists(Dials { resource_metadata_redirect: MetadataRedirect::OtherOrigin, ..Dials::default() }),
+            || {
+                listed(Dials {
+                    resource_metadata_redirect: MetadataRedirect::OtherOrigin,
+                    ..Dials::default()
+                })
+            },
         ),
         flow(
             "resource-metadata.other-resource",
             "A document about another resource: refused, with both names.",
             &["resource-held-challenged"],
             &["resource_mismatch"],
-            || lists(Dials { resource: ResourceValue::OtherOrigin, ..Dials::default() }),
+            || listed(Dials { resource: ResourceValue::OtherOrigin, ..Dials::default() }),
         ),
         flow(
             "server-metadata.forms",
@@ -108,7 +104,7 @@ fn places() -> Vec<Flow> {
             &["both-metadata-forms", "forms-in-order"],
             &["logged_in"],
             || {
-                lists(Dials {
+                listed(Dials {
                     issuer_path: "/tenant1".to_owned(),
                     server_metadata: ServerMetadata::OpenidAppended,
                     ..Dials::default()
@@ -121,7 +117,7 @@ fn places() -> Vec<Flow> {
             &["server-choice"],
             &["logged_in"],
             || {
-                lists(Dials {
+                listed(Dials {
                     authorization_servers: AuthorizationServers::DeadThenFirst,
                     ..Dials::default()
                 })
@@ -146,7 +142,7 @@ fn places() -> Vec<Flow> {
             "No metadata anywhere: the endpoints that 2025-03-26 has on the server's own origin, flagged in the outcome.",
             &["fallback", "base-url"],
             &["logged_in"],
-            || lists(old()),
+            || listed(old()),
         ),
         flow(
             "legacy.refused",
@@ -169,7 +165,7 @@ fn places() -> Vec<Flow> {
             || {
                 let faults =
                     vec![Fault { purpose: Purpose::ResourceMetadata, nth: 0, what: Trouble::Status(503) }];
-                lists(Dials { faults, ..old() })
+                listed(Dials { faults, ..old() })
             },
         ),
     ]
@@ -268,7 +264,7 @@ fn clients() -> Vec<Flow> {
             "The registration answer lists another redirect URI: it is not adopted.",
             &["redirect-registered", "registered-counts"],
             &["registration_unusable"],
-            || lists(Dials { registered_redirects: RegisteredRedirects::Rewritten, ..Dials::default() }),
+            || listed(Dials { registered_redirects: RegisteredRedirects::Rewritten, ..Dials::default() }),
         ),
     ]
 }
@@ -307,14 +303,14 @@ fn answers() -> Vec<Flow> {
             "`iss` is another issuer's: the code is not exchanged.",
             &["iss-judged", "mix-up-iss"],
             &["issuer_mismatch"],
-            || lists(Dials { iss: Iss::Wrong, ..Dials::default() }),
+            || listed(Dials { iss: Iss::Wrong, ..Dials::default() }),
         ),
         flow(
             "callback.no-issuer",
             "`iss` is promised by the metadata and does not come.",
             &["iss-missing"],
             &["issuer_missing"],
-            || lists(Dials { iss: Iss::AdvertisedButMissing, ..Dials::default() }),
+            || listed(Dials { iss: Iss::AdvertisedButMissing, ..Dials::default() }),
         ),
         flow(
             "callback.iss-demanded",
@@ -337,7 +333,7 @@ fn answers() -> Vec<Flow> {
             &["authorization-errors", "own-quiet"],
             &["access_denied", "access_denied"],
             || {
-                let mut stage = lists(Dials { person: Person::Denies, ..Dials::default() });
+                let mut stage = listed(Dials { person: Person::Denies, ..Dials::default() });
                 stage.call("tools/list", None);
                 stage
             },
@@ -388,7 +384,7 @@ fn answers() -> Vec<Flow> {
             &["token-answers"],
             &["logged_in"],
             || {
-                lists(Dials {
+                listed(Dials {
                     token_body: TokenBody::Form,
                     token_type: TokenType::LowerCase,
                     ..Dials::default()
@@ -400,7 +396,7 @@ fn answers() -> Vec<Flow> {
             "A token answer without `token_type`: refused.",
             &["token-type"],
             &["token_type"],
-            || lists(Dials { token_type: TokenType::Absent, ..Dials::default() }),
+            || listed(Dials { token_type: TokenType::Absent, ..Dials::default() }),
         ),
         flow(
             "token.no-type.policy",
@@ -425,7 +421,7 @@ fn answers() -> Vec<Flow> {
             "A token of another type is of no use.",
             &["token-type"],
             &["token_type"],
-            || lists(Dials { token_type: TokenType::Other("mac".to_owned()), ..Dials::default() }),
+            || listed(Dials { token_type: TokenType::Other("mac".to_owned()), ..Dials::default() }),
         ),
         flow(
             "logout",
@@ -433,7 +429,7 @@ fn answers() -> Vec<Flow> {
             &["revoked"],
             &["logged_in", "logged_out"],
             || {
-                let mut stage = lists(Dials::default());
+                let mut stage = listed(Dials::default());
                 stage.run(Event::LogOut);
                 stage
             },
@@ -445,7 +441,7 @@ fn answers() -> Vec<Flow> {
             &["logged_in", "logged_out"],
             || {
                 let faults = vec![Fault { purpose: Purpose::Revoke, nth: 0, what: Trouble::Drop }];
-                let mut stage = lists(Dials { faults, ..Dials::default() });
+                let mut stage = listed(Dials { faults, ..Dials::default() });
                 stage.run(Event::LogOut);
                 stage
             },
@@ -456,7 +452,7 @@ fn answers() -> Vec<Flow> {
             &["revoked"],
             &["logged_in", "logged_out"],
             || {
-                let mut stage = lists(Dials { revocation: false, ..Dials::default() });
+                let mut stage = listed(Dials { revocation: false, ..Dials::default() });
                 stage.run(Event::LogOut);
                 stage
             },
@@ -472,7 +468,7 @@ fn step_ups() -> Vec<Flow> {
             &["step-up", "scopes-kept", "challenge-authoritative", "registered-scope"],
             &["logged_in", "logged_in"],
             || {
-                let mut stage = lists(Dials::default());
+                let mut stage = listed(Dials::default());
                 stage.call("tools/call", Some("write_file"));
                 stage
             },
@@ -483,7 +479,7 @@ fn step_ups() -> Vec<Flow> {
             &["step-up", "authorization-errors"],
             &["logged_in", "access_denied"],
             || {
-                let mut stage = lists(Dials::default());
+                let mut stage = listed(Dials::default());
                 stage.dials().person = Person::Denies;
                 stage.call("tools/call", Some("write_file"));
                 stage.call("tools/call", Some("echo"));
@@ -496,7 +492,7 @@ fn step_ups() -> Vec<Flow> {
             &["step-ups-bounded"],
             &["logged_in", "logged_in", "logged_in", "insufficient_scope"],
             || {
-                lists(Dials {
+                listed(Dials {
                     refusal: Refusal::InsufficientScope,
                     scope_unknown: ScopeUnknown::Dropped,
                     ..Dials::default()
@@ -508,7 +504,7 @@ fn step_ups() -> Vec<Flow> {
             "A server that refuses every token is left: a fresh token is refused, and nothing is tried again.",
             &["own-fresh-token-refused"],
             &["logged_in", "token_rejected"],
-            || lists(Dials { refusal: Refusal::Unauthorized, ..Dials::default() }),
+            || listed(Dials { refusal: Refusal::Unauthorized, ..Dials::default() }),
         ),
         flow(
             "logins.too-many",
@@ -569,7 +565,7 @@ fn nevers() -> Vec<Flow> {
             &["no-private-addresses", "https-only"],
             &["url_refused"],
             || {
-                lists(Dials {
+                listed(Dials {
                     authorization_servers: AuthorizationServers::Raw(texts(&["https://169.254.169.254"])),
                     ..Dials::default()
                 })
@@ -582,7 +578,7 @@ fn nevers() -> Vec<Flow> {
             &["redirected"],
             || {
                 let what = Trouble::RedirectTo("https://elsewhere.example/token".to_owned());
-                lists(Dials {
+                listed(Dials {
                     faults: vec![Fault { purpose: Purpose::CodeExchange, nth: 0, what }],
                     ..Dials::default()
                 })
@@ -593,7 +589,7 @@ fn nevers() -> Vec<Flow> {
             "The metadata is another issuer's: refused, with both names.",
             &["issuer-held"],
             &["issuer_mismatch"],
-            || lists(Dials { issuer: IssuerValue::Other, ..Dials::default() }),
+            || listed(Dials { issuer: IssuerValue::Other, ..Dials::default() }),
         ),
         flow(
             "metadata.oversized",
@@ -602,7 +598,7 @@ fn nevers() -> Vec<Flow> {
             &["too_large"],
             || {
                 let what = Trouble::Oversized(300 << 10);
-                lists(Dials {
+                listed(Dials {
                     faults: vec![Fault { purpose: Purpose::ServerMetadata, nth: 0, what }],
                     ..Dials::default()
                 })

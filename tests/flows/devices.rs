@@ -5,7 +5,7 @@ use std::time::Duration;
 use mcp_auth::{Action, Event, GrantType, Policy, Scopes};
 use mcp_auth_testbed::*;
 
-use crate::ended::{ended, fails, takes};
+use crate::ended::{fails, takes};
 use crate::stage::Stage;
 use crate::{Flow, flow};
 
@@ -135,7 +135,7 @@ fn ends() -> Vec<Flow> {
                     unreachable!()
                 };
                 stage.tell(show.fail("there is no screen"));
-                ended(&mut stage).unwrap_err();
+                stage.ended().unwrap_err();
                 assert_eq!(stage.world.count(Purpose::DevicePoll), 0);
                 stage
             },

@@ -7,27 +7,10 @@ use mcp_auth::{Action, Ended, Event, Failure, LoggedOut, Outcome, Purpose, Send}
 
 use crate::stage::Stage;
 
-/// Brings what was begun to its end, and to the wait that follows.
-pub(crate) fn ended(stage: &mut Stage) -> Result<Outcome, Box<Failure>> {
-    let mut over = None;
-    for _ in 0..300 {
-        match stage.poll() {
-            Action::Finish(outcome) => over = Some(outcome),
-            Action::Wait(_) if over.is_some() => return over.unwrap(),
-            action => {
-                if let Some(event) = stage.answer(action) {
-                    stage.tell(event);
-                }
-            }
-        }
-    }
-    panic!("there is no end to it\n{}", stage.machine.trail());
-}
-
 /// How an attempt ends that is begun so.
 pub(crate) fn ends(stage: &mut Stage, begin: Event) -> Result<Outcome, Box<Failure>> {
     stage.tell(begin);
-    ended(stage)
+    stage.ended()
 }
 
 /// The failure of an attempt that is begun so.

@@ -3,15 +3,10 @@
 use mcp_auth::{Action, Event, Purpose as Sent, Scopes, SendFailure};
 use mcp_auth_testbed::*;
 
-use crate::ended::{ended, request};
+use crate::begun::listed;
+use crate::ended::request;
 use crate::stage::Stage;
 use crate::{Flow, flow};
-
-fn lists(dials: Dials) -> Stage {
-    let mut stage = Stage::plain(dials);
-    stage.call("tools/list", None);
-    stage
-}
 
 /// A login in which a request of this kind fails so.
 fn unsent(purpose: Sent, failure: SendFailure) -> Stage {
@@ -19,7 +14,7 @@ fn unsent(purpose: Sent, failure: SendFailure) -> Stage {
     stage.tell(Event::LogIn { scopes: Scopes::new() });
     let send = request(&mut stage, purpose);
     stage.tell(send.fail(failure));
-    ended(&mut stage).unwrap_err();
+    stage.ended().unwrap_err();
     stage
 }
 
@@ -89,7 +84,7 @@ fn documents() -> Vec<Flow> {
             &["resource-metadata", "metadata-before-fallback"],
             &["no_authorization_server"],
             || {
-                lists(Dials {
+                listed(Dials {
                     authorization_servers: AuthorizationServers::Raw(Vec::new()),
                     ..Dials::default()
                 })
@@ -100,28 +95,28 @@ fn documents() -> Vec<Flow> {
             "Where the server's metadata should be there is a page, at every place.",
             &["metadata-answers", "own-unanswered"],
             &["not_a_document"],
-            || lists(fault(Purpose::ServerMetadata, Trouble::Html)),
+            || listed(fault(Purpose::ServerMetadata, Trouble::Html)),
         ),
         flow(
             "token.page",
             "The answer to the code is a page.",
             &["token-answers", "own-unanswered"],
             &["not_a_document"],
-            || lists(fault(Purpose::CodeExchange, Trouble::Html)),
+            || listed(fault(Purpose::CodeExchange, Trouble::Html)),
         ),
         flow(
             "registration.page",
             "The answer to the registration is a page.",
             &["registered-counts", "own-unanswered"],
             &["not_a_document"],
-            || lists(fault(Purpose::Registration, Trouble::Html)),
+            || listed(fault(Purpose::Registration, Trouble::Html)),
         ),
         flow(
             "token.truncated",
             "Half of the answer to the code is missing: what is there is not used.",
             &["token-answers", "own-unanswered"],
             &["malformed"],
-            || lists(fault(Purpose::CodeExchange, Trouble::Truncated)),
+            || listed(fault(Purpose::CodeExchange, Trouble::Truncated)),
         ),
     ]
 }
@@ -161,7 +156,7 @@ fn callbacks() -> Vec<Flow> {
                     unreachable!()
                 };
                 stage.tell(open.fail("there is no browser"));
-                ended(&mut stage).unwrap_err();
+                stage.ended().unwrap_err();
                 stage.log_in();
                 stage
             },

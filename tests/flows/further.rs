@@ -6,24 +6,9 @@ use mcp_auth::trace::{Entry, Names, Trace};
 use mcp_auth::{Action, Config, Event, IssuerPolicy, Preregistered, Preset, Scopes};
 use mcp_auth_testbed::*;
 
+use crate::begun::{lists, lists_twice, texts};
 use crate::stage::{REDIRECT, Stage};
 use crate::{Flow, flow};
-
-fn texts(texts: &[&str]) -> Vec<String> {
-    texts.iter().map(ToString::to_string).collect()
-}
-
-fn lists(mut stage: Stage) -> Stage {
-    stage.call("tools/list", None);
-    stage
-}
-
-/// And once more, when the token has run out.
-fn lists_twice(stage: Stage) -> Stage {
-    let mut stage = lists(stage);
-    stage.now += 4000;
-    lists(stage)
-}
 
 /// Registered secrets run out, and registering again brings the same one.
 fn lasting(clients: Vec<PreRegistered>) -> Dials {

@@ -1,43 +1,22 @@
 //! Ways to a token, as `docs/grants.md` tells them: one flow for each.
 
-use mcp_auth::wire::jws::Algorithm;
 use mcp_auth::{
-    ClientKey, Config, Event, GrantType, IdentityProvider, IssuerPolicy, Preregistered, ProofKey, ScopeRule,
-    Scopes,
+    Config, Event, GrantType, IdentityProvider, IssuerPolicy, Preregistered, ProofKey, ScopeRule, Scopes,
 };
 use mcp_auth_testbed::*;
 
+use crate::begun::{key, lists, lists_twice, texts};
 use crate::stage::{CLIENT_KEY, PROOF_KEY, REDIRECT, Stage, public};
 use crate::{Flow, flow};
 
 const ISSUER: &str = "https://as.example";
 const ID_TOKEN: &str = "an-id-token-of-the-person";
 
-fn texts(texts: &[&str]) -> Option<Vec<String>> {
-    Some(texts.iter().map(ToString::to_string).collect())
-}
-
-fn lists(mut stage: Stage) -> Stage {
-    stage.call("tools/list", None);
-    stage
-}
-
-fn again(mut stage: Stage) -> Stage {
-    stage.call("tools/list", None);
-    stage.now += 4000;
-    stage.call("tools/list", None);
-    stage
-}
-
-fn key() -> ClientKey {
-    ClientKey::new([Algorithm::EdDsa]).key_id(public(&CLIENT_KEY).thumbprint())
-}
-
 fn service(method: &str) -> Stage {
     let dials = Dials {
         clients: vec![PreRegistered::confidential("service", "a-secret-of-the-service", method, REDIRECT)],
         client_credentials: Some(ClientCredentials::default()),
-        auth_methods: texts(&[method]),
+        auth_methods: Some(texts(&[method])),
         ..Dials::default()
     };
     Stage::at(Origins::default(), dials, |config, _| {
@@ -56,7 +35,7 @@ fn enterprise(exchange: TokenExchange) -> Stage {
     let dials = Dials {
         clients: vec![PreRegistered::confidential("at-the-server", secret, "client_secret_basic", REDIRECT)],
         enterprise: Some(Enterprise { exchange, ..Enterprise::new(client, ID_TOKEN) }),
-        auth_methods: texts(&["client_secret_basic"]),
+        auth_methods: Some(texts(&["client_secret_basic"])),
         ..Dials::default()
     };
     let mut stage = Stage::at(Origins::default(), dials, |config, _| {
@@ -109,7 +88,7 @@ pub(crate) fn flows() -> Vec<Flow> {
             "The client for itself, with a secret; when the token ends, one exchange by the record.",
             &["cc-authenticated", "own-restart"],
             &["granted", "refreshed"],
-            || again(service("client_secret_basic")),
+            || lists_twice(service("client_secret_basic")),
         ),
         flow(
             "client-credentials.key",
@@ -120,7 +99,7 @@ pub(crate) fn flows() -> Vec<Flow> {
                 let dials = Dials {
                     clients: vec![PreRegistered::with_key("service", CLIENT_KEY.public_jwk(), REDIRECT)],
                     client_credentials: Some(ClientCredentials::default()),
-                    auth_methods: texts(&["private_key_jwt"]),
+                    auth_methods: Some(texts(&["private_key_jwt"])),
                     ..Dials::default()
                 };
                 lists(Stage::at(Origins::default(), dials, |config, _| {
@@ -149,7 +128,7 @@ pub(crate) fn flows() -> Vec<Flow> {
             "The organisation's identity provider exchanges an ID token for an ID-JAG, which the server exchanges for a token.",
             &["ema-exchange", "ema-grant", "grant-form"],
             &["granted", "refreshed"],
-            || again(enterprise(TokenExchange::ByTheBook)),
+            || lists_twice(enterprise(TokenExchange::ByTheBook)),
         ),
         flow(
             "enterprise.other-audience",

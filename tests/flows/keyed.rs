@@ -1,23 +1,18 @@
 //! Keys, as `docs/grants.md` tells of them: a client that signs wherever an endpoint knows it, and tokens that are bound.
 
 use mcp_auth::wire::client::AuthMethod;
-use mcp_auth::wire::jws::Algorithm;
 use mcp_auth::{
-    Action, ClientKey, ClientMetadata, Config, Event, GrantType, Outcome, Preregistered, ProofKey, Scopes,
-    Sign,
+    Action, ClientMetadata, Config, Event, GrantType, Outcome, Preregistered, ProofKey, Scopes, Sign,
 };
 use mcp_auth_testbed::*;
 
-use crate::ended::{ended, ends, fails, is_gone, logged_out};
+use crate::begun::key;
+use crate::ended::{ends, fails, is_gone, logged_out};
 use crate::stage::{CLIENT_KEY, PROOF_KEY, REDIRECT, Stage, public};
 use crate::{Flow, flow};
 
 const ISSUER: &str = "https://as.example";
 const DOCUMENT: &str = "https://app.example/client.json";
-
-fn key() -> ClientKey {
-    ClientKey::new([Algorithm::EdDsa]).key_id(public(&CLIENT_KEY).thumbprint())
-}
 
 fn dials() -> Dials {
     Dials {
@@ -207,7 +202,7 @@ fn signers() -> Vec<Flow> {
                 stage.tell(Event::Restore);
                 let sign = to_be_signed(&mut stage);
                 stage.tell(sign.fail("the token is locked"));
-                let failure = ended(&mut stage).unwrap_err();
+                let failure = stage.ended().unwrap_err();
                 assert_eq!(stage.world.count(Purpose::Refresh), 0);
                 stage.now += failure.retry_at.map_or(60, |at| at.as_secs() - stage.now);
                 stage.restore();
@@ -224,7 +219,7 @@ fn signers() -> Vec<Flow> {
                 stage.tell(Event::LogIn { scopes: Scopes::new() });
                 let sign = to_be_signed(&mut stage);
                 stage.tell(sign.reply(vec![0x30; 70]));
-                ended(&mut stage).unwrap_err();
+                stage.ended().unwrap_err();
                 assert_eq!(stage.world.count(Purpose::Token), 0);
                 stage
             },

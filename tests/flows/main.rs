@@ -6,6 +6,7 @@
 //! `MCP_AUTH_REWRITE_FLOWS=1 cargo test --test flows` writes them anew.
 
 mod alone;
+mod begun;
 mod behaviours;
 mod book;
 mod canary;

@@ -3,28 +3,10 @@
 use mcp_auth::{Action, ClientMetadata, Event, Outcome, Purpose as Sent, Scopes, SendFailure};
 use mcp_auth_testbed::*;
 
-use crate::ended::{answered, ended, ends, fails, request, waits};
+use crate::begun::{expired, listed, meets};
+use crate::ended::{answered, ends, fails, request, waits};
 use crate::stage::{REDIRECT, Stage};
 use crate::{Flow, flow};
-
-fn logged_in(dials: Dials) -> Stage {
-    let mut stage = Stage::plain(dials);
-    stage.call("tools/list", None);
-    stage
-}
-
-/// A login whose token has run out.
-fn expired() -> Stage {
-    let mut stage = logged_in(Dials::default());
-    stage.now += 4000;
-    stage
-}
-
-fn with_faults(faults: Vec<Fault>) -> Stage {
-    let mut stage = logged_in(Dials { faults, ..Dials::default() });
-    stage.now += 4000;
-    stage
-}
 
 fn refresh_fault(nth: u32, what: Trouble) -> Fault {
     Fault { purpose: Purpose::Refresh, nth, what }
@@ -63,7 +45,7 @@ fn passing() -> Vec<Flow> {
             ],
             || {
                 let faults = (1..=9).map(|nth| refresh_fault(nth, Trouble::Status(503))).collect();
-                let mut stage = with_faults(faults);
+                let mut stage = expired(Dials { faults, ..Dials::default() });
                 for most in [2, 4, 8, 16, 32, 64, 128, 256, 300] {
                     let failure = fails(&mut stage, Event::Restore);
                     let wait = waits(&stage, &failure);
@@ -81,7 +63,7 @@ fn passing() -> Vec<Flow> {
             &["own-renewal"],
             &["logged_in", "unexpected_status", "unexpected_status"],
             || {
-                let mut stage = with_faults(vec![refresh_fault(1, Trouble::Status(503))]);
+                let mut stage = meets(Trouble::Status(503));
                 let first = fails(&mut stage, Event::Restore);
                 let second = fails(&mut stage, Event::Restore);
                 assert_eq!((first.retry_at, stage.world.count(Purpose::Refresh)), (second.retry_at, 1));
@@ -94,7 +76,7 @@ fn passing() -> Vec<Flow> {
             &["own-renewal"],
             &["logged_in", "unexpected_status"],
             || {
-                let mut stage = with_faults(vec![refresh_fault(1, Trouble::RetryAfter(503, 86_400))]);
+                let mut stage = meets(Trouble::RetryAfter(503, 86_400));
                 let failure = fails(&mut stage, Event::Restore);
                 assert_eq!(waits(&stage, &failure), 3600);
                 stage
@@ -106,12 +88,12 @@ fn passing() -> Vec<Flow> {
             &["own-renewal", "refresh-kept"],
             &["logged_in", "unreachable", "refreshed"],
             || {
-                let mut stage = expired();
+                let mut stage = expired(Dials::default());
                 let before = refresh_token(&stage);
                 stage.tell(Event::Restore);
                 let send = request(&mut stage, Sent::Refresh);
                 stage.tell(send.fail(SendFailure::NotSent("there is no network".to_owned())));
-                let failure = ended(&mut stage).unwrap_err();
+                let failure = stage.ended().unwrap_err();
                 assert_eq!(refresh_token(&stage), before);
                 stage.now += waits(&stage, &failure);
                 stage.restore();
@@ -124,13 +106,13 @@ fn passing() -> Vec<Flow> {
             &["own-lost-answer", "refresh-kept"],
             &["logged_in", "outcome_unknown"],
             || {
-                let mut stage = expired();
+                let mut stage = expired(Dials::default());
                 stage.tell(Event::Restore);
                 for _ in 0..2 {
                     let send = request(&mut stage, Sent::Refresh);
                     stage.tell(send.fail(SendFailure::TimedOut));
                 }
-                let failure = ended(&mut stage).unwrap_err();
+                let failure = stage.ended().unwrap_err();
                 assert!(failure.retry_at.is_some() && stage.opened.len() == 1);
                 stage
             },
@@ -146,7 +128,7 @@ fn dead() -> Vec<Flow> {
             &["token-errors", "own-renewal"],
             &["logged_in", "kept", "anonymous", "logged_in"],
             || {
-                let mut stage = logged_in(Dials::default());
+                let mut stage = listed(Dials::default());
                 stage.world.revoke_everything();
                 stage.now += 3575;
                 stage.restore();
@@ -163,7 +145,7 @@ fn dead() -> Vec<Flow> {
             &["token-errors", "own-disowned"],
             &["logged_in", "kept", "anonymous", "logged_in"],
             || {
-                let mut stage = logged_in(Dials::default());
+                let mut stage = listed(Dials::default());
                 stage.world.purge_clients();
                 stage.now += 3575;
                 stage.restore();
@@ -180,7 +162,7 @@ fn dead() -> Vec<Flow> {
             &["own-store", "token-errors"],
             &["logged_in", "kept"],
             || {
-                let mut stage = expired();
+                let mut stage = expired(Dials::default());
                 stage.world.revoke_everything();
                 stage.tell(Event::Restore);
                 let send = request(&mut stage, Sent::Refresh);
@@ -191,7 +173,7 @@ fn dead() -> Vec<Flow> {
                 });
                 let conflict = stage.answer(save).unwrap();
                 stage.tell(conflict);
-                ended(&mut stage).unwrap();
+                stage.ended().unwrap();
                 assert!(refresh_token(&stage).is_some());
                 stage
             },
@@ -202,7 +184,7 @@ fn dead() -> Vec<Flow> {
             &["own-store", "token-errors"],
             &["logged_in", "anonymous", "kept"],
             || {
-                let mut stage = expired();
+                let mut stage = expired(Dials::default());
                 stage.world.purge_clients();
                 stage.tell(Event::Restore);
                 let forget = stage.until(|action| matches!(action, Action::Forget(_)));
@@ -211,7 +193,7 @@ fn dead() -> Vec<Flow> {
                 });
                 let refused = stage.answer(forget).unwrap();
                 stage.tell(refused);
-                ended(&mut stage).unwrap();
+                stage.ended().unwrap();
                 assert_eq!(stage.records.len(), 1);
                 stage.restore();
                 stage
@@ -231,13 +213,13 @@ fn persons() -> Vec<Flow> {
             || {
                 let body = br#"{"error":"invalid_target"}"#.to_vec();
                 let what = Trouble::Answer(400, "application/json", body);
-                let mut stage = with_faults(vec![refresh_fault(1, what)]);
+                let mut stage = meets(what);
                 let before = stage.records.clone();
                 stage.tell(Event::LogIn { scopes: Scopes::new() });
                 let open = stage.until(|action| matches!(action, Action::Open(_)));
                 assert_eq!((stage.world.count(Purpose::Refresh), &stage.records), (1, &before));
                 assert!(stage.answer(open).is_none());
-                ended(&mut stage).unwrap();
+                stage.ended().unwrap();
                 assert_ne!(stage.records, before);
                 stage
             },
@@ -248,8 +230,10 @@ fn persons() -> Vec<Flow> {
             &["own-renewal"],
             &["logged_in", "unexpected_status", "logged_in"],
             || {
-                let mut stage =
-                    with_faults((1..=2).map(|nth| refresh_fault(nth, Trouble::Status(503))).collect());
+                let mut stage = expired(Dials {
+                    faults: (1..=2).map(|nth| refresh_fault(nth, Trouble::Status(503))).collect(),
+                    ..Dials::default()
+                });
                 fails(&mut stage, Event::Restore);
                 ends(&mut stage, Event::LogIn { scopes: Scopes::new() }).unwrap();
                 assert_eq!(stage.opened.len(), 2);

@@ -3,32 +3,16 @@
 use mcp_auth::{Action, Event, Preregistered};
 use mcp_auth_testbed::*;
 
+use crate::begun::{listed, meets};
+use crate::ended::request;
 use crate::stage::{self, REDIRECT, Stage, Store};
 use crate::{Flow, flow};
 
-fn logged_in(dials: Dials) -> Stage {
-    let mut stage = Stage::plain(dials);
-    stage.call("tools/list", None);
-    stage
-}
-
-/// A login whose token has run out, and a refresh that meets this.
-fn refreshing(what: Trouble) -> Stage {
-    let faults = vec![Fault { purpose: Purpose::Refresh, nth: 1, what }];
-    let mut stage = logged_in(Dials { faults, ..Dials::default() });
-    stage.now += 4000;
-    stage
-}
-
 /// Read from the store, in a new process: what is written down is what comes of the record.
 fn restarted(dials: Dials) -> Stage {
-    let mut stage = logged_in(dials);
+    let mut stage = listed(dials);
     stage.restart();
     stage
-}
-
-fn is_refresh(action: &Action) -> bool {
-    matches!(action, Action::Send(send) if send.purpose() == mcp_auth::Purpose::Refresh)
 }
 
 pub(crate) fn flows() -> Vec<Flow> {
@@ -81,7 +65,7 @@ fn starts() -> Vec<Flow> {
             &["own-renewal", "own-store", "refresh-replaced"],
             &["logged_in", "refreshed"],
             || {
-                let mut stage = logged_in(Dials::default());
+                let mut stage = listed(Dials::default());
                 stage.now += 3575;
                 stage.call("tools/list", None);
                 stage
@@ -93,7 +77,7 @@ fn starts() -> Vec<Flow> {
             &["lifetime-not-counted-on"],
             &["logged_in", "refreshed"],
             || {
-                let mut stage = logged_in(Dials::default());
+                let mut stage = listed(Dials::default());
                 stage.world.expire_access_tokens();
                 stage.call("tools/list", None);
                 stage
@@ -105,7 +89,7 @@ fn starts() -> Vec<Flow> {
             &["refresh-kept"],
             &["logged_in", "refreshed", "refreshed"],
             || {
-                let mut stage = logged_in(Dials { rotation: Rotation::None, ..Dials::default() });
+                let mut stage = listed(Dials { rotation: Rotation::None, ..Dials::default() });
                 for _ in 0..2 {
                     stage.now += 4000;
                     stage.call("tools/list", None);
@@ -119,7 +103,7 @@ fn starts() -> Vec<Flow> {
             &["refresh-not-counted-on"],
             &["logged_in", "anonymous", "logged_in"],
             || {
-                let mut stage = logged_in(Dials { refresh_tokens: RefreshTokens::Never, ..Dials::default() });
+                let mut stage = listed(Dials { refresh_tokens: RefreshTokens::Never, ..Dials::default() });
                 stage.now += 4000;
                 stage.call("tools/list", None);
                 stage
@@ -136,7 +120,7 @@ fn refusals() -> Vec<Flow> {
             &["retry-after", "own-renewal"],
             &["logged_in", "unexpected_status", "refreshed"],
             || {
-                let mut stage = refreshing(Trouble::RetryAfter(503, 60));
+                let mut stage = meets(Trouble::RetryAfter(503, 60));
                 stage.restore();
                 stage.now += 60;
                 stage.restore();
@@ -149,7 +133,7 @@ fn refusals() -> Vec<Flow> {
             &["own-renewal"],
             &["logged_in", "kept"],
             || {
-                let mut stage = refreshing(Trouble::Status(503));
+                let mut stage = meets(Trouble::Status(503));
                 stage.now -= 425;
                 stage.restore();
                 stage
@@ -161,7 +145,7 @@ fn refusals() -> Vec<Flow> {
             &["own-lost-answer"],
             &["logged_in", "anonymous"],
             || {
-                let mut stage = refreshing(Trouble::DropAfter);
+                let mut stage = meets(Trouble::DropAfter);
                 stage.restore();
                 stage
             },
@@ -172,7 +156,7 @@ fn refusals() -> Vec<Flow> {
             &["own-lost-answer"],
             &["logged_in", "refreshed"],
             || {
-                let mut stage = refreshing(Trouble::DropAfter);
+                let mut stage = meets(Trouble::DropAfter);
                 stage.dials().rotation = Rotation::TimeGrace(60);
                 stage.restore();
                 stage
@@ -184,7 +168,7 @@ fn refusals() -> Vec<Flow> {
             &["token-errors"],
             &["logged_in", "anonymous", "logged_in"],
             || {
-                let mut stage = logged_in(Dials::default());
+                let mut stage = listed(Dials::default());
                 stage.world.revoke_everything();
                 stage.now += 4000;
                 stage.call("tools/list", None);
@@ -197,7 +181,7 @@ fn refusals() -> Vec<Flow> {
             &["token-errors", "own-disowned"],
             &["logged_in", "anonymous", "logged_in"],
             || {
-                let mut stage = logged_in(Dials::default());
+                let mut stage = listed(Dials::default());
                 stage.world.purge_clients();
                 stage.now += 4000;
                 stage.call("tools/list", None);
@@ -233,7 +217,7 @@ fn refusals() -> Vec<Flow> {
                     auth_methods: Some(vec!["client_secret_basic".to_owned()]),
                     ..Dials::default()
                 };
-                let mut stage = logged_in(dials);
+                let mut stage = listed(dials);
                 stage.now += 4000;
                 stage.call("tools/list", None);
                 stage
@@ -245,7 +229,7 @@ fn refusals() -> Vec<Flow> {
             &["metadata-used"],
             &["logged_in", "anonymous", "logged_in"],
             || {
-                let mut stage = logged_in(Dials::default());
+                let mut stage = listed(Dials::default());
                 stage.world.move_token_endpoint(404);
                 stage.now += 4000;
                 stage.call("tools/list", None);
@@ -259,7 +243,7 @@ fn refusals() -> Vec<Flow> {
             &["logged_in", "token_endpoint_error"],
             || {
                 let body = br#"{"error":"invalid_target"}"#.to_vec();
-                let mut stage = refreshing(Trouble::Answer(400, "application/json", body));
+                let mut stage = meets(Trouble::Answer(400, "application/json", body));
                 stage.restore();
                 stage
             },
@@ -275,10 +259,10 @@ fn cut_off() -> Vec<Flow> {
             &["own-calling-off"],
             &["logged_in", "refreshed"],
             || {
-                let mut stage = logged_in(Dials::default());
+                let mut stage = listed(Dials::default());
                 stage.now += 4000;
                 stage.tell(Event::Restore);
-                let send = stage.until(is_refresh);
+                let send = Action::Send(request(&mut stage, mcp_auth::Purpose::Refresh));
                 stage.tell(Event::Cancelled);
                 let answer = stage.answer(send).unwrap();
                 stage.run(answer);
@@ -291,10 +275,10 @@ fn cut_off() -> Vec<Flow> {
             &["own-lost-answer", "own-calling-off"],
             &["logged_in", "cancelled", "refreshed"],
             || {
-                let mut stage = logged_in(Dials { rotation: Rotation::TimeGrace(60), ..Dials::default() });
+                let mut stage = listed(Dials { rotation: Rotation::TimeGrace(60), ..Dials::default() });
                 stage.now += 4000;
                 stage.tell(Event::Restore);
-                let send = stage.until(is_refresh);
+                let send = Action::Send(request(&mut stage, mcp_auth::Purpose::Refresh));
                 let _ = stage.answer(send);
                 stage.tell(Event::Abandoned);
                 stage.settle();
@@ -323,7 +307,7 @@ fn cut_off() -> Vec<Flow> {
             &["own-store"],
             &["logged_in", "store_failed"],
             || {
-                let mut stage = logged_in(Dials::default());
+                let mut stage = listed(Dials::default());
                 stage.store = Store::FailsToRead;
                 stage.now += 4000;
                 stage.restore();
@@ -336,7 +320,7 @@ fn cut_off() -> Vec<Flow> {
             &["own-store"],
             &["logged_in", "store_busy"],
             || {
-                let mut stage = logged_in(Dials::default());
+                let mut stage = listed(Dials::default());
                 stage.store = Store::Busy;
                 stage.now += 4000;
                 stage.person = stage::Person::Ignores;
@@ -350,7 +334,7 @@ fn cut_off() -> Vec<Flow> {
             &["own-renewal"],
             &["logged_in", "beside it: refreshed", "logged_in"],
             || {
-                let mut stage = logged_in(Dials { access_lifetime: 60, ..Dials::default() });
+                let mut stage = listed(Dials { access_lifetime: 60, ..Dials::default() });
                 stage.person = stage::Person::Ignores;
                 let scopes = mcp_auth::Scopes::parse("files:write").unwrap();
                 stage.tell(Event::LogIn { scopes });
@@ -374,7 +358,7 @@ fn moves() -> Vec<Flow> {
             &["own-store"],
             &["logged_in", "kept"],
             || {
-                let mut stage = logged_in(Dials::default());
+                let mut stage = listed(Dials::default());
                 stage.now += 4000;
                 stage.beside(|other| {
                     other.restore();
@@ -389,7 +373,7 @@ fn moves() -> Vec<Flow> {
             &["own-store"],
             &["logged_in", "refreshed", "kept"],
             || {
-                let mut stage = logged_in(Dials::default());
+                let mut stage = listed(Dials::default());
                 let older = stage.refused();
                 stage.now += 4000;
                 stage.restore();
@@ -421,7 +405,7 @@ fn moves() -> Vec<Flow> {
             ],
             &["logged_in", "refreshed", "logged_in"],
             || {
-                let mut stage = logged_in(Dials::default());
+                let mut stage = listed(Dials::default());
                 stage.dials().authorization_servers = AuthorizationServers::SecondOnly;
                 stage.call("tools/list", None);
                 stage
@@ -433,7 +417,7 @@ fn moves() -> Vec<Flow> {
             &["loopback-port", "redirect-registered"],
             &["kept", "logged_in"],
             || {
-                let mut stage = logged_in(Dials::default());
+                let mut stage = listed(Dials::default());
                 let url = stage.world.server_url();
                 stage.restart_with(|_| {
                     mcp_auth::Config::new(url, "Example client", "http://127.0.0.1:3001/callback")

@@ -3,23 +3,10 @@
 use mcp_auth::{Action, Event, Outcome, TokenSource};
 use mcp_auth_testbed::*;
 
-use crate::ended::{ended, ends, fails, waits};
-use crate::stage::{Person, Stage};
+use crate::begun::{listed, meets};
+use crate::ended::{ends, fails, waits};
+use crate::stage::Person;
 use crate::{Flow, flow};
-
-fn logged_in(dials: Dials) -> Stage {
-    let mut stage = Stage::plain(dials);
-    stage.call("tools/list", None);
-    stage
-}
-
-/// A login whose token has run out, and a renewal that meets this.
-fn meets(what: Trouble) -> Stage {
-    let faults = vec![Fault { purpose: Purpose::Refresh, nth: 1, what }];
-    let mut stage = logged_in(Dials { faults, ..Dials::default() });
-    stage.now += 4000;
-    stage
-}
 
 fn source(outcome: Outcome) -> TokenSource {
     let Outcome::Authorized(done) = outcome else { panic!("no token: {outcome:?}") };
@@ -40,7 +27,7 @@ fn steps() -> Vec<Flow> {
             &["own-renewal"],
             &["logged_in", "kept", "refreshed"],
             || {
-                let mut stage = logged_in(Dials { access_lifetime: 60, ..Dials::default() });
+                let mut stage = listed(Dials { access_lifetime: 60, ..Dials::default() });
                 stage.now += 53;
                 assert_eq!(source(ends(&mut stage, Event::Restore).unwrap()), TokenSource::Kept);
                 stage.now += 1;
@@ -54,11 +41,11 @@ fn steps() -> Vec<Flow> {
             &["own-store", "lifetime-not-counted-on"],
             &["logged_in", "refreshed"],
             || {
-                let mut stage = logged_in(Dials::default());
+                let mut stage = listed(Dials::default());
                 stage.world.expire_access_tokens();
                 let refused: Vec<_> = (0..5).map(|_| stage.refused()).collect();
                 refused.into_iter().for_each(|refused| stage.tell(refused));
-                ended(&mut stage).unwrap();
+                stage.ended().unwrap();
                 assert_eq!(stage.world.count(Purpose::Refresh), 1);
                 stage
             },
@@ -69,7 +56,7 @@ fn steps() -> Vec<Flow> {
             &["own-store"],
             &["logged_in", "kept"],
             || {
-                let mut stage = logged_in(Dials::default());
+                let mut stage = listed(Dials::default());
                 stage.now += 4000;
                 stage.person = Person::Ignores;
                 stage.tell(Event::Restore);
@@ -79,7 +66,7 @@ fn steps() -> Vec<Flow> {
                 stage.beside(|other| {
                     other.restore();
                 });
-                ended(&mut stage).unwrap();
+                stage.ended().unwrap();
                 assert_eq!(stage.world.count(Purpose::Refresh), 1);
                 stage
             },
@@ -90,7 +77,7 @@ fn steps() -> Vec<Flow> {
             &["step-up", "authorization-errors"],
             &["logged_in", "consent_timed_out"],
             || {
-                let mut stage = logged_in(Dials::default());
+                let mut stage = listed(Dials::default());
                 let before = stage.records.clone();
                 stage.person = Person::Ignores;
                 stage.call("tools/call", Some("write_file"));
@@ -160,7 +147,7 @@ fn answers() -> Vec<Flow> {
             &["token-type"],
             &["logged_in", "token_type"],
             || {
-                let mut stage = logged_in(Dials::default());
+                let mut stage = listed(Dials::default());
                 let before = stage.records.clone();
                 stage.dials().token_type = TokenType::Other("mac".to_owned());
                 stage.now += 4000;

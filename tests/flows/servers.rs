@@ -14,6 +14,7 @@ use mcp_auth::{Config, Preregistered, ScopeRule, Scopes};
 use mcp_auth_testbed::*;
 
 use crate::Flow;
+use crate::begun::{lists, lists_twice, texts};
 use crate::stage::{REDIRECT, Stage, json};
 
 pub(crate) fn flows() -> Vec<Flow> {
@@ -27,10 +28,6 @@ pub(crate) fn flows() -> Vec<Flow> {
         policies::flows(),
     ];
     kinds.into_iter().flatten().collect()
-}
-
-fn texts(texts: &[&str]) -> Vec<String> {
-    texts.iter().map(ToString::to_string).collect()
 }
 
 fn scopes(text: &str) -> Scopes {
@@ -66,19 +63,6 @@ fn secret(config: Config, world: &World) -> Config {
 
 fn stays(config: Config) -> Config {
     config.scopes(ScopeRule::with(|it| it.stay_logged_in = true))
-}
-
-fn lists(mut stage: Stage) -> Stage {
-    stage.call("tools/list", None);
-    stage
-}
-
-/// The request, and another when its token has run out.
-fn lists_twice(mut stage: Stage) -> Stage {
-    stage.call("tools/list", None);
-    stage.now += 4000;
-    stage.call("tools/list", None);
-    stage
 }
 
 fn rotating(name: &str, dials: Dials) -> Stage {

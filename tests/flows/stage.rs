@@ -10,8 +10,8 @@ use mcp_auth::watch::Watch;
 use mcp_auth::wire::dpop::Nonce;
 use mcp_auth::wire::jwk::PublicJwk;
 use mcp_auth::{
-    Access, Action, Authorizer, Callback, Challenge, Config, Credential, Event, Generation, Key, Outcome,
-    Saving, Scopes, Seed, SendFailure, Sign, Snapshot, Timestamp,
+    Access, Action, Authorizer, Callback, Challenge, Config, Credential, Event, Failure, Generation, Key,
+    Outcome, Saving, Scopes, Seed, SendFailure, Sign, Snapshot, Timestamp,
 };
 use mcp_auth_testbed::call::{self, Wire};
 use mcp_auth_testbed::{Browsed, Dials, Origins, SigningKey, World};
@@ -242,11 +242,17 @@ impl Stage {
     /// Begins an attempt and brings it to its end, and to the wait that follows.
     pub(crate) fn run(&mut self, begin: Event) -> &mut Self {
         self.tell(begin);
-        let mut over = false;
+        let _ = self.ended();
+        self
+    }
+
+    /// Brings what was begun to its end, and to the wait that follows.
+    pub(crate) fn ended(&mut self) -> Result<Outcome, Box<Failure>> {
+        let mut over = None;
         for _ in 0..300 {
             match self.poll() {
-                Action::Finish(_) => over = true,
-                Action::Wait(_) if over => return self,
+                Action::Finish(outcome) => over = Some(outcome),
+                Action::Wait(_) if over.is_some() => return over.unwrap(),
                 action => {
                     if let Some(event) = self.answer(action) {
                         self.tell(event);
@@ -423,24 +429,10 @@ impl Stage {
         self
     }
 
-    /// Whether an attempt brings a token.
+    /// Whether an attempt brings a token, or none is needed.
     fn ends(&mut self, begin: Event) -> bool {
         self.tell(begin);
-        let mut good = None;
-        for _ in 0..300 {
-            match self.poll() {
-                Action::Finish(outcome) => {
-                    good = Some(matches!(outcome, Ok(Outcome::Authorized(_) | Outcome::Anonymous)));
-                }
-                Action::Wait(_) if good.is_some() => return good == Some(true),
-                action => {
-                    if let Some(event) = self.answer(action) {
-                        self.tell(event);
-                    }
-                }
-            }
-        }
-        panic!("there is no end to it\n{}", self.machine.trail());
+        matches!(self.ended(), Ok(Outcome::Authorized(_) | Outcome::Anonymous))
     }
 }
 

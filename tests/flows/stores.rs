@@ -4,22 +4,10 @@
 use mcp_auth::{Action, Ended, Event, Kind, Outcome, Purpose as Sent, Saving};
 use mcp_auth_testbed::*;
 
-use crate::ended::{answered, ended, ends, is_gone, logged_out, request};
+use crate::begun::{expired, listed};
+use crate::ended::{answered, ends, is_gone, logged_out, request};
 use crate::stage::{Person, Stage, Store};
 use crate::{Flow, flow};
-
-fn logged_in(dials: Dials) -> Stage {
-    let mut stage = Stage::plain(dials);
-    stage.call("tools/list", None);
-    stage
-}
-
-/// A login whose token has run out.
-fn expired(dials: Dials) -> Stage {
-    let mut stage = logged_in(dials);
-    stage.now += 4000;
-    stage
-}
 
 /// A renewal whose answer is in hand and is to be stored.
 fn to_be_stored(stage: &mut Stage) -> Action {
@@ -52,7 +40,7 @@ fn stores() -> Vec<Flow> {
                 let theirs = stage.records.clone();
                 let conflict = stage.answer(save).unwrap();
                 stage.tell(conflict);
-                let Ok(Outcome::Authorized(done)) = ended(&mut stage) else { panic!("no token") };
+                let Ok(Outcome::Authorized(done)) = stage.ended() else { panic!("no token") };
                 assert_eq!(stage.records, theirs);
                 assert_eq!(theirs.values().next().unwrap().generation, done.generation);
                 stage
@@ -72,7 +60,7 @@ fn stores() -> Vec<Flow> {
                 stage.records = older;
                 let conflict = stage.answer(save).unwrap();
                 stage.tell(conflict);
-                let Ok(Outcome::Authorized(done)) = ended(&mut stage) else { panic!("no token") };
+                let Ok(Outcome::Authorized(done)) = stage.ended() else { panic!("no token") };
                 assert_eq!(done.unsaved, None);
                 let kept = stage.records.values().next().unwrap();
                 let live = stage.world.live_refresh_tokens(stage.now);
@@ -92,7 +80,7 @@ fn stores() -> Vec<Flow> {
                 let mut stage = expired(Dials::default());
                 let Action::Store(save) = to_be_stored(&mut stage) else { unreachable!() };
                 stage.tell(save.reply(Saving::Failed("the disk is full".to_owned())));
-                let Ok(Outcome::Authorized(done)) = ended(&mut stage) else { panic!("no token") };
+                let Ok(Outcome::Authorized(done)) = stage.ended() else { panic!("no token") };
                 assert_eq!(done.unsaved.as_deref(), Some("the disk is full"));
                 stage.now += 30;
                 let Ok(Outcome::Authorized(done)) = ends(&mut stage, Event::Restore) else { panic!() };
@@ -148,7 +136,7 @@ fn cut_off() -> Vec<Flow> {
                 let mut stage = expired(Dials::default());
                 to_be_stored(&mut stage);
                 stage.tell(Event::Abandoned);
-                let Ok(Outcome::Authorized(done)) = ended(&mut stage) else { panic!("no token") };
+                let Ok(Outcome::Authorized(done)) = stage.ended() else { panic!("no token") };
                 assert!(done.unsaved.is_some());
                 let Ok(Outcome::Authorized(done)) = ends(&mut stage, Event::Restore) else { panic!() };
                 assert_eq!((done.unsaved, stage.world.count(Purpose::Refresh)), (None, 1));
@@ -166,7 +154,7 @@ fn cut_off() -> Vec<Flow> {
                 stage.tell(Event::Cancelled);
                 let kept = stage.answer(save).unwrap();
                 stage.tell(kept);
-                let Ok(Outcome::Authorized(done)) = ended(&mut stage) else { panic!("no token") };
+                let Ok(Outcome::Authorized(done)) = stage.ended() else { panic!("no token") };
                 assert_eq!(done.unsaved, None);
                 stage
             },
@@ -182,7 +170,7 @@ fn cut_off() -> Vec<Flow> {
                 let send = request(&mut stage, Sent::Token);
                 stage.tell(Event::Cancelled);
                 answered(&mut stage, send);
-                ended(&mut stage).unwrap();
+                stage.ended().unwrap();
                 assert_eq!(stage.records.len(), 1);
                 stage
             },
@@ -212,7 +200,7 @@ fn unreadable() -> Vec<Flow> {
             &["own-store", "own-renewal"],
             &["logged_in", "kept"],
             || {
-                let mut stage = logged_in(Dials::default());
+                let mut stage = listed(Dials::default());
                 stage.store = Store::FailsToRead;
                 stage.now += 3575;
                 stage.restore();
@@ -247,7 +235,7 @@ fn clocks() -> Vec<Flow> {
         &["own-renewal"],
         &["logged_in", "refreshed", "kept"],
         || {
-            let mut stage = logged_in(Dials::default());
+            let mut stage = listed(Dials::default());
             stage.now += 86_400;
             stage.restore();
             stage.now -= 86_400;
@@ -272,7 +260,7 @@ fn logouts() -> Vec<Flow> {
                 stage.tell(Event::LogOut);
                 stage.settle();
                 answered(&mut stage, send);
-                let Ok(Outcome::LoggedOut(done)) = ended(&mut stage) else { panic!("no logout") };
+                let Ok(Outcome::LoggedOut(done)) = stage.ended() else { panic!("no logout") };
                 assert!(is_gone(&done.refresh_token) && done.is_complete());
                 assert_eq!(stage.world.live_refresh_tokens(stage.now), [""; 0]);
                 stage
@@ -290,7 +278,7 @@ fn logouts() -> Vec<Flow> {
                 stage.tell(Event::LogOut);
                 stage.settle();
                 answered(&mut stage, send);
-                let Ok(Outcome::LoggedOut(done)) = ended(&mut stage) else { panic!("no logout") };
+                let Ok(Outcome::LoggedOut(done)) = stage.ended() else { panic!("no logout") };
                 assert!(is_gone(&done.refresh_token) && stage.records.is_empty());
                 assert_eq!(stage.world.live_refresh_tokens(stage.now), [""; 0]);
                 stage
@@ -302,12 +290,12 @@ fn logouts() -> Vec<Flow> {
             &["own-store", "revoked"],
             &["logged_in", "logged_out"],
             || {
-                let mut stage = logged_in(Dials::default());
+                let mut stage = listed(Dials::default());
                 stage.tell(Event::LogOut);
                 let forget = stage.until(|action| matches!(action, Action::Forget(_)));
                 let Action::Forget(forget) = forget else { unreachable!() };
                 stage.tell(forget.fail("the disk is full"));
-                let Ok(Outcome::LoggedOut(done)) = ended(&mut stage) else { panic!("no logout") };
+                let Ok(Outcome::LoggedOut(done)) = stage.ended() else { panic!("no logout") };
                 assert!(is_gone(&done.refresh_token));
                 assert!(matches!(&done.record, Ended::Not(why) if why.kind == Kind::StoreFailed));
                 assert_eq!(stage.machine.authorized(), None);
@@ -333,7 +321,7 @@ fn logouts() -> Vec<Flow> {
             &["own-store"],
             &["logged_out"],
             || {
-                let mut stage = logged_in(Dials::default());
+                let mut stage = listed(Dials::default());
                 stage.restart();
                 stage.store = Store::FailsToRead;
                 let done = logged_out(&mut stage, Event::LogOut);

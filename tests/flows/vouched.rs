@@ -1,21 +1,17 @@
 //! Tokens for which somebody vouches, as `docs/grants.md` tells it: an organisation's identity provider, a platform.
 
 use mcp_auth::wire::client::AuthMethod;
-use mcp_auth::wire::jws::Algorithm;
 use mcp_auth::wire::token::SubjectTokenType;
 use mcp_auth::{ClientKey, Event, GrantType, IdentityProvider, Preregistered};
 use mcp_auth_testbed::*;
 
+use crate::begun::key;
 use crate::ended::fails;
-use crate::stage::{CLIENT_KEY, REDIRECT, Stage, json, public};
+use crate::stage::{REDIRECT, Stage, json};
 use crate::{Flow, flow};
 
 const ISSUER: &str = "https://as.example";
 const ASSERTION: &str = "an-assertion-of-the-person";
-
-fn key() -> ClientKey {
-    ClientKey::new([Algorithm::EdDsa]).key_id(public(&CLIENT_KEY).thumbprint())
-}
 
 /// An organisation whose identity provider takes this kind of assertion, from a client that authenticates so.
 fn enterprise(kind: &str, provider: IdentityProvider, secret: Option<&str>) -> Stage {
