@@ -1,10 +1,8 @@
 //! The hot path: what a request may carry, without allocation, and where a token may go.
 
-use mcp_auth::watch::Watch;
 use mcp_auth::wire::client::Origin;
 use mcp_auth::{
-    Access, Action, Authorizer, Config, Credential, Event, Generation, Outcome, Policy, Secret, Seed,
-    ServerChoice, Timestamp,
+    Access, Action, Config, Credential, Event, Generation, Outcome, Policy, Secret, ServerChoice, Timestamp,
 };
 use serde_json::json;
 use url::Url;
@@ -12,7 +10,9 @@ use url::Url;
 #[path = "support/recording.rs"]
 #[allow(dead_code, reason = "what else a recording can do is for other tests")]
 mod recording;
-use recording::Recording;
+#[path = "support/watched.rs"]
+mod watched;
+use watched::Watched;
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
@@ -52,54 +52,14 @@ fn credential(resource: &str) -> Credential {
     .unwrap()
 }
 
-/// A machine, which is written down, and replays.
-struct Machine {
-    auth: Authorizer,
-    watch: Watch,
-    recording: Recording,
-}
-
-impl Machine {
-    fn new(config: Config) -> Self {
-        let seed = || Seed::new([7; 32]);
-        let (watch, recording) = (Watch::new(&config), Recording::new(&config, &seed()));
-        Self { auth: Authorizer::new(config, seed()).unwrap(), watch, recording }
-    }
-
-    fn handle(&mut self, now: Timestamp, event: Event) {
-        self.watch.event(now, &event);
-        self.recording.recorder.event(now, &event);
-        self.auth.handle(now, event);
-    }
-
-    fn poll(&mut self) -> Action {
-        let action = self.auth.poll();
-        self.watch.action(&action);
-        self.recording.recorder.action(&action);
-        action
-    }
-
-    fn access(&self, url: &Url, now: Timestamp) -> Access<'_> {
-        self.auth.access(url, now)
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            self.recording.check(&mut self.watch);
-        }
-    }
-}
-
 /// A machine that has found this record in its store.
-fn restored(record: Credential) -> Machine {
+fn restored(record: Credential) -> Watched {
     let config = Config::new("https://mcp.example/api/mcp", "Test", "http://127.0.0.1:3000/callback");
     restored_by(config, record)
 }
 
-fn restored_by(config: Config, record: Credential) -> Machine {
-    let mut auth = Machine::new(config);
+fn restored_by(config: Config, record: Credential) -> Watched {
+    let mut auth = Watched::new(config);
     auth.handle(NOW, Event::Restore);
     let Action::Load(load) = auth.poll() else { panic!("the store is read first") };
     auth.handle(NOW, load.reply(Some(record)));
@@ -107,7 +67,7 @@ fn restored_by(config: Config, record: Credential) -> Machine {
     auth
 }
 
-fn carries(auth: &Machine, url: &str, at: u64) -> &'static str {
+fn carries(auth: &Watched, url: &str, at: u64) -> &'static str {
     match auth.access(&Url::parse(url).unwrap(), Timestamp::from_secs(at)) {
         Access::Ready(_) => "ready",
         Access::Anonymous => "anonymous",
@@ -265,7 +225,7 @@ fn a_record_of_something_else_is_not_used() {
         let mut record = credential("https://mcp.example/api");
         spoil(&mut record);
         let config = Config::new("https://mcp.example/api/mcp", "Test", "http://127.0.0.1:3000/callback");
-        let mut auth = Machine::new(config);
+        let mut auth = Watched::new(config);
         auth.handle(NOW, Event::Restore);
         let Action::Load(load) = auth.poll() else { panic!("the store is read first") };
         auth.handle(NOW, load.reply(Some(record)));
@@ -280,7 +240,7 @@ fn a_record_of_another_server_than_the_pinned_one_is_not_used() {
         let choice = ServerChoice::Pinned(pinned.to_owned());
         let config = Config::new("https://mcp.example/api/mcp", "Test", "http://127.0.0.1:3000/callback")
             .policy(Policy::with(|it| it.authorization_server = choice));
-        let mut auth = Machine::new(config);
+        let mut auth = Watched::new(config);
         auth.handle(NOW, Event::Restore);
         let Action::Load(load) = auth.poll() else { panic!("the store is read first") };
         auth.handle(NOW, load.reply(Some(credential("https://mcp.example/api"))));
