@@ -29,15 +29,19 @@ impl Forgetting {
         Self::begin(world, aim, lease)
     }
 
-    /// Whatever the store says, the client is not used again. A record that somebody has written meanwhile is left
-    /// alone, and found by the next attempt.
+    /// Whatever the store says, the client is not used again. A record that somebody has written meanwhile is taken:
+    /// a person whose grant lives is not asked for another.
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
         match answer.forgotten() {
             Ok(true) => {
                 world.stands(None);
                 world.note(Verdict::Decided, "the client is dead, and its record is forgotten", CLAUSE);
             }
-            Ok(false) => world.note(Verdict::Decided, "another record was written meanwhile", CLAUSE),
+            Ok(false) => {
+                world.note(Verdict::Decided, "another record was written meanwhile", CLAUSE);
+                world.release(self.lease);
+                return restore::read(world, self.aim, false);
+            }
             Err(why) => world.note(Verdict::Decided, format!("the record is not forgotten: {why}"), CLAUSE),
         }
         restore::decide(world, self.aim, self.lease)

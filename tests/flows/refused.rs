@@ -180,22 +180,23 @@ fn dead() -> Vec<Flow> {
         ),
         flow(
             "refresh.dead-client.newer-record",
-            "The server no longer knows the client, and somebody else has registered meanwhile: their record is not forgotten (`forgotten: false`), and the next attempt takes it.",
+            "A request is refused, the server no longer knows the client, and somebody else has registered meanwhile: their record is not forgotten (`forgotten: false`), but taken, and no browser opens.",
             &["own-store", "token-errors"],
-            &["logged_in", "anonymous", "kept"],
+            &["logged_in", "kept"],
             || {
                 let mut stage = expired(Dials::default());
                 stage.world.purge_clients();
-                stage.tell(Event::Restore);
+                let refused = stage.refused();
+                stage.tell(refused);
                 let forget = stage.until(|action| matches!(action, Action::Forget(_)));
                 stage.beside(|other| {
                     other.log_in();
                 });
-                let refused = stage.answer(forget).unwrap();
-                stage.tell(refused);
+                let opened = stage.opened.len();
+                let not_forgotten = stage.answer(forget).unwrap();
+                stage.tell(not_forgotten);
                 stage.ended().unwrap();
-                assert_eq!(stage.records.len(), 1);
-                stage.restore();
+                assert_eq!((stage.records.len(), stage.opened.len()), (1, opened));
                 stage
             },
         ),
