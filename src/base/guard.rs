@@ -110,6 +110,8 @@ impl std::error::Error for UrlRefused {}
 #[derive(Clone)]
 pub struct Guard {
     reach: Reach,
+    /// What `reach` is where nobody says anything.
+    by_default: Reach,
     /// The MCP server's URL, of which the origin counts.
     home: Option<Url>,
 }
@@ -124,14 +126,23 @@ impl fmt::Debug for Guard {
 impl Guard {
     /// A guard that allows hosts within `reach`.
     pub const fn new(reach: Reach) -> Self {
-        Self { reach, home: None }
+        Self { reach, by_default: reach, home: None }
     }
 
     /// The guard of one MCP server: its own origin may be at any address; other hosts must be within `reach`,
     /// by default public ones, and the machine itself where the MCP server runs there.
     pub fn for_server(server: &Endpoint, reach: Option<Reach>) -> Self {
-        let derived = if is_loopback_host(server.url()) { Reach::Loopback } else { Reach::Public };
-        Self { reach: reach.unwrap_or(derived), home: Some(server.url().clone()) }
+        let by_default = if is_loopback_host(server.url()) { Reach::Loopback } else { Reach::Public };
+        Self { reach: reach.unwrap_or(by_default), by_default, home: Some(server.url().clone()) }
+    }
+
+    fn is_home(&self, url: &Url) -> bool {
+        self.home.as_ref().is_some_and(|home| same_origin(home, url))
+    }
+
+    /// Whether the host of what has passed would be refused by default. What a name resolves to is not known here.
+    pub(crate) fn widens_for(&self, url: &Url) -> bool {
+        !reaches(self.by_default, url) && !self.is_home(url)
     }
 
     /// Judges `given`.
@@ -142,8 +153,7 @@ impl Guard {
     pub fn check(&self, given: &str) -> Result<Endpoint, UrlRefused> {
         let refuse = |fault| UrlRefused { url: without_query(given), fault };
         let url = parse(given).map_err(refuse)?;
-        let at_home = self.home.as_ref().is_some_and(|home| same_origin(home, &url));
-        let reach = if at_home { Reach::Any } else { self.reach };
+        let reach = if self.is_home(&url) { Reach::Any } else { self.reach };
         if !reaches(reach, &url) {
             return Err(refuse(Fault::Address));
         }
@@ -346,6 +356,28 @@ mod tests {
             Guard::for_server(&local, None).check("http://localhost:2/x").unwrap().reach(),
             Reach::Machine
         );
+    }
+
+    #[test]
+    fn what_passes_by_policy_alone_is_known() {
+        let server = Guard::new(Reach::Any).check("https://10.0.0.5:8443/mcp").unwrap();
+        let guard = Guard::for_server(&server, Some(Reach::Any));
+        for (url, widened) in [
+            ("https://10.0.0.6/", true),
+            ("https://localhost/", true),
+            // Another port is another origin.
+            ("https://10.0.0.5/", true),
+            ("https://10.0.0.5:8443/token", false),
+            ("https://1.1.1.1/", false),
+            ("https://a.example/", false),
+        ] {
+            let passed = guard.check(url).unwrap();
+            assert_eq!(guard.widens_for(passed.url()), widened, "{url}");
+        }
+        let local = Guard::new(Reach::Any).check("http://127.0.0.1:1/mcp").unwrap();
+        let guard = Guard::for_server(&local, Some(Reach::Any));
+        assert!(!guard.widens_for(guard.check("http://localhost:2/").unwrap().url()));
+        assert!(guard.widens_for(guard.check("https://10.0.0.6/").unwrap().url()));
     }
 
     #[test]

@@ -60,6 +60,7 @@ impl World {
     /// Shows the person a code. What is awaited then is the time to ask for the answer, under the same number.
     pub(crate) fn show(&mut self, codes: &DeviceAuthorization) -> Pending {
         self.trouble();
+        self.goes(codes.verification_uri.url());
         let pending = self.pending(codes.interval.min(codes.expires_at.since(self.now)));
         let complete = codes.verification_uri_complete.as_ref();
         self.out.push_back(Action::Show(Show {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use url::Url;
 
 use crate::action::{Action, Ask, Forget, Load, Open, Purpose, Release, Save, Send};
 use crate::base::breach::{Breach, Kind};
@@ -231,6 +232,22 @@ impl World {
         self.place.guard.check(url).map_err(|refused| unfit(clause, refused.to_string()))
     }
 
+    /// Something goes to where the guard let it pass. That policy had to say so is said.
+    pub(super) fn goes(&mut self, url: &Url) {
+        if !self.place.guard.widens_for(url) {
+            return;
+        }
+        let note = "an address that would be refused is taken by `reach`";
+        self.trail.push(Entry {
+            at: self.now,
+            verdict: Verdict::Deviation,
+            url: Some(guard::without_query(url.as_str())),
+            status: None,
+            note: note.into(),
+            clause: Some("RFC 9728 §7.7".into()),
+        });
+    }
+
     /// Sends a request, to what has passed the guard. There is no other way to send one.
     pub(crate) fn send(&mut self, order: Order<'_>) -> Result<Sent, Breach> {
         let carried = Redaction::of(order.authorization, order.secrets);
@@ -262,6 +279,7 @@ impl World {
                 (Method::POST, Some(body))
             }
         };
+        self.goes(order.to.url());
         let pending = self.pending(self.config.policies().exchange_time);
         self.out.push_back(Action::Send(Send {
             id: pending.id,
@@ -399,8 +417,9 @@ impl World {
         pending
     }
 
-    pub(crate) fn open(&mut self, url: url::Url) -> Pending {
+    pub(crate) fn open(&mut self, url: Url) -> Pending {
         self.trouble();
+        self.goes(&url);
         let pending = self.pending(self.config.policies().consent_time);
         self.out.push_back(Action::Open(Open { id: pending.id, url, until: pending.deadline }));
         pending

@@ -41,7 +41,8 @@ pub(super) fn flows() -> Vec<Flow> {
             &["metadata-used"],
             &["logged_in"],
             || lists(intranet(Policy::with(|it| it.reach = Some(Reach::Any)))),
-        ),
+        )
+        .by(&["reach"]),
         flow(
             "client.server-names-issuer",
             "A client with a secret and no issuer, which no machine is made with unless the caller trusts the server to name it: the one that is named first is shown the secret.",
