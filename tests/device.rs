@@ -8,7 +8,7 @@ use http::StatusCode;
 use mcp_auth::wire::device::DeviceAuthorization;
 use mcp_auth::{
     Action, Challenge, Config, Ended, Event, Failure, Generation, GrantType, Guard, IssuerPolicy, Kind,
-    Outcome, Policy, Preregistered, Reach, ResourceIndicator, Retry, Timestamp, TokenSource,
+    Outcome, Policy, Preregistered, Reach, ResourceIndicator, Retry, Timestamp, TokenSource, Verdict,
 };
 use mcp_auth_testbed::{
     Confirmation, Device, Dials, Fault, Person as Scripted, PreRegistered, Purpose, RefreshTokens, Trouble,
@@ -343,6 +343,26 @@ fn a_page_that_may_not_be_opened_is_not_shown() {
     let ended = logs_in(&mut rig);
     assert_eq!(ended.unwrap_err().kind(), Kind::UrlRefused);
     assert!(rig.shown.is_empty());
+}
+
+#[test]
+fn a_page_that_only_policy_lets_pass_is_shown_and_said() {
+    let page = "https://10.1.2.3/device";
+    let answer = serde_json::json!({
+        "device_code": "a-device-code-1", "user_code": "ABCD", "verification_uri": page, "expires_in": 600,
+    });
+    for (reach, shown) in [(None, 0), (Some(Reach::Any), 1)] {
+        let anywhere = |config: Config| device(config).policy(Policy::with(|it| it.reach = reach));
+        let mut rig = Rig::with(Dials { device: Some(at_poll(1)), ..Dials::default() }, anywhere);
+        let answer = answer.to_string();
+        rig.instead =
+            Some(support::at("https://as.example/device_authorization", move |_| (200, answer.clone())));
+        assert!(logs_in(&mut rig).is_err());
+        let trail = rig.auth.trail();
+        let said = trail.entries().iter().filter(|it| it.verdict == Verdict::Deviation);
+        let said: Vec<_> = said.map(|it| it.url.as_deref()).collect();
+        assert_eq!((rig.shown.len(), said), (shown, vec![Some(page); shown]));
+    }
 }
 
 #[test]
