@@ -4,8 +4,8 @@ mod support;
 
 use http::{HeaderMap, StatusCode, header};
 use mcp_auth::{
-    Access, Action, Challenge, Event, Failure, Generation, Kind, Load, Outcome, Preregistered, Retry, Scopes,
-    TokenSource,
+    Access, Action, Challenge, Event, Failure, Generation, Kind, Load, Outcome, Preregistered, Retry, Saving,
+    Scopes, Secret, TokenSource,
 };
 use mcp_auth_testbed::{Dials, Fault, PreRegistered, Purpose, Rotation, Trouble};
 use support::{REDIRECT, Rig, StoreMood, authorized, works};
@@ -222,6 +222,98 @@ fn a_dead_client_is_forgotten_and_registers_anew_once() {
     assert_eq!(rig.call("tools/list", None).unwrap().status(), 200);
     assert_ne!(rig.auth.authorized().unwrap().client_id, old);
     assert_eq!((rig.count(Purpose::Registration), rig.opened.len()), (2, 2));
+}
+
+/// Whenever a record is about to be forgotten, or to lose its refresh token, another stands there that is as dead.
+fn is_overtaken(mut rig: Rig, begin: Event) -> (Rig, Result<Outcome, Box<Failure>>) {
+    let overtakes = |rig: &mut Rig| {
+        let there = rig.store.values_mut().next().unwrap();
+        there.generation = Generation::new(there.generation.as_u64() + (1 << 32));
+        there.refresh_token = Some(Secret::new(format!("of-{}", there.generation.as_u64())));
+        Box::new(there.clone())
+    };
+    rig.now += 3600;
+    rig.tell(begin);
+    for _ in 0..100 {
+        let event = match rig.poll() {
+            Action::Finish(outcome) => return (rig, outcome),
+            Action::Forget(forget) => {
+                overtakes(&mut rig);
+                forget.reply(false)
+            }
+            Action::Store(save) => save.reply(Saving::Conflict(Some(overtakes(&mut rig)))),
+            Action::Release(_) => continue,
+            action => rig.answer(action).unwrap(),
+        };
+        rig.tell(event);
+    }
+    panic!("there is no end to it\n{}", rig.auth.trail());
+}
+
+#[test]
+fn whoever_keeps_writing_keeps_nobody_busy_without_end() {
+    for dies in ["client", "grant", "secret"] {
+        let made = || {
+            let methods = Some(vec!["client_secret_post".to_owned()]);
+            let expires = Dials { secret_lifetime: Some(3000), auth_methods: methods, ..dials() };
+            let mut rig = works(if dies == "secret" { expires } else { dials() });
+            match dies {
+                "client" => rig.world.purge_clients(),
+                "grant" => rig.world.revoke_everything(),
+                _ => {}
+            }
+            rig
+        };
+        let refreshes = if dies == "secret" { 0 } else { 4 };
+        // Who has not asked for it is not asked to consent over a record that may live.
+        for begin in [|_: &Rig| Event::Restore, |rig: &Rig| refusal(generation(rig))] {
+            let rig = made();
+            let begin = begin(&rig);
+            let (rig, ended) = is_overtaken(rig, begin);
+            let failure = ended.unwrap_err();
+            assert_eq!((failure.kind(), failure.retry()), (Kind::StoreBusy, Retry::Later), "{dies}");
+            assert_eq!((rig.count(Purpose::Refresh), rig.opened.len()), (refreshes, 1), "{dies}");
+        }
+    }
+}
+
+/// The store has said that somebody else's record stands there, and then it cannot be read.
+#[test]
+fn a_record_of_somebody_else_that_cannot_be_read_is_no_reason_to_ask_a_person() {
+    let mut rig = works(dials());
+    rig.world.purge_clients();
+    rig.now += 3600;
+    let refused = refusal(generation(&rig));
+    rig.tell(refused);
+    let Action::Forget(forget) = rig.until(|action| matches!(action, Action::Forget(_))) else { panic!() };
+    rig.tell(forget.reply(false));
+    let Action::Load(load) = rig.until(|action| matches!(action, Action::Load(_))) else { panic!() };
+    rig.tell(load.fail("the disk is gone"));
+    let Action::Finish(Err(failure)) = rig.until(|action| matches!(action, Action::Finish(_))) else {
+        panic!()
+    };
+    assert_eq!((failure.kind(), rig.opened.len()), (Kind::StoreFailed, 1));
+}
+
+/// What is called off ends well, where the token at hand serves.
+#[test]
+fn a_client_that_ends_takes_no_living_token_with_it() {
+    for forgotten in [true, false] {
+        let mut rig = works(dials());
+        rig.world.purge_clients();
+        rig.now += 3570;
+        rig.tell(Event::Restore);
+        let Action::Forget(forget) = rig.until(|action| matches!(action, Action::Forget(_))) else {
+            panic!()
+        };
+        rig.tell(Event::Cancelled);
+        rig.tell(forget.reply(forgotten));
+        let ended = rig.settle();
+        assert!(
+            matches!(&ended[..], [Ok(Outcome::Authorized(done))] if done.source == TokenSource::Kept),
+            "{ended:?}"
+        );
+    }
 }
 
 #[test]

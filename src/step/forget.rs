@@ -29,8 +29,8 @@ impl Forgetting {
         Self::begin(world, aim, lease)
     }
 
-    /// Whatever the store says, the client is not used again. A record that somebody has written meanwhile is taken:
-    /// a person whose grant lives is not asked for another.
+    /// Whatever the store says, this record is not used again. One that somebody has written meanwhile is taken, be it of the
+    /// same client: a person whose grant lives is not asked for another.
     pub(crate) fn on(self, world: &mut World, answer: Answer) -> Turn {
         match answer.forgotten() {
             Ok(true) => {
@@ -39,8 +39,7 @@ impl Forgetting {
             }
             Ok(false) => {
                 world.note(Verdict::Decided, "another record was written meanwhile", CLAUSE);
-                world.release(self.lease);
-                return restore::read(world, self.aim, false);
+                return restore::give_way(world, self.aim, self.lease);
             }
             Err(why) => world.note(Verdict::Decided, format!("the record is not forgotten: {why}"), CLAUSE),
         }

@@ -5,7 +5,8 @@
 //!  restore ──────────────────► done (a live record)
 //!     │ │
 //!     │ └─► restore, held ─► refresh ─► save ─► done
-//!     │                         │ grant dead: save; client dead: forget
+//!     │     ▲                   │ grant dead: save; client dead: forget
+//!     │     └─ another record ──┤
 //!     ▼                         ▼
 //!  resource metadata ─► server metadata ─┬─► registration ─┬─► consent ─► exchange ─► save ─► done
 //!     (each candidate)   (each issuer,   ├─► ask ──────────┤
@@ -104,6 +105,8 @@ pub(crate) struct Aim {
     pub(crate) held: Option<Arc<Credential>>,
     /// Why the store does not have it.
     pub(crate) unsaved: Option<Box<Unsaved>>,
+    /// How often others have written where this attempt was about to.
+    pub(crate) overtaken: u8,
     /// A client was disowned in this attempt already.
     pub(crate) disowned: bool,
     /// The record names server and client, and nothing is looked for.

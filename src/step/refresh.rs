@@ -277,8 +277,7 @@ fn grant_is_dead(world: &mut World, aim: Aim, mut held: Arc<Credential>, lease: 
     let over = aim.unsaved.as_ref().map_or(Some(held.generation), |unsaved| unsaved.over);
     if world.record > over {
         // What stands there is somebody's later work, and may live.
-        world.release(lease);
-        return restore::read(world, aim, false);
+        return restore::give_way(world, aim, lease);
     }
     let buried = Arc::make_mut(&mut held);
     buried.refresh_token = None;

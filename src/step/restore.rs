@@ -19,6 +19,8 @@ use crate::step::Terms;
 use crate::trail::Verdict;
 
 const CLAUSE: &str = "mcp-auth, credential store";
+/// How often an attempt takes what others have written where it was about to write.
+const MAX_OVERTAKEN: u8 = 3;
 /// How long whoever holds the record is left alone before it is asked for again.
 const REST: Duration = Duration::from_secs(1);
 
@@ -164,6 +166,41 @@ fn is_in_vain(aim: &Aim, held: &Credential) -> bool {
     aim.renewed && aim.refused == Some(held.generation)
 }
 
+/// Somebody else has written the record, which is the credential at hand now. Writers without end keep no attempt busy
+/// without end.
+pub(crate) fn take(world: &mut World, aim: Aim, lease: Option<Lease>) -> Turn {
+    match overtaken(world, aim) {
+        Ok(aim) => decide(world, aim, lease),
+        Err(turn) => {
+            world.release(lease);
+            turn
+        }
+    }
+}
+
+/// The same, and what they have written is to be read. Where the token at hand serves, there is time for that.
+pub(crate) fn give_way(world: &mut World, aim: Aim, lease: Option<Lease>) -> Turn {
+    if aim.held.as_ref().is_some_and(|held| use_of(world, &aim, held) == Use::Serve) {
+        return decide(world, aim, lease);
+    }
+    world.release(lease);
+    match overtaken(world, aim) {
+        Ok(aim) => read(world, aim, false),
+        Err(turn) => turn,
+    }
+}
+
+fn overtaken(world: &mut World, aim: Aim) -> Result<Aim, Turn> {
+    let overtaken = aim.overtaken.saturating_add(1);
+    let aim = Aim { overtaken, ..aim };
+    if overtaken <= MAX_OVERTAKEN {
+        return Ok(aim);
+    }
+    let got = "one that others wrote again and again";
+    let breach = Breach::new(Kind::StoreBusy, CLAUSE, "a record that stays as it is", got);
+    Err(decide_alone(world, aim, breach))
+}
+
 /// What follows from the credential at hand.
 pub(crate) fn decide(world: &mut World, mut aim: Aim, lease: Option<Lease>) -> Turn {
     let Some(held) = aim.held.take() else {
@@ -213,8 +250,9 @@ fn decide_alone(world: &mut World, mut aim: Aim, breach: Breach) -> Turn {
             settle(world, aim, held, Use::Serve)
         }
         Use::Renew => breach.into(),
-        // What somebody else may have made of it cannot be seen just now. That is no reason to ask a person.
+        // What somebody else may have made of it, or has made of it, cannot be seen just now. That is no reason to ask a person.
         Use::None if is_in_vain(&aim, &held) && held.refresh_token.is_some() => breach.into(),
+        Use::None if aim.overtaken > 0 && !aim.insists => breach.into(),
         good_for @ (Use::Serve | Use::Later | Use::None) => settle(world, aim, held, good_for),
     }
 }

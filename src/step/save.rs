@@ -1,7 +1,6 @@
 //! Awaits the store. Nobody sees success before the new tokens are kept, or known not to be.
 
 use std::sync::Arc;
-
 use std::time::Duration;
 
 use super::world::Lease;
@@ -33,7 +32,7 @@ pub(crate) struct Saving {
 #[derive(Clone, Debug)]
 pub(crate) struct Unsaved {
     pub(crate) why: String,
-    /// When it is offered to the store again; never, if somebody has removed the record.
+    /// When it is offered to the store again; never, if a record of something else stands there.
     pub(crate) again_at: Option<Timestamp>,
     /// A record above this one is somebody's later work.
     pub(crate) over: Option<Generation>,
@@ -173,7 +172,7 @@ impl Saving {
             After::Renewed { aim, .. } | After::Buried(aim) | After::Offered(aim) => {
                 world.note(Verdict::Decided, "another process was faster; its record is taken", CLAUSE);
                 let aim = Aim { held: Some(Arc::new(winner)), unsaved: None, ..*aim };
-                restore::decide(world, aim, self.lease)
+                restore::take(world, aim, self.lease)
             }
             After::Obtained(_) => Turn::Anonymous,
         }

@@ -65,8 +65,10 @@ pub(super) struct Holding {
     sent: Option<String>,
     /// Refresh tokens of which the server has said that they are dead, or that another takes their place.
     dead: Vec<String>,
-    /// Whether the record may be forgotten: the person logs out, or the server or the calendar ended the client.
+    /// The person logs out, so that the record may be forgotten.
     pub(super) may_forget: bool,
+    /// The server or the calendar has ended the client, and its record may be forgotten; not what is read after that.
+    client_ended: bool,
     /// The person wants to be out.
     pub(super) logging_out: bool,
 }
@@ -126,14 +128,14 @@ impl Watch {
                 if !self.holding.leases.is_empty() {
                     self.breach("a record is held for ever");
                 }
-                self.holding.may_forget = false;
+                (self.holding.may_forget, self.holding.client_ended) = (false, false);
             }
-            Action::Forget(_) if !self.holding.may_forget => {
+            Action::Forget(_) if !(self.holding.may_forget || self.holding.client_ended) => {
                 self.breach("a record is forgotten that may be of use");
             }
             // It is offered, though the calendar has ended its client.
             Action::Store(save) => {
-                self.holding.may_forget |= !save.credential().client.is_fresh(self.now);
+                self.holding.client_ended |= !save.credential().client.is_fresh(self.now);
             }
             Action::Forget(_)
             | Action::Send(_)
@@ -150,6 +152,9 @@ impl Watch {
 
     /// What a store said. Late or not: a record that was asked for and given is held.
     pub(super) fn held(&mut self, id: RequestId, answer: &Answer) {
+        if matches!(answer, Answer::Forgotten(_)) && self.awaits(id) {
+            self.holding.client_ended = false;
+        }
         let asked = self.holding.asked.iter().position(|asked| *asked == id);
         // Each takes the record once, or finds it taken.
         let settles = matches!(answer, Answer::Leased(_) | Answer::Busy);
@@ -162,7 +167,7 @@ impl Watch {
         if let Answer::Leased(found) = answer {
             self.holding.leases.push(id);
             let client = found.as_ref().map(|found| &found.client);
-            self.holding.may_forget |= client.is_some_and(|client| !client.is_fresh(self.now));
+            self.holding.client_ended |= client.is_some_and(|client| !client.is_fresh(self.now));
         }
     }
 
@@ -204,7 +209,7 @@ impl Watch {
         if status.as_u16() < 500 && (dead || next.any(|next| next != token)) {
             self.holding.dead.push(token);
         }
-        self.holding.may_forget |=
+        self.holding.client_ended |=
             status == StatusCode::UNAUTHORIZED || error.iter().any(|it| it == "invalid_client");
     }
 }

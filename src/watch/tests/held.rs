@@ -153,6 +153,24 @@ fn a_refresh_token_is_not_dead_by_the_word_of_a_server_that_fails() {
     }
 }
 
+/// What is read after that is the work of somebody else.
+#[test]
+fn a_record_is_not_forgotten_for_a_client_of_which_the_store_had_forgotten_another() {
+    for (begin, good) in [(Event::Restore, false), (Event::LogOut, true)] {
+        let mut watch = watch();
+        watch.event(NOW, &begin);
+        hold(&mut watch, 2);
+        watch.action(&refresh(3, TOKEN, "refresh_token=the-refresh-token"));
+        answer(&mut watch, 3, 401, r#"{"error":"invalid_client"}"#);
+        watch.action(&forget(4));
+        watch.event(NOW, &Event::Replied(Reply { id: RequestId(4), answer: Answer::Forgotten(Ok(false)) }));
+        fine(&watch);
+        watch.action(&forget(5));
+        let wrong = watch.breaches().iter().any(|breach| breach.contains("forgotten that may be of use"));
+        assert_eq!(wrong, !good, "{:?}", watch.breaches());
+    }
+}
+
 /// A client that the server does not know takes its record with it (RFC 6749 §5.2); a dead grant does not.
 #[test]
 fn a_record_is_forgotten_if_the_server_has_ended_its_client() {

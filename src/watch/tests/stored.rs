@@ -42,7 +42,7 @@ fn what_a_store_says_counts_though_an_attempt_is_called_off() {
 
 #[test]
 fn a_record_that_is_offered_may_be_of_a_client_that_has_ended() {
-    for (ends, good) in [(NOW, true), (NOW.after(std::time::Duration::from_secs(1)), false)] {
+    for (ends, good) in [(NOW, true), (later(1), false)] {
         let mut watch = watch();
         let client = Client { secret_expires_at: Some(ends), ..record().client };
         watch.action(&save(2, Credential { client, ..record() }));
@@ -57,7 +57,7 @@ fn a_record_that_is_offered_may_be_of_a_client_that_has_ended() {
 /// The driver may come late for what was asked; the answer is awaited no longer for that.
 #[test]
 fn a_store_is_waited_for_until_the_moment_that_it_was_told() {
-    let late = NOW.after(std::time::Duration::from_secs(10));
+    let late = later(10);
     for asked in [save(2, record()), forget(2)] {
         for (then, good) in [(late, false), (later(15), true)] {
             let mut watch = watch();
