@@ -39,11 +39,13 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// Takes every text in a value; those that hold several others are left out, credentials among them (RFC 7617).
+    /// Takes every text in a value; those that hold several others are left out, credentials of a request among them, and so
+    /// are the tokens that stand beside their issuers.
     pub(crate) fn learn(&mut self, name: &str, value: &Value) {
         match value {
             Value::String(text) if is_secret(name) => self.secrets.push(text.clone()),
-            Value::String(text) if !(text.contains(['"', '&', '?']) || text.starts_with("Basic ")) => {
+            Value::Array(_) if name == "initial_access_tokens" => {}
+            Value::String(text) if !(text.contains(['"', '&', '?']) || is_credential(text)) => {
                 self.names.push(text.clone());
             }
             Value::Array(entries) => entries.iter().for_each(|entry| self.learn(name, entry)),
@@ -120,6 +122,10 @@ pub(crate) fn edit(value: &mut Value, choices: &mut Choices<'_>, pool: &Pool) {
 /// The members that hold secrets, and the assertion of a host, which stands under the name of its answer.
 fn is_secret(name: &str) -> bool {
     SECRET.contains(&name) || name == "supplied"
+}
+
+fn is_credential(text: &str) -> bool {
+    ["Basic ", "Bearer ", "DPoP "].iter().any(|scheme| text.starts_with(scheme))
 }
 
 fn is_leaf(value: &Value) -> bool {
