@@ -27,7 +27,7 @@ pub(super) fn tell(out: &mut dyn Write, flow: &Flow, mut step: Option<impl BufRe
         if let (Some(input), true) = (&mut step, row.number > 0) {
             write!(out, "{DIM}      Enter …{DIM:#}")?;
             out.flush()?;
-            if input.read_line(&mut String::new())? == 0 {
+            if input.read_line(&mut String::new()).unwrap_or(0) == 0 {
                 step = None;
                 writeln!(out)?;
             }
