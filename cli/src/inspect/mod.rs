@@ -38,6 +38,7 @@ use mcp_auth_reqwest::Exchanger;
 use crate::exit::Stop;
 use crate::output;
 use evidence::Answer;
+pub(crate) use record::{CLIENT, NO_FURTHER};
 use report::Verdict;
 use walk::{Ask, Walk};
 

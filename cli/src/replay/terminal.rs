@@ -94,7 +94,7 @@ fn sent(
         clock(row.at),
         message.head
     )?;
-    if !message.parameters.is_empty() {
+    if message.parameters.iter().any(|it| !it.minor) {
         write!(out, "     ")?;
         parameters(out, &message.parameters, 6)?;
     }

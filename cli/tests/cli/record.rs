@@ -34,6 +34,10 @@ async fn a_login_a_call_and_a_logout_are_written_down() {
     }
     let told = ends_with(&blocking(|| home.run(&["replay", &login])), 0);
     assert!(told.contains("Authorized") && told.contains("replays: "), "{told}");
+    assert!(told.starts_with("Login · "), "{told}");
+    // Nothing was asked of the machine: what was called is what there is to say.
+    let told = ends_with(&blocking(|| home.run(&["replay", &call])), 0);
+    assert!(told.starts_with("Request: tools/list · "), "{told}");
 
     // Nothing is written over, and nobody is asked before that is known.
     let said = ends_with(&blocking(|| home.run(&["login", &url, "--record", &login])), 2);
@@ -62,8 +66,28 @@ async fn an_inspection_is_written_down_and_goes_no_further() {
     for purpose in [Purpose::Registration, Purpose::Token, Purpose::Authorize] {
         assert_eq!(served.world().count(purpose), 0, "{purpose:?}");
     }
-    let told = ends_with(&blocking(|| home.run(&["replay", &path])), 0);
-    assert!(told.contains("not sent: an inspection") || told.contains("not sent: (the host"), "{told}");
+    // What the host said may be scrubbed or not.
+    for more in [&[][..], &["--names"]] {
+        let told = ends_with(&blocking(|| home.run(&[&["replay", &path], more].concat())), 0);
+        assert!(told.starts_with("Inspection · "), "{told}");
+        for said in ["← not sent by the host: an inspection registers nothing", "The inspection ends here"]
+        {
+            assert!(told.contains(said), "{said}: {told}");
+        }
+        for untrue in ["Failed", "no answer", "network", "scrubbed"] {
+            assert!(!told.contains(untrue), "{untrue}: {told}");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_is_down_is_not_told_as_if_nothing_was_asked_for() {
+    let home = Home::new();
+    let path = home.path("flow.jsonl").to_str().unwrap().to_owned();
+    ends_with(&home.run(&["login", "http://127.0.0.1:1/mcp", "--record", &path]), 6);
+    let told = ends_with(&home.run(&["replay", &path]), 0);
+    assert!(told.starts_with("Request: ") && told.contains("not answered in this trace"), "{told}");
+    assert!(!told.contains("Nothing asked for"), "{told}");
 }
 
 /// It would be in the way of the next try.
