@@ -1,6 +1,6 @@
 //! `mcp-auth call`: one authorized request.
 
-use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::io::{IsTerminal as _, Read as _};
 
 use mcp_auth::base::text::clean;
 use mcp_auth::{Breach, Kind};
@@ -11,6 +11,7 @@ use crate::args::{Call, ClientArgs, Kept, Target, Way};
 use crate::context::{Context, Demanded, stopped};
 use crate::exit::{Code, Stop};
 use crate::mcp::{self, Failed};
+use crate::output::print;
 use crate::person::{NOBODY, Person};
 use crate::setup::{Choice, Setup};
 use crate::show::words;
@@ -178,17 +179,6 @@ pub(crate) fn escaped(json: &str) -> String {
         }
     }
     text
-}
-
-/// One line, or several, on standard output.
-pub(crate) fn print(text: &str) -> Result<(), Stop> {
-    let mut out = std::io::stdout().lock();
-    let written = writeln!(out, "{text}").and_then(|()| out.flush());
-    match written {
-        // Whoever reads has read enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(|error| Stop::from(format!("standard output: {error}"))),
-    }
 }
 
 #[cfg(test)]

@@ -3,11 +3,11 @@
 use clap::CommandFactory as _;
 
 use crate::args::{Args, Completions};
-use crate::call::print;
 use crate::exit::Stop;
+use crate::output::print;
 
 pub(crate) fn run(args: &Completions) -> Result<(), Stop> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Args::command(), "mcp-auth", &mut script);
-    print(String::from_utf8_lossy(&script).trim_end())
+    Ok(print(String::from_utf8_lossy(&script).trim_end())?)
 }

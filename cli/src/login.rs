@@ -10,10 +10,11 @@ use mcp_auth_reqwest::{Client, Store};
 use serde_json::json;
 
 use crate::args::{Login, Way};
-use crate::call::{Opened, print};
+use crate::call::Opened;
 use crate::context::{Context, stopped};
 use crate::exit::{Code, Stop, command};
 use crate::mcp::{self, Failed};
+use crate::output::print;
 use crate::person::{NOBODY, Person};
 use crate::setup::{Choice, Setup};
 use crate::show::words;
@@ -156,7 +157,7 @@ fn keep(
     } else {
         format!("To log in anew: {}", setup.login(&["--force"]))
     });
-    print(&crate::show::plain(&lines.join("\n")))
+    Ok(print(&crate::show::plain(&lines.join("\n")))?)
 }
 
 /// The names of the tools, on one line, and how many are left out of it.

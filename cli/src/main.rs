@@ -12,6 +12,7 @@ mod inspect;
 mod login;
 mod logout;
 mod mcp;
+mod output;
 mod person;
 mod progress;
 mod replay;
@@ -75,7 +76,7 @@ async fn run(command: Command, context: &Context) -> Result<ExitCode, Stop> {
         Command::Status(args) => status::run(args, context).await,
         Command::Logout(args) => logout::run(args, context).await,
         Command::Inspect(args) => return Ok(inspect::run(args, context.talk.verbose).await),
-        Command::Replay(args) => replay::run(&args).map_err(Stop::from),
+        Command::Replay(args) => replay::run(&args, context.talk),
         Command::Completions(args) => completions::run(&args),
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(args).await.map_err(Stop::from),

@@ -1,6 +1,6 @@
 //! What a client does, as a person reads it: numbered exchanges, and under each what was checked and decided.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +9,8 @@ use mcp_auth::base::text;
 use mcp_auth::{Entry, Outcome, Purpose, TokenSource, Verdict};
 use mcp_auth_reqwest::Observed;
 use url::form_urlencoded;
+
+use crate::output::Place;
 
 const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
@@ -35,7 +37,7 @@ const SHOWN: [&str; 3] = ["iss", "error", "error_description"];
 pub(crate) struct Show(Arc<Mutex<State>>);
 
 struct State {
-    out: Box<dyn Write + Send>,
+    out: Place,
     section: String,
     count: usize,
     sent: Option<Line>,
@@ -79,7 +81,7 @@ impl Show {
     /// Prints elsewhere; `timed`: with how long everything took.
     pub(crate) fn new(out: Box<dyn Write + Send>, timed: bool) -> Self {
         Self(Arc::new(Mutex::new(State {
-            out,
+            out: Place::new(out),
             section: String::new(),
             count: 0,
             sent: None,
@@ -136,6 +138,12 @@ impl Show {
         let _ = state.out.flush();
     }
 
+    /// Whether all that was shown could be printed.
+    pub(crate) fn printed(&self) -> io::Result<()> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.out.outcome()
+    }
+
     /// How many exchanges there were from the refusal to the first token.
     pub(crate) fn exchanges_to_token(&self) -> Option<usize> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).to_token
@@ -143,7 +151,7 @@ impl Show {
 }
 
 impl State {
-    fn see(&mut self, observed: Observed<'_>) -> std::io::Result<()> {
+    fn see(&mut self, observed: Observed<'_>) -> io::Result<()> {
         match observed {
             Observed::Requested { operation, url, authorized, bound } => {
                 self.section(&format!("Request: {}", words(operation)))?;
@@ -187,7 +195,7 @@ impl State {
         self.out.flush()
     }
 
-    fn section(&mut self, name: &str) -> std::io::Result<()> {
+    fn section(&mut self, name: &str) -> io::Result<()> {
         if self.section == name {
             return Ok(());
         }
@@ -195,7 +203,7 @@ impl State {
         writeln!(self.out, "\n{BOLD}{name}{BOLD:#}")
     }
 
-    fn answered(&mut self, status: Option<u16>, took: Duration) -> std::io::Result<()> {
+    fn answered(&mut self, status: Option<u16>, took: Duration) -> io::Result<()> {
         let Some(Line { whom, what }) = self.sent.take() else { return Ok(()) };
         let end = status.map_or(End::NoAnswer, End::Status);
         self.exchange("client", whom, &what, Some(Ended { end, took: Some(took) }))
@@ -207,7 +215,7 @@ impl State {
         whom: &str,
         what: &str,
         took: Option<Duration>,
-    ) -> std::io::Result<()> {
+    ) -> io::Result<()> {
         if let Some(section) = section {
             self.section(section)?;
         }
@@ -215,7 +223,7 @@ impl State {
         self.exchange("client", whom, &words(what), ended)
     }
 
-    fn exchange(&mut self, who: &str, whom: &str, what: &str, ended: Option<Ended>) -> std::io::Result<()> {
+    fn exchange(&mut self, who: &str, whom: &str, what: &str, ended: Option<Ended>) -> io::Result<()> {
         self.count += 1;
         let number = self.count;
         write!(self.out, "  {BOLD}{number:>2}{BOLD:#}  {who:<7} → {whom:<20} ")?;
@@ -236,7 +244,7 @@ impl State {
         }
     }
 
-    fn noted(&mut self, entry: &Entry) -> std::io::Result<()> {
+    fn noted(&mut self, entry: &Entry) -> io::Result<()> {
         let (style, mark) = match entry.verdict {
             Verdict::Checked => (GOOD, "✓"),
             Verdict::Taken => (GOOD, "·"),
@@ -249,7 +257,7 @@ impl State {
         self.note(style, mark, &entry.note, entry.clause.as_deref().unwrap_or_default())
     }
 
-    fn note(&mut self, style: Style, mark: &str, note: &str, clause: &str) -> std::io::Result<()> {
+    fn note(&mut self, style: Style, mark: &str, note: &str, clause: &str) -> io::Result<()> {
         let (note, clause) = (words(note), words(clause));
         let width = note.chars().count();
         let gap = " ".repeat(CLAUSE_COLUMN.saturating_sub(width).max(2));

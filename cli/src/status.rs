@@ -5,10 +5,11 @@ use mcp_auth::{Credential, Key};
 use serde_json::{Value, json};
 
 use crate::args::{Status, Way};
-use crate::call::{self, print};
+use crate::call;
 use crate::context::Context;
 use crate::exit::{Code, Stop};
 use crate::mcp;
+use crate::output::print;
 use crate::setup::server;
 use crate::show::{plain, words};
 use crate::times;

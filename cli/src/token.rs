@@ -7,9 +7,10 @@ use mcp_auth_reqwest::Error;
 use serde_json::json;
 
 use crate::args::Token;
-use crate::call::{self, Opened, print};
+use crate::call::{self, Opened};
 use crate::context::{Context, stopped};
 use crate::exit::{Code, Stop};
+use crate::output::print;
 use crate::times;
 
 pub(crate) async fn run(args: Token, context: &Context) -> Result<(), Stop> {
@@ -36,9 +37,9 @@ pub(crate) async fn run(args: Token, context: &Context) -> Result<(), Stop> {
             "scope": found.granted.to_string(),
             "resource": found.resource,
         });
-        return print(&shown.to_string());
+        return Ok(print(&shown.to_string())?);
     }
-    print(&if args.raw { token.to_owned() } else { format!("Authorization: Bearer {token}") })
+    Ok(print(&if args.raw { token.to_owned() } else { format!("Authorization: Bearer {token}") })?)
 }
 
 /// The credential, with a token that serves now.

@@ -19,6 +19,7 @@ use url::Url;
 use crate::args::Talk;
 use crate::args::{Demo, Grant};
 use crate::mcp::Session;
+use crate::output;
 use crate::person::show as show_url;
 use crate::show::Show;
 use parties::{Signer, Vouching};
@@ -67,7 +68,7 @@ pub(crate) async fn run(args: Demo) -> Result<(), String> {
     }
     show.say("No invariant was broken: no secret left its one place, no URL passed the guard unjudged.");
     show.say(&format!("{} ms in all.", began.elapsed().as_millis()));
-    Ok(())
+    output::judged(show.printed())
 }
 
 /// The client with whoever gives consent, and with everything that happens shown.

@@ -29,21 +29,23 @@ mod resource_metadata;
 mod tests;
 mod walk;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use mcp_auth::{Guard, Policy, Reach, SendFailure};
 use mcp_auth_reqwest::Exchanger;
 
+use crate::exit::Stop;
+use crate::output;
 use evidence::Answer;
+pub(crate) use record::{CLIENT, NO_FURTHER};
 use report::Verdict;
 use walk::{Ask, Walk};
 
 /// How long everything together may take. What is not asked by then counts as not answered in time.
 const ALL_TIME: Duration = Duration::from_secs(120);
 
-/// Nothing could be inspected.
+/// Nothing could be inspected, or reported.
 const NOT_INSPECTED: u8 = 2;
 
 const EXIT_CODES: &str = "\
@@ -57,7 +59,7 @@ Verdicts:
 Exit codes:
   0  nothing is wrong (with --strict: and nothing is odd)
   1  something is wrong (with --strict: or odd)
-  2  the server could not be inspected: a bad argument, or no answer
+  2  there is no report: a bad argument, no answer of the server, or standard output cannot be written
 
 It registers nothing, opens no browser and sends no secret. One request carries a made-up token, to see that it is refused.
 With --probe the token endpoint is shown a made-up code, and the authorization endpoint a made-up client.";
@@ -93,28 +95,30 @@ pub(crate) async fn run(args: Args, verbose: bool) -> ExitCode {
     let report = match inspected(&args).await {
         Ok(report) => report,
         Err(why) => {
-            if args.json {
-                say(&format!("{:#}\n", json::failure(&args.url, &why)));
-            }
-            let bad = anstyle::Style::new().fg_color(Some(anstyle::AnsiColor::Red.into())).bold();
-            anstream::eprintln!("{bad}error{bad:#}: {}", crate::show::plain(&why));
-            return ExitCode::from(NOT_INSPECTED);
+            let printed = match args.json {
+                true => output::print(&format!("{:#}", json::failure(&args.url, &why))),
+                false => Ok(()),
+            };
+            return unreported([Err(why), printed].into_iter().filter_map(Result::err));
         }
     };
-    if args.json {
-        say(&format!("{:#}\n", json::report(&report)));
-    } else {
-        let mut out = anstream::AutoStream::auto(std::io::stdout());
-        // A reader that has gone is no reason to change the exit code.
-        let _ = page::write(&mut out, &report, verbose);
+    let printed = match args.json {
+        true => output::print(&format!("{:#}", json::report(&report))),
+        false => output::write(|out| page::write(out, &report, verbose)),
+    };
+    // The other codes would say something of the server to one who has no report.
+    if let Err(why) = printed {
+        return unreported([why]);
     }
     let least = if args.strict { Verdict::Odd } else { Verdict::Wrong };
     if report.result() >= least { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn say(text: &str) {
-    let mut out = std::io::stdout();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+fn unreported(why: impl IntoIterator<Item = String>) -> ExitCode {
+    for why in why {
+        Stop::from(why).tell();
+    }
+    ExitCode::from(NOT_INSPECTED)
 }
 
 async fn inspected(args: &Args) -> Result<report::Report, String> {

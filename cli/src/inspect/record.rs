@@ -16,8 +16,10 @@ use super::evidence::Evidence;
 const MAX_ACTIONS: usize = 500;
 /// Where no answer ever comes back to.
 const NOWHERE: &str = "http://127.0.0.1/callback";
+/// As which client it is written down.
+pub(crate) const CLIENT: &str = "mcp-auth inspect";
 /// Why it goes no further.
-const NO_FURTHER: &str = "an inspection registers nothing, asks for no token and asks nobody";
+pub(crate) const NO_FURTHER: &str = "an inspection registers nothing, asks for no token and asks nobody";
 
 /// How far it may go.
 #[derive(Clone, Copy)]
@@ -34,7 +36,7 @@ pub(super) async fn run(
     limits: Limits,
     sink: impl FnMut(&str) + Send + 'static,
 ) -> Result<(), String> {
-    let config = Config::new(seen.server.as_given(), "mcp-auth inspect", NOWHERE);
+    let config = Config::new(seen.server.as_given(), CLIENT, NOWHERE);
     let config = config.policy(Policy::with(|it| it.reach = limits.reach));
     let seed = Seed::generate().map_err(|error| format!("no seed can be drawn: {error}"))?;
     let mut recorder = Recorder::new(&config, &seed, sink);

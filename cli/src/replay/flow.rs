@@ -181,3 +181,19 @@ pub(super) struct Flow {
     /// How many lines of the trace are not shown.
     pub(super) left_out: usize,
 }
+
+impl Flow {
+    /// The same, and nothing of it is left to the details.
+    pub(super) fn whole(mut self) -> Self {
+        for row in &mut self.rows {
+            let (message, answer) = match &mut row.what {
+                What::Exchange { request, answer, .. } => (Some(request), answer.as_mut()),
+                What::Message { message, .. } => (Some(message), None),
+                _ => (None, None),
+            };
+            let messages = message.into_iter().chain(answer);
+            messages.flat_map(|it| &mut it.parameters).for_each(|it| it.minor = false);
+        }
+        self
+    }
+}

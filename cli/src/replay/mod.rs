@@ -26,11 +26,14 @@ mod tests;
 mod told;
 mod values;
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use mcp_auth::trace::{Divergence, Names, Trace};
 
+use crate::args::Talk;
+use crate::exit::Stop;
+use crate::output;
 use flow::{Flow, Row, Tone, What};
 
 /// The largest trace that is read, in bytes.
@@ -44,7 +47,10 @@ pseudonym, such as ACCESS-TOKEN-1, and what follows from them follows anew. --sc
 can be sent to others. Hosts, paths, scopes, client identifiers and error texts stay in it as they are; --names replaces
 hosts and paths too. Look at it before you send it.
 
-Files are written for your eyes only, and never over another.
+Files are written for your eyes only, never over another, and all that are named or none. For one of them `-` is standard
+output; the verdict then goes to standard error.
+
+With --verbose the story has what is otherwise left to the details of the page; with --quiet there is the verdict alone.
 
 Exit codes:
   0  the machine does the same again
@@ -54,7 +60,7 @@ Exit codes:
 #[derive(Debug, clap::Args)]
 #[command(after_help = ABOUT)]
 pub(crate) struct Args {
-    /// The trace: a file of JSON lines
+    /// The trace: a file of JSON lines, of at most 64 MB; `-` is standard input
     #[arg(value_name = "TRACE")]
     trace: PathBuf,
     /// Wait for Enter after each message, where there is a terminal
@@ -74,12 +80,13 @@ pub(crate) struct Args {
     names: bool,
 }
 
-pub(crate) fn run(args: &Args) -> Result<(), String> {
+pub(crate) fn run(args: &Args, talk: Talk) -> Result<(), Stop> {
+    args.judge(talk)?;
     let text = file::read(&args.trace, MAX_TRACE)?;
     let trace = Trace::read(&text).map_err(|why| {
         format!(
             "{} cannot be read as a trace. {why}. It is to be JSON lines, as `--record` writes them.",
-            shown(&args.trace)
+            source(&args.trace)
         )
     })?;
     let replayed = trace.replay();
@@ -90,45 +97,81 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         Ok(_) => usize::MAX,
     };
     let scrubbed = Scrubbed::of(&trace, until, names)?;
-    let writes = [&args.html, &args.svg, &args.scrub].into_iter().flatten().next().is_some();
     let flow = flow(&scrubbed, replayed.as_ref().err(), names);
-    let mut out = anstream::AutoStream::auto(std::io::stdout());
-    if !writes {
+    let mut texts = Vec::new();
+    texts.extend(args.svg.as_deref().map(|path| (path, draw::svg(&flow))));
+    texts.extend(args.html.as_deref().map(|path| (path, draw::html(&flow))));
+    let whole = replayed.is_ok() && scrubbed.cut.is_none();
+    texts.extend(args.scrub.as_deref().filter(|_| whole).map(|path| (path, scrubbed.trace.to_string())));
+    if args.outputs().is_empty() && !talk.quiet {
         let step = args.step && std::io::stdin().is_terminal();
-        // A reader that has gone is no reason to complain.
-        let _ = terminal::tell(&mut out, &flow, step.then(|| std::io::stdin().lock()));
+        let flow = if talk.verbose { flow.whole() } else { flow };
+        output::write(|out| terminal::tell(out, &flow, step.then(|| std::io::stdin().lock())))?;
     }
-    let mut written = Vec::new();
-    let mut write = |path: &Path, text: &str| file::write(path, text).map(|()| written.push(shown(path)));
-    if let Some(path) = &args.svg {
-        write(path, &draw::svg(&flow))?;
+    let (documents, files): (Vec<_>, Vec<_>) = texts.into_iter().partition(|(path, _)| is_standard(path));
+    file::write(&files)?;
+    for (_, document) in &documents {
+        output::put(document)?;
     }
-    if let Some(path) = &args.html {
-        write(path, &draw::html(&flow))?;
-    }
-    if let (Some(path), Ok(_)) = (&args.scrub, &replayed) {
-        match &scrubbed.cut {
-            None => write(path, &scrubbed.trace.to_string())?,
-            Some(why) => return Err(unscrubbed(why)),
-        }
-    }
-    for path in written {
-        let _ = writeln!(out, "{path} is written");
-    }
-    match replayed {
-        Ok(done) => {
-            let (events, actions) = (done.events, done.actions);
-            let _ = writeln!(out, "replays: {events} events, {actions} actions the same");
+    // What says how it went is no part of a document.
+    let say = |line: String| match args.outputs().iter().any(|path| is_standard(path)) {
+        true => {
+            anstream::eprintln!("{line}");
             Ok(())
         }
-        Err(divergence) => Err(diverged::told(&divergence, names)),
+        false => output::print(&line),
+    };
+    if !talk.quiet {
+        files.iter().try_for_each(|(path, _)| say(format!("{} is written", shown(path))))?;
     }
+    let nothing = args
+        .scrub
+        .as_ref()
+        .filter(|_| !whole)
+        .map_or(String::new(), |path| format!("\nNothing was scrubbed: {} is not written.", shown(path)));
+    match (replayed, &scrubbed.cut) {
+        (Err(divergence), _) => Err((diverged::told(&divergence, names) + &nothing).into()),
+        (Ok(_), Some(why)) if args.scrub.is_some() => Err((unscrubbed(why) + &nothing).into()),
+        (Ok(done), _) => {
+            let (events, actions) = (done.events, done.actions);
+            Ok(say(format!("replays: {events} events, {actions} actions the same"))?)
+        }
+    }
+}
+
+impl Args {
+    /// The files that are named for what is written.
+    fn outputs(&self) -> Vec<&Path> {
+        [&self.svg, &self.html, &self.scrub].into_iter().flatten().map(PathBuf::as_path).collect()
+    }
+
+    fn judge(&self, talk: Talk) -> Result<(), Stop> {
+        let outputs = self.outputs();
+        for (place, one) in outputs.iter().enumerate() {
+            if outputs.iter().skip(place.saturating_add(1)).any(|other| file::are_same(one, other)) {
+                return Err(Stop::usage(format!(
+                    "{} is named for two of --svg, --html and --scrub",
+                    shown(one)
+                )));
+            }
+        }
+        match self.step && (talk.quiet || is_standard(&self.trace)) {
+            true if talk.quiet => Err(Stop::usage("--step: with --quiet no message is shown to wait after")),
+            true => Err(Stop::usage("--step: standard input is the trace, so Enter cannot be read from it")),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Whether it is not a file that is meant, but standard input or output.
+fn is_standard(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }
 
 fn unscrubbed(why: &Divergence) -> String {
     format!(
-        "the trace replays, and cannot be scrubbed: with pseudonyms, the machine does something else ({}). It was not \
-        written. Somewhere a secret, or with --names a host or path, is compared to something else than itself.",
+        "the trace replays, and cannot be scrubbed: with pseudonyms, the machine does something else ({}). Somewhere a \
+        secret, or with --names a host or path, is compared to something else than itself.",
         crate::show::plain(&why.to_string())
     )
 }
@@ -193,5 +236,13 @@ fn flow(scrubbed: &Scrubbed, diverged: Option<&Divergence>, names: Names) -> Flo
 }
 
 fn shown(path: &Path) -> String {
-    crate::show::words(&path.display().to_string())
+    match is_standard(path) {
+        true => "standard output".to_owned(),
+        false => crate::show::words(&path.display().to_string()),
+    }
+}
+
+/// The same of what is read.
+fn source(path: &Path) -> String {
+    if is_standard(path) { "standard input".to_owned() } else { shown(path) }
 }

@@ -10,11 +10,17 @@ use serde_json::Value;
 use super::cast::Cast;
 use super::flow::{Aside, Flow, Going, Message, Remark, Row, Tone, Verdict, What};
 use super::values::{Aliases, span, split_url};
+use crate::inspect;
 
 /// The most rows that are shown; half of them are the first, the others the last.
 const MAX_ROWS: usize = 400;
 /// The most remarks of one row.
 const MAX_REMARKS: usize = 24;
+/// The most attempts, or requests, that are named in the title.
+const MAX_TITLES: usize = 4;
+/// What is said of a callback that ends nothing, and the clause.
+const NOT_AWAITED: (&str, &str) =
+    ("it answers no request that is waited for, and ends nothing", "RFC 6749 §10.12");
 /// From how many seconds on it is worth a row that time has passed.
 const GAP: u64 = 60;
 /// The longest text of a row, in characters.
@@ -38,6 +44,11 @@ pub(super) fn of(trace: &Trace) -> Flow {
         going: Going::default(),
         restoring: false,
         titles: Vec::new(),
+        operations: Vec::new(),
+        consenting: true,
+        said: None,
+        inspects: is_inspection(trace),
+        held_back: false,
     };
     // The caller has seen that it replays; what does not is not shown.
     let _ = trace.follow(|place, machine| {
@@ -70,6 +81,16 @@ pub(super) struct Story {
     pub(super) restoring: bool,
     /// What the attempts were, for the title.
     pub(super) titles: Vec<&'static str>,
+    /// What the host called, for the title where there was no attempt.
+    operations: Vec<String>,
+    /// Whether an authorization response is waited for. A machine that takes a login up does from the beginning.
+    consenting: bool,
+    /// The row with the last remarks.
+    said: Option<usize>,
+    /// Whether it is the run of an inspection, which sends no more than it takes to discover.
+    pub(super) inspects: bool,
+    /// The host did not send what was asked for last, and never meant to.
+    pub(super) held_back: bool,
 }
 
 impl Story {
@@ -78,13 +99,23 @@ impl Story {
             Entry::Event { at, event } => {
                 self.at(*at);
                 self.event(event);
+                let called = event.get("called").is_some();
                 // An answer that is foreign ends nothing.
-                self.going.person &= machine.is_consenting() || event.get("called").is_none();
-                self.remark(machine);
+                self.going.person &= machine.is_consenting() || !called;
+                let awaited = self.consenting && !machine.is_consenting();
+                let gained = self.remark(machine);
+                if called && !awaited {
+                    // What the machine makes of it is told of a trace that has no word of it any more.
+                    self.remark_alone(Some(NOT_AWAITED));
+                } else if self.held_back && event.get("replied").is_some() {
+                    self.remark_alone(None);
+                } else if !gained {
+                    self.remark_again();
+                }
             }
             Entry::Action(action) => {
                 self.action(action);
-                self.remark(machine);
+                let _ = self.remark(machine);
             }
             Entry::Prove { at, .. } => {
                 self.at(*at);
@@ -100,6 +131,7 @@ impl Story {
             }
             _ => {}
         }
+        self.consenting = machine.is_consenting();
     }
 
     fn at(&mut self, at: Timestamp) {
@@ -132,8 +164,8 @@ impl Story {
         self.push(What::Aside { sort, text: clean(&text, MAX_TEXT), tone })
     }
 
-    /// What the trail has gained belongs to the row that it came with.
-    fn remark(&mut self, machine: &Authorizer) {
+    /// What the trail has gained belongs to the row that it came with. Whether it has gained anything.
+    fn remark(&mut self, machine: &Authorizer) -> bool {
         let entries = machine.trail().entries();
         // Another attempt has a trail of its own.
         if !entries.starts_with(&self.noted) {
@@ -141,7 +173,7 @@ impl Story {
         }
         let fresh = entries.get(self.noted.len()..).unwrap_or_default();
         if fresh.is_empty() {
-            return;
+            return false;
         }
         if self.subject.is_none() {
             self.aside(Aside::Event, "time has passed".to_owned(), Tone::Plain);
@@ -159,15 +191,50 @@ impl Story {
             row.remarks.retain(|it| it.verdict != Verdict::PassedOver || Some(&it.text) != failed.as_ref());
         }
         self.noted.extend_from_slice(fresh);
+        self.said = self.subject;
+        true
+    }
+
+    /// Nothing but this is said of the row.
+    fn remark_alone(&mut self, it: Option<(&str, &str)>) {
+        let Some(row) = self.subject.and_then(|place| self.rows.get_mut(place)) else { return };
+        let remark = |(text, clause): (&str, &str)| Remark {
+            verdict: Verdict::PassedOver,
+            text: text.to_owned(),
+            clause: clause.to_owned(),
+            about: String::new(),
+        };
+        row.remarks = it.map(remark).into_iter().collect();
+    }
+
+    /// The trail does not say the same twice in a row. Where the same comes back for the same, the story does.
+    fn remark_again(&mut self) {
+        let (Some(place), Some(said)) = (self.subject, self.said) else { return };
+        let came = |place: usize| match &self.rows.get(place)?.what {
+            What::Exchange { request, answer: Some(answer), .. } => Some((&request.purpose, answer)),
+            _ => None,
+        };
+        if place == said || came(place).is_none() || came(place) != came(said) {
+            return;
+        }
+        let last = self.rows.get(said).and_then(|row| row.remarks.last().cloned());
+        if let Some(row) = self.rows.get_mut(place) {
+            row.remarks.extend(last);
+        }
+        self.said = Some(place);
     }
 
     fn note(&mut self, note: &Note) {
         match note {
             Note::Request { method, url, operation, authorized } => {
                 let (origin, path) = split_url(url);
+                let operation = clean(operation, 80);
+                if self.operations.len() < MAX_TITLES && !self.operations.contains(&operation) {
+                    self.operations.push(operation.clone());
+                }
                 let carries = if *authorized { "with the token" } else { "without a token" };
                 let request = Message {
-                    purpose: clean(operation, 80),
+                    purpose: operation,
                     head: format!("{} {path} · {carries}", clean(method, 20)),
                     url: Some(format!("{origin}{path}")),
                     parameters: Vec::new(),
@@ -210,8 +277,14 @@ impl Story {
         }
         let (origin, path) = split_url(trace.config().server_url());
         self.titles.dedup();
-        let titles = self.titles.iter().take(4).copied().collect::<Vec<_>>().join(", ");
-        let titles = if titles.is_empty() { "Nothing asked for".to_owned() } else { titles };
+        let titles = self.titles.iter().take(MAX_TITLES).copied().collect::<Vec<_>>().join(", ");
+        let titles = match (self.operations.as_slice(), titles.is_empty()) {
+            _ if self.inspects => "Inspection".to_owned(),
+            (_, false) => titles,
+            ([], true) => "No login".to_owned(),
+            ([one], true) => format!("Request: {one}"),
+            (several, true) => format!("Requests: {}", several.join(", ")),
+        };
         let scheme = origin.find("://").map_or(0, |at| at.saturating_add(3));
         let host = origin.get(scheme..).unwrap_or(&origin).to_owned();
         Flow {
@@ -222,6 +295,12 @@ impl Story {
             left_out,
         }
     }
+}
+
+/// By the name that it gives the client: what the host said may be scrubbed.
+fn is_inspection(trace: &Trace) -> bool {
+    let config = serde_json::to_value(trace.config()).unwrap_or_default();
+    config.pointer("/client/client_name").is_some_and(|name| name == inspect::CLIENT)
 }
 
 /// What happens again and again beside the conversation takes one row.

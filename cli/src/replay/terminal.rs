@@ -27,7 +27,7 @@ pub(super) fn tell(out: &mut dyn Write, flow: &Flow, mut step: Option<impl BufRe
         if let (Some(input), true) = (&mut step, row.number > 0) {
             write!(out, "{DIM}      Enter …{DIM:#}")?;
             out.flush()?;
-            if input.read_line(&mut String::new())? == 0 {
+            if input.read_line(&mut String::new()).unwrap_or(0) == 0 {
                 step = None;
                 writeln!(out)?;
             }
@@ -94,7 +94,7 @@ fn sent(
         clock(row.at),
         message.head
     )?;
-    if !message.parameters.is_empty() {
+    if message.parameters.iter().any(|it| !it.minor) {
         write!(out, "     ")?;
         parameters(out, &message.parameters, 6)?;
     }

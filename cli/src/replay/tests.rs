@@ -116,17 +116,7 @@ fn shown(flow: &Flow) -> [String; 3] {
 
 #[test]
 fn a_login_is_shown_without_its_secrets() {
-    let state = |url: &str| {
-        let state = url::Url::parse(url)
-            .unwrap()
-            .query_pairs()
-            .find(|(name, _)| name == "state")
-            .unwrap()
-            .1
-            .into_owned();
-        format!("http://127.0.0.1:3000/callback?code=secret-code&state={state}")
-    };
-    let text = recorded(served, state);
+    let text = recorded(served, |url| format!("http://127.0.0.1:3000/callback?{}", answer(url)));
     let flow = seen(&text);
     assert!(
         flow.rows.iter().any(|row| matches!(&row.what, What::End { title, .. } if title == "Authorized"))
@@ -283,4 +273,75 @@ fn a_key_in_the_query_of_the_server_is_not_drawn() {
     for shown in shown(&seen(&with_a_key())) {
         assert!(!shown.contains("QUERY-SECRET"), "{shown}");
     }
+}
+
+/// The callbacks, and what is remarked at each.
+fn callbacks(flow: &Flow) -> impl Iterator<Item = (&Message, &[Remark])> {
+    flow.rows.iter().filter_map(|row| match &row.what {
+        What::Message { message, .. } if message.purpose == "callback" => {
+            Some((message, row.remarks.as_slice()))
+        }
+        _ => None,
+    })
+}
+
+#[test]
+fn a_callback_that_nobody_waited_for_has_neither_a_place_nor_a_state() {
+    for callback in ["garbage", "http://127.0.0.1:3000/callback?state=other&code=x", "?error=x", ""] {
+        let flow = seen(&recorded(served, |_| callback.to_owned()));
+        let (message, remarks) = callbacks(&flow).next().unwrap();
+        assert_eq!((message.head.as_str(), &message.url), ("that nobody waited for", &None), "{callback}");
+        assert!(message.parameters.is_empty(), "{callback}: {message:?}");
+        let [remark] = remarks else { panic!("{callback}: {remarks:?}") };
+        assert!(remark.verdict == Verdict::PassedOver && remark.text.starts_with("it answers no request"));
+        let untrue = ["STATE-2", "another one"];
+        assert!(shown(&flow).iter().all(|shown| !untrue.iter().any(|it| shown.contains(it))), "{callback}");
+    }
+}
+
+/// The good answer to an authorization request, as its query.
+fn answer(url: &str) -> String {
+    let url = url::Url::parse(url).unwrap();
+    let (_, state) = url.query_pairs().find(|(name, _)| name == "state").unwrap();
+    format!("code=secret-code&state={state}")
+}
+
+#[test]
+fn a_callback_without_its_place_is_told_with_what_it_says() {
+    for before in ["", "?"] {
+        let flow = seen(&recorded(served, |url| format!("{before}{}", answer(url))));
+        let message = callbacks(&flow).next().unwrap().0;
+        assert_eq!((message.head.as_str(), &message.url), ("without its place", &None));
+        let said: Vec<_> = message.parameters.iter().map(|it| format!("{}={}", it.name, it.value)).collect();
+        assert_eq!(said, ["code=CODE-1", "state=STATE-1"]);
+    }
+}
+
+#[test]
+fn a_callback_after_the_end_is_told_to_be_late() {
+    let text = recorded(served, |url| format!("http://127.0.0.1:3000/callback?{}", answer(url)));
+    let called = text.lines().find(|line| line.contains("\"called\"")).unwrap();
+    let flow = seen(&format!("{text}{called}\n"));
+    let said: Vec<Vec<_>> =
+        callbacks(&flow).map(|(_, remarks)| remarks.iter().map(|it| it.text.as_str()).collect()).collect();
+    assert_eq!(said.len(), 2);
+    assert!(said[0].contains(&"`state` is the one that was sent"), "{said:?}");
+    assert_eq!(said[1], ["it answers no request that is waited for, and ends nothing"]);
+}
+
+/// The title of a trace with this line after its header.
+fn title(line: &str) -> String {
+    let text = recorded(served, |_| String::new());
+    let header = text.lines().next().unwrap();
+    seen(&format!("{header}\n{line}\n")).title
+}
+
+#[test]
+fn where_nobody_logged_in_the_title_says_what_was_called() {
+    let request = r#"{"at":1800000000,"note":{"request":{"method":"POST","url":"https://mcp.example/mcp","operation":"OPERATION","authorized":true}}}"#;
+    let of = |operation: &str| request.replace("OPERATION", operation);
+    assert_eq!(title(""), "No login · mcp.example/mcp");
+    assert_eq!(title(&of("tools/list")), "Request: tools/list · mcp.example/mcp");
+    let several = ["initialize", "tools/list", "tools/list"].map(of).join("\n");
+    assert_eq!(title(&several), "Requests: initialize, tools/list · mcp.example/mcp");
 }

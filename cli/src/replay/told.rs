@@ -1,13 +1,17 @@
 //! What the machine was told, and what it asked for, as rows.
 
 use mcp_auth::base::text::clean;
-use mcp_auth::{Failure, Outcome};
+use mcp_auth::{Failure, Kind, Outcome};
 use serde_json::Value;
 
 use super::ends::{ended, failed, reply, silence};
 use super::flow::{Aside, Message, Row, Tone, What};
 use super::story::{MAX_TEXT, Story, text, tone};
 use super::values::split_url;
+use crate::inspect;
+
+/// What a scrubbed trace has in the place of a callback that nobody waited for: nothing of it is known.
+const FOREIGN: &str = "?state=FOREIGN";
 
 impl Story {
     pub(super) fn event(&mut self, event: &Value) {
@@ -91,18 +95,28 @@ impl Story {
             self.begin("Login taken up", "another process has asked the person");
             self.going.person = true;
         }
-        let (place, query) = callback.split_once('?').unwrap_or((callback, ""));
+        let from = self.cast.person();
+        if callback == FOREIGN {
+            let (purpose, head) = ("callback".to_owned(), "that nobody waited for".to_owned());
+            let message = Message { purpose, head, url: None, parameters: Vec::new(), tone: Tone::Odd };
+            self.push(What::Message { from, to: 0, message });
+            return;
+        }
+        let (place, query) = callback.split_once('?').unwrap_or(("", callback));
         let (origin, path) = split_url(place);
+        let (head, url) = match place {
+            "" => ("without its place".to_owned(), None),
+            _ => (format!("GET {path}"), Some(format!("{origin}{path}"))),
+        };
         let parameters = self.aliases.form(query.split('#').next().unwrap_or_default());
         let failed = parameters.iter().any(|it| it.name == "error");
         let message = Message {
             purpose: "callback".to_owned(),
-            head: format!("GET {path}"),
-            url: Some(format!("{origin}{path}")),
+            head,
+            url,
             parameters,
             tone: if failed { Tone::Odd } else { Tone::Plain },
         };
-        let from = self.cast.person();
         self.push(What::Message { from, to: 0, message });
     }
 
@@ -120,8 +134,12 @@ impl Story {
         };
         let why = clean(value.as_str().unwrap_or_default(), 160);
         let now = self.now().as_secs();
+        self.held_back = name == "not_sent" && self.inspects && !self.discovers(place);
         let message = match name {
             "response" => Some(self.response(value)),
+            "not_sent" if self.held_back => {
+                Some(Message { tone: Tone::Odd, ..silence("not sent by the host", inspect::NO_FURTHER) })
+            }
             "not_sent" => Some(silence("not sent", &why)),
             "interrupted" => Some(silence("no whole answer", &why)),
             "timed_out" => Some(silence("no answer in time", "")),
@@ -150,6 +168,14 @@ impl Story {
                 self.aside(Aside::Event, words, how);
             }
             _ => {}
+        }
+    }
+
+    /// Whether it is the request for metadata.
+    fn discovers(&self, place: usize) -> bool {
+        match self.rows.get(place).map(|row| &row.what) {
+            Some(What::Exchange { request, .. }) => request.purpose.ends_with(" metadata"),
+            _ => false,
         }
     }
 
@@ -296,6 +322,11 @@ impl Story {
             }
         }
         let (title, lines, tone) = match (failure, outcome) {
+            // Nothing went wrong, and nothing is to be done about it.
+            (Some(failure), _) if self.held_back && failure.kind() == Kind::Unreachable => {
+                let why = format!("{}, so it goes no further", inspect::NO_FURTHER);
+                ("The inspection ends here".to_owned(), vec![why], Tone::Plain)
+            }
             (Some(failure), _) => failed(&failure, now),
             (None, Some(outcome)) => ended(&outcome, now),
             (None, None) => ("Over".to_owned(), Vec::new(), Tone::Plain),

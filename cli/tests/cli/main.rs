@@ -8,6 +8,8 @@ mod ends;
 mod keyring;
 mod login;
 mod logout;
+#[cfg(target_os = "linux")]
+mod output;
 mod paste;
 mod record;
 mod secrets;

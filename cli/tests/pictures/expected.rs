@@ -82,7 +82,13 @@ impl Expected {
 
     fn event(&mut self, event: &Value, waiting: &mut Vec<(u64, usize)>) {
         if let Some(called) = event.get("called").and_then(Value::as_str) {
-            let head = format!("GET {}", path(called));
+            let head = match called {
+                "?state=FOREIGN" => "that nobody waited for".to_owned(),
+                awaited if awaited.starts_with('?') || !awaited.contains('?') => {
+                    "without its place".to_owned()
+                }
+                awaited => format!("GET {}", path(awaited)),
+            };
             self.arrows.push(Arrow { purpose: "callback".to_owned(), head, answer: None });
         }
         let Some(replied) = event.get("replied") else { return };

@@ -3,6 +3,7 @@
 
 mod drawn;
 mod expected;
+mod files;
 mod flows;
 mod recorded;
 mod rig;

@@ -74,6 +74,27 @@ fn every_recorded_flow_is_drawn_without_the_names_of_hosts() {
     });
 }
 
+/// The machine's trail does not repeat what it says; the story does.
+#[test]
+fn what_happens_again_has_its_remark_again() {
+    for (name, purpose, remark, times) in [
+        (
+            "callback.foreign",
+            "callback that nobody waited for",
+            "it answers no request that is waited for",
+            2,
+        ),
+        ("device", "authorization_pending", "the person has not decided yet", 2),
+    ] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../vectors/flows/{name}.jsonl"));
+        let told = said(&replay(&[path.to_str().unwrap()]));
+        let lines: Vec<_> = told.lines().collect();
+        let places: Vec<_> = (0..lines.len()).filter(|at| lines[*at].contains(purpose)).collect();
+        assert_eq!(places.len(), times, "{name}: {told}");
+        assert!(places.iter().all(|at| lines[at + 1].contains(remark)), "{name}: {told}");
+    }
+}
+
 /// The picture, the page and the scrubbed trace, by one run.
 fn drawn_of(folder: &Folder, name: &str, trace: &Path, more: &[&str]) -> (String, String, String) {
     let files = ["svg", "html", "jsonl"].map(|form| folder.file(&format!("drawn.{form}")));
@@ -110,6 +131,8 @@ fn shows(name: &str, scrubbed: &str, pictures: [&str; 2], told: &str) {
         assert!(line.contains(&arrow.purpose) && line.contains(&arrow.head), "{name}: {arrow:?} in {line}");
     }
     assert!(told.contains("replays: "), "{name}: {told}");
+    let blank = |line: &str| !line.is_empty() && line.trim().is_empty();
+    assert!(!told.lines().any(blank), "{name}: a line of blanks in {told}");
     // Short codes aside, a pseudonym stands in the trace as long as a secret, and in the picture by its telling part.
     for pseudonym in secrets(scrubbed).iter().filter(|it| it.len() >= 30) {
         assert!([svg_text, html_text, told].iter().all(|it| !it.contains(pseudonym)), "{name}: {pseudonym}");
