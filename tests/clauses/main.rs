@@ -5,6 +5,7 @@
 //! `WRITE_CLAUSES=1 cargo test --test clauses` writes it anew.
 
 mod page;
+mod texts;
 
 #[path = "../support/clause.rs"]
 mod clause;

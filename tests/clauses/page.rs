@@ -10,7 +10,10 @@ What MCP 2026-07-28 and 2025-11-25, and the RFCs and drafts that they cite, dema
 where it stands (and where else the same is said), the key word (`says` where the text says so without one), what is demanded,
 and what shows that we do it: tables of cases, with how many of their cases name the clause, or with the case that shows it;
 recorded flows, which end otherwise if it is broken; and tests. What is demanded and not done, or not shown, is a gap, with its
-reason. Requirements of `mcp-auth` are promises of our own.";
+reason. Requirements of `mcp-auth` are promises of our own.
+
+Every key word of MCP's texts that binds a client is here: `tests/clauses/texts.json` counts them, section by section, and says
+whom each of the others binds.";
 
 pub(crate) fn made(requirements: &[Requirement], tables: &Tables, flows: &Flows) -> String {
     let mut text =
