@@ -3,7 +3,8 @@
 mod support;
 
 use mcp_auth::{
-    Action, Callback, Event, IssuerPolicy, Kind, Open, Policy, ResourceIndicator, Retry, ScopeRule, Scopes,
+    Action, Callback, Config, Event, IssuerPolicy, Kind, Open, Policy, ResourceIndicator, Retry, ScopeRule,
+    Scopes,
 };
 use mcp_auth_testbed::{Dials, Iss, Person as Scripted, Purpose, ResourceParameter, StateEcho};
 use serde_json::json;
@@ -145,6 +146,24 @@ fn without_the_right_state_nothing_ever_comes() {
         };
         assert_eq!((failure.kind(), rig.count(Purpose::Token)), (Kind::ConsentTimedOut, 0));
     }
+}
+
+/// It is drawn from the seed, and from nothing else.
+#[test]
+fn a_state_says_nothing_of_client_or_person() {
+    let state = |configure: fn(Config) -> Config| {
+        let mut rig = Rig::with(Dials::default(), configure);
+        // What comes of it is another matter: not every server knows every client.
+        let _ = rig.call("tools/list", None);
+        rig.asked("state").unwrap()
+    };
+    let first = state(|config| config);
+    let letters = first.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_".contains(&it));
+    assert!(first.len() == 43 && letters, "{first}");
+    assert_eq!(state(|config| config.account("somebody")), first);
+    assert_eq!(state(|config| config.metadata_document("https://app.example/client.json")), first);
+    let more = |config: Config| config.scopes(ScopeRule::with(|it| it.stay_logged_in = true));
+    assert_eq!(state(more), first);
 }
 
 #[test]

@@ -77,6 +77,25 @@ fn no_adapter_knows_cookies() {
     }
 }
 
+/// RFC 9700 §2.4: there is no password grant.
+#[test]
+fn there_are_these_grants_and_no_others() {
+    let grants = |text: &str| -> Vec<String> {
+        let (_, rest) = text.split_once("fn grant_type(&self) -> &'static str {").unwrap();
+        let arms = rest.split("\n    }\n").next().unwrap().split(" => \"").skip(1);
+        arms.map(|arm| arm.split('"').next().unwrap().to_owned()).collect()
+    };
+    let file = fs::read_to_string(root().join("src/wire/token.rs")).unwrap();
+    let extension = |name: &str| format!("urn:ietf:params:oauth:grant-type:{name}");
+    let [jwt, exchange, device] = ["jwt-bearer", "token-exchange", "device_code"].map(extension);
+    let known = ["authorization_code", "refresh_token", "client_credentials", &jwt, &exchange, &device];
+    assert_eq!(grants(&file), known);
+    // A request has no other type: it is written in one place, from what the function says.
+    let written: Vec<_> =
+        sources().into_iter().filter(|(_, text)| text.contains("((\"grant_type\",")).map(|it| it.0).collect();
+    assert_eq!(written, ["wire/token.rs"]);
+}
+
 #[test]
 fn rmcp_is_taken_without_its_own_authorization() {
     let tree = tree("mcp-auth-rmcp");

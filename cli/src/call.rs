@@ -37,7 +37,7 @@ pub(crate) async fn run(args: Box<Call>, context: &Context) -> Result<(), Stop> 
     };
     let attended = person.is_some();
     let (client, demanded) = opened.client(context, person)?;
-    let answer = mcp::ask(&client, &setup.url, &args.method, params, attended).await;
+    let answer = mcp::ask(&client, &setup.url, choice.way.extension(), &args.method, params, attended).await;
     opened.settle(context, &client);
     match answer {
         Ok(answer) => {

@@ -81,11 +81,11 @@ fn open(args: &Login, context: &Context) -> Result<Setup, Stop> {
 
 /// Sees to it that there is a grant, if the server wants one, and gives the tools that it lets see.
 async fn converse(args: &Login, client: &Client, opened: &Opened) -> Result<Option<Vec<String>>, Failed> {
-    let Opened { setup, choice } = opened;
+    let choice = &opened.choice;
     let wanted = choice.scopes.clone().unwrap_or_default();
     // What cannot be renewed is asked for anew, by what follows.
     let _ = client.restore().await;
-    let tools = tools(client, setup).await;
+    let tools = tools(client, opened).await;
     let lacks = client.authorized().is_none_or(|done| !wanted.is_subset(&done.granted));
     let asks_for_none = client.authorized().is_none() && tools.is_ok();
     let said = !args.client.scopes.is_empty() || args.force || !choice.way.needs_person();
@@ -105,8 +105,9 @@ async fn log_in(client: &Client, wanted: Scopes) -> Result<Authorized, Failed> {
 }
 
 /// The names of the tools. Only the first page of a list that has several is asked for.
-async fn tools(client: &Client, setup: &Setup) -> Result<Vec<String>, Failed> {
-    let listed = mcp::ask(client, &setup.url, "tools/list", json!({}), true).await?.result;
+async fn tools(client: &Client, opened: &Opened) -> Result<Vec<String>, Failed> {
+    let (url, extension) = (&opened.setup.url, opened.choice.way.extension());
+    let listed = mcp::ask(client, url, extension, "tools/list", json!({}), true).await?.result;
     let tools = listed["tools"].as_array();
     let tools = tools.ok_or(Failed::Foreign { method: "tools/list".to_owned(), status: 200 })?;
     Ok(tools.iter().map(|tool| tool["name"].as_str().unwrap_or("(no name)").to_owned()).collect())

@@ -1,5 +1,6 @@
 //! As much of MCP as shows that a token works: `tools/list` and `tools/call`, on either wire.
 
+mod extension;
 mod failed;
 
 use std::cell::Cell;
@@ -13,6 +14,8 @@ use url::Url;
 
 use crate::show::words;
 use crate::sse;
+pub(crate) use extension::Declared;
+use extension::capabilities;
 pub(crate) use failed::Failed;
 
 /// The revision of the stateless wire.
@@ -41,14 +44,15 @@ pub(crate) struct Answer {
 pub(crate) async fn ask(
     client: &Client,
     url: &Url,
+    extension: Declared,
     method: &str,
     params: Value,
     attended: bool,
 ) -> Result<Answer, Failed> {
-    match Session::stateless().request(client, url, method, params.clone()).await {
+    match Session::stateless(extension).request(client, url, method, params.clone()).await {
         Err(failed) if failed.may_be_the_wire(method) => {
             // What the first wire has said is what counts where there is no other.
-            let Ok(session) = Session::initialize(client, url).await else { return Err(failed) };
+            let Ok(session) = Session::initialize(client, url, extension).await else { return Err(failed) };
             let answer = session.request(client, url, method, params).await;
             if !attended {
                 session.end(client, url).await;
@@ -64,24 +68,25 @@ pub(crate) struct Session {
     fields: HeaderMap,
     stateless: bool,
     patience: Duration,
+    extension: Declared,
     /// A session may see no identifier twice.
     last_id: Cell<u64>,
 }
 
 impl Session {
     /// The wire without sessions.
-    pub(crate) fn stateless() -> Self {
+    pub(crate) fn stateless(extension: Declared) -> Self {
         let mut fields = HeaderMap::new();
         fields.insert("mcp-protocol-version", HeaderValue::from_static(STATELESS));
-        Self { fields, stateless: true, patience: PATIENCE, last_id: Cell::new(0) }
+        Self { fields, stateless: true, patience: PATIENCE, extension, last_id: Cell::new(0) }
     }
 
     /// The wire that begins with `initialize`.
-    pub(crate) async fn initialize(client: &Client, url: &Url) -> Result<Self, Failed> {
-        let mut session = Self { fields: HeaderMap::new(), stateless: false, ..Self::stateless() };
+    pub(crate) async fn initialize(client: &Client, url: &Url, extension: Declared) -> Result<Self, Failed> {
+        let mut session = Self { fields: HeaderMap::new(), stateless: false, ..Self::stateless(extension) };
         let who = json!({
             "protocolVersion": STATEFUL,
-            "capabilities": {},
+            "capabilities": capabilities(extension),
             "clientInfo": {"name": "mcp-auth", "version": env!("CARGO_PKG_VERSION")},
         });
         let Answer { result, fields, .. } = session.request(client, url, "initialize", who).await?;
@@ -109,7 +114,7 @@ impl Session {
             let meta = &mut params["_meta"];
             for (name, value) in [
                 ("protocolVersion", json!(STATELESS)),
-                ("clientCapabilities", json!({})),
+                ("clientCapabilities", capabilities(self.extension)),
                 ("clientInfo", json!({"name": "mcp-auth", "version": env!("CARGO_PKG_VERSION")})),
             ] {
                 // What the caller says of itself counts.
@@ -283,7 +288,7 @@ mod tests {
         });
         let config = mcp_auth::Config::new(&url, "Visitor", "http://127.0.0.1:3000/callback");
         let client = Client::builder(config).store(kept(&url)).build().unwrap();
-        let session = Session { patience: Duration::from_secs(2), ..Session::stateless() };
+        let session = Session { patience: Duration::from_secs(2), ..Session::stateless(None) };
         let url = url.parse().unwrap();
         let answer = session.request(&client, &url, "tools/list", json!({}));
         tokio::time::timeout(Duration::from_secs(20), answer).await.expect("an end")
@@ -377,7 +382,7 @@ mod tests {
         let config = mcp_auth::Config::new(&url, "Visitor", "http://127.0.0.1:3000/callback");
         let client = Client::builder(config).build().unwrap();
         let answer =
-            Session::stateless().request(&client, &url.parse().unwrap(), "tools/list", json!({})).await;
+            Session::stateless(None).request(&client, &url.parse().unwrap(), "tools/list", json!({})).await;
         let why = String::from(answer.unwrap_err());
         assert!(why.contains("refused") && why.contains("Is it running? Check the host"), "{why}");
     }

@@ -90,7 +90,9 @@ fn judge(known: &[Known], url: Option<&str>, read: bool) -> Result<(), Stop> {
 async fn check(url: &str, args: &Status, context: &Context) -> Result<(), Stop> {
     let opened = call::kept(url, &args.kept)?;
     let (client, demanded) = opened.client(context, None)?;
-    let answer = mcp::ask(&client, &opened.setup.url, "tools/list", json!({}), false).await;
+    let answer =
+        mcp::ask(&client, &opened.setup.url, opened.choice.way.extension(), "tools/list", json!({}), false)
+            .await;
     opened.settle(context, &client);
     answer.map(|_| ()).map_err(|failed| opened.refused(failed, &demanded, context))
 }

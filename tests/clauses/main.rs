@@ -5,13 +5,14 @@
 //! `WRITE_CLAUSES=1 cargo test --test clauses` writes it anew.
 
 mod page;
+mod texts;
 
 #[path = "../support/clause.rs"]
 mod clause;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -23,7 +24,7 @@ struct Requirements {
     requirements: Vec<Requirement>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Requirement {
     /// What flows call it.
@@ -50,37 +51,51 @@ impl Requirement {
         clause::clause(&self.document, &self.section)
     }
 
-    /// Whether a clause as a table writes it is this one, or a part of it: `RFC 9207 §2.4, row 1`.
+    /// There, and where the same is said.
+    fn clauses(&self) -> impl Iterator<Item = String> {
+        std::iter::once(self.clause()).chain(self.also.iter().cloned())
+    }
+
+    /// Whether a clause that a table names is this one, or a part of it: `RFC 9207 §2.4, row 1`.
     fn is_in(&self, named: &str) -> bool {
-        let own = self.clause();
-        std::iter::once(&own).chain(&self.also).any(|clause| {
+        self.clauses().any(|clause| {
             let rest = named.strip_prefix(clause.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([',', ';']))
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(','))
         })
     }
+
+    /// How many of these cases name it.
+    fn count(&self, cases: &[Case]) -> usize {
+        cases.iter().filter(|case| case.clauses.iter().any(|clause| self.is_in(clause))).count()
+    }
+}
+
+/// One case of a table, and the clauses that it names: several are parted by semicolons.
+struct Case {
+    name: String,
+    clauses: Vec<String>,
 }
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// How many cases of each table name each clause.
-type Tables = BTreeMap<String, BTreeMap<String, usize>>;
+/// The cases of each table.
+type Tables = BTreeMap<String, Vec<Case>>;
 
 fn tables() -> Tables {
+    let case = |case: &Value| -> Option<Case> {
+        let clauses = case["clause"].as_str()?.split("; ").map(str::to_owned).collect();
+        Some(Case { name: case["name"].as_str()?.to_owned(), clauses })
+    };
     let mut tables = BTreeMap::new();
     for entry in fs::read_dir(root().join("vectors")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|ending| ending == "json") {
             let table: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
             let Some(cases) = table["cases"].as_array().filter(|cases| !cases.is_empty()) else { continue };
-            let Some(clauses) = cases.iter().map(|case| case["clause"].as_str()).collect::<Option<Vec<_>>>()
-            else {
-                continue;
-            };
-            let mut counts = BTreeMap::new();
-            clauses.into_iter().for_each(|clause| *counts.entry(clause.to_owned()).or_insert(0) += 1);
-            tables.insert(path.file_stem().unwrap().to_str().unwrap().to_owned(), counts);
+            let Some(cases) = cases.iter().map(case).collect() else { continue };
+            tables.insert(path.file_stem().unwrap().to_str().unwrap().to_owned(), cases);
         }
     }
     tables
@@ -96,26 +111,27 @@ fn flows() -> Flows {
     index.iter().map(|(name, flow)| (name.clone(), named(flow))).collect()
 }
 
-/// Whether what is said to show a requirement is there.
-fn exists(shown: &str, tables: &Tables) -> bool {
-    let (place, test) = shown.split_once(": ").unwrap_or((shown, ""));
-    if Path::new(place).extension().is_none_or(|ending| ending != "rs") {
-        return test.is_empty() && tables.contains_key(place);
+/// Whether what is said to show a requirement does: a table in which a case names its clause, a case of a table, or a test.
+fn shows(shown: &str, it: &Requirement, tables: &Tables) -> bool {
+    let Some((place, name)) = shown.split_once(": ") else {
+        return tables.get(shown).is_some_and(|cases| it.count(cases) > 0);
+    };
+    if let Some(cases) = tables.get(place) {
+        return cases.iter().any(|case| case.name == name);
     }
     let Ok(text) = fs::read_to_string(root().join(place)) else { return false };
     // The attribute of whichever runtime, on the line before.
     let is_test = |line: &str| line.starts_with("#[") && line.contains("test");
     let before =
-        text.split_once(&format!("fn {test}()")).map(|(before, _)| before.trim_end_matches("async "));
-    test.is_empty()
-        || before.is_some_and(|it| it.trim_end().rsplit('\n').next().is_some_and(|it| is_test(it.trim())))
+        text.split_once(&format!("fn {name}()")).map(|(before, _)| before.trim_end_matches("async "));
+    before.is_some_and(|it| it.trim_end().rsplit('\n').next().is_some_and(|it| is_test(it.trim())))
 }
 
 /// What is wrong with the requirements.
 fn unshown(requirements: &[Requirement], tables: &Tables) -> Vec<String> {
     let (mut wrong, mut ids) = (Vec::new(), BTreeSet::new());
     for it in requirements {
-        let missing: Vec<_> = it.shown_by.iter().filter(|shown| !exists(shown, tables)).collect();
+        let missing: Vec<_> = it.shown_by.iter().filter(|shown| !shows(shown, it, tables)).collect();
         let unshown = it.shown_by.is_empty() && it.gap.is_none();
         let level = ["MUST", "MUST NOT", "SHOULD", "SHOULD NOT", "MAY", "says"].contains(&it.level.as_str());
         if unshown || !missing.is_empty() || !level || !ids.insert(&it.id) {
@@ -161,47 +177,69 @@ fn every_requirement_is_shown_or_its_gap_is_named() {
     assert!(made == kept, "docs/clauses.md is out of date: WRITE_CLAUSES=1 cargo test --test clauses");
 }
 
-#[test]
-fn what_is_wrong_is_found() {
-    let tables = tables();
-    for shown in
-        ["no_such_table", "tests/clauses/main.rs: no_such_test", "tests/clauses/main.rs: requirements"]
-    {
-        assert!(!exists(shown, &tables), "{shown}");
-    }
-    for shown in ["callback", "tests/clauses/main.rs: what_is_wrong_is_found", "tests/clauses/main.rs"] {
-        assert!(exists(shown, &tables), "{shown}");
-    }
-    let asynchronous = "adapters/reqwest/tests/in_clear.rs: a_loopback_server_is_reached_through_no_proxy";
-    assert!(exists(asynchronous, &tables));
-    let requirement = |id: &str, shown: &[&str], level: &str| Requirement {
+fn requirement(id: &str, shown: &[&str], level: &str) -> Requirement {
+    Requirement {
         id: id.to_owned(),
-        document: "RFC 0".to_owned(),
-        section: "§1".to_owned(),
+        document: "RFC 6749".to_owned(),
+        section: "§4.1.2".to_owned(),
         level: level.to_owned(),
         says: "Nothing.".to_owned(),
         shown_by: shown.iter().map(ToString::to_string).collect(),
         also: vec!["RFC 1 §2".to_owned()],
         gap: None,
         note: None,
-    };
-    let good = requirement("good", &["callback"], "MUST");
-    for named in ["RFC 0 §1", "RFC 0 §1, row 1", "RFC 1 §2"] {
-        assert!(good.is_in(named), "{named}");
     }
-    assert!(!good.is_in("RFC 0 §1.2") && !good.is_in("RFC 0"));
+}
+
+#[test]
+fn only_what_names_a_requirement_shows_it() {
+    let tables = tables();
+    let it = requirement("some", &[], "MUST");
+    for shown in [
+        "no_such_table",
+        // None of its cases names the clause.
+        "code_challenge",
+        "callback: no such case",
+        "callback: ",
+        "tests/clauses/main.rs: no_such_test",
+        "tests/clauses/main.rs: requirements",
+        "tests/clauses/main.rs",
+    ] {
+        assert!(!shows(shown, &it, &tables), "{shown}");
+    }
+    let asynchronous = "adapters/reqwest/tests/in_clear.rs: a_loopback_server_is_reached_through_no_proxy";
+    for shown in [
+        "callback",
+        "code_challenge: the example",
+        "tests/clauses/main.rs: only_what_names_a_requirement_shows_it",
+        asynchronous,
+    ] {
+        assert!(shows(shown, &it, &tables), "{shown}");
+    }
+    for named in ["RFC 6749 §4.1.2", "RFC 6749 §4.1.2, row 1", "RFC 1 §2"] {
+        assert!(it.is_in(named), "{named}");
+    }
+    assert!(!it.is_in("RFC 6749 §4.1.2.1") && !it.is_in("RFC 6749"));
+    let second = Case { name: String::new(), clauses: vec!["RFC 0 §1".to_owned(), "RFC 1 §2".to_owned()] };
+    assert_eq!(it.count(&[second]), 1);
+}
+
+#[test]
+fn what_is_wrong_is_found() {
+    let tables = tables();
     let flows = |named: &[(&str, &[&str])]| -> Flows {
         let named =
             named.iter().map(|(flow, ids)| (flow.to_string(), ids.iter().map(ToString::to_string).collect()));
         named.collect()
     };
-    let all = [good, requirement("other", &["callback"], "MAY")];
+    let all = [requirement("good", &["callback"], "MUST"), requirement("other", &["callback"], "MAY")];
     assert_eq!(unshown(&all, &tables), [""; 0]);
     assert_eq!(misnamed(&flows(&[("a", &["good"]), ("b", &["other", "good"])]), &all), [""; 0]);
     assert_eq!(misnamed(&flows(&[("a", &[]), ("b", &["good", "bad"])]), &all).len(), 2);
     for bad in [
         requirement("bad", &[], "MUST"),
         requirement("bad", &["no_such_table"], "MUST"),
+        requirement("bad", &["callback", "code_challenge"], "MUST"),
         requirement("bad", &["callback"], "must"),
     ] {
         assert_eq!(unshown(&[bad], &tables).len(), 1);

@@ -3,20 +3,23 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::{Flows, Requirement, Tables};
+use crate::{Case, Flows, Requirement, Tables};
 
 const INTRODUCTION: &str = "\
 What MCP 2026-07-28 and 2025-11-25, and the RFCs and drafts that they cite, demand of a client, in our own words. Each row says
 where it stands (and where else the same is said), the key word (`says` where the text says so without one), what is demanded,
-and what shows that we do it: tables of cases, with how many of their cases name the clause; recorded flows, which end otherwise
-if it is broken; and tests. What is demanded and not done, or not shown, is a gap, with its reason. Requirements of `mcp-auth`
-are promises of our own.";
+and what shows that we do it: tables of cases, with how many of their cases name the clause, or with the case that shows it;
+recorded flows, which end otherwise if it is broken; and tests. What is demanded and not done, or not shown, is a gap, with its
+reason. Requirements of `mcp-auth` are promises of our own.
+
+Every key word of MCP's texts that binds a client is here: `tests/clauses/texts.json` counts them, section by section, and says
+whom each of the others binds.";
 
 pub(crate) fn made(requirements: &[Requirement], tables: &Tables, flows: &Flows) -> String {
     let mut text =
         format!("# What the standards demand of a client, and what shows it\n\n{INTRODUCTION}\n\n");
     let gaps = requirements.iter().filter(|it| it.gap.is_some()).count();
-    let cases: usize = tables.values().flat_map(BTreeMap::values).sum();
+    let cases: usize = tables.values().map(Vec::len).sum();
     writeln!(
         text,
         "{} requirements, {gaps} of them with a gap; {cases} cases in {} tables; {} recorded flows. `vectors/clauses` has the \
@@ -50,13 +53,15 @@ pub(crate) fn made(requirements: &[Requirement], tables: &Tables, flows: &Flows)
         own.iter().for_each(|it| row(&mut text, it, tables, flows));
     }
     writeln!(text, "\n## Clauses that the tables name\n\n| clause | cases |\n|---|---|").unwrap();
-    let mut clauses = BTreeMap::<&str, Vec<String>>::new();
-    for (table, counts) in tables {
-        for (clause, count) in counts {
-            clauses.entry(clause).or_default().push(format!("{} {count}", linked_table(table)));
+    let mut clauses = BTreeMap::<&str, BTreeMap<&str, usize>>::new();
+    for (table, cases) in tables {
+        for clause in cases.iter().flat_map(|case| &case.clauses) {
+            *clauses.entry(clause).or_default().entry(table).or_default() += 1;
         }
     }
     for (clause, counts) in clauses {
+        let counts: Vec<_> =
+            counts.iter().map(|(table, count)| format!("{} {count}", linked_table(table))).collect();
         writeln!(text, "| {} | {} |", clause.replace('|', "\\|"), counts.join(", ")).unwrap();
     }
     text
@@ -68,8 +73,10 @@ fn row(text: &mut String, it: &Requirement, tables: &Tables, flows: &Flows) {
     let note = it.note.as_ref().map_or(String::new(), |note| format!(" *{note}*"));
     let (mut own_tables, mut tests) = (Vec::new(), Vec::new());
     for shown in &it.shown_by {
-        match tables.get(shown) {
-            Some(counts) => own_tables.push(counted(it, shown, counts)),
+        let (place, case) =
+            shown.split_once(": ").map_or((shown.as_str(), None), |(it, case)| (it, Some(case)));
+        match tables.get(place) {
+            Some(cases) => own_tables.push(shown_in(it, place, case, cases)),
             None => tests.push(linked_test(shown)),
         }
     }
@@ -97,11 +104,10 @@ fn linked_table(table: &str) -> String {
     format!("[{table}](../vectors/{table}.json)")
 }
 
-/// A table, and how many of its cases name the clause; none where its cases name what the clause rests on.
-fn counted(it: &Requirement, table: &str, counts: &BTreeMap<String, usize>) -> String {
-    let count: usize = counts.iter().filter(|(clause, _)| it.is_in(clause)).map(|(_, count)| count).sum();
+/// A table, and how many of its cases name the clause; or the case that shows it without naming it.
+fn shown_in(it: &Requirement, table: &str, case: Option<&str>, cases: &[Case]) -> String {
     let table = linked_table(table);
-    if count == 0 { table } else { format!("{table} {count}") }
+    case.map_or_else(|| format!("{table} {}", it.count(cases)), |case| format!("{table} «{case}»"))
 }
 
 /// A test as words, so that a table that holds it can be narrow.

@@ -1,5 +1,6 @@
 //! The documents name flows that are there: `docs/policies.md` for every policy, `docs/renewal.md` and `docs/grants.md` where
-//! they tell of a behaviour, and the page of the flows for every kind of failure.
+//! they tell of a behaviour, `README.md` for what is done and `SECURITY.md` for what is defended, and the page of the flows for
+//! every kind of failure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,6 +19,8 @@ const PAGE: &str = include_str!("../../docs/policies.md");
 const RENEWAL: &str = include_str!("../../docs/renewal.md");
 const GRANTS: &str = include_str!("../../docs/grants.md");
 const FLOWS: &str = include_str!("../../vectors/flows/README.md");
+const README: &str = include_str!("../../README.md");
+const SECURITY: &str = include_str!("../../SECURITY.md");
 
 /// What stands in backticks in a text.
 fn names(text: &str) -> impl Iterator<Item = &str> {
@@ -189,6 +192,64 @@ fn a_link_that_leads_nowhere_is_found() {
     assert_eq!(wrong("[`a`] [`b`](b.jsonl) [`a`]\n\n[`a`]: ../a.jsonl\n"), 0);
     for page in ["[`a`]", "[`a`]: ../a.jsonl\n", "[`a`](b.jsonl)", "[`c`](c.jsonl)"] {
         assert_eq!(wrong(page), 1, "{page}");
+    }
+}
+
+/// What stands under a heading.
+fn section<'a>(page: &'a str, heading: &str) -> &'a str {
+    let (_, rest) = page.split_once(heading).unwrap();
+    rest.split("\n## ").next().unwrap()
+}
+
+/// What is wrong with the places that a text links: one that is not there; a test that is not in its file, whose name is the
+/// words of the link.
+fn misplaced(text: &str) -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let links = text.split("](").zip(text.split("](").skip(1));
+    let links =
+        links.map(|(before, after)| (before.rsplit('[').next().unwrap(), after.split(')').next().unwrap()));
+    let wrong = links.filter(|(words, place)| {
+        let test = format!("fn {}()", words.replace(' ', "_"));
+        match fs::read_to_string(root.join(place)) {
+            Ok(text) => place.ends_with(".rs") && !text.contains(&test),
+            Err(_) => true,
+        }
+    });
+    wrong.map(|(words, place)| format!("{words}: {place}")).collect()
+}
+
+#[test]
+fn what_is_done_and_what_is_defended_has_what_shows_it() {
+    let there = files();
+    let done = section(README, "\n## What it does\n");
+    let points: Vec<_> =
+        done.split("\n- **").skip(1).map(|point| point.split("\n\n").next().unwrap()).collect();
+    let unshown: Vec<_> = points.iter().filter(|point| !point.contains("[`")).collect();
+    assert!(points.len() > 9 && unshown.is_empty(), "nothing shows {unshown:?}");
+    assert_eq!(linked(done, &there).1, [""; 0]);
+
+    let defended = section(SECURITY, "\n## What is defended\n");
+    let rows: Vec<_> = defended.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    let shown = |row: &&str| row.trim_matches('|').rsplit(" | ").next().is_some_and(|it| it.contains("]("));
+    let unshown: Vec<_> = rows.iter().filter(|row| !shown(row)).collect();
+    assert!(rows.len() > 20 && unshown.is_empty(), "nothing shows {unshown:?}");
+    assert_eq!(linked(defended, &there).1, [""; 0]);
+    assert_eq!(misplaced(defended), [""; 0]);
+
+    let no_policy = section(PAGE, "\n## What needs no policy\n");
+    let rows: Vec<_> = no_policy.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert!(rows.len() > 11 && rows.iter().all(|row| row.contains(".jsonl)")), "{rows:?}");
+    assert_eq!(linked(no_policy, &there).1, [""; 0]);
+}
+
+#[test]
+fn a_place_that_is_not_there_is_found() {
+    let here = "tests/flows/documented.rs";
+    let good =
+        format!("| [a place that is not there is found]({here}), [`login`](vectors/flows/login.jsonl) |");
+    assert_eq!(misplaced(&good), [""; 0]);
+    for wrong in [format!("[no such test]({here})"), "[x](tests/flows/no-such.rs)".to_owned()] {
+        assert_eq!(misplaced(&wrong).len(), 1, "{wrong}");
     }
 }
 

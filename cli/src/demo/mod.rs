@@ -18,7 +18,7 @@ use url::Url;
 
 use crate::args::Talk;
 use crate::args::{Demo, Grant};
-use crate::mcp::Session;
+use crate::mcp::{Declared, Session};
 use crate::output;
 use crate::person::show as show_url;
 use crate::show::Show;
@@ -53,7 +53,7 @@ pub(crate) async fn run(args: Demo) -> Result<(), String> {
     let client = builder.build().map_err(|error| error.to_string())?;
 
     let began = Instant::now();
-    let done = converse(&client, &served.server_url()).await;
+    let done = converse(&client, &served.server_url(), args.grant.extension()).await;
     // How it came to a failure has been shown already.
     done?;
     let done = client.authorized().ok_or("there is no grant")?;
@@ -106,9 +106,9 @@ fn peopled(
 }
 
 /// Lists the tools, calls one, and calls one that needs more scope.
-async fn converse(client: &Client, url: &str) -> Result<(), String> {
+async fn converse(client: &Client, url: &str, extension: Declared) -> Result<(), String> {
     let url = Url::parse(url).map_err(|error| error.to_string())?;
-    let session = Session::stateless();
+    let session = Session::stateless(extension);
     session.request(client, &url, "tools/list", json!({})).await?;
     let call = |name: &str, argument: &str, text: &str| json!({"name": name, "arguments": {argument: text}});
     session.request(client, &url, "tools/call", call("echo", "text", "hello")).await?;

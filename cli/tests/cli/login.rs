@@ -4,7 +4,8 @@ use std::process::Stdio;
 
 use mcp_auth::wire::jws::Algorithm;
 use mcp_auth_jose::{Key, Signer as _};
-use mcp_auth_testbed::{ClientCredentials, Dials, PreRegistered, Purpose, Workload, serve};
+use mcp_auth_testbed::{ClientCredentials, Dials, PreRegistered, Purpose, Served, Wires, Workload, serve};
+use serde_json::{Value, json};
 
 use crate::support::{Home, answer, between, blocking, ended, ends_with, result, text};
 
@@ -31,6 +32,8 @@ async fn a_login_in_the_browser_is_kept_and_said() {
     assert!(lives.contains(&true), "{shown}");
     assert_eq!(home.opened().len(), 1);
     assert_eq!(home.credential()["server"], url.as_str());
+    // No resolver can lead it elsewhere (RFC 8252 §8.3).
+    assert!(home.opened()[0].contains("&redirect_uri=http%3A%2F%2F127.0.0.1%3A"), "{:?}", home.opened());
 
     // The second time there is nothing to do.
     let output = blocking(|| home.run(&["login", &url]));
@@ -205,6 +208,56 @@ async fn a_grant_without_a_person_is_renewed_without_a_word() {
     let args = ["login", "--force", &url, "--client-id", "public", "--issuer", &issuer];
     let said = ends_with(&blocking(|| home.run(&args)), 2);
     assert!(said.contains("RFC 6749 §4.4"), "{said}");
+}
+
+/// What the requests to the MCP server declare, before a token and with it; the same is named once.
+fn declared(served: &Served) -> Vec<Value> {
+    let mut found = Vec::new();
+    let world = served.world();
+    for exchange in world.exchanges().iter().filter(|it| it.is_for(Purpose::Mcp) && it.method == "POST") {
+        let body: Value = serde_json::from_slice(&exchange.body).unwrap();
+        let stateless = &body["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"];
+        let stateful = &body["params"]["capabilities"];
+        let said = if body["method"] == "initialize" { stateful } else { stateless };
+        // On the wire with sessions it is said once, at their beginning.
+        if !(said.is_null() || found.contains(said)) {
+            found.push(said.clone());
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_extension_that_a_grant_belongs_to_is_declared() {
+    let extensions = json!({"extensions": {"io.modelcontextprotocol/oauth-client-credentials": {}}});
+    for wires in [Wires::Stateless, Wires::Stateful] {
+        let client =
+            PreRegistered::confidential("robot", "hush-hush", "client_secret_basic", "http://127.0.0.1/x");
+        let dials = Dials {
+            wires,
+            clients: vec![client],
+            client_credentials: Some(ClientCredentials::default()),
+            ..Dials::default()
+        };
+        let served = serve(dials).await.unwrap();
+        let (home, url, issuer) = (Home::new(), served.server_url(), served.world().issuer(0));
+        let args =
+            ["login", &url, "--grant", "client-credentials", "--client-id", "robot", "--issuer", &issuer];
+        let mut command = home.program();
+        let shown = blocking(|| command.args(args).env("MCP_CLIENT_SECRET", "hush-hush").output().unwrap());
+        ends_with(&shown, 0);
+        assert_eq!(declared(&served), std::slice::from_ref(&extensions), "{wires:?}");
+        // What was said at the login is known later.
+        for later in [&["call", &url, "tools/list"][..], &["status", "--check", &url]] {
+            served.world().clear_exchanges();
+            ends_with(&blocking(|| home.run(later)), 0);
+            assert_eq!(declared(&served), std::slice::from_ref(&extensions), "{wires:?} {later:?}");
+        }
+        // A person's client declares none.
+        let served = serve(Dials { wires, ..Dials::default() }).await.unwrap();
+        blocking(|| Home::logged_in(&served, &[]));
+        assert_eq!(declared(&served), [json!({})], "{wires:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
