@@ -661,7 +661,7 @@ fn letters_and_lengths_of_what_is_ill_formed() {
 #[test]
 fn a_secret_that_is_a_name_of_the_run() {
     for (secret, said) in
-        [("https://as.example", "the machine cannot be made"), ("exact", "line 1 cannot be scrubbed")]
+        [("https://as.example", "the machine cannot be made"), ("exact", "the header cannot be scrubbed")]
     {
         let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback")
             .preregistered(mcp_auth::Preregistered::new("https://as.example", "c-1").secret(secret))

@@ -137,17 +137,17 @@ impl Trace {
                         texts("body", &document, &mut found);
                     }
                 }
-                Line::Event { .. } | Line::Prove { .. } | Line::Note { .. } => {}
+                Line::Event { .. } | Line::Prove { .. } | Line::Note { .. } | Line::Unknown { .. } => {}
             }
         }
         found
     }
 
     fn pass(&self, known: &mut Pseudonyms, seed: &Seed, before: &Before) -> Result<Self, Divergence> {
-        let unreadable = |place: usize| Divergence::Unreadable { line: place.saturating_add(2) };
+        let unreadable = |place: usize| Divergence::Unreadable { line: self.number(Some(place)) };
         let header = scrubbed_header(&self.header, &before.people, seed, known);
         if known.is_exhausted() {
-            return Err(Divergence::Laborious { line: 1 });
+            return Err(Divergence::Laborious { line: self.number(None) });
         }
         let header = header.ok_or(Divergence::Unscrubbable)?;
         let mut machine = header.machine().map_err(Divergence::Unmade)?;
@@ -177,7 +177,7 @@ impl Trace {
                     let replayed = action::written(&machine.poll());
                     if action::name(recorded) != action::name(&replayed) {
                         let (recorded, replayed) = (Box::new(recorded.clone()), Box::new(replayed));
-                        let line = place.saturating_add(2);
+                        let line = self.number(Some(place));
                         return Err(Divergence::Differs { line, recorded, replayed });
                     }
                     purposes.learn(&replayed);
@@ -190,12 +190,14 @@ impl Trace {
                     let note = note.and_then(|note| serde_json::from_value(note).ok());
                     Line::Note { at: times.moved(*at), note: note.ok_or_else(|| unreadable(place))? }
                 }
+                // What it holds is not known, and so neither is what is secret in it.
+                Line::Unknown { .. } => continue,
             });
             if known.is_exhausted() {
-                return Err(Divergence::Laborious { line: place.saturating_add(2) });
+                return Err(Divergence::Laborious { line: self.number(Some(place)) });
             }
         }
-        Ok(Self { header, lines })
+        Ok(Self::of(header, lines))
     }
 }
 
