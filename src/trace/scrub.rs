@@ -390,15 +390,15 @@ fn scrubbed_answer(answer: &Answer, private: bool, known: &mut Pseudonyms) -> Op
         Answer::Signed(signature) => Answer::Signed(known.signature(signature)?),
         Answer::Supplied(assertion) => Answer::Supplied(known.learn("assertion", assertion.expose()).into()),
         // The host's own words.
-        Answer::LoadFailed(_) => Answer::LoadFailed(WHY.to_owned()),
-        Answer::NotKept(_) => Answer::NotKept(WHY.to_owned()),
-        Answer::NotForgotten(_) => Answer::NotForgotten(WHY.to_owned()),
-        Answer::NotSent(_) => Answer::NotSent(WHY.to_owned()),
-        Answer::Interrupted(_) => Answer::Interrupted(WHY.to_owned()),
-        Answer::AddressRefused(_) => Answer::AddressRefused(WHY.to_owned()),
-        Answer::Unasked(_) => Answer::Unasked(WHY.to_owned()),
-        Answer::NotSigned(_) => Answer::NotSigned(WHY.to_owned()),
-        Answer::NotSupplied(_) => Answer::NotSupplied(WHY.to_owned()),
+        Answer::LoadFailed(why) => Answer::LoadFailed(host_words(why, known)),
+        Answer::NotKept(why) => Answer::NotKept(host_words(why, known)),
+        Answer::NotForgotten(why) => Answer::NotForgotten(host_words(why, known)),
+        Answer::NotSent(why) => Answer::NotSent(host_words(why, known)),
+        Answer::Interrupted(why) => Answer::Interrupted(host_words(why, known)),
+        Answer::AddressRefused(why) => Answer::AddressRefused(host_words(why, known)),
+        Answer::Unasked(why) => Answer::Unasked(host_words(why, known)),
+        Answer::NotSigned(why) => Answer::NotSigned(host_words(why, known)),
+        Answer::NotSupplied(why) => Answer::NotSupplied(host_words(why, known)),
         Answer::Found(_) | Answer::Leased(_) | Answer::Conflict(_) => {
             let value = serde_json::to_value(answer).ok()?;
             known.learn_members(&value);
@@ -415,3 +415,9 @@ fn scrubbed_answer(answer: &Answer, private: bool, known: &mut Pseudonyms) -> Op
 
 /// What stands where the host said why something failed: its words may hold names of files and hosts.
 const WHY: &str = "(the host's words are scrubbed)";
+/// What the command line says where it is the host, and nothing in it is of the run: why an inspection does no more.
+const OWN_WORDS: [&str; 1] = ["an inspection registers nothing, asks for no token and asks nobody"];
+
+fn host_words(why: &str, known: &Pseudonyms) -> String {
+    if OWN_WORDS.contains(&why) { known.text(why) } else { WHY.to_owned() }
+}
