@@ -6,6 +6,29 @@
 //!
 //! A trace holds every secret of the run. [`Trace::scrub`] puts pseudonyms in their places, so that what is left can be
 //! shown to others and still replays.
+//!
+//! ```
+//! use mcp_auth::trace::{Names, Recorder, Trace};
+//! use mcp_auth::{Authorizer, Config, Event, Seed, Timestamp};
+//!
+//! let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
+//! let seed = Seed::new([7; 32]);
+//! let (sink, lines) = std::sync::mpsc::channel();
+//! // Lines come without their line feed.
+//! let mut recorder = Recorder::new(&config, &seed, move |line| sink.send(format!("{line}\n")).unwrap_or_default());
+//! let mut auth = Authorizer::new(config, seed)?;
+//! let (now, event) = (Timestamp::from_secs(1_800_000_000), Event::Restore);
+//! recorder.event(now, &event);
+//! auth.handle(now, event);
+//! let action = auth.poll();
+//! recorder.action(&action);
+//!
+//! let trace = Trace::read(&lines.try_iter().collect::<String>())?;
+//! assert_eq!(trace.replay()?.actions, 1);
+//! // The seed is a secret; this one is the same in every scrubbed trace.
+//! assert!(!trace.scrub(Names::Kept)?.to_string().contains("BwcHBwcH"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod action;
 mod answers;
