@@ -661,7 +661,7 @@ fn letters_and_lengths_of_what_is_ill_formed() {
 #[test]
 fn a_secret_that_is_a_name_of_the_run() {
     for (secret, said) in
-        [("https://as.example", "the machine cannot be made"), ("exact", "line 1 cannot be scrubbed")]
+        [("https://as.example", "the machine cannot be made"), ("exact", "the header cannot be scrubbed")]
     {
         let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback")
             .preregistered(mcp_auth::Preregistered::new("https://as.example", "c-1").secret(secret))
@@ -999,4 +999,65 @@ fn a_proof_of_the_hosts_own_that_is_quoted() {
     let other = format!("{begun}\"seed\":\"{}A{}", &rest[..1], &rest[2..]);
     let why = Trace::read(&other).unwrap().scrub(Names::Kept).unwrap_err();
     assert!(matches!(why, mcp_auth::trace::Divergence::Differs { .. }), "{why}");
+}
+
+/// A user code is one thing, and an authorization code another.
+#[test]
+fn a_user_code_has_a_name_of_its_own() {
+    let scrubbed = Trace::read(&flow("device")).unwrap().scrub(Names::Kept).unwrap().to_string();
+    assert!(
+        scrubbed.contains(r#""user_code":"USER-CODE-1""#) && !scrubbed.contains(r#""CODE-1"#),
+        "{scrubbed}"
+    );
+    let scrubbed = Trace::read(&flow("login")).unwrap().scrub(Names::Kept).unwrap().to_string();
+    assert!(scrubbed.contains("code=CODE-1---") && !scrubbed.contains("USER-CODE"), "{scrubbed}");
+}
+
+/// A login whose requests are not sent, for this reason.
+fn unsent(config: Config, why: &str) -> String {
+    let (mut recorder, text) = recorder(&config);
+    let mut machine = Authorizer::new(config, Seed::new([5; 32])).unwrap();
+    let now = Timestamp::from_secs(1_800_000_000);
+    let mut next = Some(Event::LogIn { scopes: Scopes::new() });
+    while !matches!(next, Some(Event::Tick)) {
+        if let Some(event) = next.take() {
+            recorder.event(now, &event);
+            machine.handle(now, event);
+        }
+        let action = machine.poll();
+        recorder.action(&action);
+        next = match action {
+            Action::Load(load) => Some(load.fail(why)),
+            Action::Send(send) => Some(send.fail(mcp_auth::SendFailure::NotSent(why.to_owned()))),
+            Action::Wait(_) => Some(Event::Tick),
+            _ => None,
+        };
+    }
+    let text = text.lock().unwrap();
+    text.clone()
+}
+
+/// Why an inspection goes no further is a sentence of this project's own. Nothing else that a host says stays.
+#[test]
+fn why_an_inspection_goes_no_further() {
+    const SENTENCE: &str = "an inspection registers nothing, asks for no token and asks nobody";
+    let said = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("cli/src/inspect/record.rs");
+    assert!(std::fs::read_to_string(said).unwrap().contains(&format!("\"{SENTENCE}\"")));
+    let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
+    let scrubbed = |config: &Config, why: &str| {
+        let text = unsent(config.clone(), why);
+        assert!(text.contains(why));
+        let scrubbed = Trace::read(&text).unwrap().scrub(Names::Kept).unwrap();
+        scrubbed.replay().unwrap();
+        scrubbed.to_string()
+    };
+    assert!(scrubbed(&config, SENTENCE).contains(SENTENCE));
+    for why in [format!("{SENTENCE} of alice"), SENTENCE.replace("nothing", "alice")] {
+        let left = scrubbed(&config, &why);
+        assert!(left.contains("(the host's words are scrubbed)") && !left.contains("alice"), "{left}");
+    }
+    // A secret is one wherever it stands.
+    let client = mcp_auth::Preregistered::new("https://as.example", "c-1").secret("inspection");
+    let left = scrubbed(&config.preregistered(client), SENTENCE);
+    assert!(left.contains("registers nothing") && !left.contains("inspection"), "{left}");
 }

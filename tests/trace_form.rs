@@ -7,6 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mcp_auth::trace::Trace;
 use mcp_auth::wire::client::AuthMethod;
 use mcp_auth::wire::jws::Algorithm;
@@ -19,6 +21,7 @@ use mcp_auth_testbed::{
     Person, PreRegistered, Purpose, Registration, Revokes, Trouble, Workload,
 };
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use support::{CLIENT_KEY, PROOF_KEY, REDIRECT, Rig, StoreMood, public, signer};
 
 const ISSUER: &str = "https://as.example";
@@ -327,4 +330,147 @@ fn a_number_is_written_as_it_was_read() {
     let written = Trace::read(&format!("{before}{odd}{after}")).unwrap().to_string();
     assert!(written.contains(odd));
     assert_eq!(Trace::read(&written).unwrap().to_string(), written);
+}
+
+/// The recorded flows: names, and the lines of each.
+fn flows() -> Vec<(PathBuf, Vec<Value>)> {
+    let paths = fs::read_dir(root().join("vectors/flows")).unwrap().map(|entry| entry.unwrap().path());
+    let paths = paths.filter(|path| path.extension().is_some_and(|ending| ending == "jsonl"));
+    let lines = |path: &Path| {
+        let text = fs::read_to_string(path).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    paths.map(|path| (path.clone(), lines(&path))).collect()
+}
+
+/// What is drawn for a generation, as the document tells.
+fn drawn(seed: &[u8], count: u64) -> u64 {
+    let label = b"generation\0\0\0\0\0";
+    let value = Sha256::digest([seed, &count.to_be_bytes(), label].concat());
+    u64::from(u16::from_be_bytes([value[0], value[1]]))
+}
+
+#[test]
+fn generations_follow_as_the_document_tells() {
+    let (mut given, mut same, mut below_the_highest) = (0, 0, 0);
+    for (path, lines) in flows() {
+        let seed = URL_SAFE_NO_PAD.decode(lines[0]["seed"].as_str().unwrap()).unwrap();
+        let (mut now, mut count, mut last) = (0, 0, None);
+        let mut seen = lines[0].pointer("/snapshot/latest").and_then(Value::as_u64).unwrap_or_default();
+        for line in &lines {
+            if line.get("event").or(line.get("prove")).is_some() {
+                now = now.max(line["at"].as_u64().unwrap());
+            }
+            let answer = "/event/replied/answer";
+            for place in [
+                "/event/challenged/refused".to_owned(),
+                format!("{answer}/found/generation"),
+                format!("{answer}/leased/generation"),
+                format!("{answer}/conflict/generation"),
+            ] {
+                seen = seen.max(line.pointer(&place).and_then(Value::as_u64).unwrap_or_default());
+            }
+            let stored = line.pointer("/action/store/credential/generation").and_then(Value::as_u64);
+            let Some(generation) = stored else { continue };
+            if last == Some(generation) {
+                same += 1;
+                continue;
+            }
+            last = Some(generation);
+            // Other values are drawn between; how many, the events tell, and not these lines alone.
+            let least = seen.max(now << 16) + 1;
+            let draw = (count + 1..=count + 16).find(|count| least + drawn(&seed, *count) == generation);
+            count = draw.unwrap_or_else(|| panic!("{}: {generation} is none above {seen}", path.display()));
+            below_the_highest += usize::from(seen > now << 16);
+            (given, seen) = (given + 1, generation);
+        }
+    }
+    // Both sides of "whichever is more", and records that are offered again, are among them.
+    assert!(given > 300 && same > 0 && below_the_highest > 10, "{given}, {same}, {below_the_highest}");
+}
+
+/// The tables whose members may be left out one by one, and where in a line what they describe stands. The policies and rules
+/// of the configuration, and what a challenge demands, may be left out in every part; the text says so.
+const TABLES: [(&str, &[&str]); 14] = [
+    ("### `config`", &["/config"]),
+    ("`config.client`:", &["/config/client"]),
+    ("`config.preregistered[]`:", &["/config/preregistered/0"]),
+    ("The identity provider of `enterprise_managed`:", &["/config/grant_type/enterprise_managed"]),
+    ("Keys. A public key", &["/config/client_key"]),
+    ("### `snapshot`", &["/snapshot"]),
+    ("`challenged`:", &["/event/challenged"]),
+    ("`demand`. All members are optional", &["/event/challenged/demand"]),
+    (
+        "### Credentials",
+        &["/event/replied/answer/found", "/event/replied/answer/leased", "/event/replied/answer/conflict"],
+    ),
+    (
+        "`authorization_server`:",
+        &[
+            "/event/replied/answer/found/authorization_server",
+            "/event/replied/answer/leased/authorization_server",
+        ],
+    ),
+    ("`client` of a credential:", &["/event/replied/answer/found/client", "/snapshot/consent/terms/client"]),
+    ("`config.scopes`:", &["/config/scopes"]),
+    ("`config.policy`:", &["/config/policy"]),
+    ("`config.issuers[][1]`:", &["/config/issuers/0/1"]),
+];
+/// Those of them in which all may be left out.
+const ALL: [&str; 4] = ["`demand`.", "`config.scopes`:", "`config.policy`:", "`config.issuers"];
+
+/// What may be left out is called optional, and nothing else is.
+#[test]
+fn what_is_called_optional_may_be_left_out() {
+    let document = described();
+    let (mut tried, mut wrong) = (BTreeSet::new(), BTreeSet::new());
+    for text in traces() {
+        let (header, rest) = text.split_once('\n').unwrap();
+        let header: Value = serde_json::from_str(header).unwrap();
+        let events = rest
+            .lines()
+            .filter(|line| line.contains("\"event\":"))
+            .map(|line| serde_json::from_str(line).unwrap());
+        for line in std::iter::once(header.clone()).chain(events) {
+            let read = |line: &Value| {
+                let before = if line.get("trace").is_some() { String::new() } else { format!("{header}\n") };
+                Trace::read(&format!("{before}{line}\n")).is_ok()
+            };
+            assert!(read(&line));
+            for (table, place) in
+                TABLES.iter().flat_map(|(table, places)| places.iter().map(move |it| (table, it)))
+            {
+                let Some(members) = line.pointer(place).and_then(Value::as_object) else { continue };
+                for name in members.keys().filter(|name| tried.insert(format!("{place}/{name}"))) {
+                    let mut without = line.clone();
+                    without.pointer_mut(place).unwrap().as_object_mut().unwrap().remove(name);
+                    let all = ALL.iter().any(|all| table.starts_with(all));
+                    let told = all || is_optional(&document, table, name);
+                    if read(&without) != told {
+                        wrong.insert(format!(
+                            "{place}/{name}: {}",
+                            if told { "not optional" } else { "optional" }
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    for (table, places) in TABLES {
+        assert!(
+            places.iter().any(|place| tried.iter().any(|it| it.starts_with(&format!("{place}/")))),
+            "{table}"
+        );
+    }
+    assert!(tried.len() > 110, "{}", tried.len());
+}
+
+/// Whether the row of this member in the table after this heading says so.
+fn is_optional(document: &str, table: &str, name: &str) -> bool {
+    let (_, after) = document.split_once(&format!("\n{table}")).unwrap_or_else(|| panic!("{table}"));
+    let rows =
+        after.lines().skip_while(|line| !line.starts_with("| ")).take_while(|line| line.starts_with('|'));
+    let mut rows = rows.filter(|row| row.contains(&format!("`{name}`")));
+    rows.next().unwrap_or_else(|| panic!("{table}: {name}")).contains("optional")
 }

@@ -6,6 +6,29 @@
 //!
 //! A trace holds every secret of the run. [`Trace::scrub`] puts pseudonyms in their places, so that what is left can be
 //! shown to others and still replays.
+//!
+//! ```
+//! use mcp_auth::trace::{Names, Recorder, Trace};
+//! use mcp_auth::{Authorizer, Config, Event, Seed, Timestamp};
+//!
+//! let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
+//! let seed = Seed::new([7; 32]);
+//! let (sink, lines) = std::sync::mpsc::channel();
+//! // Lines come without their line feed.
+//! let mut recorder = Recorder::new(&config, &seed, move |line| sink.send(format!("{line}\n")).unwrap_or_default());
+//! let mut auth = Authorizer::new(config, seed)?;
+//! let (now, event) = (Timestamp::from_secs(1_800_000_000), Event::Restore);
+//! recorder.event(now, &event);
+//! auth.handle(now, event);
+//! let action = auth.poll();
+//! recorder.action(&action);
+//!
+//! let trace = Trace::read(&lines.try_iter().collect::<String>())?;
+//! assert_eq!(trace.replay()?.actions, 1);
+//! // The seed is a secret; this one is the same in every scrubbed trace.
+//! assert!(!trace.scrub(Names::Kept)?.to_string().contains("BwcHBwcH"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod action;
 mod answers;
@@ -15,6 +38,7 @@ mod members;
 mod names;
 mod octets;
 mod pseudonyms;
+mod read;
 mod recorder;
 mod replay;
 mod scrub;
@@ -32,22 +56,29 @@ use crate::event::Event;
 use crate::snapshot::Snapshot;
 use event::Told;
 
+pub use read::Unreadable;
 pub use recorder::{Recorder, Sink};
 pub use replay::{Divergence, Replayed};
 pub use scrub::Names;
 
 /// The version of the form that this crate writes and reads.
 pub const VERSION: u32 = 1;
-/// The longest line that is read, in bytes.
-const MAX_LINE: usize = 4 << 20;
-/// The most lines that are read.
-const MAX_LINES: usize = 100_000;
 
 /// A run of one machine.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct Trace {
     header: Header,
     lines: Vec<Line>,
+    /// Where in the text that was read the header stood, and each of the lines.
+    numbers: Vec<usize>,
+    broken_off: bool,
+}
+
+/// Where the lines stood in a text is no part of what they say.
+impl PartialEq for Trace {
+    fn eq(&self, other: &Self) -> bool {
+        self.header == other.header && self.lines == other.lines
+    }
 }
 
 /// The first line: what the machine was made with.
@@ -73,6 +104,9 @@ enum Line {
     Action { action: Value },
     /// Something that is no part of the run, to explain it.
     Note { at: Timestamp, note: Note },
+    /// A note that this version does not know, as it stood.
+    #[serde(skip)]
+    Unknown { at: Timestamp, text: String },
 }
 
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -105,6 +139,9 @@ pub enum Note {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         www_authenticate: Vec<String>,
     },
+    /// Something that this version does not know. It is written again as it was read.
+    #[serde(skip)]
+    Unknown,
 }
 
 /// One line of a trace, for whoever shows it.
@@ -138,53 +175,30 @@ pub enum Entry<'a> {
     },
 }
 
-/// Text that is no trace. It quotes nothing of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Unreadable {
-    /// The line, counted from one.
-    pub line: usize,
-    /// What is wrong with it.
-    pub why: String,
-}
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {} of the trace: {}", self.line, self.why)
-    }
-}
-
-impl std::error::Error for Unreadable {}
-
 impl Trace {
-    /// Reads a trace. Empty lines are passed over.
-    ///
-    /// # Errors
-    ///
-    /// The first line that is not of the form or the version, or is longer than 4 MiB; more than 100,000 lines.
-    pub fn read(text: &str) -> Result<Self, Unreadable> {
-        let mut numbered = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-        let unreadable = |line: usize, why: String| Unreadable { line: line.saturating_add(1), why };
-        let (place, first) = numbered.next().ok_or_else(|| unreadable(0, "there is none".to_owned()))?;
-        let header: Value = parsed(first).map_err(|why| unreadable(place, why))?;
-        match header.get("trace").and_then(Value::as_u64) {
-            Some(version) if version == u64::from(VERSION) => {}
-            Some(version) => {
-                let why = format!("it is of version {version}; this reads version {VERSION}");
-                return Err(unreadable(place, why));
-            }
-            None => return Err(unreadable(place, "it has no member `trace` with the version".to_owned())),
-        }
-        let header = serde_json::from_value(header).map_err(|error| unreadable(place, plain(&error)))?;
-        let mut lines = Vec::new();
-        for (place, line) in numbered {
-            // The header is one of them.
-            if lines.len().saturating_add(1) >= MAX_LINES {
-                return Err(unreadable(place, format!("more than {MAX_LINES} lines")));
-            }
-            lines.push(parsed(line).map_err(|why| unreadable(place, why))?);
-        }
-        Ok(Self { header, lines })
+    fn of(header: Header, lines: Vec<Line>) -> Self {
+        let numbers = (1..=lines.len().saturating_add(1)).collect();
+        Self { header, lines, numbers, broken_off: false }
+    }
+
+    /// Where in the text the line stood, counted from one; `None` is the header.
+    fn number(&self, place: Option<usize>) -> usize {
+        let place = place.map_or(0, |place| place.saturating_add(1));
+        self.numbers.get(place).copied().unwrap_or(place.saturating_add(1))
+    }
+
+    /// Whether the text that was read broke off in its last line. That line is no part of the trace, and is not written again.
+    pub const fn broken_off(&self) -> bool {
+        self.broken_off
+    }
+
+    /// What was read before this line of the text, such as one that a [`Divergence`] names. The header is always in it.
+    #[must_use]
+    pub fn before(&self, line: usize) -> Self {
+        let lines = self.numbers.iter().skip(1).take_while(|number| **number < line).count();
+        let numbers = self.numbers.iter().copied().take(lines.saturating_add(1)).collect();
+        let lines = self.lines.iter().take(lines).cloned().collect();
+        Self { header: self.header.clone(), lines, numbers, broken_off: false }
     }
 
     /// What the machine was made with.
@@ -206,6 +220,7 @@ impl Trace {
             Line::Prove { at, prove } => Entry::Prove { at: *at, method: &prove.method, url: &prove.url },
             Line::Action { action } => Entry::Action(action),
             Line::Note { at, note } => Entry::Note { at: *at, note },
+            Line::Unknown { at, .. } => Entry::Note { at: *at, note: &Note::Unknown },
         })
     }
 
@@ -214,7 +229,7 @@ impl Trace {
     pub fn events(&self) -> impl Iterator<Item = (Timestamp, Event)> {
         self.lines.iter().filter_map(|line| match line {
             Line::Event { at, event } => event.clone().into_event().map(|event| (*at, event)),
-            Line::Prove { .. } | Line::Action { .. } | Line::Note { .. } => None,
+            Line::Prove { .. } | Line::Action { .. } | Line::Note { .. } | Line::Unknown { .. } => None,
         })
     }
 }
@@ -223,7 +238,12 @@ impl Trace {
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", written(&self.header))?;
-        self.lines.iter().try_for_each(|line| writeln!(f, "{}", written(line)))
+        self.lines.iter().try_for_each(|line| match line {
+            Line::Unknown { text, .. } => writeln!(f, "{text}"),
+            Line::Event { .. } | Line::Prove { .. } | Line::Action { .. } | Line::Note { .. } => {
+                writeln!(f, "{}", written(line))
+            }
+        })
     }
 }
 
@@ -234,23 +254,6 @@ impl fmt::Debug for Trace {
             .field("lines", &self.lines.len())
             .finish_non_exhaustive()
     }
-}
-
-fn parsed<T: serde::de::DeserializeOwned>(line: &str) -> Result<T, String> {
-    if line.len() > MAX_LINE {
-        return Err(format!("it is longer than {MAX_LINE} bytes"));
-    }
-    serde_json::from_str(line).map_err(|error| plain(&error))
-}
-
-/// What is wrong, without what the text holds: serde quotes values, and a value may be a secret.
-fn plain(error: &serde_json::Error) -> String {
-    let what = match error.classify() {
-        serde_json::error::Category::Syntax | serde_json::error::Category::Io => "it is no JSON",
-        serde_json::error::Category::Eof => "it breaks off",
-        serde_json::error::Category::Data => "it is not what the form has there",
-    };
-    format!("{what} (column {})", error.column())
 }
 
 fn written(value: &impl Serialize) -> String {

@@ -201,7 +201,7 @@ impl Pseudonyms {
         *count = count.saturating_add(1);
         match sort {
             // It is typed by a person, and so it is short.
-            "user_code" => format!("CODE-{count}"),
+            "user_code" => format!("USER-CODE-{count}"),
             "member" | "parameter" => format!("{sort}-{count}"),
             sort => format!("{:-<LENGTH$}", format!("{}-{count}-", sort.to_uppercase().replace('_', "-"))),
         }
@@ -414,8 +414,8 @@ mod tests {
             assert_eq!(as_fit(format!("{:-<LENGTH$}", "NONCE-1-"), "nonce", &name), name);
         }
         // Too long for a code that is typed, and not for a token.
-        assert_eq!(as_fit("CODE-1".to_owned(), "user_code", &long[..65]).len(), 65);
-        assert_eq!(as_fit("CODE-1".to_owned(), "user_code", " WDJB-MJHT "), "CODE-1");
+        assert_eq!(as_fit("USER-CODE-1".to_owned(), "user_code", &long[..65]).len(), 65);
+        assert_eq!(as_fit("USER-CODE-1".to_owned(), "user_code", " WDJB-MJHT "), "USER-CODE-1");
         assert_eq!(as_fit("TEXT-1".to_owned(), "text", &long), "TEXT-1");
         // The same for a reference to a pushed request.
         assert_eq!(as_fit("REQUEST-URI-1".to_owned(), "request_uri", &long).len(), 2049);

@@ -34,17 +34,17 @@ pub enum Divergence {
     Unscrubbable,
     /// The line holds something that can be no event, or no URL.
     Unreadable {
-        /// The line, counted from one, empty ones left out.
+        /// The line of the text, counted from one.
         line: usize,
     },
-    /// Secrets cannot be looked for in the line, or in the first, within any time that somebody waits for.
+    /// Secrets cannot be looked for in the line, or in the header, within any time that somebody waits for.
     Laborious {
-        /// The line, counted from one, empty ones left out.
+        /// The line of the text, counted from one.
         line: usize,
     },
     /// It asked for something else.
     Differs {
-        /// The line, counted from one, empty ones left out.
+        /// The line of the text, counted from one.
         line: usize,
         /// What the trace says.
         recorded: Box<Value>,
@@ -88,7 +88,7 @@ impl Trace {
         let mut machine = self.header.machine().map_err(Divergence::Unmade)?;
         let (mut events, mut actions) = (0_usize, 0_usize);
         for (place, line) in self.lines.iter().enumerate() {
-            let line_number = place.saturating_add(2);
+            let line_number = self.number(Some(place));
             let mut proof = None;
             match line {
                 Line::Event { at, event } => {
@@ -111,7 +111,7 @@ impl Trace {
                     }
                     actions = actions.saturating_add(1);
                 }
-                Line::Note { .. } => {}
+                Line::Note { .. } | Line::Unknown { .. } => {}
             }
             seen(place, &machine, proof);
         }
@@ -147,7 +147,7 @@ impl fmt::Display for Divergence {
             Self::Unmade(breach) => write!(f, "the machine cannot be made: {breach}"),
             Self::Unscrubbable => {
                 f.write_str(
-                    "line 1 cannot be scrubbed: a secret, a value in the query of the server's URL or the name of a \
+                    "the header cannot be scrubbed: a secret, a value in the query of the server's URL or the name of a \
                      person is a word of the configuration",
                 )
             }

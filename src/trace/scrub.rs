@@ -137,17 +137,17 @@ impl Trace {
                         texts("body", &document, &mut found);
                     }
                 }
-                Line::Event { .. } | Line::Prove { .. } | Line::Note { .. } => {}
+                Line::Event { .. } | Line::Prove { .. } | Line::Note { .. } | Line::Unknown { .. } => {}
             }
         }
         found
     }
 
     fn pass(&self, known: &mut Pseudonyms, seed: &Seed, before: &Before) -> Result<Self, Divergence> {
-        let unreadable = |place: usize| Divergence::Unreadable { line: place.saturating_add(2) };
+        let unreadable = |place: usize| Divergence::Unreadable { line: self.number(Some(place)) };
         let header = scrubbed_header(&self.header, &before.people, seed, known);
         if known.is_exhausted() {
-            return Err(Divergence::Laborious { line: 1 });
+            return Err(Divergence::Laborious { line: self.number(None) });
         }
         let header = header.ok_or(Divergence::Unscrubbable)?;
         let mut machine = header.machine().map_err(Divergence::Unmade)?;
@@ -177,7 +177,7 @@ impl Trace {
                     let replayed = action::written(&machine.poll());
                     if action::name(recorded) != action::name(&replayed) {
                         let (recorded, replayed) = (Box::new(recorded.clone()), Box::new(replayed));
-                        let line = place.saturating_add(2);
+                        let line = self.number(Some(place));
                         return Err(Divergence::Differs { line, recorded, replayed });
                     }
                     purposes.learn(&replayed);
@@ -190,12 +190,14 @@ impl Trace {
                     let note = note.and_then(|note| serde_json::from_value(note).ok());
                     Line::Note { at: times.moved(*at), note: note.ok_or_else(|| unreadable(place))? }
                 }
+                // What it holds is not known, and so neither is what is secret in it.
+                Line::Unknown { .. } => continue,
             });
             if known.is_exhausted() {
-                return Err(Divergence::Laborious { line: place.saturating_add(2) });
+                return Err(Divergence::Laborious { line: self.number(Some(place)) });
             }
         }
-        Ok(Self { header, lines })
+        Ok(Self::of(header, lines))
     }
 }
 
@@ -388,15 +390,15 @@ fn scrubbed_answer(answer: &Answer, private: bool, known: &mut Pseudonyms) -> Op
         Answer::Signed(signature) => Answer::Signed(known.signature(signature)?),
         Answer::Supplied(assertion) => Answer::Supplied(known.learn("assertion", assertion.expose()).into()),
         // The host's own words.
-        Answer::LoadFailed(_) => Answer::LoadFailed(WHY.to_owned()),
-        Answer::NotKept(_) => Answer::NotKept(WHY.to_owned()),
-        Answer::NotForgotten(_) => Answer::NotForgotten(WHY.to_owned()),
-        Answer::NotSent(_) => Answer::NotSent(WHY.to_owned()),
-        Answer::Interrupted(_) => Answer::Interrupted(WHY.to_owned()),
-        Answer::AddressRefused(_) => Answer::AddressRefused(WHY.to_owned()),
-        Answer::Unasked(_) => Answer::Unasked(WHY.to_owned()),
-        Answer::NotSigned(_) => Answer::NotSigned(WHY.to_owned()),
-        Answer::NotSupplied(_) => Answer::NotSupplied(WHY.to_owned()),
+        Answer::LoadFailed(why) => Answer::LoadFailed(host_words(why, known)),
+        Answer::NotKept(why) => Answer::NotKept(host_words(why, known)),
+        Answer::NotForgotten(why) => Answer::NotForgotten(host_words(why, known)),
+        Answer::NotSent(why) => Answer::NotSent(host_words(why, known)),
+        Answer::Interrupted(why) => Answer::Interrupted(host_words(why, known)),
+        Answer::AddressRefused(why) => Answer::AddressRefused(host_words(why, known)),
+        Answer::Unasked(why) => Answer::Unasked(host_words(why, known)),
+        Answer::NotSigned(why) => Answer::NotSigned(host_words(why, known)),
+        Answer::NotSupplied(why) => Answer::NotSupplied(host_words(why, known)),
         Answer::Found(_) | Answer::Leased(_) | Answer::Conflict(_) => {
             let value = serde_json::to_value(answer).ok()?;
             known.learn_members(&value);
@@ -413,3 +415,9 @@ fn scrubbed_answer(answer: &Answer, private: bool, known: &mut Pseudonyms) -> Op
 
 /// What stands where the host said why something failed: its words may hold names of files and hosts.
 const WHY: &str = "(the host's words are scrubbed)";
+/// What the command line says where it is the host, and nothing in it is of the run: why an inspection does no more.
+const OWN_WORDS: [&str; 1] = ["an inspection registers nothing, asks for no token and asks nobody"];
+
+fn host_words(why: &str, known: &Pseudonyms) -> String {
+    if OWN_WORDS.contains(&why) { known.text(why) } else { WHY.to_owned() }
+}

@@ -1,4 +1,5 @@
 mod hidden;
+mod reading;
 
 use super::*;
 use std::sync::{Arc, Mutex};
@@ -92,34 +93,6 @@ fn a_machine_that_does_something_else_diverges() {
         let divergence = Trace::read(&changed).unwrap().replay().unwrap_err();
         assert!(divergence.to_string().ends_with(said), "{divergence}");
         assert_eq!(format!("{divergence:?}"), divergence.to_string());
-    }
-}
-
-#[test]
-fn what_is_no_trace_says_where() {
-    let text = recorded();
-    let second = text.lines().nth(1).unwrap();
-    let with = |line: &str| text.replacen(second, line, 1);
-    for (text, line, why) in [
-        (String::new(), 1, "there is none"),
-        ("\n\nhush".to_owned(), 3, "it is no JSON (column 1)"),
-        ("{\"hush\":1}".to_owned(), 1, "it has no member `trace` with the version"),
-        ("{\"trace\":99}".to_owned(), 1, "it is of version 99; this reads version 1"),
-        ("{\"trace\":1,\"seed\":\"hush\"}".to_owned(), 1, "it is not what the form has there (column 0)"),
-        (with("{\"at\":1,\"event\":\"hush\"}"), 2, "it is not what the form has there (column 0)"),
-        (with("{\"at\":1,\"eve"), 2, "it breaks off (column 12)"),
-        (with(&"x".repeat(MAX_LINE + 1)), 2, "it is longer than 4194304 bytes"),
-        (with(&"x".repeat(MAX_LINE)), 2, "it is no JSON (column 1)"),
-        (
-            text.lines().next().unwrap().to_owned() + &"\n{\"at\":1,\"event\":\"tick\"}".repeat(MAX_LINES),
-            MAX_LINES + 1,
-            "more than 100000 lines",
-        ),
-    ] {
-        let unreadable = Trace::read(&text).unwrap_err();
-        assert_eq!((unreadable.line, unreadable.why.as_str()), (line, why));
-        assert_eq!(unreadable.to_string(), format!("line {line} of the trace: {why}"));
-        assert!(!unreadable.to_string().contains("hush"));
     }
 }
 

@@ -79,7 +79,7 @@ fn hosts_and_paths_have_names_and_what_the_standards_name_stays() {
 fn a_pseudonym_is_as_fit_as_what_it_stands_for() {
     let mut known = known(Names::Kept);
     assert_eq!(known.alias("access_token", "plain"), "ACCESS-TOKEN-1-----------------------------");
-    assert_eq!(known.alias("user_code", "ABCD-EFGH"), "CODE-1");
+    assert_eq!(known.alias("user_code", "ABCD-EFGH"), "USER-CODE-1");
     assert_eq!(known.alias("member", "surname"), "member-1");
     assert_eq!(known.alias("access_token", &"x".repeat(16 << 10)).len(), 43);
     assert_eq!(known.alias("access_token", &"x".repeat(20 << 10)).len(), (16 << 10) + 1);
