@@ -58,8 +58,18 @@ pub(crate) struct Request {
     /// The `resource` parameter, as it was sent.
     pub(crate) asked_resource: Option<String>,
     pub(crate) scopes: Vec<String>,
+    pub(crate) lasting: Lasting,
     /// The thumbprint of the key that the code is bound to (RFC 9449 §10).
     pub(crate) key: Option<String>,
+}
+
+/// What of an authorization request asks for a refresh token, besides its scopes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lasting {
+    /// `prompt=consent` (OpenID Connect Core §11).
+    pub(crate) consent: bool,
+    /// `access_type=offline`, which no standard has.
+    pub(crate) offline: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use http::Method;
 use url::Url;
 
-use crate::authorization_server::{AuthorizationServer, Code, Request};
+use crate::authorization_server::{AuthorizationServer, Code, Lasting, Request};
 use crate::client::Client;
 use crate::consent::{self, Shown};
 use crate::dials::{
@@ -52,6 +52,10 @@ impl AuthorizationServer {
         };
         if !whole {
             return consent::error_page(400, "The query of the authorization endpoint was lost.");
+        }
+        let scopes = message::words(asked.one("scope").unwrap_or_default());
+        if let Some(scope) = scopes.iter().find(|scope| site.dials.forbidden_scopes.contains(scope)) {
+            return consent::error_page(400, &format!("The client is not allowed to use {scope}."));
         }
         if !pushed && site.dials.pushed.as_ref().is_some_and(|dials| dials.required) {
             let why = "Authorization requests are to be pushed (RFC 9126 §4).";
@@ -196,6 +200,10 @@ pub(crate) fn checked(
     let asked_resource = asked.one("resource").map(str::to_owned);
     let resource = audience(site, asked).map_err(|why| ("invalid_target", why))?;
     let scopes = scopes(site, client, asked).map_err(|why| ("invalid_scope", why))?;
+    let lasting = Lasting {
+        consent: message::words(asked.one("prompt").unwrap_or_default()).iter().any(|it| it == "consent"),
+        offline: asked.one("access_type") == Some("offline"),
+    };
     let binds = site.dials.dpop.as_ref().is_some_and(|dials| dials.binds);
     Ok(Request {
         client_id: client.id.clone(),
@@ -207,6 +215,7 @@ pub(crate) fn checked(
         resource,
         asked_resource,
         scopes,
+        lasting,
         key: asked.one("dpop_jkt").filter(|_| binds).map(str::to_owned),
     })
 }
@@ -277,6 +286,7 @@ pub(crate) fn scopes(site: Site<'_>, client: &Client, asked: &Parameters) -> Res
         return match site.dials.scope_missing {
             ScopeMissing::Defaulted => Ok(site.dials.required_scopes.clone()),
             ScopeMissing::Refused => Err("There is no scope.".to_owned()),
+            ScopeMissing::Unexchangeable => Ok(Vec::new()),
         };
     }
     let known = site.known_scopes();

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::json;
 
 use crate::authentication::error_status;
-use crate::authorization_server::{AuthorizationServer, Grant};
+use crate::authorization_server::{AuthorizationServer, Grant, Lasting};
 use crate::authorize::{audience, scopes};
 use crate::consent::{self, Shown};
 use crate::dials::{Confirmation, Person};
@@ -145,7 +145,7 @@ impl AuthorizationServer {
             scopes,
             key: request.key.clone(),
         };
-        Ok(self.issue_by_consent(site, now, request.client, grant))
+        Ok(self.issue_by_consent(site, now, request.client, grant, Lasting::default()))
     }
 
     /// The page that the person opens: a form for the code, then one to allow or deny (RFC 8628 §3.3).

@@ -79,7 +79,8 @@ pub struct Dials {
     /// Whether the endpoints live on another origin than the issuer. It is legal, and common: Google, Cognito, Slack.
     pub endpoints_elsewhere: bool,
     /// Paths of endpoints by their names (`authorize`, `token`, …), on the issuer's origin, where they are not the name
-    /// below the issuer. Slack.
+    /// below the issuer. Slack. One with a scheme is a URL on an origin of its own, as Meta's are; over sockets nobody is
+    /// there.
     pub endpoint_paths: BTreeMap<&'static str, String>,
     /// A query that is part of the advertised authorization endpoint and must come back (RFC 6749 §3.1). Azure B2C
     /// keeps its policy there. Without the `?`.
@@ -143,7 +144,7 @@ pub struct Dials {
     pub state: StateEcho,
     /// Whether a registered loopback redirect URI stands for every port (RFC 8252 §7.3). MCP asks for exact comparison.
     pub any_loopback_port: bool,
-    /// A parameter that authorization requests must carry, as Auth0's `audience` or Google's `access_type`.
+    /// A parameter that authorization requests must carry, as Auth0's `audience` or Slack's `user_scope`.
     pub required_parameter: Option<(String, String)>,
     /// What is made of the `resource` parameter (RFC 8707).
     pub resource_parameter: ResourceParameter,
@@ -151,6 +152,9 @@ pub struct Dials {
     pub scope_missing: ScopeMissing,
     /// What a request for a scope that nobody knows gets (RFC 6749 §3.3).
     pub scope_unknown: ScopeUnknown,
+    /// Scopes that no client may ask for, listed or not: the browser shows an error, and nobody comes back. Atlassian's
+    /// second endpoint, with `offline_access`.
+    pub forbidden_scopes: Vec<String>,
     /// The scopes that are granted, of those asked; `None` grants all of them.
     pub granted_scopes: Option<Vec<String>>,
 
@@ -286,6 +290,7 @@ impl Default for Dials {
             resource_parameter: ResourceParameter::Required,
             scope_missing: ScopeMissing::Defaulted,
             scope_unknown: ScopeUnknown::Refused,
+            forbidden_scopes: Vec::new(),
             granted_scopes: None,
             refresh_tokens: RefreshTokens::Always,
             rotation: Rotation::Strict,

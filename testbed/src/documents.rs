@@ -163,6 +163,7 @@ impl Site<'_> {
             ServerMetadata::Oauth => vec![oauth],
             ServerMetadata::OpenidInserted => vec![inserted],
             ServerMetadata::OpenidAppended => vec![appended],
+            ServerMetadata::Appended => vec![format!("{origin}{path}{WELL_KNOWN_OAUTH}"), appended],
             ServerMetadata::Everywhere => vec![oauth, inserted, appended],
             ServerMetadata::Nowhere => Vec::new(),
         }
@@ -196,11 +197,16 @@ impl Site<'_> {
         }
     }
 
+    /// The server that has an endpoint at this URL, on an origin that is no server's.
+    pub(crate) fn server_at(&self, url: &str) -> Option<usize> {
+        self.dials.endpoint_paths.values().any(|own| own == url).then_some(0)
+    }
+
     fn located(&self, server: usize, name: &str) -> String {
         if self.dials.server_metadata == ServerMetadata::Nowhere {
             format!("{}/{name}", self.origin_of(server))
         } else if let Some(path) = self.dials.endpoint_paths.get(name) {
-            format!("{}{path}", self.origin_of(server))
+            if path.contains("://") { path.clone() } else { format!("{}{path}", self.origin_of(server)) }
         } else if self.dials.endpoints_elsewhere {
             format!("{}/{}/{name}", self.origins.elsewhere, proxy(server))
         } else {

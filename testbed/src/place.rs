@@ -51,7 +51,7 @@ impl Place {
                 None => Role::Nobody,
             }
         } else {
-            Role::Nobody
+            site.server_at(&format!("{origin}{path}")).map_or(Role::Nobody, Role::AuthorizationServer)
         };
         let purpose = purpose(site, role, &origin, &path);
         Self { role, purpose, origin, path }

@@ -9,7 +9,9 @@ pub enum ServerMetadata {
     OpenidInserted,
     /// `/.well-known/openid-configuration` behind the path of the issuer. Entra answers only here.
     OpenidAppended,
-    /// At all three.
+    /// Behind the path of the issuer, where RFC 8414 has none, and OpenID's too. Okta.
+    Appended,
+    /// At all three that a client looks for.
     Everywhere,
     /// Nowhere: `/authorize`, `/token` and `/register` at the root of the origin, as 2025-03-26 had it.
     Nowhere,
@@ -196,6 +198,8 @@ pub enum ScopeMissing {
     Defaulted,
     /// `invalid_scope`. Slack.
     Refused,
+    /// A code that no token comes of: `invalid_grant` at the token endpoint. Cognito.
+    Unexchangeable,
 }
 
 /// What an authorization request for an unknown scope gets.
@@ -216,6 +220,10 @@ pub enum RefreshTokens {
     Always,
     /// When `offline_access` was granted. Entra, Better Auth.
     WithOfflineAccess,
+    /// The same, if the request had `prompt=consent` too. oidc-provider.
+    WithOfflineAccessAndConsent,
+    /// When the request had `access_type=offline` and `prompt=consent`. Google.
+    WithAccessType,
 }
 
 /// What a refresh does to the refresh token.

@@ -7,11 +7,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::assertion_grant;
 use crate::authentication::error_status;
-use crate::authorization_server::{AccessToken, AuthorizationServer, Grant, Request};
+use crate::authorization_server::{AccessToken, AuthorizationServer, Grant, Lasting, Request};
 use crate::authorize::{audience, scopes};
 use crate::client::Client;
 use crate::dials::{
-    ClientCredentials, ExpiresIn, RefreshTokens, ResourceParameter, ScopeAnswer, TokenBody, TokenType,
+    ClientCredentials, ExpiresIn, RefreshTokens, ResourceParameter, ScopeAnswer, ScopeMissing, TokenBody,
+    TokenType,
 };
 use crate::documents::Site;
 use crate::dpop::INVALID_PROOF;
@@ -138,6 +139,9 @@ impl AuthorizationServer {
             return Err(invalid("The code has expired."));
         }
         let request = code.request.clone();
+        if site.dials.scope_missing == ScopeMissing::Unexchangeable && request.scopes.is_empty() {
+            return Err(invalid("The code is for no scope."));
+        }
         if form.one("redirect_uri") != Some(&request.redirect_uri) {
             return Err(invalid("The redirect URI is not that of the authorization request."));
         }
@@ -162,7 +166,7 @@ impl AuthorizationServer {
             scopes: request.scopes,
             key: key.clone(),
         };
-        Ok(self.issue_by_consent(site, now, client, grant))
+        Ok(self.issue_by_consent(site, now, client, grant, request.lasting))
     }
 
     /// An access token for a client that acts for itself (RFC 6749 §4.4).
@@ -197,11 +201,15 @@ impl AuthorizationServer {
         now: u64,
         client: &Client,
         grant: Grant,
+        lasting: Lasting,
     ) -> Issued {
+        let offline_access = grant.scopes.iter().any(|scope| scope == "offline_access");
         let refreshes = match site.dials.refresh_tokens {
             RefreshTokens::Never => false,
             RefreshTokens::Always => true,
-            RefreshTokens::WithOfflineAccess => grant.scopes.iter().any(|scope| scope == "offline_access"),
+            RefreshTokens::WithOfflineAccess => offline_access,
+            RefreshTokens::WithOfflineAccessAndConsent => offline_access && lasting.consent,
+            RefreshTokens::WithAccessType => lasting.offline && lasting.consent,
         };
         let refreshes = refreshes && client.may("refresh_token");
         let refresh = refreshes.then(|| self.issue_refresh(site, now, grant.clone()));

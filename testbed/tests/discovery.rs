@@ -132,24 +132,26 @@ fn server_metadata_by_its_dial() {
     let oauth = "https://as.example/.well-known/oauth-authorization-server/tenant1";
     let inserted = "https://as.example/.well-known/openid-configuration/tenant1";
     let appended = "https://as.example/tenant1/.well-known/openid-configuration";
-    let cases: [(ServerMetadata, &[&str]); 5] = [
+    let oauth_appended = "https://as.example/tenant1/.well-known/oauth-authorization-server";
+    let cases: [(ServerMetadata, &[&str]); 6] = [
         (ServerMetadata::Oauth, &[oauth]),
         (ServerMetadata::OpenidInserted, &[inserted]),
         (ServerMetadata::OpenidAppended, &[appended]),
+        (ServerMetadata::Appended, &[oauth_appended, appended]),
         (ServerMetadata::Everywhere, &[oauth, inserted, appended]),
         (ServerMetadata::Nowhere, &[]),
     ];
     for (server_metadata, expected) in cases {
         let dials = Dials { server_metadata, issuer_path: "/tenant1".into(), ..Dials::default() };
         let mut memory = world(dials);
-        for url in [oauth, inserted, appended] {
+        for url in [oauth, inserted, appended, oauth_appended] {
             let answer = get(&mut memory, url);
             assert_eq!(answer.status() == 200, expected.contains(&url), "{server_metadata:?} {url}");
             if answer.status() == 200 {
                 assert_eq!(json_of(&answer)["issuer"], "https://as.example/tenant1");
             }
         }
-        assert_eq!(memory.world.count(Purpose::ServerMetadata), 3);
+        assert_eq!(memory.world.count(Purpose::ServerMetadata), 4);
         let token =
             if expected.is_empty() { "https://as.example/token" } else { "https://as.example/tenant1/token" };
         assert_eq!(get(&mut memory, token).status(), 405);

@@ -36,6 +36,23 @@ pub(crate) fn meets(what: Trouble) -> Stage {
     expired(Dials { faults: vec![Fault { purpose: Purpose::Refresh, nth: 1, what }], ..Dials::default() })
 }
 
+/// What no kind of server has before it is known to have it: ways to a client, `iss`, scopes of the authorization server's
+/// own. The testbed's servers have all of it by default.
+pub(crate) fn bare() -> Dials {
+    Dials {
+        registration: Registration::Absent,
+        client_id_metadata_documents: false,
+        iss: Iss::Absent,
+        server_scopes: None,
+        ..Dials::default()
+    }
+}
+
+/// The same where anyone may register.
+pub(crate) fn open() -> Dials {
+    Dials { registration: Registration::Open, ..bare() }
+}
+
 pub(crate) fn texts(texts: &[&str]) -> Vec<String> {
     texts.iter().map(ToString::to_string).collect()
 }

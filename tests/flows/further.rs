@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use mcp_auth::trace::{Entry, Names, Trace};
-use mcp_auth::{Action, Config, Event, IssuerPolicy, Preregistered, Preset, Scopes};
+use mcp_auth::{Action, Config, Event, Preregistered, Scopes};
 use mcp_auth_testbed::*;
 
-use crate::begun::{lists, lists_twice, texts};
+use crate::begun::{bare, lists, lists_twice, open, texts};
 use crate::stage::{REDIRECT, Stage};
 use crate::{Flow, flow};
 
@@ -17,7 +17,7 @@ fn lasting(clients: Vec<PreRegistered>) -> Dials {
         clients,
         secret_lifetime: Some(1000),
         registration_again: RegistrationAgain::Same,
-        ..Dials::default()
+        ..open()
     }
 }
 
@@ -29,33 +29,13 @@ fn escaping(name: &str, json_escapes: JsonEscapes) -> Stage {
         authorization_query: "a=1&b=2".to_owned(),
         auth_methods: Some(texts(&["client_secret_basic"])),
         revocation_auth_methods: Some(texts(&["client_secret_basic"])),
-        ..Dials::default()
+        ..open()
     };
     let mut stage =
         Stage::named(name, dials, |_, world| Config::new(world.server_url(), "Zoë's client", REDIRECT));
     stage = lists_twice(stage);
     stage.run(Event::LogOut);
     stage
-}
-
-fn consumers(policy: IssuerPolicy) -> Stage {
-    let tenant = "9188040d-6c67-4c5b-b112-36a304b66dad";
-    let dials = Dials {
-        issuer_path: "/consumers/v2.0".to_owned(),
-        issuer: IssuerValue::Raw(format!("https://auth.entra-consumers-like.example/{tenant}/v2.0")),
-        server_metadata: ServerMetadata::OpenidAppended,
-        challenge_methods: ChallengeMethods::Absent,
-        iss: Iss::Absent,
-        resource_parameter: ResourceParameter::Refused,
-        clients: vec![PreRegistered::public("client-1", REDIRECT)],
-        registration: Registration::Absent,
-        client_id_metadata_documents: false,
-        ..Dials::default()
-    };
-    Stage::named("entra-consumers-like", dials, |config, world| {
-        let client = Preregistered::new(world.issuer(0), "client-1");
-        config.preregistered(client).issuer(world.issuer(0), policy)
-    })
 }
 
 pub(crate) fn flows() -> Vec<Flow> {
@@ -85,29 +65,7 @@ fn served() -> Vec<Flow> {
             "The resource is the whole origin, and its authorization server takes anyone's registration.",
             &["registration-request"],
             &["logged_in"],
-            || {
-                lists(Stage::named(
-                    "paypal-like",
-                    Dials { mcp_path: String::new(), ..Dials::default() },
-                    |it, _| it,
-                ))
-            },
-        ),
-        flow(
-            "google-like.tool-metadata",
-            "The challenge of a tool names a document of its own; it is read, and the well-known places are not.",
-            &["both-places"],
-            &["logged_in"],
-            || {
-                let dials = Dials {
-                    unprotected: texts(&["initialize", "tools/list"]),
-                    resource_metadata: ResourceMetadata::Custom("/metadata/tools/echo".to_owned()),
-                    ..Dials::default()
-                };
-                let mut stage = Stage::named("google-like", dials, |config, _| config);
-                stage.call("tools/call", Some("echo"));
-                stage
-            },
+            || lists(Stage::named("paypal-like", Dials { mcp_path: String::new(), ..open() }, |it, _| it)),
         ),
         flow(
             "notion-like.basic",
@@ -118,7 +76,7 @@ fn served() -> Vec<Flow> {
                 let dials = Dials {
                     refuse_client_id_with_basic: true,
                     auth_methods: Some(texts(&["client_secret_basic"])),
-                    ..Dials::default()
+                    ..open()
                 };
                 lists_twice(Stage::named("notion-like", dials, |config, _| config))
             },
@@ -129,12 +87,7 @@ fn served() -> Vec<Flow> {
             &["preregistered"],
             &["logged_in"],
             || {
-                let dials = Dials {
-                    registration: Registration::Absent,
-                    client_id_metadata_documents: false,
-                    clients: vec![PreRegistered::public("client-1", REDIRECT)],
-                    ..Dials::default()
-                };
+                let dials = Dials { clients: vec![PreRegistered::public("client-1", REDIRECT)], ..bare() };
                 lists(Stage::named("hubspot-like", dials, |config, world| {
                     config.preregistered(Preregistered::new(world.issuer(0), "client-1"))
                 }))
@@ -146,8 +99,7 @@ fn served() -> Vec<Flow> {
             &["application-type", "application-type-values"],
             &["logged_in"],
             || {
-                let dials = Dials { client_id_metadata_documents: false, ..Dials::default() };
-                lists(Stage::named("stytch-like", dials, |_, world| {
+                lists(Stage::named("stytch-like", open(), |_, world| {
                     Config::new(world.server_url(), "Example client", "https://app.example/callback")
                 }))
             },
@@ -166,45 +118,20 @@ fn served() -> Vec<Flow> {
                 }))
             },
         ),
-        flow(
-            "entra-consumers-like.policy",
-            "That tenant's issuer is taken for it by policy, with the rest of the preset.",
-            &["own-deviation"],
-            &["logged_in"],
-            || {
-                let mut policy = Preset::EntraLike.policy();
-                let issuer =
-                    "https://auth.entra-consumers-like.example/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0";
-                policy.metadata_issuer = Some(issuer.to_owned());
-                lists(consumers(policy))
-            },
-        )
-        .by(&["metadata_issuer", "pkce: assume_s256", "resource: omit"]),
     ]
 }
 
 fn refused() -> Vec<Flow> {
     vec![
         flow(
-            "entra-consumers-like.strict",
-            "The metadata below `/consumers` names the one tenant that is meant, and that is another issuer.",
-            &["issuer-held"],
-            &["issuer_mismatch"],
-            || lists(consumers(IssuerPolicy::default())),
-        ),
-        flow(
-            "okta-like.no-token",
-            "Registration takes an API token, and there is none: the refusal is told.",
-            &["registration-failure-told"],
-            &["registration_rejected"],
+            "token.lifetime-text",
+            "`expires_in` is text, and the answer to the registration has `null` and `\"\"` where it could have nothing: both are read.",
+            &["token-answers", "registered-counts"],
+            &["logged_in", "refreshed"],
             || {
-                let dials = Dials {
-                    issuer_path: "/oauth2/aus1".to_owned(),
-                    registration: Registration::InitialAccessToken("okta-api-token".to_owned()),
-                    client_id_metadata_documents: false,
-                    ..Dials::default()
-                };
-                lists(Stage::named("okta-like", dials, |config, _| config))
+                let dials =
+                    Dials { expires_in: ExpiresIn::Text, registration_empties: true, ..Dials::default() };
+                lists_twice(Stage::plain(dials))
             },
         ),
         flow(

@@ -16,6 +16,7 @@ mod cuts;
 mod devices;
 mod documented;
 mod ended;
+mod facts;
 mod failing;
 mod faults;
 mod further;

@@ -9,12 +9,13 @@ mod libraries;
 mod microsoft;
 mod policies;
 mod products;
+mod slack;
 
 use mcp_auth::{Config, Preregistered, ScopeRule, Scopes};
 use mcp_auth_testbed::*;
 
 use crate::Flow;
-use crate::begun::{lists, lists_twice, texts};
+use crate::begun::{bare, lists, lists_twice, open, texts};
 use crate::stage::{REDIRECT, Stage, json};
 
 pub(crate) fn flows() -> Vec<Flow> {
@@ -23,6 +24,7 @@ pub(crate) fn flows() -> Vec<Flow> {
         clouds::flows(),
         identity::flows(),
         applications::flows(),
+        slack::flows(),
         products::flows(),
         libraries::flows(),
         policies::flows(),
@@ -84,11 +86,29 @@ fn names_scopes(mut stage: Stage, scopes: &'static [&'static str]) -> Stage {
 }
 
 /// The metadata of the authorization server is found where another issuer's would be: something stands before it.
-fn found_at(mut stage: Stage, own: &str, other: &'static str) -> Stage {
+fn found_at(mut stage: Stage, own: &str, other: &str) -> Stage {
     let ask = http::Request::get(own).body(Vec::new()).unwrap();
     let document = String::from_utf8(stage.world.handle(stage.now, ask).into_body()).unwrap();
     assert!(document.contains("token_endpoint"), "there is no metadata at {own}");
-    stage.instead = Some(Box::new(move |request| (request.uri() == other).then(|| json(200, &document))));
+    let other = other.to_owned();
+    stage.instead = Some(Box::new(move |request| (request.uri() == &*other).then(|| json(200, &document))));
+    stage
+}
+
+/// At the root of an origin metadata answers too, with the origin as its issuer and endpoints below this path.
+fn root_too(mut stage: Stage, origin: &'static str, path: &str) -> Stage {
+    let document = serde_json::json!({
+        "issuer": origin,
+        "authorization_endpoint": format!("{origin}{path}/authorize"),
+        "token_endpoint": format!("{origin}{path}/token"),
+        "response_types_supported": ["code"],
+        "code_challenge_methods_supported": ["S256"],
+    });
+    stage.instead = Some(Box::new(move |request| {
+        let forms = ["oauth-authorization-server", "openid-configuration"];
+        let here = forms.iter().any(|form| request.uri() == &*format!("{origin}/.well-known/{form}"));
+        here.then(|| json(200, &document.to_string()))
+    }));
     stage
 }
 

@@ -1,7 +1,7 @@
-//! Applications with an authorization server of their own, and a preset: Salesforce, Slack, GitHub, and Atlassian's two.
+//! Applications with an authorization server of their own, and a preset: Salesforce, GitHub, and Atlassian's two.
 
 use mcp_auth::ClientMetadata;
-use mcp_auth::{Config, IssuerPolicy, IssuerScopes, Policy, Preregistered, Preset, ScopeRule, ServerChoice};
+use mcp_auth::{Config, IssuerPolicy, IssuerScopes, Policy, Preregistered, Preset, ServerChoice};
 use mcp_auth_testbed::*;
 
 use super::*;
@@ -10,8 +10,6 @@ use crate::{Flow, flow};
 
 /// What Salesforce's resource names as its authorization server. The port counts, since strings are compared.
 const SALESFORCE: &str = "https://api.salesforce-like.example:443/platform/mcp/v1/records";
-/// What is asked of Slack for a person.
-const SLACK_SCOPES: &str = "channels:history chat:write";
 /// The metadata document of a client.
 const DOCUMENT: &str = "https://client.example/client.json";
 const LOCALHOST: &str = "http://localhost:3000/callback";
@@ -69,65 +67,6 @@ pub(super) fn flows() -> Vec<Flow> {
         )
         .by(&["authorization_server", "pkce: assume_s256", "scopes"]),
         flow(
-            "slack-like.strict",
-            "The metadata at the MCP server names the issuer of the workspaces, which is another than its own: refused.",
-            &["issuer-held"],
-            &["issuer_mismatch"],
-            || lists(slack(SlackIssuer::Another, IssuerPolicy::default(), "")),
-        ),
-        flow(
-            "slack-like.scope",
-            "Where it names its own, the endpoints are elsewhere, at paths of their own. Nothing names scopes, and a request without is refused.",
-            &["scope-needed", "authorization-errors"],
-            &["authorization_failed"],
-            || lists(slack(SlackIssuer::Own, IssuerPolicy::default(), "")),
-        ),
-        flow(
-            "slack-like.redirect",
-            "The redirect URI is held to the letter: at another port the browser shows an error, and nobody comes back.",
-            &["authorization-errors"],
-            &["consent_timed_out"],
-            || {
-                let redirect = "http://127.0.0.1:3001/callback";
-                lists(slack_at(SlackIssuer::Own, Preset::SlackLike.policy(), SLACK_SCOPES, redirect))
-            },
-        ),
-        flow(
-            "slack-like.refused",
-            "`ok` is false in an answer with status 200, and `error` says why: no token, in the server's word.",
-            &["token-errors"],
-            &["token_endpoint_error"],
-            || {
-                let mut stage = slack(SlackIssuer::Own, Preset::SlackLike.policy(), SLACK_SCOPES);
-                let mut found = stage.instead.take().unwrap();
-                stage.instead = Some(Box::new(move |request| {
-                    let token = request.uri().path() == "/api/oauth.v2.user.access";
-                    let no = || json(200, r#"{"ok":false,"error":"invalid_code"}"#);
-                    token.then(no).or_else(|| found(request))
-                }));
-                lists(stage)
-            },
-        ),
-        flow(
-            "slack-like.nested",
-            "With scopes of the caller's, the token comes a level down, where nobody looks by default.",
-            &["token-answers"],
-            &["malformed"],
-            || lists(slack(SlackIssuer::Own, IssuerPolicy::default(), SLACK_SCOPES)),
-        ),
-        flow(
-            "slack-like.policy",
-            "The preset, the workspaces' issuer by name, and scopes: the token under `authed_user`, its type `user`, its scopes with commas between, while those at the top are empty.",
-            &["own-deviation"],
-            &["logged_in"],
-            || {
-                let mut policy = Preset::SlackLike.policy();
-                policy.metadata_issuer = Some("https://slack-like.example".to_owned());
-                lists(slack(SlackIssuer::Another, policy, SLACK_SCOPES))
-            },
-        )
-        .by(&["metadata_issuer", "token_shape"]),
-        flow(
             "github-like.strict",
             "JSON because it is asked for, `bearer` in lower case. Scopes with commas between are one unknown word, so what is granted seems less than what is needed.",
             &["scope-needed", "token-answers"],
@@ -150,12 +89,11 @@ pub(super) fn flows() -> Vec<Flow> {
         .by(&["token_shape"]),
         flow(
             "github-like.registration",
-            "Without a configured client, registration is tried where there is an endpoint, and refused with 422.",
-            &["registration-failure-told"],
-            &["registration_rejected"],
+            "Without a configured client there is no way to one: the metadata names no registration endpoint. One that is guessed answers 422, and none is guessed.",
+            &["client-first"],
+            &["no_client"],
             || {
-                let dials = Dials { issuer_path: "/login/oauth".to_owned(), ..Dials::default() };
-                let mut stage = Stage::named("github-like", dials, |config, _| config);
+                let mut stage = Stage::named("github-like", github_dials(), |config, _| config);
                 stage.instead = Some(Box::new(|request| {
                     request.uri().path().ends_with("/register").then(|| json(422, r#"{"message":"Not Found"}"#))
                 }));
@@ -213,16 +151,18 @@ pub(super) fn flows() -> Vec<Flow> {
         .by(&["metadata_issuer"]),
         flow(
             "atlassian-v2-like.offline",
-            "Where the server refuses `offline_access` for its clients, a policy leaves it out, though it is listed and wanted.",
+            "`offline_access` is listed, wanted, and not for every client: the browser shows an error, and nobody comes back.",
+            &["offline-access", "authorization-errors"],
+            &["consent_timed_out"],
+            || lists(atlassian_stays(IssuerScopes::default())),
+        )
+        .by(&["metadata_issuer"]),
+        flow(
+            "atlassian-v2-like.offline.policy",
+            "A policy leaves it out, though it is listed and wanted.",
             &["own-deviation", "offline-access"],
             &["logged_in"],
-            || {
-                let mut policy = Preset::AtlassianV2Like.policy();
-                policy.scopes = IssuerScopes::with(|it| it.never = scopes("offline_access"));
-                let mut stage = atlassian_v2(policy);
-                stage.restart_with(stays);
-                lists(stage)
-            },
+            || lists(atlassian_stays(IssuerScopes::with(|it| it.never = scopes("offline_access")))),
         )
         .by(&["metadata_issuer", "scopes"]),
         flow(
@@ -264,7 +204,6 @@ fn salesforce_dials() -> Dials {
     Dials {
         mcp_path: "/platform/mcp/v1/records".to_owned(),
         challenge_methods: ChallengeMethods::Absent,
-        iss: Iss::Absent,
         required_scopes: texts(&["mcp_api"]),
         resource_scopes: Some(texts(&["mcp_api"])),
         server_scopes: Some(texts(&["mcp_api", "refresh_token"])),
@@ -272,9 +211,7 @@ fn salesforce_dials() -> Dials {
         expires_in: ExpiresIn::Absent,
         token_extra: vec![("instance_url", "https://org-1.salesforce-like.example".into())],
         clients: vec![PreRegistered::public("client-1", LOCALHOST)],
-        registration: Registration::Absent,
-        client_id_metadata_documents: false,
-        ..Dials::default()
+        ..bare()
     }
 }
 
@@ -322,66 +259,8 @@ fn salesforce_without(policy: IssuerPolicy, pinned: bool, redirect: &str) -> Sta
     })
 }
 
-/// Whose issuer the metadata names that is found at the MCP server.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum SlackIssuer {
-    /// The workspace's: so it was first.
-    Another,
-    /// The MCP server's own: so it was later.
-    Own,
-}
-
-fn slack(issuer: SlackIssuer, policy: IssuerPolicy, scope: &str) -> Stage {
-    slack_at(issuer, policy, scope, REDIRECT)
-}
-
-fn slack_at(issuer: SlackIssuer, policy: IssuerPolicy, scope: &str, redirect: &str) -> Stage {
-    let server = "https://mcp.slack-like.example";
-    let dials = Dials {
-        authorization_servers: AuthorizationServers::Raw(texts(&[server])),
-        issuer: match issuer {
-            SlackIssuer::Another => IssuerValue::Exact,
-            SlackIssuer::Own => IssuerValue::Raw(server.to_owned()),
-        },
-        endpoint_paths: [
-            ("authorize", "/oauth/v2_user/authorize".to_owned()),
-            ("token", "/api/oauth.v2.user.access".to_owned()),
-        ]
-        .into(),
-        token_body: TokenBody::Nested,
-        token_extra: vec![("scope", "".into())],
-        token_type: TokenType::Other("user".to_owned()),
-        scope_answer: ScopeAnswer::Commas,
-        scope_missing: ScopeMissing::Refused,
-        challenge_scope: false,
-        resource_scopes: None,
-        required_scopes: texts(&["channels:history", "chat:write"]),
-        server_scopes: None,
-        resource_parameter: ResourceParameter::Ignored,
-        iss: Iss::Absent,
-        revocation: false,
-        ..by_hand(Dials::default())
-    };
-    let origins = Origins {
-        server: server.to_owned(),
-        authorization_servers: vec!["https://slack-like.example".to_owned()],
-        ..Origins::default()
-    };
-    let only = Some(scopes(scope)).filter(|it| !it.is_empty());
-    let stage = Stage::at(origins, dials, |_, world| {
-        let rule = ScopeRule::with(|it| it.only = only);
-        let config = comes_back_to(redirect, world).preregistered(Preregistered::new(server, "client-1"));
-        config.scopes(rule).issuer(server, policy)
-    });
-    found_at(
-        stage,
-        "https://slack-like.example/.well-known/oauth-authorization-server",
-        "https://mcp.slack-like.example/.well-known/oauth-authorization-server",
-    )
-}
-
-fn github(policy: IssuerPolicy) -> Stage {
-    let dials = Dials {
+fn github_dials() -> Dials {
+    Dials {
         issuer_path: "/login/oauth".to_owned(),
         token_body: TokenBody::FormUnlessAccepted,
         token_type: TokenType::LowerCase,
@@ -394,10 +273,14 @@ fn github(policy: IssuerPolicy) -> Stage {
         required_scopes: texts(&["repo", "read:org"]),
         challenge_scope: false,
         resource_parameter: ResourceParameter::Ignored,
-        iss: Iss::Absent,
-        ..confidential("client_secret_post", Dials::default())
-    };
-    Stage::named("github-like", dials, |config, world| secret(config, world).issuer(world.issuer(0), policy))
+        ..confidential("client_secret_post", bare())
+    }
+}
+
+fn github(policy: IssuerPolicy) -> Stage {
+    Stage::named("github-like", github_dials(), |config, world| {
+        secret(config, world).issuer(world.issuer(0), policy)
+    })
 }
 
 fn atlassian_v1(policy: IssuerPolicy) -> Stage {
@@ -405,9 +288,8 @@ fn atlassian_v1(policy: IssuerPolicy) -> Stage {
         mcp_path: "/v1/mcp".to_owned(),
         resource_metadata: ResourceMetadata::Nowhere,
         issuer: IssuerValue::Raw("https://cf.mcp.atlassian.com".to_owned()),
-        iss: Iss::Absent,
         advertise_metadata: false,
-        ..Dials::default()
+        ..open()
     };
     Stage::named("atlassian-v1-like", dials, |config, world| {
         config.issuer(world.origins().server.clone(), policy)
@@ -421,7 +303,10 @@ fn atlassian_v2(policy: IssuerPolicy) -> Stage {
         issuer: IssuerValue::Raw("https://auth.atlassian.com".to_owned()),
         dead_refresh_error: "unauthorized_client".to_owned(),
         dead_refresh_description: Some("refresh_token is invalid".to_owned()),
-        ..Dials::default()
+        client_id_metadata_documents: true,
+        server_scopes: Some(texts(&["offline_access"])),
+        forbidden_scopes: texts(&["offline_access"]),
+        ..open()
     };
     let origins = Origins {
         server: "https://mcp.atlassian-v2-like.example".to_owned(),
@@ -429,6 +314,15 @@ fn atlassian_v2(policy: IssuerPolicy) -> Stage {
         ..Origins::default()
     };
     Stage::at(origins, dials, |config, world| config.issuer(world.issuer(0), policy))
+}
+
+/// A caller that wants to stay logged in.
+fn atlassian_stays(scopes: IssuerScopes) -> Stage {
+    let mut policy = Preset::AtlassianV2Like.policy();
+    policy.scopes = scopes;
+    let mut stage = atlassian_v2(policy);
+    stage.restart_with(stays);
+    stage
 }
 
 fn atlassian_config(redirect: &str) -> Config {

@@ -31,13 +31,13 @@ pub(super) fn flows() -> Vec<Flow> {
         .by(&["issuer_match: ignore_lone_slash", "extra"]),
         flow(
             "google-like.extra",
-            "With the slash let pass, an authorization request without `access_type=offline` is refused here.",
-            &["authorization-errors"],
-            &["authorization_failed"],
+            "With the slash let pass, and without `access_type=offline`, no refresh token comes: when the token has run out, the person logs in again.",
+            &["refresh-not-counted-on"],
+            &["logged_in", "anonymous", "logged_in"],
             || {
                 let mut policy = Preset::GoogleLike.policy();
                 policy.extra.clear();
-                calls(google_stage(policy))
+                calls_twice(google_stage(policy))
             },
         )
         .by(&["issuer_match: ignore_lone_slash", "scopes"]),
@@ -50,6 +50,18 @@ pub(super) fn flows() -> Vec<Flow> {
         )
         .by(&["issuer_match: ignore_lone_slash", "scopes", "extra"]),
         flow(
+            "google-like.tool-metadata",
+            "The challenge of a tool names a document of its own; it is read, and the well-known places are not.",
+            &["both-places"],
+            &["logged_in"],
+            || {
+                let mut stage = google_stage(Preset::GoogleLike.policy());
+                stage.dials().resource_metadata = ResourceMetadata::Custom("/metadata/tools/echo".to_owned());
+                calls(stage)
+            },
+        )
+        .by(&["issuer_match: ignore_lone_slash", "scopes", "extra"]),
+        flow(
             "cognito-like.strict",
             "Endpoints on another origin are no matter; that S256 is not advertised is: refused.",
             &["pkce-advertised"],
@@ -58,9 +70,9 @@ pub(super) fn flows() -> Vec<Flow> {
         ),
         flow(
             "cognito-like.scope",
-            "With S256 assumed, nothing names scopes, and a request without is of no use.",
-            &["scopes-in-order", "scope-needed", "authorization-errors"],
-            &["authorization_failed"],
+            "With S256 assumed, nothing names scopes. A request without brings a code all the same, of which no token comes: `invalid_grant`.",
+            &["scopes-in-order", "token-errors"],
+            &["grant_rejected"],
             || lists(cognito(IssuerPolicy::with(|it| it.pkce = Pkce::AssumeS256))),
         )
         .by(&["pkce: assume_s256"]),
@@ -157,7 +169,7 @@ pub(super) fn flows() -> Vec<Flow> {
             &["logged_in", "refreshed", "refreshed"],
             || {
                 let fault = Fault { purpose: Purpose::Refresh, nth: 1, what: Trouble::DropAfter };
-                let dials = Dials { rotation: Rotation::Grace, faults: vec![fault], ..Dials::default() };
+                let dials = Dials { faults: vec![fault], ..cloudflare_dials() };
                 let mut stage = lists_twice(rotating("cloudflare-like", dials));
                 stage.now += 4000;
                 lists(stage)
@@ -170,9 +182,9 @@ pub(super) fn flows() -> Vec<Flow> {
             &["logged_in"],
             || {
                 let dials = Dials {
-                    rotation: Rotation::Grace,
+                    client_id_metadata_documents: true,
                     client_document_fetch: DocumentFetch::ServerError,
-                    ..Dials::default()
+                    ..cloudflare_dials()
                 };
                 let mut stage = Stage::named("cloudflare-like", dials, |config, _| {
                     config.metadata_document("https://client.example/client.json")
@@ -189,8 +201,7 @@ pub(super) fn flows() -> Vec<Flow> {
             &["resource-refused", "token-errors"],
             &["logged_in", "token_endpoint_error", "refreshed"],
             || {
-                let dials = Dials { rotation: Rotation::Grace, ..Dials::default() };
-                let mut stage = lists(rotating("cloudflare-like", dials));
+                let mut stage = lists(rotating("cloudflare-like", cloudflare_dials()));
                 stage.now += 4000;
                 let known = stage.dials().resource_parameter.clone();
                 stage.dials().resource_parameter = ResourceParameter::Only("https://renamed.example".to_owned());
@@ -221,7 +232,7 @@ pub(super) fn flows() -> Vec<Flow> {
             &["own-disowned"],
             &["logged_in"],
             || {
-                let mut stage = lists(rotating("supabase-like", Dials::default()));
+                let mut stage = lists(rotating("supabase-like", open()));
                 stage.world.purge_clients();
                 stage.world.revoke_everything();
                 stage.records.values_mut().for_each(|record| record.refresh_token = None);
@@ -246,11 +257,11 @@ fn google_stage(policy: IssuerPolicy) -> Stage {
         server_scopes: Some(texts(&["openid", "email", "profile"])),
         resource_scopes: Some(texts(&["https://www.googleapis.com/auth/drive.readonly"])),
         required_scopes: texts(&["https://www.googleapis.com/auth/drive.readonly"]),
-        required_parameter: Some(("access_type".to_owned(), "offline".to_owned())),
+        refresh_tokens: RefreshTokens::WithAccessType,
         resource_parameter: ResourceParameter::Ignored,
         rotation: Rotation::None,
         access_lifetime: 3599,
-        ..confidential("client_secret_post", Dials::default())
+        ..confidential("client_secret_post", bare())
     };
     let origins = Origins {
         server: "https://drivemcp.google-like.example".to_owned(),
@@ -293,8 +304,8 @@ fn cognito_dials() -> Dials {
         resource_scopes: None,
         required_scopes: texts(&["openid"]),
         server_scopes: Some(texts(&["openid", "email"])),
-        scope_missing: ScopeMissing::Refused,
-        ..by_hand(Dials::default())
+        scope_missing: ScopeMissing::Unexchangeable,
+        ..by_hand(bare())
     }
 }
 
@@ -317,27 +328,26 @@ fn cognito_proxy(policy: IssuerPolicy) -> Stage {
     )
 }
 
+fn cloudflare_dials() -> Dials {
+    Dials { rotation: Rotation::Grace, ..open() }
+}
+
 fn cloudflare(policy: IssuerPolicy) -> Stage {
-    let dials = Dials { challenge_scope: false, client_id_metadata_documents: false, ..Dials::default() };
+    let dials = Dials { challenge_scope: false, ..cloudflare_dials() };
     let stage =
         Stage::named("cloudflare-like", dials, |config, world| config.issuer(world.issuer(0), policy));
     names_scopes(stage, &["openid", "files:read"])
 }
 
 fn supabase(policy: IssuerPolicy) -> Stage {
-    let dials = Dials {
-        challenge_scope: false,
-        registration_scope: RegistrationScope::Binding,
-        client_id_metadata_documents: false,
-        ..Dials::default()
-    };
+    let dials = Dials { challenge_scope: false, registration_scope: RegistrationScope::Binding, ..open() };
     let stage = Stage::named("supabase-like", dials, |config, world| config.issuer(world.issuer(0), policy));
     names_scopes(stage, &["openid", "email", "profile", "files:read"])
 }
 
 fn aws_signin(configure: impl FnOnce(Config, &World) -> Config) -> Stage {
     let origins = Origins { server: "https://mcp.aws-signin-like.example".to_owned(), ..Origins::default() };
-    Stage::at(origins, Dials::default(), |_, world| {
+    Stage::at(origins, open(), |_, world| {
         let url = format!("{}?oauth=initialize", world.server_url());
         configure(Config::new(url, "Example client", REDIRECT), world)
     })

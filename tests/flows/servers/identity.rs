@@ -1,6 +1,6 @@
 //! Authorization servers that are bought or run: Okta, Auth0, Keycloak and their like.
 
-use mcp_auth::{IssuerPolicy, Preset};
+use mcp_auth::{Config, IssuerPolicy, Preset};
 use mcp_auth_testbed::*;
 
 use super::*;
@@ -11,7 +11,7 @@ pub(super) fn flows() -> Vec<Flow> {
     vec![
         flow(
             "okta-like.strict",
-            "An issuer with a path, found with its path; registration takes a token. A request without scope is refused.",
+            "An issuer with a path, whose documents are behind it; at the root another answers, the organization's own, and is not asked. Registration takes a token. A request without scope is refused.",
             &["scope-needed", "forms-in-order", "authorization-errors"],
             &["authorization_failed"],
             || lists(okta(false, IssuerPolicy::default())),
@@ -30,6 +30,27 @@ pub(super) fn flows() -> Vec<Flow> {
             &["registration-request"],
             &["logged_in"],
             || lists(okta(true, IssuerPolicy::default())),
+        ),
+        flow(
+            "okta-like.no-token",
+            "Registration takes an API token, and there is none: the refusal is told.",
+            &["registration-failure-told"],
+            &["registration_rejected"],
+            || lists(organization(Stage::named("okta-like", okta_dials(true), |config, _| config))),
+        ),
+        flow(
+            "okta-like.root",
+            "A resource that names its issuer without the path names the organization's own server. That one logs the person in too, and its token is none for this resource: refused.",
+            &["own-fresh-token-refused"],
+            &["logged_in", "token_rejected"],
+            || {
+                let dials = Dials {
+                    issuer_path: String::new(),
+                    refusal: Refusal::Unauthorized,
+                    ..okta_dials(true)
+                };
+                lists(Stage::named("okta-like", dials, okta_client))
+            },
         ),
         flow(
             "auth0-like.strict",
@@ -163,7 +184,7 @@ pub(super) fn flows() -> Vec<Flow> {
                     issuer_path: "/environment-1/as".to_owned(),
                     server_metadata: ServerMetadata::OpenidAppended,
                     resource_parameter: ResourceParameter::Ignored,
-                    ..by_hand(Dials::default())
+                    ..by_hand(bare())
                 };
                 lists(Stage::named("ping-like", dials, known))
             },
@@ -176,7 +197,7 @@ pub(super) fn flows() -> Vec<Flow> {
             || {
                 lists(rotating(
                     "descope-like",
-                    Dials { issuer_path: "/project-1".to_owned(), ..Dials::default() },
+                    Dials { issuer_path: "/project-1".to_owned(), ..open() },
                 ))
             },
         ),
@@ -186,10 +207,7 @@ pub(super) fn flows() -> Vec<Flow> {
             &["registration-may-fail", "registration-failure-told"],
             &["registration_rejected"],
             || {
-                let mut stage = rotating(
-                    "stytch-like",
-                    Dials { client_id_metadata_documents: false, ..Dials::default() },
-                );
+                let mut stage = rotating("stytch-like", open());
                 stage.instead = Some(Box::new(|request| {
                     let words =
                         r#"{"error":"invalid_redirect_uri","error_description":"localhost is not allowed"}"#;
@@ -203,7 +221,7 @@ pub(super) fn flows() -> Vec<Flow> {
             "Metadata of RFC 8414, S256, registration and metadata documents: nothing is needed.",
             &["metadata-used"],
             &["logged_in"],
-            || lists(rotating("workos-like", Dials { token_status: 200, ..Dials::default() })),
+            || lists(rotating("workos-like", documents())),
         ),
         flow(
             "scalekit-like.strict",
@@ -220,7 +238,7 @@ pub(super) fn flows() -> Vec<Flow> {
                     Dials {
                         issuer_path: "/resources/res_1".to_owned(),
                         access_token_claims: Some(claims),
-                        ..Dials::default()
+                        ..documents()
                     },
                 ))
             },
@@ -234,7 +252,7 @@ pub(super) fn flows() -> Vec<Flow> {
                 let dials = Dials {
                     issuer_path: "/oidc".to_owned(),
                     server_metadata: ServerMetadata::OpenidInserted,
-                    ..Dials::default()
+                    ..open()
                 };
                 lists(rotating("replit-like", dials))
             },
@@ -242,33 +260,50 @@ pub(super) fn flows() -> Vec<Flow> {
     ]
 }
 
-fn okta(scope_named: bool, policy: IssuerPolicy) -> Stage {
+fn okta_dials(scope_named: bool) -> Dials {
     let named = scope_named.then(|| texts(&["mcp.read"]));
-    let dials = Dials {
+    Dials {
         issuer_path: "/oauth2/aus1".to_owned(),
-        server_metadata: ServerMetadata::Everywhere,
+        server_metadata: ServerMetadata::Appended,
         registration: Registration::InitialAccessToken("okta-api-token".to_owned()),
-        client_id_metadata_documents: false,
         resource_parameter: ResourceParameter::Ignored,
         challenge_scope: scope_named,
         resource_scopes: named.clone(),
         required_scopes: named.unwrap_or_else(|| texts(&["openid"])),
         server_scopes: Some(texts(&["openid", "mcp.read", "offline_access"])),
         scope_missing: ScopeMissing::Refused,
-        ..Dials::default()
-    };
-    Stage::named("okta-like", dials, |config, world| {
-        config.initial_access_token(world.issuer(0), "okta-api-token").issuer(world.issuer(0), policy)
-    })
+        ..bare()
+    }
+}
+
+fn okta_client(config: Config, world: &World) -> Config {
+    config.initial_access_token(world.issuer(0), "okta-api-token")
+}
+
+fn okta(scope_named: bool, policy: IssuerPolicy) -> Stage {
+    organization(Stage::named("okta-like", okta_dials(scope_named), |config, world| {
+        okta_client(config, world).issuer(world.issuer(0), policy)
+    }))
+}
+
+/// At the root is a server of its own. Whoever loses the path of the issuer finds that one.
+fn organization(stage: Stage) -> Stage {
+    root_too(stage, "https://auth.okta-like.example", "/oauth2/v1")
+}
+
+/// Anyone may register, or bring a metadata document.
+fn documents() -> Dials {
+    Dials { client_id_metadata_documents: true, ..open() }
 }
 
 fn auth0(policy: IssuerPolicy) -> Stage {
     let dials = Dials {
         issuer: IssuerValue::TrailingSlash,
+        server_metadata: ServerMetadata::Everywhere,
         required_parameter: Some(("audience".to_owned(), "https://mcp.auth0-like.example/mcp".to_owned())),
         endpoint_paths: [("register", "/oidc/register".to_owned())].into(),
         resource_parameter: ResourceParameter::Ignored,
-        ..Dials::default()
+        ..documents()
     };
     Stage::named("auth0-like", dials, |config, world| config.issuer(world.issuer(0), policy))
 }
@@ -279,21 +314,21 @@ fn keycloak(resource_parameter: ResourceParameter, policy: IssuerPolicy) -> Stag
         server_metadata: ServerMetadata::OpenidAppended,
         auth_methods: Some(texts(&["private_key_jwt", "client_secret_basic", "client_secret_post", "none"])),
         resource_parameter,
-        ..Dials::default()
+        iss: Iss::AdvertisedAndSent,
+        ..open()
     };
     Stage::named("keycloak-like", dials, |config, world| config.issuer(world.issuer(0), policy))
 }
 
 fn jumpcloud(policy: IssuerPolicy) -> Stage {
-    let dials = Dials { issuer: IssuerValue::TrailingSlash, ..Dials::default() };
+    let dials = Dials { issuer: IssuerValue::TrailingSlash, ..open() };
     Stage::named("jumpcloud-like", dials, |config, world| config.issuer(world.issuer(0), policy))
 }
 
 fn clerk(aliases: Vec<String>) -> Stage {
-    let mut stage =
-        Stage::named("clerk-like", Dials { iss: Iss::Wrong, ..Dials::default() }, |config, world| {
-            config.issuer(world.issuer(0), IssuerPolicy::with(|it| it.issuer_aliases = aliases))
-        });
+    let mut stage = Stage::named("clerk-like", Dials { iss: Iss::Wrong, ..open() }, |config, world| {
+        config.issuer(world.issuer(0), IssuerPolicy::with(|it| it.issuer_aliases = aliases))
+    });
     stage.changed = Some(|callback| callback.replace("evil.example", "clerk.clerk-like.example"));
     stage
 }

@@ -1,6 +1,6 @@
 //! Servers of well-known libraries, as they run on loopback.
 
-use mcp_auth::{IssuerPolicy, Preregistered, ResourceIndicator};
+use mcp_auth::{Config, IssuerPolicy, Preregistered, ResourceIndicator};
 use mcp_auth_testbed::*;
 
 use super::*;
@@ -9,6 +9,9 @@ use crate::{Flow, flow};
 
 /// What a server of Better Auth was told of as its audience.
 const AUDIENCE: &str = "https://api.better-auth-like.example";
+
+/// A secret with everything that is encoded.
+const DJANGO_SECRET: &str = "a+secret/with=odd%letters&more";
 
 pub(super) fn flows() -> Vec<Flow> {
     vec![
@@ -21,7 +24,7 @@ pub(super) fn flows() -> Vec<Flow> {
                 let dials = Dials {
                     auth_methods: Some(texts(&["client_secret_post", "client_secret_basic"])),
                     registration_status: 200,
-                    ..Dials::default()
+                    ..open()
                 };
                 lists_twice(rotating("python-sdk-like", dials))
             },
@@ -36,7 +39,7 @@ pub(super) fn flows() -> Vec<Flow> {
                     resource_metadata: ResourceMetadata::Nowhere,
                     server_metadata: ServerMetadata::Nowhere,
                     challenge: Challenge::Bare,
-                    ..Dials::default()
+                    ..open()
                 };
                 lists(rotating("python-sdk-like", dials))
             },
@@ -47,8 +50,12 @@ pub(super) fn flows() -> Vec<Flow> {
             &["own-renewal"],
             &["logged_in", "refreshed"],
             || {
-                let dials =
-                    Dials { expired_token_ends_grant: true, dead_refresh_status: 401, ..Dials::default() };
+                let dials = Dials {
+                    auth_methods: Some(texts(&["client_secret_post", "client_secret_basic"])),
+                    expired_token_ends_grant: true,
+                    dead_refresh_status: 401,
+                    ..open()
+                };
                 let mut stage = lists(rotating("fastmcp-like", dials));
                 stage.now += 3580;
                 lists(stage)
@@ -62,7 +69,7 @@ pub(super) fn flows() -> Vec<Flow> {
             || {
                 let mut stage = lists(rotating(
                     "typescript-sdk-like",
-                    Dials { invalid_token: InvalidToken::InternalError, ..Dials::default() },
+                    Dials { invalid_token: InvalidToken::InternalError, ..open() },
                 ));
                 stage.world.expire_access_tokens();
                 lists(stage)
@@ -73,10 +80,7 @@ pub(super) fn flows() -> Vec<Flow> {
             "A refresh token comes with `offline_access` alone, which the server's metadata lists: asked for when the caller wants to stay logged in.",
             &["offline-access"],
             &["logged_in", "refreshed"],
-            || {
-                let dials = Dials { refresh_tokens: RefreshTokens::WithOfflineAccess, ..Dials::default() };
-                lists_twice(Stage::named("better-auth-like", dials, |config, _| stays(config)))
-            },
+            || lists_twice(Stage::named("better-auth-like", better_auth_dials(), |config, _| stays(config))),
         ),
         flow(
             "better-auth-like.target",
@@ -104,49 +108,48 @@ pub(super) fn flows() -> Vec<Flow> {
             &["logged_in", "refreshed"],
             || {
                 let dials = Dials {
-                    refresh_tokens: RefreshTokens::WithOfflineAccess,
-                    required_parameter: Some(("prompt".to_owned(), "consent".to_owned())),
-                    ..Dials::default()
+                    refresh_tokens: RefreshTokens::WithOfflineAccessAndConsent,
+                    server_scopes: Some(texts(&["openid", "offline_access"])),
+                    ..open()
                 };
                 lists_twice(Stage::named("oidc-provider-like", dials, |config, _| stays(config)))
             },
         ),
         flow(
             "django-oauth-toolkit-like.strict",
-            "An issuer with a path, and Basic credentials that the server decodes: `+ / = % &` in a secret survive.",
-            &["basic-encoded"],
+            "An issuer with a path; the root answers too, by another issuer, and is not asked. Basic credentials are decoded by the server: `+ / = % &` in a secret survive.",
+            &["basic-encoded", "forms-in-order"],
             &["logged_in"],
             || {
-                let secret = "a+secret/with=odd%letters&more";
-                let dials = Dials {
-                    issuer_path: "/o".to_owned(),
-                    clients: vec![PreRegistered::confidential(
-                        "client-1",
-                        secret,
-                        "client_secret_basic",
-                        REDIRECT,
-                    )],
-                    auth_methods: Some(texts(&["client_secret_basic"])),
-                    registration: Registration::Absent,
-                    ..Dials::default()
-                };
-                lists(Stage::named("django-oauth-toolkit-like", dials, |config, world| {
-                    let secret = "a+secret/with=odd%letters&more";
-                    config.preregistered(Preregistered::new(world.issuer(0), "client-1").secret(secret))
-                }))
+                let stage = Stage::named("django-oauth-toolkit-like", django_dials(), django_client);
+                lists(root_too(stage, "https://auth.django-oauth-toolkit-like.example", "/o"))
+            },
+        ),
+        flow(
+            "django-oauth-toolkit-like.root",
+            "The same server by its root, where its metadata has the origin as the issuer: for a resource that names the origin it is the right one.",
+            &["metadata-used"],
+            &["logged_in"],
+            || {
+                let endpoints = [("authorize", "/o/authorize".to_owned()), ("token", "/o/token".to_owned())];
+                let dials =
+                    Dials { issuer_path: String::new(), endpoint_paths: endpoints.into(), ..django_dials() };
+                lists(Stage::named("django-oauth-toolkit-like", dials, django_client))
             },
         ),
         flow(
             "hydra-like.strict",
-            "`resource` is ignored, and `expires_in` is text: both are read.",
-            &["token-answers"],
+            "`resource` is ignored, and tokens are JWTs for no audience at all. Nobody looks inside.",
+            &["token-opaque", "resource-sent"],
             &["logged_in"],
             || {
                 let dials = Dials {
                     resource_parameter: ResourceParameter::Ignored,
-                    expires_in: ExpiresIn::Text,
-                    registration_empties: true,
-                    ..Dials::default()
+                    access_token_claims: Some(serde_json::json!({
+                        "iss": "https://auth.hydra-like.example",
+                        "aud": [],
+                    })),
+                    ..open()
                 };
                 lists(rotating("hydra-like", dials))
             },
@@ -163,7 +166,7 @@ pub(super) fn flows() -> Vec<Flow> {
                     server_metadata: ServerMetadata::OpenidAppended,
                     resource_metadata: ResourceMetadata::Root,
                     advertise_metadata: false,
-                    ..Dials::default()
+                    ..open()
                 };
                 lists(rotating("spa-like", dials))
             },
@@ -171,8 +174,30 @@ pub(super) fn flows() -> Vec<Flow> {
     ]
 }
 
+fn django_dials() -> Dials {
+    let client = PreRegistered::confidential("client-1", DJANGO_SECRET, "client_secret_basic", REDIRECT);
+    Dials {
+        issuer_path: "/o".to_owned(),
+        clients: vec![client],
+        auth_methods: Some(texts(&["client_secret_basic"])),
+        ..bare()
+    }
+}
+
+fn django_client(config: Config, world: &World) -> Config {
+    config.preregistered(Preregistered::new(world.issuer(0), "client-1").secret(DJANGO_SECRET))
+}
+
+fn better_auth_dials() -> Dials {
+    Dials {
+        refresh_tokens: RefreshTokens::WithOfflineAccess,
+        server_scopes: Some(texts(&["openid", "profile", "email", "offline_access"])),
+        ..open()
+    }
+}
+
 fn better_auth(policy: IssuerPolicy) -> Stage {
     let dials =
-        Dials { resource_parameter: ResourceParameter::Only(AUDIENCE.to_owned()), ..Dials::default() };
+        Dials { resource_parameter: ResourceParameter::Only(AUDIENCE.to_owned()), ..better_auth_dials() };
     Stage::named("better-auth-like", dials, |config, world| config.issuer(world.issuer(0), policy))
 }

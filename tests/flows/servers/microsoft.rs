@@ -111,34 +111,58 @@ pub(super) fn flows() -> Vec<Flow> {
         )
         .by(&["metadata_issuer", "issuer_aliases"]),
         flow(
-            "entra-b2c-like.strict",
-            "The authorization endpoint has a query of its own, with the policy of the tenant in it; it is kept.",
-            &["query-kept"],
-            &["logged_in"],
-            || {
-                let dials = Dials {
-                    authorization_query: "p=B2C_1_signin".to_owned(),
-                    endpoints_elsewhere: true,
-                    ..by_hand(Dials::default())
-                };
-                lists(Stage::named("entra-b2c-like", dials, known))
-            },
+            "entra-consumers-like.strict",
+            "The metadata below `/consumers` names the one tenant that is meant, and that is another issuer.",
+            &["issuer-held"],
+            &["issuer_mismatch"],
+            || lists(entra_consumers(IssuerPolicy::default())),
         ),
         flow(
-            "entra-ciam-like.strict",
-            "The metadata has moved within its origin; the redirect is followed, and the document is the issuer's own.",
-            &["own-limits"],
+            "entra-consumers-like.policy",
+            "That tenant's issuer is taken for it by policy, with the rest of the preset.",
+            &["own-deviation"],
             &["logged_in"],
             || {
-                let dials = Dials {
-                    server_metadata_redirect: MetadataRedirect::SameOrigin,
-                    server_metadata: ServerMetadata::OpenidAppended,
-                    issuer_path: "/contoso.example/v2.0".to_owned(),
-                    ..by_hand(Dials::default())
-                };
-                lists(Stage::named("entra-ciam-like", dials, known))
+                let mut policy = Preset::EntraLike.policy();
+                policy.metadata_issuer = Some(consumers());
+                lists(entra_consumers(policy))
             },
+        )
+        .by(&["metadata_issuer", "pkce: assume_s256", "resource: omit"]),
+        flow(
+            "entra-b2c-like.strict",
+            "Here too nothing says that S256 is supported: refused.",
+            &["pkce-advertised", "forms-in-order"],
+            &["pkce_unsupported"],
+            || lists(entra_b2c(IssuerPolicy::default())),
         ),
+        flow(
+            "entra-b2c-like.policy",
+            "Entra's preset. The authorization endpoint has a query of its own, with the policy of the tenant in it; it is kept.",
+            &["own-deviation", "query-kept"],
+            &["logged_in"],
+            || lists(entra_b2c(Preset::EntraLike.policy())),
+        )
+        .by(&["pkce: assume_s256", "resource: omit"]),
+        flow(
+            "entra-ciam-like.strict",
+            "The resource names the tenant by its domain. The metadata has moved within the origin, to the tenant's number; the redirect is followed, and the issuer there has the number in the place of both names: refused.",
+            &["issuer-held", "own-limits"],
+            &["issuer_mismatch"],
+            || lists(entra_ciam(IssuerPolicy::default())),
+        ),
+        flow(
+            "entra-ciam-like.policy",
+            "Entra's preset, and the issuer by number in the place of the one by name.",
+            &["own-deviation", "own-limits"],
+            &["logged_in"],
+            || {
+                let mut policy = Preset::EntraLike.policy();
+                policy.metadata_issuer = Some(ciam_issuer());
+                lists(entra_ciam(policy))
+            },
+        )
+        .by(&["metadata_issuer", "pkce: assume_s256", "resource: omit"]),
         flow(
             "fabric-like.strict",
             "The resource is the origin, of which the server's path is a part; its document has an `issuer`, which is none of ours. It names Entra's `/organizations`, whose metadata has `{tenantid}` literally: refused.",
@@ -166,7 +190,6 @@ fn entra_dials(path: &str) -> Dials {
         issuer_path: path.to_owned(),
         server_metadata: ServerMetadata::OpenidAppended,
         challenge_methods: ChallengeMethods::Absent,
-        iss: Iss::Absent,
         auth_methods: Some(texts(&["client_secret_post", "private_key_jwt", "client_secret_basic"])),
         server_scopes: Some(texts(&["openid", "profile", "email", "offline_access"])),
         resource_scopes: Some(texts(&["api://app-1/mcp.read"])),
@@ -174,7 +197,7 @@ fn entra_dials(path: &str) -> Dials {
         resource_parameter: ResourceParameter::Refused,
         revocation: false,
         refresh_tokens: RefreshTokens::WithOfflineAccess,
-        ..Dials::default()
+        ..bare()
     })
 }
 
@@ -189,6 +212,58 @@ fn entra(policy: IssuerPolicy) -> Stage {
         bare.then(|| {
             json(400, r#"{"error":"invalid_request","error_description":"AADSTS90009: scope is missing"}"#)
         })
+    }));
+    stage
+}
+
+/// The issuer of the tenant that stands for personal accounts.
+fn consumers() -> String {
+    format!("https://auth.entra-consumers-like.example/{PERSONAL}/v2.0")
+}
+
+fn entra_consumers(policy: IssuerPolicy) -> Stage {
+    let dials = Dials { issuer: IssuerValue::Raw(consumers()), ..entra_dials("/consumers/v2.0") };
+    Stage::named("entra-consumers-like", dials, |config, world| {
+        known(config, world).issuer(world.issuer(0), policy)
+    })
+}
+
+fn entra_b2c(policy: IssuerPolicy) -> Stage {
+    let dials =
+        Dials { authorization_query: "p=B2C_1_signin".to_owned(), ..entra_dials(&format!("/{TENANT}/v2.0")) };
+    Stage::named("entra-b2c-like", dials, |config, world| {
+        known(config, world).issuer(world.issuer(0), policy)
+    })
+}
+
+/// The issuer of a tenant that has a host of its own: its number stands in the host too.
+fn ciam_issuer() -> String {
+    format!("https://{TENANT}.entra-ciam-like.example/{TENANT}/v2.0")
+}
+
+fn entra_ciam(policy: IssuerPolicy) -> Stage {
+    let own = "https://auth.entra-ciam-like.example";
+    let named = "/contoso.example/v2.0";
+    let dials = Dials {
+        issuer: IssuerValue::Raw(ciam_issuer()),
+        endpoint_paths: [
+            ("authorize", format!("/{TENANT}/oauth2/v2.0/authorize")),
+            ("token", format!("/{TENANT}/oauth2/v2.0/token")),
+            ("jwks", format!("/{TENANT}/discovery/v2.0/keys")),
+        ]
+        .into(),
+        ..entra_dials(named)
+    };
+    let stage = Stage::named("entra-ciam-like", dials, |config, world| {
+        known(config, world).issuer(world.issuer(0), policy)
+    });
+    let place = |tenant: &str| format!("{own}/{tenant}/v2.0/.well-known/openid-configuration");
+    let (by_name, by_number) = (place("contoso.example"), place(TENANT));
+    let mut stage = found_at(stage, &by_name, &by_number);
+    let mut found = stage.instead.take().unwrap();
+    stage.instead = Some(Box::new(move |request| {
+        let moved = || http::Response::builder().status(308).header("location", &by_number).body(Vec::new());
+        if request.uri() == &*by_name { moved().ok() } else { found(request) }
     }));
     stage
 }

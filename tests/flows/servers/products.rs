@@ -18,7 +18,7 @@ pub(super) fn flows() -> Vec<Flow> {
                 let dials = Dials {
                     refresh_ends_access: true,
                     refuse_client_id_with_basic: true,
-                    ..Dials::default()
+                    ..open()
                 };
                 let mut stage = lists_twice(rotating("notion-like", dials));
                 stage.now += 4000;
@@ -33,7 +33,7 @@ pub(super) fn flows() -> Vec<Flow> {
             || {
                 let dials = Dials {
                     dead_refresh_description: Some("OAuth grant revoked".to_owned()),
-                    ..Dials::default()
+                    ..open()
                 };
                 let mut stage = lists(rotating("notion-like", dials));
                 stage.world.revoke_everything();
@@ -52,7 +52,7 @@ pub(super) fn flows() -> Vec<Flow> {
                     rotation: Rotation::TimeGrace(1800),
                     access_lifetime: 86_400,
                     faults: vec![fault],
-                    ..Dials::default()
+                    ..open()
                 };
                 let mut stage = lists(rotating("linear-like", dials));
                 stage.now += 86_400;
@@ -69,7 +69,7 @@ pub(super) fn flows() -> Vec<Flow> {
                     rotation: Rotation::TimeGrace(1800),
                     access_lifetime: 86_400,
                     dead_refresh_description: Some("Grant not found".to_owned()),
-                    ..Dials::default()
+                    ..open()
                 };
                 let mut stage = lists(rotating("linear-like", dials));
                 stage.world.revoke_everything();
@@ -87,7 +87,7 @@ pub(super) fn flows() -> Vec<Flow> {
                     mcp_path: "/mcp/org/project".to_owned(),
                     challenge: Challenge::DuplicatedMetadata,
                     rotation: Rotation::Grace,
-                    ..Dials::default()
+                    ..open()
                 };
                 lists(rotating("sentry-like", dials))
             },
@@ -98,13 +98,7 @@ pub(super) fn flows() -> Vec<Flow> {
             &["registration-failure-told"],
             &["registration_rejected"],
             || {
-                let dials = Dials {
-                    registration: Registration::Forbidden,
-                    endpoint_paths: [("register", "/v1/oauth/mcp/register".to_owned())].into(),
-                    client_id_metadata_documents: false,
-                    ..Dials::default()
-                };
-                lists(rotating("figma-like", dials))
+                lists(rotating("figma-like", Dials { registration: Registration::Forbidden, ..figma_dials() }))
             },
         ),
         flow(
@@ -176,12 +170,7 @@ pub(super) fn flows() -> Vec<Flow> {
             &["client-first"],
             &["no_client"],
             || {
-                let dials = Dials {
-                    registration: Registration::Absent,
-                    client_id_metadata_documents: false,
-                    ..Dials::default()
-                };
-                lists(rotating("hubspot-like", dials))
+                lists(rotating("hubspot-like", bare()))
             },
         ),
         flow(
@@ -193,9 +182,7 @@ pub(super) fn flows() -> Vec<Flow> {
                 let dials = Dials {
                     resource_metadata: ResourceMetadata::Nowhere,
                     server_metadata: ServerMetadata::Nowhere,
-                    registration: Registration::Absent,
-                    client_id_metadata_documents: false,
-                    ..Dials::default()
+                    ..bare()
                 };
                 lists(rotating("hubspot-like", dials))
             },
@@ -206,7 +193,7 @@ pub(super) fn flows() -> Vec<Flow> {
             &["registered-scope"],
             &["logged_in"],
             || {
-                let dials = Dials { registration_scope: RegistrationScope::Required, ..Dials::default() };
+                let dials = Dials { registration_scope: RegistrationScope::Required, ..open() };
                 lists(rotating("fastmail-like", dials))
             },
         ),
@@ -216,13 +203,13 @@ pub(super) fn flows() -> Vec<Flow> {
             &["resource-specific"],
             &["logged_in"],
             || {
-                let dials = Dials { mcp_path: "/api/v4/mcp".to_owned(), ..Dials::default() };
+                let dials = Dials { mcp_path: "/api/v4/mcp".to_owned(), ..open() };
                 lists(rotating("gitlab-like", dials))
             },
         ),
         flow(
             "meta-like.strict",
-            "Endpoints on another origin than the issuer's are no matter; another `iss` in the callback is: refused.",
+            "Endpoints on two origins, neither of which is the issuer's, are no matter; another `iss` in the callback is: refused.",
             &["iss-judged"],
             &["issuer_mismatch"],
             || lists(meta(Vec::new())),
@@ -240,7 +227,7 @@ pub(super) fn flows() -> Vec<Flow> {
             "The authorization server is a sibling of the MCP server, and takes anyone's registration.",
             &["resource-slash"],
             &["logged_in"],
-            || lists(rotating("stripe-like", Dials { mcp_path: String::new(), ..Dials::default() })),
+            || lists(rotating("stripe-like", Dials { mcp_path: String::new(), ..open() })),
         ),
         flow(
             "posthog-like.strict",
@@ -250,7 +237,7 @@ pub(super) fn flows() -> Vec<Flow> {
             || {
                 let mut stage = lists_twice(rotating(
                     "posthog-like",
-                    Dials { rotation: Rotation::None, ..Dials::default() },
+                    Dials { rotation: Rotation::None, ..open() },
                 ));
                 stage.now += 4000;
                 lists(stage)
@@ -264,7 +251,7 @@ pub(super) fn flows() -> Vec<Flow> {
             || {
                 let mut stage = lists_twice(rotating(
                     "posthog-like",
-                    Dials { rotation: Rotation::Single, ..Dials::default() },
+                    Dials { rotation: Rotation::Single, ..open() },
                 ));
                 stage.now += 4000;
                 lists(stage)
@@ -294,7 +281,7 @@ pub(super) fn flows() -> Vec<Flow> {
                     resource_metadata: ResourceMetadata::Root,
                     advertise_metadata: false,
                     unknown_path: UnknownPath::Status(401),
-                    ..Dials::default()
+                    ..open()
                 };
                 lists(rotating("retool-like", dials))
             },
@@ -303,7 +290,7 @@ pub(super) fn flows() -> Vec<Flow> {
 }
 
 fn datadog(redirect: &str) -> Stage {
-    let mut stage = Stage::named("datadog-like", Dials::default(), |_, world| {
+    let mut stage = Stage::named("datadog-like", open(), |_, world| {
         Config::new(world.server_url(), "Example client", redirect)
     });
     stage.instead = Some(Box::new(|request| {
@@ -314,15 +301,21 @@ fn datadog(redirect: &str) -> Stage {
     stage
 }
 
-fn figma(policy: IssuerPolicy) -> Stage {
-    let dials = Dials {
-        secret_despite_none: SecretDespiteNone::Demanded,
-        client_id_metadata_documents: false,
-        auth_methods: Some(texts(&["none", "client_secret_post"])),
+fn figma_dials() -> Dials {
+    Dials {
+        endpoint_paths: [("register", "/v1/oauth/mcp/register".to_owned())].into(),
         required_scopes: texts(&["mcp:connect"]),
         resource_scopes: Some(texts(&["mcp:connect"])),
         server_scopes: Some(texts(&["mcp:connect"])),
-        ..Dials::default()
+        ..open()
+    }
+}
+
+fn figma(policy: IssuerPolicy) -> Stage {
+    let dials = Dials {
+        secret_despite_none: SecretDespiteNone::Demanded,
+        auth_methods: Some(texts(&["none", "client_secret_post"])),
+        ..figma_dials()
     };
     Stage::named("figma-like", dials, |config, world| config.issuer(world.issuer(0), policy))
 }
@@ -330,9 +323,8 @@ fn figma(policy: IssuerPolicy) -> Stage {
 fn lion_reader(policy: IssuerPolicy) -> Stage {
     let dials = Dials {
         auth_methods: Some(texts(&["client_secret_basic", "client_secret_post"])),
-        ..confidential("client_secret_post", Dials::default())
+        ..confidential("client_secret_post", bare())
     };
-    let dials = Dials { auth_methods: Some(texts(&["client_secret_basic", "client_secret_post"])), ..dials };
     Stage::named("lion-reader-like", dials, |config, world| {
         secret(config, world).issuer(world.issuer(0), policy)
     })
@@ -348,7 +340,7 @@ fn asana_at(redirect: &str, alias: Option<&str>, policy: IssuerPolicy) -> Stage 
         required_scopes: texts(&["default"]),
         resource_scopes: Some(texts(&["default"])),
         server_scopes: Some(texts(&["default"])),
-        ..confidential("client_secret_basic", Dials::default())
+        ..confidential("client_secret_basic", bare())
     };
     let alias = alias.map(str::to_owned);
     Stage::named("asana-like", dials, |_, world| {
@@ -360,9 +352,13 @@ fn asana_at(redirect: &str, alias: Option<&str>, policy: IssuerPolicy) -> Stage 
 fn meta(aliases: Vec<String>) -> Stage {
     let dials = Dials {
         issuer_path: "/ads".to_owned(),
-        endpoints_elsewhere: true,
+        endpoint_paths: [
+            ("authorize", "https://www.meta-like.example/dialog/oauth".to_owned()),
+            ("token", "https://graph.meta-like.example/oauth/access_token".to_owned()),
+        ]
+        .into(),
         iss: Iss::WrongUnadvertised,
-        ..Dials::default()
+        ..open()
     };
     let mut stage = Stage::named("meta-like", dials, |config, world| {
         config.issuer(world.issuer(0), IssuerPolicy::with(|it| it.issuer_aliases = aliases))
