@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write as _};
 use std::path::{Path, PathBuf};
 
+const NO_TEXT: &str = "it is no UTF-8 text";
+
 /// A new file that its owner alone may read and write. One that is there already is not touched.
 ///
 /// # Errors
@@ -100,7 +102,8 @@ fn made_and_written<'a>(texts: &'a [(&Path, String)], made: &mut Vec<&'a Path>) 
     Ok(())
 }
 
-/// The text of a file of at most `most` bytes; `-` is standard input.
+/// The text of a file of at most `most` bytes; `-` is standard input. One that was cut off may end within a character, which
+/// is left out.
 pub(super) fn read(path: &Path, most: u64) -> Result<String, String> {
     let unread = |why: String| format!("{} cannot be read: {why}", super::source(path));
     let file: Box<dyn Read> = match super::is_standard(path) {
@@ -112,5 +115,12 @@ pub(super) fn read(path: &Path, most: u64) -> Result<String, String> {
     if u64::try_from(bytes.len()).is_ok_and(|read| read > most) {
         return Err(unread(format!("it is larger than {} MB", most >> 20)));
     }
-    String::from_utf8(bytes).map_err(|_| unread("it is no UTF-8 text".to_owned()))
+    String::from_utf8(bytes).or_else(|error| match error.utf8_error() {
+        cut if cut.error_len().is_none() => {
+            let mut bytes = error.into_bytes();
+            bytes.truncate(cut.valid_up_to());
+            String::from_utf8(bytes).map_err(|_| unread(NO_TEXT.to_owned()))
+        }
+        _ => Err(unread(NO_TEXT.to_owned())),
+    })
 }

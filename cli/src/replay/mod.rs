@@ -91,12 +91,11 @@ pub(crate) fn run(args: &Args, talk: Talk) -> Result<(), Stop> {
     })?;
     let replayed = trace.replay();
     let names = if args.names { Names::Replaced } else { Names::Kept };
-    let until = match &replayed {
-        Err(Divergence::Differs { line, .. } | Divergence::Unreadable { line }) => line.saturating_sub(1),
-        Err(_) => 1,
-        Ok(_) => usize::MAX,
+    let part = match &replayed {
+        Err(divergence) => trace.before(place(divergence)),
+        Ok(_) => trace.clone(),
     };
-    let scrubbed = Scrubbed::of(&trace, until, names)?;
+    let scrubbed = Scrubbed::of(part, names)?;
     let flow = flow(&scrubbed, replayed.as_ref().err(), names);
     let mut texts = Vec::new();
     texts.extend(args.svg.as_deref().map(|path| (path, draw::svg(&flow))));
@@ -134,7 +133,9 @@ pub(crate) fn run(args: &Args, talk: Talk) -> Result<(), Stop> {
         (Ok(_), Some(why)) if args.scrub.is_some() => Err((unscrubbed(why) + &nothing).into()),
         (Ok(done), _) => {
             let (events, actions) = (done.events, done.actions);
-            Ok(say(format!("replays: {events} events, {actions} actions the same"))?)
+            let broken =
+                if trace.broken_off() { "; its last line breaks off, and is passed over" } else { "" };
+            Ok(say(format!("replays: {events} events, {actions} actions the same{broken}"))?)
         }
     }
 }
@@ -184,26 +185,19 @@ struct Scrubbed {
 }
 
 impl Scrubbed {
-    /// Of the first `lines` lines.
-    fn of(trace: &Trace, lines: usize, names: Names) -> Result<Self, String> {
+    fn of(mut part: Trace, names: Names) -> Result<Self, String> {
         let mut cut = None;
-        let mut lines = lines;
         for _ in 0..MAX_CUTS {
-            let Some(part) = first(trace, lines) else { break };
             match part.scrub(names) {
                 Ok(trace) => return Ok(Self { trace, cut }),
                 Err(divergence) => {
-                    lines = match &divergence {
-                        Divergence::Differs { line, .. } | Divergence::Unreadable { line } => {
-                            line.saturating_sub(1)
-                        }
-                        _ => 0,
-                    };
+                    let line = place(&divergence);
                     cut = cut.or(Some(divergence));
+                    if line <= 2 {
+                        break;
+                    }
+                    part = part.before(line);
                 }
-            }
-            if lines < 2 {
-                break;
             }
         }
         let why = cut.as_ref().map_or(String::new(), |cut| crate::show::plain(&cut.to_string()));
@@ -211,14 +205,12 @@ impl Scrubbed {
     }
 }
 
-/// The first lines of a trace.
-fn first(trace: &Trace, lines: usize) -> Option<Trace> {
-    if lines == usize::MAX {
-        return Some(trace.clone());
+/// The line of the file at which it diverges; 2 where it does so from the start.
+fn place(divergence: &Divergence) -> usize {
+    match divergence {
+        Divergence::Differs { line, .. } | Divergence::Unreadable { line } => *line,
+        _ => 2,
     }
-    let text = trace.to_string();
-    let part: Vec<_> = text.lines().take(lines).collect();
-    Trace::read(&part.join("\n")).ok()
 }
 
 /// What is to be shown; how it diverged stands at its end.

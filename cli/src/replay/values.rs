@@ -225,7 +225,7 @@ impl Aliases {
 fn pseudonym(value: &str) -> Option<&str> {
     let name = value.trim_end_matches('-');
     let (sort, count) = name.rsplit_once('-')?;
-    let telling = (value.len() > name.len() || sort == "CODE")
+    let telling = (value.len() > name.len() || ["CODE", "USER-CODE"].contains(&sort))
         && !sort.is_empty()
         && name.len() <= 60
         && sort.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-')

@@ -115,3 +115,45 @@ fn quiet_says_the_verdict_alone_and_verbose_every_parameter() {
     assert!(told.contains("STATE-1") && !told.contains("code_challenge_method="), "{told}");
     assert!(whole.contains("STATE-1") && whole.contains("code_challenge_method=S256"), "{whole}");
 }
+
+/// What a disk that is full, or a process that was killed, leaves.
+#[test]
+fn a_trace_that_breaks_off_replays_as_far_as_it_goes() {
+    let folder = Folder::new("off");
+    let flow = folder.file("flow.jsonl");
+    let whole = flows::login();
+    let last = whole.trim_end().rfind('\n').unwrap() + 1;
+    let before = said(&{
+        fs::write(&flow, &whole[..last]).unwrap();
+        replay(&[&flow])
+    });
+    for cut in [
+        &whole.as_bytes()[..last + 20],
+        &[&whole.as_bytes()[..last + 20], "é".as_bytes().split_at(1).0].concat(),
+    ] {
+        fs::write(&flow, cut).unwrap();
+        let told = replay(&[&flow]);
+        assert_eq!(told.status.code(), Some(0), "{}", said(&told));
+        assert_eq!(
+            said(&told),
+            before.trim_end().to_owned() + "; its last line breaks off, and is passed over\n"
+        );
+    }
+    // No other place may be without its character.
+    fs::write(&flow, [b"\xff", whole.as_bytes()].concat()).unwrap();
+    assert!(said(&replay(&[&flow])).contains("it is no UTF-8 text"));
+}
+
+#[test]
+fn empty_lines_hide_nothing_of_what_comes_before_a_difference() {
+    let folder = Folder::new("empty");
+    let flow = folder.file("flow.jsonl");
+    let other = flows::login().replacen("\"max_bytes\":65536", "\"max_bytes\":1", 1);
+    fs::write(&flow, &other).unwrap();
+    let told = said(&replay(&[&flow]));
+    fs::write(&flow, other.replacen('\n', "\n\n\n", 1)).unwrap();
+    let later = said(&replay(&[&flow]));
+    let count = |text: &str| text.lines().count();
+    assert!(told.contains("does not replay") && count(&told) == count(&later), "{told}\n{later}");
+    assert_ne!(told, later, "the line has another number");
+}
