@@ -10,6 +10,7 @@ mod login;
 mod logout;
 mod paste;
 mod record;
+mod recorded;
 mod secrets;
 mod servers;
 mod shell;
