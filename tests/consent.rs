@@ -363,14 +363,9 @@ fn the_caller_chooses_scopes() {
 /// What one guard has let pass another may not, whether or not the snapshot was written down between the two.
 #[test]
 fn a_login_that_is_taken_up_goes_where_the_guard_of_the_new_machine_lets_it() {
-    let server = "https://mcp.example/mcp";
-    let config = |reach| {
-        let policy = mcp_auth::Policy::with(|it| it.reach = Some(reach));
-        mcp_auth::Config::new(server, "Rig", support::REDIRECT).policy(policy)
-    };
-    let mut rig = Rig::with(Dials::default(), |config| {
-        config.policy(mcp_auth::Policy::with(|it| it.reach = Some(mcp_auth::Reach::Any)))
-    });
+    let reaching =
+        |reach| move |config: mcp_auth::Config| config.policy(Policy::with(|it| it.reach = Some(reach)));
+    let mut rig = Rig::with(Dials::default(), reaching(mcp_auth::Reach::Any));
     let metadata = json!({
         "issuer": "https://as.example",
         "authorization_endpoint": "https://as.example/authorize",
@@ -386,10 +381,9 @@ fn a_login_that_is_taken_up_goes_where_the_guard_of_the_new_machine_lets_it() {
         for written in [true, false] {
             let text = serde_json::to_string(&snapshot).unwrap();
             let taken = if written { serde_json::from_str(&text).unwrap() } else { snapshot.clone() };
-            let mut auth =
-                mcp_auth::Authorizer::resume(config(reach), mcp_auth::Seed::new([9; 32]), taken).unwrap();
-            auth.handle(rig.now(), called.clone());
-            match auth.poll() {
+            rig.resume(reaching(reach), taken);
+            rig.tell(called.clone());
+            match rig.poll() {
                 Action::Send(send) => {
                     assert_eq!((send.uri().host(), sent), (Some("10.0.0.1"), true), "{written}");
                 }

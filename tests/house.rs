@@ -426,6 +426,51 @@ fn nothing_is_left_over() {
     assert_eq!(left_over("a mastodon in the network/ today"), [""; 0]);
 }
 
+/// Tests that make machines which nobody writes down, and why.
+const UNWRITTEN: [(&str, &str); 10] = [
+    ("tests/attacks.rs", ONLY_MADE),
+    ("tests/config.rs", ONLY_MADE),
+    ("tests/consent.rs", ONLY_MADE),
+    ("tests/planted.rs", ONLY_MADE),
+    ("tests/policies.rs", ONLY_MADE),
+    (
+        "tests/explore/process.rs",
+        "is copied at every fork of the way: `lines.rs` keeps what some were told, and replays it",
+    ),
+    ("tests/conformance/src/main.rs", "a program that the official suite runs"),
+    ("tests/conformance/src/main_tests.rs", "parts of that program, which has no recorder"),
+    ("tests/interop/src/over_reqwest.rs", "a program, against a real server"),
+    ("tests/interop/src/over_ureq.rs", "a program, against a real server"),
+];
+const ONLY_MADE: &str = "whether it can be made is all that is asked; it is told nothing";
+
+/// Every flow that a test drives comes again from what is written: a file that makes a machine has a recorder too, or the
+/// client of a rig that has one.
+#[test]
+fn no_machine_of_a_test_is_unwritten() {
+    let mut files = Vec::new();
+    collect(&root(), &mut files);
+    let (mut written, mut unwritten) = (0, BTreeSet::new());
+    for file in files {
+        let path = file.strip_prefix(root()).unwrap().to_string_lossy().replace('\\', "/");
+        if !path.split('/').any(|folder| folder == "tests") || !path.ends_with(".rs") {
+            continue;
+        }
+        // A client of `reqwest` has no machine.
+        let code = code(&fs::read_to_string(&file).unwrap()).replace("reqwest::Client::", "");
+        let has = |words: &[&str]| words.iter().any(|word| code.contains(word));
+        if has(&["Authorizer::new(", "Authorizer::resume(", "Client::builder("]) {
+            match has(&["Recorder::", "Recording::", ".record("]) {
+                true => written += 1,
+                false => drop(unwritten.insert(path)),
+            }
+        }
+    }
+    let listed = UNWRITTEN.map(|(path, _)| path.to_owned());
+    assert_eq!(unwritten, BTreeSet::from(listed));
+    assert!(written > 10, "{written}");
+}
+
 /// There are very many sessions, and most of them are idle. What few of them need is boxed.
 #[test]
 #[cfg(target_pointer_width = "64")]

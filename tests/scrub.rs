@@ -556,12 +556,18 @@ fn a_host_below_another_is_replaced_whole() {
 #[test]
 fn a_flood_of_foreign_answers_leaves_a_bounded_trail() {
     let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
+    let (mut recorder, text) = recorder(&config);
     let mut machine = Authorizer::new(config, Seed::new([5; 32])).unwrap();
     let now = Timestamp::from_secs(1_800_000_000);
-    machine.handle(now, Event::LogIn { scopes: Scopes::new() });
-    let mut flooded = 0;
+    let (mut next, mut flooded) = (Some(Event::LogIn { scopes: Scopes::new() }), 0);
     loop {
-        let next = match machine.poll() {
+        if let Some(event) = next.take() {
+            recorder.event(now, &event);
+            machine.handle(now, event);
+        }
+        let action = machine.poll();
+        recorder.action(&action);
+        next = Some(match action {
             Action::Load(load) => load.reply(None),
             Action::Send(send) => {
                 let (status, body) = match send.purpose() {
@@ -580,10 +586,10 @@ fn a_flood_of_foreign_answers_leaves_a_bounded_trail() {
             Action::Wait(_) => break,
             Action::Finish(it) => panic!("{it:?}"),
             other => panic!("{other:?}"),
-        };
-        machine.handle(now, next);
+        });
     }
     assert!(machine.trail().entries().len() < 500);
+    Trace::read(&text.lock().unwrap()).unwrap().replay().unwrap();
 }
 
 /// A page can send as many answers as it likes to the redirect URI, each with thousands of parameters.

@@ -294,8 +294,3 @@ pub(crate) fn flow(data: &[u8]) {
 pub(crate) fn grants(data: &[u8]) -> usize {
     Flow::new(data).run()
 }
-
-/// Whether the flow of these bytes is written down, and replays.
-pub(crate) fn is_replayed(data: &[u8]) -> bool {
-    flow::is_replayed(data)
-}

@@ -11,6 +11,7 @@ use mcp_auth_testbed::{Browsed, World, call};
 use url::Url;
 
 use super::clients::{CLIENT_KEY, Choice, ID_TOKEN, PROOF_KEY};
+use super::recorded::is_replayed;
 use super::recorded::recording::Recording;
 use super::servers::{MISFORTUNES, TURNS};
 
@@ -30,13 +31,7 @@ pub(crate) struct Flow<'a> {
     late: Option<Event>,
     now: u64,
     moves: u8,
-    /// One flow in sixteen is written down, as its bytes have it. All of them would cost the fuzzer most of its speed.
     recording: Option<Recording>,
-}
-
-/// Whether the flow of these bytes is written down, and replays.
-pub(crate) fn is_replayed(data: &[u8]) -> bool {
-    data.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)).is_multiple_of(16)
 }
 
 impl<'a> Flow<'a> {

@@ -45,17 +45,17 @@ fn every_body_holds_on_bytes_from_nowhere() {
 #[test]
 fn flows_reach_their_end() {
     let mut bytes = Bytes(0x9e37_79b9_7f4a_7c15);
-    let (mut by_way, mut replayed) = ([0; bodies::WAYS], 0);
+    let (mut by_way, mut drawn) = ([0; bodies::WAYS], 0);
     for _ in 0..300 {
         let case = bytes.case();
-        replayed += usize::from(bodies::is_replayed(&case));
+        drawn += usize::from(bodies::recorded::is_drawn(&case));
         by_way[case.first().map_or(0, |byte| usize::from(*byte) % bodies::WAYS)] += bodies::grants(&case);
     }
     let grants: usize = by_way.iter().sum();
-    println!("{grants} grants in 300 flows: {by_way:?}; {replayed} of them replay");
+    println!("{grants} grants in 300 flows: {by_way:?}; the fuzzer would replay {drawn} of them");
     // Each way of being a client has its share.
     assert!(by_way.iter().all(|grants| *grants > 5));
-    assert!(grants > 150 && replayed > 5);
+    assert!(grants > 150 && (6..60).contains(&drawn));
 }
 
 /// The texts of the vectors, whole and with one byte changed, through every body; and what belongs together, so too.

@@ -25,6 +25,17 @@ pub(super) const MAX_EDITS: usize = 48;
 /// Longer texts than any flow are of no use.
 const MAX_TEXT: usize = 96 << 10;
 
+/// Whether what is done with these bytes is written down, and comes again: under `cargo test` all of it is. The fuzzer
+/// would lose most of its speed so; it draws.
+pub(crate) fn is_replayed(data: &[u8]) -> bool {
+    cfg!(test) || is_drawn(data)
+}
+
+/// One in sixteen, as its bytes have it.
+pub(crate) fn is_drawn(data: &[u8]) -> bool {
+    data.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)).is_multiple_of(16)
+}
+
 /// Where the tables and flows are, from the core's folder and from the fuzzer's.
 pub(crate) fn vectors() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -15,7 +15,8 @@ use serde_json::Value;
 use url::Url;
 
 use super::edits::{Choices, edit};
-use super::recorded::{FLOWS, MAX_EDITS, pool};
+use super::recorded::recording::Recording;
+use super::recorded::{FLOWS, MAX_EDITS, is_replayed, pool};
 
 /// The code of every good answer.
 const CODE: &str = "the-code-of-the-answer";
@@ -67,7 +68,7 @@ pub(crate) fn snapshots(data: &[u8]) {
         let state = snapshot.pointer(SECRETS[0]);
         let known = |login: &&Login| login.snapshot.pointer(SECRETS[0]) == state;
         let login = LOGINS.iter().find(known).unwrap_or(&LOGINS[0]);
-        return taken_up(login, &snapshot, &mut Choices::new(&[]));
+        return taken_up(login, &snapshot, &mut Choices::new(&[]), is_replayed(data));
     }
     let mut choices = Choices::new(data);
     let login = &LOGINS[choices.below(LOGINS.len())];
@@ -77,10 +78,10 @@ pub(crate) fn snapshots(data: &[u8]) {
         let pool = pool(login.flow);
         (0..edits).for_each(|_| edit(&mut snapshot, &mut choices, &pool));
     }
-    taken_up(login, &snapshot, &mut choices);
+    taken_up(login, &snapshot, &mut choices, is_replayed(data));
 }
 
-fn taken_up(login: &Login, written: &Value, choices: &mut Choices<'_>) {
+fn taken_up(login: &Login, written: &Value, choices: &mut Choices<'_>, replayed: bool) {
     let Ok(snapshot) = serde_json::from_value::<Snapshot>(written.clone()) else {
         assert!(*written != login.snapshot);
         return;
@@ -92,7 +93,9 @@ fn taken_up(login: &Login, written: &Value, choices: &mut Choices<'_>) {
     let secrets = secrets(&written);
     quotes_none(&secrets, &format!("{snapshot:?}"));
     let untouched = written == login.snapshot;
-    let machine = match Authorizer::resume(login.config.clone(), Seed::new([9; 32]), snapshot.clone()) {
+    let seed = Seed::new([9; 32]);
+    let recording = replayed.then(|| Recording::resume(&login.config, &seed, &snapshot));
+    let machine = match Authorizer::resume(login.config.clone(), seed, snapshot.clone()) {
         Ok(machine) => machine,
         Err(breach) => {
             assert_eq!(breach.kind, Kind::Configuration);
@@ -113,9 +116,10 @@ fn taken_up(login: &Login, written: &Value, choices: &mut Choices<'_>) {
     let right = untouched && !choices.are_left();
     let now = written["taken_at"].as_u64().unwrap();
     let watch = Watch::resume(&login.config, &snapshot);
-    let mut taken = Taken { machine, watch, written, now, choices, tokens: 0, called: false };
+    let mut taken = Taken { machine, watch, recording, written, now, choices, tokens: 0, called: false };
     taken.run();
     assert!(!right || taken.tokens == 1, "no token\n{}", taken.machine.trail());
+    let _ = taken.recording.map(|recording| recording.replays());
 }
 
 /// The secrets that stand nowhere else in the snapshot, and are long enough to be known.
@@ -147,6 +151,7 @@ fn comparable(mut written: Value) -> Value {
 struct Taken<'c, 'd> {
     machine: Authorizer,
     watch: Watch,
+    recording: Option<Recording>,
     written: Value,
     now: u64,
     choices: &'c mut Choices<'d>,
@@ -228,6 +233,9 @@ impl Taken<'_, '_> {
 
     fn tell(&mut self, event: Event) {
         self.watch.event(Timestamp::from_secs(self.now), &event);
+        if let Some(recording) = &mut self.recording {
+            recording.recorder.event(Timestamp::from_secs(self.now), &event);
+        }
         self.machine.handle(Timestamp::from_secs(self.now), event);
         let deadline = self.written["deadline"].as_u64().unwrap();
         let own = self.machine.snapshot().is_some_and(|it| it.state() == self.text("/consent/state"));
@@ -248,6 +256,9 @@ impl Taken<'_, '_> {
         for _ in 0..80 {
             let action = self.machine.poll();
             self.watch.action(&action);
+            if let Some(recording) = &mut self.recording {
+                recording.recorder.action(&action);
+            }
             self.check();
             if let Action::Wait(until) = action {
                 return until;

@@ -317,11 +317,12 @@ impl Machine {
 
     fn poll(&mut self) -> Action {
         let action = self.auth.poll();
-        if let Some(tap) = &mut self.tap {
-            tap.action(&action);
-        }
+        // Before the tap: what the machine has let go of is in the trace, even where the tap panics.
         if let Some(recorder) = &mut self.recorder {
             recorder.action(&action);
+        }
+        if let Some(tap) = &mut self.tap {
+            tap.action(&action);
         }
         action
     }

@@ -73,9 +73,11 @@ impl Parts {
             })?,
         };
         let exchange_time = self.config.exchange_time();
-        let recorder = self.record.map(|sink| Recorder::new(&self.config, &seed, sink));
-        let records = recorder.is_some();
+        let written = self.record.map(|sink| (sink, self.config.clone(), seed.clone()));
+        let records = written.is_some();
         let auth = Authorizer::new(self.config, seed)?;
+        // Of a machine that cannot be made nothing is written.
+        let recorder = written.map(|(sink, config, seed)| Recorder::new(&config, &seed, sink));
         Ok(Host {
             machine: Mutex::new(Machine::new(auth, self.tap, recorder)),
             store: self.store,

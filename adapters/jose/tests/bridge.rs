@@ -1,5 +1,9 @@
 //! A signer and the core: the loop whose arm for `Sign` is one call.
 
+#[path = "../../host/tests/rig/replayed.rs"]
+mod replayed;
+
+use mcp_auth::trace::Recorder;
 use mcp_auth::wire::jws::Algorithm;
 use mcp_auth::{
     Action, Authorizer, Config, Event, Failure, GrantType, Kind, Outcome, Preregistered, Saving, Scopes,
@@ -33,12 +37,19 @@ fn granted(
         .grant_type(GrantType::ClientCredentials)
         .client_key(client_key(own))
         .proof_key(proof_key(proofs).always());
+    let mut recorder = Recorder::new(&config, &Seed::new([7; 32]), replayed::lines());
     let mut auth = Authorizer::new(config, Seed::new([7; 32])).unwrap();
     let now = Timestamp::from_secs(NOW);
     let mut asked = [0; 2];
-    auth.handle(now, Event::LogIn { scopes: Scopes::new() });
+    let mut next = Some(Event::LogIn { scopes: Scopes::new() });
     loop {
-        let event = match auth.poll() {
+        if let Some(event) = next.take() {
+            recorder.event(now, &event);
+            auth.handle(now, event);
+        }
+        let action = auth.poll();
+        recorder.action(&action);
+        next = Some(match action {
             Action::Load(load) => load.reply(None),
             Action::Store(save) => save.reply(Saving::Kept),
             Action::Send(send) => send.reply(world.handle(NOW, send.request().clone())),
@@ -57,8 +68,7 @@ fn granted(
             Action::Release(_) => continue,
             Action::Finish(outcome) => return (outcome, asked),
             other => panic!("{other:?}"),
-        };
-        auth.handle(now, event);
+        });
     }
 }
 

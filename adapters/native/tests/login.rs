@@ -1,5 +1,8 @@
 //! Whole logins over sockets, with the testbed's servers and a browser that follows where it is sent.
 
+#[path = "../../host/tests/rig/replayed.rs"]
+mod replayed;
+
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -27,7 +30,7 @@ fn client(served: &Served, name: Name) -> (Client, mpsc::Receiver<String>) {
     let listener = Loopback::new("Example").name(name).listen().unwrap();
     let config = Config::new(served.server_url(), "Example", listener.redirect_uri());
     let (browser, pages) = browser(listener);
-    (Client::builder(config).consent(browser).build().unwrap(), pages)
+    (Client::builder(config).consent(browser).record(replayed::lines()).build().unwrap(), pages)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,7 +78,8 @@ async fn an_answer_to_another_login_does_not_end_this_one() {
         });
     };
     let browser = Browser::new(listener, show).left_to_the_person();
-    Client::builder(config).consent(browser).build().unwrap().log_in(Scopes::new()).await.unwrap();
+    let client = Client::builder(config).consent(browser).record(replayed::lines()).build().unwrap();
+    client.log_in(Scopes::new()).await.unwrap();
     let (stranger, page) = pages.recv_timeout(PATIENCE).unwrap();
     assert!(stranger.contains("Nobody waits for this login"), "{stranger}");
     assert!(page.contains("You are logged in"), "{page}");

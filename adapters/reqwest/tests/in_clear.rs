@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::header::AUTHORIZATION;
 use mcp_auth::Config;
-use mcp_auth_reqwest::{Client, Error};
+use mcp_auth_reqwest::Error;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use support::{REDIRECT, Town};
+use support::{REDIRECT, Town, builder};
 
 /// A builder with a proxy that would be taken for everything.
 fn proxied(proxy: &Town) -> impl Fn() -> reqwest::ClientBuilder + Send + Sync + 'static {
@@ -33,7 +33,7 @@ async fn a_loopback_server_is_reached_through_no_proxy() {
 async fn a_server_with_tls_is_still_reached_through_the_proxy() {
     let proxy = Town::new();
     let config = Config::new("https://mcp.example/mcp", "Visitor", REDIRECT);
-    let client = Client::builder(config).http(proxied(&proxy)).build().unwrap();
+    let client = builder(config).http(proxied(&proxy)).build().unwrap();
     let mut request = reqwest::Request::new(http::Method::GET, "https://mcp.example/mcp".parse().unwrap());
     request.headers_mut().insert(AUTHORIZATION, "Bearer the-callers-own".parse().unwrap());
     // The town is no proxy, and says so; but it was asked for the tunnel, and shown no more.
@@ -58,7 +58,7 @@ async fn where_a_name_of_the_machine_leads_is_not_for_others_to_say() {
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = asked.clone();
     let server = town.server().as_str().replace("127.0.0.1", "localhost");
-    let client = Client::builder(Config::new(&server, "Visitor", REDIRECT))
+    let client = builder(Config::new(&server, "Visitor", REDIRECT))
         .http(move || reqwest::Client::builder().dns_resolver(Elsewhere(counted.clone())))
         .build()
         .unwrap();

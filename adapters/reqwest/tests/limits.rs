@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use http::header::{AUTHORIZATION, LOCATION};
 use http_body_util::BodyExt;
 use mcp_auth::{Kind, Policy, Scopes};
-use mcp_auth_reqwest::{Client, Error};
+use mcp_auth_reqwest::Error;
 use serde_json::json;
 use support::{Reply, Town};
 
@@ -140,7 +140,7 @@ async fn a_port_where_nobody_listens_is_unreachable() {
 #[tokio::test]
 async fn the_callers_own_request_fails_without_its_query() {
     let client =
-        Client::builder(mcp_auth::Config::new("http://127.0.0.1:1/mcp", "Visitor", support::REDIRECT));
+        support::builder(mcp_auth::Config::new("http://127.0.0.1:1/mcp", "Visitor", support::REDIRECT));
     let url = "http://127.0.0.1:1/mcp?key=hush".parse().unwrap();
     let error =
         client.build().unwrap().send(reqwest::Request::new(http::Method::GET, url)).await.unwrap_err();
@@ -167,7 +167,7 @@ async fn a_builder_of_the_hosts_own_is_used_but_not_its_redirects() {
 #[test]
 fn a_configuration_that_cannot_be_used_is_refused() {
     let config = mcp_auth::Config::new("ftp://mcp.example", "Visitor", support::REDIRECT);
-    assert!(matches!(Client::builder(config).build(), Err(Error::Configuration(_))));
+    assert!(matches!(support::builder(config).build(), Err(Error::Configuration(_))));
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use mcp_auth::trace::{Names, Trace};
 use mcp_auth::{Kind, Outcome, Policy, Purpose, Scopes, TokenSource};
-use mcp_auth_reqwest::{Client, Error, MemoryStore, Observed};
-use support::{Asked, OnePort, Person, Reply, Town};
+use mcp_auth_reqwest::{Error, MemoryStore, Observed};
+use support::{Asked, OnePort, Person, Reply, Town, builder};
 
 fn kind(result: Result<reqwest::Response, Error>) -> Kind {
     match result {
@@ -88,7 +88,7 @@ async fn the_store_serves_the_next_client() {
     assert!(client.restore().await.unwrap().is_none());
     client.log_in("read".parse().unwrap()).await.unwrap();
 
-    let client = Client::builder(town.config()).store(store).build().unwrap();
+    let client = builder(town.config()).store(store).build().unwrap();
     let restored = client.restore().await.unwrap().unwrap();
     assert_eq!(restored.source, TokenSource::Kept);
     assert_eq!(client.send(town.request("/mcp")).await.unwrap().status(), 200);
@@ -196,7 +196,7 @@ async fn a_listener_that_fails_ends_the_login_with_its_words() {
 #[tokio::test]
 async fn without_a_person_there_is_no_login() {
     let town = Town::new();
-    let client = Client::builder(town.config()).build().unwrap();
+    let client = builder(town.config()).build().unwrap();
     for _ in 0..2 {
         assert!(
             matches!(client.send(town.request("/mcp")).await, Err(Error::Failure(it)) if it.kind() == Kind::Unasked)

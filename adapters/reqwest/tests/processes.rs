@@ -1,14 +1,17 @@
 //! Eight processes with one store of files and one token that is of no use any more.
 
+mod served;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mcp_auth::{Callback, Config, Scopes, Timestamp};
-use mcp_auth_reqwest::{Answers, BoxFuture, Client, Consent};
+use mcp_auth_reqwest::{Answers, BoxFuture, Consent};
 use mcp_auth_store::FileStore;
 use mcp_auth_testbed::call::{self, Wire};
 use mcp_auth_testbed::{Browsed, Dials, Purpose, Rotation, Served, serve};
+use served::builder;
 use url::Url;
 
 const PROCESSES: usize = 8;
@@ -62,8 +65,7 @@ fn store(folder: &Path) -> FileStore {
 async fn logged_in(dials: Dials, folder: &Path) -> Served {
     let served = serve(dials).await.unwrap();
     let config = Config::new(served.server_url(), "Processes", REDIRECT);
-    let client =
-        Client::builder(config).consent(Person(served.world.clone())).store(store(folder)).build().unwrap();
+    let client = builder(config).consent(Person(served.world.clone())).store(store(folder)).build().unwrap();
     client.log_in(Scopes::new()).await.unwrap();
     served
 }
@@ -109,7 +111,7 @@ fn one_of_the_processes() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let config = Config::new(&server, "Processes", REDIRECT);
-        let client = Client::builder(config).store(store(&folder)).build().unwrap();
+        let client = builder(config).store(store(&folder)).build().unwrap();
         std::fs::write(folder.join(format!("ready-{}", std::process::id())), "").unwrap();
         while !folder.join("go").exists() {
             tokio::time::sleep(Duration::from_millis(1)).await;

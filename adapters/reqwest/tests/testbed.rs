@@ -1,5 +1,7 @@
 //! The same, against the testbed's servers: they check what a client must send.
 
+mod served;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -37,7 +39,7 @@ impl Answers for Visit {
 
 fn client(served: &Served) -> Client {
     let config = Config::new(served.server_url(), "Testbed visitor", "http://127.0.0.1:3000/callback");
-    Client::builder(config).consent(Person(served.world.clone())).build().unwrap()
+    served::builder(config).consent(Person(served.world.clone())).build().unwrap()
 }
 
 /// Calls a tool, and gives what it says.
@@ -104,7 +106,7 @@ async fn requests_go_on_while_a_person_consents_to_more() {
     let config = Config::new(served.server_url(), "Testbed visitor", "http://127.0.0.1:3000/callback");
     let opened = Arc::<AtomicUsize>::default();
     let person = Thinker { world: served.world.clone(), think: slow.clone(), opened: opened.clone() };
-    let client = Client::builder(config).consent(person).build().unwrap();
+    let client = served::builder(config).consent(person).build().unwrap();
     slow.notify_one();
     assert!(tool(&client, &served, "echo").await.is_some());
 

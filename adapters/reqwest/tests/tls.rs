@@ -1,11 +1,13 @@
 //! A server whose certificate is not good is told nothing: RFC 6750 §5.3, RFC 8414 §6.2, RFC 9728 §7.3.
 
+mod served;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::header::AUTHORIZATION;
 use mcp_auth::Config;
-use mcp_auth_reqwest::{Client, Error};
+use mcp_auth_reqwest::Error;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -66,7 +68,7 @@ async fn ask(presented: &Presented, trusted: bool) -> (Result<u16, Error>, usize
         authority.into_iter().fold(reqwest::Client::builder(), reqwest::ClientBuilder::add_root_certificate)
     };
     let config = Config::new(&server, "Visitor", "http://127.0.0.1:3000/callback");
-    let client = Client::builder(config).http(builder).build().unwrap();
+    let client = served::builder(config).http(builder).build().unwrap();
     let mut request = reqwest::Request::new(http::Method::GET, server.parse().unwrap());
     request.headers_mut().insert(AUTHORIZATION, "Bearer the-callers-own".parse().unwrap());
     let answer = client.send(request).await.map(|answer| answer.status().as_u16());

@@ -1,4 +1,8 @@
 //! What a hostile MCP server can put into the errors of rmcp.
+
+#[path = "../../host/tests/rig/replayed.rs"]
+mod replayed;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,9 +34,8 @@ async fn said(answer: &'static str, drip: bool) -> Result<String, &'static str> 
             });
         }
     });
-    let client =
-        Client::builder(Config::new(&*url, "Visitor", "http://127.0.0.1:3000/callback")).build().unwrap();
-    let client = AuthorizedClient::new(client);
+    let client = Client::builder(Config::new(&*url, "Visitor", "http://127.0.0.1:3000/callback"));
+    let client = AuthorizedClient::new(client.record(replayed::lines()).build().unwrap());
     let message = serde_json::from_value(
         json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "echo"}}),
     )
@@ -153,7 +156,8 @@ async fn the_token_of_the_grant_is_in_no_error() {
     .unwrap();
     let store = MemoryStore::default();
     assert!(matches!(store.put(&config.key(), &credential, None), mcp_auth_reqwest::mcp_auth::Saving::Kept));
-    let client = AuthorizedClient::new(Client::builder(config).store(store).build().unwrap());
+    let client = Client::builder(config).store(store).record(replayed::lines());
+    let client = AuthorizedClient::new(client.build().unwrap());
     let message = serde_json::from_value(
         json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "echo"}}),
     )

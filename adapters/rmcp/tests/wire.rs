@@ -1,5 +1,8 @@
 //! What each answer of a server means to rmcp, and what is asked of the server, byte for byte.
 
+#[path = "../../host/tests/rig/replayed.rs"]
+mod replayed;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -38,7 +41,7 @@ impl Script {
             }
         });
         let client = Client::builder(Config::new(&*url, "Visitor", "http://127.0.0.1:3000/callback"));
-        Self { url, asked, client: AuthorizedClient::new(client.build().unwrap()) }
+        Self { url, asked, client: AuthorizedClient::new(client.record(replayed::lines()).build().unwrap()) }
     }
 
     fn asked(&self) -> Vec<String> {

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use http::Request;
+use mcp_auth::trace::Trace;
 use mcp_auth::{Callback, Failure, Kind, Outcome, Scopes, Timestamp, TokenSource};
 use mcp_auth_ureq::ureq::SendBody;
 use mcp_auth_ureq::{Answers, BoxFuture, Client, Consent, Error, Tap};
@@ -184,9 +185,16 @@ impl Tap for Bomb {
 #[test]
 fn a_thread_that_falls_over_is_followed_but_so_often() {
     let town = Town::new();
-    let client = Client::builder(town.config()).consent(Person::new(&town)).tap(Bomb).build().unwrap();
+    let text = Arc::new(Mutex::new(String::new()));
+    let kept = text.clone();
+    let record = move |line: &str| *kept.lock().unwrap() += &format!("{line}\n");
+    let client = town.builder().tap(Bomb).record(record).build().unwrap();
     assert!(matches!(client.log_in(Scopes::new()), Err(Error::Stopped)));
     assert!(matches!(client.log_in(Scopes::new()), Err(Error::Stopped)));
+    // What it fell over is the last that a reader of the trace wants to miss.
+    let text = text.lock().unwrap();
+    assert!(text.contains("{\"open\":"), "{text}");
+    Trace::read(&text).unwrap().replay().unwrap();
 }
 
 /// Were the answer lost with it, a request that was sent would pass for one that was not.

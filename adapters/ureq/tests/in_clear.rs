@@ -9,8 +9,8 @@ use http::header::AUTHORIZATION;
 use mcp_auth::Config;
 use mcp_auth_ureq::ureq::config::ConfigBuilder;
 use mcp_auth_ureq::ureq::typestate::AgentScope;
-use mcp_auth_ureq::{Client, Error, ureq};
-use support::{REDIRECT, Town};
+use mcp_auth_ureq::{Error, ureq};
+use support::{REDIRECT, Town, builder};
 
 /// A configuration with a proxy that would be taken for everything.
 fn proxied(proxy: &Town) -> impl Fn() -> ConfigBuilder<AgentScope> + Send + Sync + 'static {
@@ -34,7 +34,7 @@ fn a_loopback_server_is_reached_through_no_proxy() {
 fn a_server_with_tls_is_still_reached_through_the_proxy() {
     let proxy = Town::new();
     let config = Config::new("https://mcp.example/mcp", "Visitor", REDIRECT);
-    let client = Client::builder(config).http(proxied(&proxy)).build().unwrap();
+    let client = builder(config).http(proxied(&proxy)).build().unwrap();
     let request = own("https://mcp.example/mcp");
     // The town is no proxy, and says so; but it was asked for the tunnel, and shown no more.
     assert!(matches!(client.send(request), Err(Error::Transport { .. })));
@@ -65,9 +65,9 @@ fn a_server_without_a_proxy_in_the_configuration_is_reached_through_the_environm
         assert_eq!(asked, ["127.0.0.1:1"]);
         return;
     };
-    let client = Client::builder(Config::new(&server, "Visitor", REDIRECT)).build().unwrap();
+    let client = builder(Config::new(&server, "Visitor", REDIRECT)).build().unwrap();
     assert_eq!(client.send(own(&server)).unwrap().status(), 401);
-    let far = Client::builder(Config::new("https://127.0.0.1:1/mcp", "Visitor", REDIRECT)).build().unwrap();
+    let far = builder(Config::new("https://127.0.0.1:1/mcp", "Visitor", REDIRECT)).build().unwrap();
     assert!(far.send(own("https://127.0.0.1:1/mcp")).is_err());
     // Authorization exchanges.
     assert!(far.log_in(mcp_auth::Scopes::new()).is_err());

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use http::Request;
 use http::header::{AUTHORIZATION, LOCATION};
 use mcp_auth::{Kind, Policy, Scopes};
+use mcp_auth_ureq::Error;
 use mcp_auth_ureq::ureq::{self, SendBody};
-use mcp_auth_ureq::{Client, Error};
 use serde_json::json;
 use support::{Reply, Town};
 
@@ -141,7 +141,7 @@ fn a_port_where_nobody_listens_is_unreachable() {
 #[test]
 fn the_callers_own_request_fails_without_its_query() {
     let client =
-        Client::builder(mcp_auth::Config::new("http://127.0.0.1:1/mcp", "Visitor", support::REDIRECT));
+        support::builder(mcp_auth::Config::new("http://127.0.0.1:1/mcp", "Visitor", support::REDIRECT));
     let client = client.build().unwrap();
     let error = client.send(Request::get("http://127.0.0.1:1/mcp?key=hush").body(()).unwrap()).unwrap_err();
     assert!(matches!(error, Error::Transport { .. }));
@@ -173,7 +173,7 @@ fn a_builder_of_the_hosts_own_is_used_but_not_its_redirects() {
 #[test]
 fn a_configuration_that_cannot_be_used_is_refused() {
     let config = mcp_auth::Config::new("ftp://mcp.example", "Visitor", support::REDIRECT);
-    assert!(matches!(Client::builder(config).build(), Err(Error::Configuration(_))));
+    assert!(matches!(support::builder(config).build(), Err(Error::Configuration(_))));
 }
 
 #[test]

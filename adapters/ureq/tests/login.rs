@@ -11,8 +11,8 @@ use http::Response;
 use mcp_auth::trace::Trace;
 use mcp_auth::{Kind, Outcome, Policy, Purpose, Scopes, TokenSource};
 use mcp_auth_ureq::ureq::Body;
-use mcp_auth_ureq::{Client, Error, MemoryStore, Observed};
-use support::{Asked, OnePort, Person, Reply, Town, joined};
+use mcp_auth_ureq::{Error, MemoryStore, Observed};
+use support::{Asked, OnePort, Person, Reply, Town, builder, joined};
 
 fn kind(result: Result<Response<Body>, Error>) -> Kind {
     match result {
@@ -91,7 +91,7 @@ fn the_store_serves_the_next_client() {
     assert!(client.restore().unwrap().is_none());
     client.log_in("read".parse().unwrap()).unwrap();
 
-    let client = Client::builder(town.config()).store(store).build().unwrap();
+    let client = builder(town.config()).store(store).build().unwrap();
     let restored = client.restore().unwrap().unwrap();
     assert_eq!(restored.source, TokenSource::Kept);
     assert_eq!(client.send(town.request("/mcp")).unwrap().status(), 200);
@@ -199,7 +199,7 @@ fn a_listener_that_fails_ends_the_login_with_its_words() {
 #[test]
 fn without_a_person_there_is_no_login() {
     let town = Town::new();
-    let client = Client::builder(town.config()).build().unwrap();
+    let client = builder(town.config()).build().unwrap();
     for _ in 0..2 {
         assert!(
             matches!(client.send(town.request("/mcp")), Err(Error::Failure(it)) if it.kind() == Kind::Unasked)

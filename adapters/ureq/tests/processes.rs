@@ -11,8 +11,8 @@ use mcp_auth::{Callback, Config, Scopes, Timestamp, TokenSource};
 use mcp_auth_store::FileStore;
 use mcp_auth_testbed::call::{self, Wire};
 use mcp_auth_testbed::{Dials, Purpose, Rotation, Served};
-use mcp_auth_ureq::{Answers, BoxFuture, Client, Consent};
-use served::{Person, REDIRECT, Serving, serve};
+use mcp_auth_ureq::{Answers, BoxFuture, Consent};
+use served::{Person, REDIRECT, Serving, builder, serve};
 use url::Url;
 
 const PROCESSES: usize = 8;
@@ -43,8 +43,7 @@ fn store(folder: &Path) -> FileStore {
 fn logged_in(dials: Dials, folder: &Path) -> Serving {
     let served = serve(dials);
     let config = Config::new(served.server_url(), "Processes", REDIRECT);
-    let client =
-        Client::builder(config).consent(Person(served.world.clone())).store(store(folder)).build().unwrap();
+    let client = builder(config).consent(Person(served.world.clone())).store(store(folder)).build().unwrap();
     client.log_in(Scopes::new()).unwrap();
     served
 }
@@ -88,7 +87,7 @@ fn one_of_the_processes() {
     let (Ok(server), Ok(folder)) = (std::env::var(SERVER), std::env::var(FOLDER)) else { return };
     let folder = PathBuf::from(folder);
     let config = Config::new(&server, "Processes", REDIRECT);
-    let client = Client::builder(config).store(store(&folder)).build().unwrap();
+    let client = builder(config).store(store(&folder)).build().unwrap();
     std::fs::write(folder.join(format!("ready-{}", std::process::id())), "").unwrap();
     while !folder.join("go").exists() {
         thread::sleep(Duration::from_millis(1));
@@ -150,8 +149,7 @@ impl Answers for Absent {
 fn one_that_is_left_in_the_middle_of_a_login() {
     let (Ok(server), Ok(folder)) = (std::env::var(SERVER), std::env::var(FOLDER)) else { return };
     let config = Config::new(&server, "Processes", REDIRECT);
-    let client =
-        Client::builder(config).store(store(&PathBuf::from(folder))).consent(Absent).build().unwrap();
+    let client = builder(config).store(store(&PathBuf::from(folder))).consent(Absent).build().unwrap();
     client.restore().unwrap().unwrap();
     thread::spawn(move || client.log_in("more".parse().unwrap()));
     thread::sleep(Duration::from_secs(1));
@@ -173,7 +171,7 @@ fn a_process_that_exits_amid_a_login_loses_nothing() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("the browser is open"), "{output:?}");
     // What it had is there, and not held by it.
     let config = Config::new(served.server_url(), "Processes", REDIRECT);
-    let client = Client::builder(config).store(store(&folder.0)).build().unwrap();
+    let client = builder(config).store(store(&folder.0)).build().unwrap();
     assert_eq!(client.restore().unwrap().unwrap().source, TokenSource::Kept);
     served.world().expire_access_tokens();
     let request = call::tool(&served.server_url(), Wire::Stateless, "echo", "a text").unwrap();

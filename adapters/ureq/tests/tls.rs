@@ -1,5 +1,7 @@
 //! A server whose certificate is not good is told nothing: RFC 6750 §5.3, RFC 8414 §6.2, RFC 9728 §7.3.
 
+mod served;
+
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -9,7 +11,7 @@ use http::Request;
 use http::header::AUTHORIZATION;
 use mcp_auth::Config;
 use mcp_auth_ureq::ureq::tls::{Certificate, RootCerts, TlsConfig};
-use mcp_auth_ureq::{Client, Error, ureq};
+use mcp_auth_ureq::{Error, ureq};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -67,7 +69,7 @@ fn ask(presented: Presented, trusted: bool) -> (Result<u16, Error>, usize) {
         }
     };
     let config = Config::new(&server, "Visitor", "http://127.0.0.1:3000/callback");
-    let client = Client::builder(config).http(builder).build().unwrap();
+    let client = served::builder(config).http(builder).build().unwrap();
     let mut request = Request::get(&server).body(Vec::new()).unwrap();
     request.headers_mut().insert(AUTHORIZATION, "Bearer the-callers-own".parse().unwrap());
     let answer = client.send(request).map(|answer| answer.status().as_u16());

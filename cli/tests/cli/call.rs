@@ -3,6 +3,7 @@
 use mcp_auth_testbed::{Dials, Fault, Purpose, Refusal, StepUp, Trouble, Wires, serve};
 use serde_json::{Value, json};
 
+use crate::recorded::ran;
 use crate::support::{Home, blocking, ends_with, result};
 
 const ECHO: &str = r#"{"name":"echo","arguments":{"text":"hello"}}"#;
@@ -36,7 +37,7 @@ async fn parameters_come_from_a_file_or_from_standard_input_too() {
     ends_with(&output, 0);
     let mut command = home.program();
     command.stdin(std::fs::File::open(&file).unwrap()).args(["call", &url, "tools/call", "-"]);
-    let piped = blocking(|| command.output().unwrap());
+    let piped = blocking(|| ran(&mut command));
     ends_with(&piped, 0);
     assert_eq!(result(&piped), result(&output));
     for (params, why) in [("[]", "a JSON object"), ("{\"name\":", "no JSON"), ("@/nowhere", "cannot be read")]

@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use mcp_auth_testbed::{Device, Dials, Purpose, serve};
 
+use crate::recorded::recorded;
 use crate::support::{Home, between, blocking, browse, ended, ends_with};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -15,16 +16,18 @@ async fn a_code_is_shown_typed_elsewhere_and_leads_to_a_token() {
     let output = blocking(|| {
         let mut command = home.program();
         let command = command.args(["login", "--device", &url]).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-        let page = lines.find(|line| line.trim_start().starts_with("http://")).unwrap();
-        lines.find(|line| line.starts_with("and type this code")).unwrap();
-        let code = lines.find(|line| !line.trim().is_empty()).unwrap();
-        let form = browse(&format!("{}?user_code={}", page.trim(), code.trim()), None);
-        let ticket = between(&form, "name=\"request\" value=\"", "\"");
-        let action = between(&form, "<form method=\"post\" action=\"", "\"");
-        browse(action, Some(&format!("request={ticket}&decision=allow")));
-        ended(child, 20)
+        recorded(command, |command| {
+            let mut child = command.spawn().unwrap();
+            let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+            let page = lines.find(|line| line.trim_start().starts_with("http://")).unwrap();
+            lines.find(|line| line.starts_with("and type this code")).unwrap();
+            let code = lines.find(|line| !line.trim().is_empty()).unwrap();
+            let form = browse(&format!("{}?user_code={}", page.trim(), code.trim()), None);
+            let ticket = between(&form, "name=\"request\" value=\"", "\"");
+            let action = between(&form, "<form method=\"post\" action=\"", "\"");
+            browse(action, Some(&format!("request={ticket}&decision=allow")));
+            ended(child, 20)
+        })
     });
     let shown = ends_with(&output, 0);
     assert!(shown.contains("Logged in.") && home.opened().is_empty(), "{shown}");

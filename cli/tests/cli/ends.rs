@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use mcp_auth_testbed::{Dials, Purpose, serve};
 
+use crate::recorded::recorded;
 use crate::support::{Home, blocking, ended, ends_with, server};
 
 fn signal(child: &Child, name: &str) {
@@ -25,15 +26,17 @@ async fn ctrl_c_while_the_browser_is_waited_for_ends_at_once_and_frees_the_port(
     let (home, url) = (Home::new(), served.server_url());
     for name in ["INT", "TERM"] {
         let output = blocking(|| {
-            let mut child = begun(home.program().args(["login", "--no-browser", &url]));
-            let errors = child.stderr.take().unwrap();
-            let line = BufReader::new(errors).lines().map(Result::unwrap).find(|it| it.contains("http://"));
-            assert!(line.is_some());
-            signal(&child, name);
-            let began = Instant::now();
-            let output = ended(child, 10);
-            assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-            output
+            recorded(home.program().args(["login", "--no-browser", &url]), |command| {
+                let mut child = begun(command);
+                let errors = child.stderr.take().unwrap();
+                let mut lines = BufReader::new(errors).lines().map(Result::unwrap);
+                assert!(lines.any(|it| it.contains("http://")));
+                signal(&child, name);
+                let began = Instant::now();
+                let output = ended(child, 10);
+                assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+                output
+            })
         });
         ends_with(&output, 130);
     }
@@ -45,15 +48,17 @@ async fn ctrl_c_while_the_browser_is_waited_for_ends_at_once_and_frees_the_port(
 fn ctrl_c_while_a_server_says_nothing_ends_at_once() {
     let (origin, asked) = server(|_| std::thread::sleep(Duration::from_secs(20)));
     let home = Home::new();
-    let child = begun(home.program().args(["call", &format!("{origin}/mcp"), "tools/list"]));
-    let began = Instant::now();
-    while asked.lock().unwrap().is_empty() && began.elapsed() < Duration::from_secs(10) {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    signal(&child, "INT");
-    let began = Instant::now();
-    ends_with(&ended(child, 10), 130);
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    recorded(home.program().args(["call", &format!("{origin}/mcp"), "tools/list"]), |command| {
+        let child = begun(command);
+        let began = Instant::now();
+        while asked.lock().unwrap().is_empty() && began.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        signal(&child, "INT");
+        let began = Instant::now();
+        ends_with(&ended(child, 10), 130);
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    });
 }
 
 /// The answer of a refresh is the only copy of the next token.
@@ -70,10 +75,12 @@ async fn a_refresh_under_way_is_brought_to_its_end_and_kept() {
     let before = home.credential();
     home.change(|it| it["authorization_server"]["token_endpoint"] = front.clone().into());
     blocking(|| {
-        let child = begun(home.program().args(["call", &url, "tools/list"]));
-        asked.recv_timeout(Duration::from_secs(10)).unwrap();
-        signal(&child, "INT");
-        let output = ended(child, 10);
+        let output = recorded(home.program().args(["call", &url, "tools/list"]), |command| {
+            let child = begun(command);
+            asked.recv_timeout(Duration::from_secs(10)).unwrap();
+            signal(&child, "INT");
+            ended(child, 10)
+        });
         let said = ends_with(&output, 130);
         assert!(said.contains("is brought to its end first"), "{said}");
     });

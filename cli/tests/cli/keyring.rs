@@ -4,6 +4,7 @@ use std::process::Command;
 
 use mcp_auth_testbed::{Dials, Purpose, serve};
 
+use crate::recorded::ran;
 use crate::support::{Home, blocking, ends_with, now, result};
 
 /// The environment of a session in which no keyring can be found.
@@ -18,7 +19,7 @@ async fn without_a_keyring_nothing_is_kept_elsewhere() {
     let (home, url) = (Home::new(), served.server_url());
     let mut command = home.program();
     without(&mut command, &home);
-    let output = blocking(|| command.args(["login", "--store", "keyring", &url]).output().unwrap());
+    let output = blocking(|| ran(command.args(["login", "--store", "keyring", &url])));
     let said = ends_with(&output, 1);
     assert!(said.contains("keyring") && said.contains("--store file"), "{said}");
     assert!(home.opened().is_empty() && home.files("credentials", ".json").is_empty());

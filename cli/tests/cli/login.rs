@@ -7,6 +7,7 @@ use mcp_auth_jose::{Key, Signer as _};
 use mcp_auth_testbed::{ClientCredentials, Dials, PreRegistered, Purpose, Served, Wires, Workload, serve};
 use serde_json::{Value, json};
 
+use crate::recorded::{ran, recorded};
 use crate::support::{Home, answer, between, blocking, ended, ends_with, result, text};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,18 +76,20 @@ async fn without_a_browser_the_url_is_printed_and_the_answer_is_listened_for() {
         use std::io::BufRead as _;
         let mut command = home.program();
         command.args(["login", "--no-browser", "--redirect-uri", &redirect_uri, &url]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let errors = std::io::BufReader::new(child.stderr.take().unwrap());
-        let printed =
-            errors.lines().map(Result::unwrap).find(|line| line.trim_start().starts_with("http://"));
-        let asked = printed.unwrap();
-        assert!(
-            asked.contains(&format!("redirect_uri=http%3A%2F%2Flocalhost%3A{port}%2Fback%2Fhere")),
-            "{asked}"
-        );
-        let page = answer(&served, asked.trim()).unwrap();
-        assert!(page.starts_with("HTTP/1.1 200") && page.contains("Logged in"), "{page}");
-        ended(child, 10)
+        recorded(&mut command, |command| {
+            let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let errors = std::io::BufReader::new(child.stderr.take().unwrap());
+            let printed =
+                errors.lines().map(Result::unwrap).find(|line| line.trim_start().starts_with("http://"));
+            let asked = printed.unwrap();
+            assert!(
+                asked.contains(&format!("redirect_uri=http%3A%2F%2Flocalhost%3A{port}%2Fback%2Fhere")),
+                "{asked}"
+            );
+            let page = answer(&served, asked.trim()).unwrap();
+            assert!(page.starts_with("HTTP/1.1 200") && page.contains("Logged in"), "{page}");
+            ended(child, 10)
+        })
     });
     ends_with(&output, 0);
     assert!(home.opened().is_empty(), "a browser was opened");
@@ -195,7 +198,7 @@ async fn a_grant_without_a_person_is_renewed_without_a_word() {
     let (home, url, issuer) = (Home::new(), served.server_url(), served.world().issuer(0));
     let args = ["login", &url, "--grant", "client-credentials", "--client-id", "robot", "--issuer", &issuer];
     let mut command = home.program();
-    let shown = blocking(|| command.args(args).env("MCP_CLIENT_SECRET", "hush-hush").output().unwrap());
+    let shown = blocking(|| ran(command.args(args).env("MCP_CLIENT_SECRET", "hush-hush")));
     ends_with(&shown, 0);
     home.expire(&served);
     let shown = ends_with(&blocking(|| home.run(&["status", &url])), 0);
@@ -307,7 +310,7 @@ async fn the_environment_says_where_by_default_and_moves_nothing() {
     let run = |store: &str, url: &str| {
         let mut command = home.program();
         let command = command.env("MCP_AUTH_STORE", store).args(["call", url, "tools/list"]);
-        blocking(|| command.output().unwrap())
+        blocking(|| ran(command))
     };
     for store in ["keyring", "file", "", "elsewhere"] {
         ends_with(&run(store, &url), 0);

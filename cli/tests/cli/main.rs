@@ -12,6 +12,7 @@ mod logout;
 mod output;
 mod paste;
 mod record;
+mod recorded;
 mod secrets;
 mod servers;
 mod shell;

@@ -1,10 +1,11 @@
 //! `mcp-auth login --paste`, and what a client says of itself.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use mcp_auth_testbed::{Browsed, Dials, Person, PreRegistered, Registration, Served, serve};
 
+use crate::recorded::recorded;
 use crate::support::{Home, blocking, now, text};
 
 /// Runs `login --paste`, with a person who opens the printed URL and pastes what the browser ends with.
@@ -19,36 +20,38 @@ pub(crate) fn log_in_with(
     options: &[&str],
     environment: &[(&str, &str)],
 ) -> Output {
-    let mut child = home
-        .program()
+    let mut command = home.program();
+    command
         .envs(environment.iter().copied())
         .args(["login", "--paste"])
         .args(options)
-        .arg(served.server_url())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let mut errors = BufReader::new(child.stderr.take().unwrap());
-    let mut said = String::new();
-    let mut line = String::new();
-    while errors.read_line(&mut line).unwrap() > 0 {
-        if line.trim_start().starts_with("http://") {
-            let browsed = served.world().browse(now(), line.trim());
-            let Browsed::Callback(callback) = browsed else { panic!("{browsed:?}") };
-            // Something else is pasted first; it ends nothing.
-            writeln!(stdin, "http://127.0.0.1:3334/callback?code=other&state=other").unwrap();
-            writeln!(stdin, "{callback}").unwrap();
+        .arg(served.server_url());
+    recorded(&mut command, |command| {
+        let mut child = begun(command);
+        let mut stdin = child.stdin.take().unwrap();
+        let mut errors = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        let mut line = String::new();
+        while errors.read_line(&mut line).unwrap() > 0 {
+            if line.trim_start().starts_with("http://") {
+                let browsed = served.world().browse(now(), line.trim());
+                let Browsed::Callback(callback) = browsed else { panic!("{browsed:?}") };
+                // Something else is pasted first; it ends nothing.
+                writeln!(stdin, "http://127.0.0.1:3334/callback?code=other&state=other").unwrap();
+                writeln!(stdin, "{callback}").unwrap();
+            }
+            said.push_str(&line);
+            line.clear();
         }
-        said.push_str(&line);
-        line.clear();
-    }
-    drop(stdin);
-    let mut output = child.wait_with_output().unwrap();
-    output.stderr = said.into_bytes();
-    output
+        drop(stdin);
+        let mut output = child.wait_with_output().unwrap();
+        output.stderr = said.into_bytes();
+        output
+    })
+}
+
+fn begun(command: &mut Command) -> Child {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,18 +78,13 @@ async fn the_end_of_the_input_says_what_was_wrong_with_it() {
     ] {
         let output = blocking(|| {
             let home = Home::new();
-            let mut child = home
-                .program()
-                .args(["login", "--paste", &served.server_url()])
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .unwrap();
-            let mut stdin = child.stdin.take().unwrap();
-            stdin.write_all(pasted.as_bytes()).unwrap();
-            drop(stdin);
-            child.wait_with_output().unwrap()
+            recorded(home.program().args(["login", "--paste", &served.server_url()]), |command| {
+                let mut child = begun(command);
+                let mut stdin = child.stdin.take().unwrap();
+                stdin.write_all(pasted.as_bytes()).unwrap();
+                drop(stdin);
+                child.wait_with_output().unwrap()
+            })
         });
         let shown = text(&output);
         let last = shown.lines().find(|line| line.starts_with("error: ")).unwrap_or_default();

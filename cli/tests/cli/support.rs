@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use mcp_auth_testbed::{Browsed, Served};
 use serde_json::Value;
 
+use crate::recorded::{ran, recorded};
+
 /// The program without anything of the environment that it would heed.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-auth"));
@@ -94,7 +96,7 @@ impl Home {
 
     /// Runs it to its end.
     pub(crate) fn run(&self, args: &[&str]) -> Output {
-        self.program().args(args).output().unwrap()
+        ran(self.program().args(args))
     }
 
     /// The same, while a person is there who does what each browser is opened for.
@@ -105,6 +107,10 @@ impl Home {
     }
 
     pub(crate) fn attended(&self, served: &Served, command: &mut Command) -> Output {
+        recorded(command, |command| self.visited(served, command))
+    }
+
+    fn visited(&self, served: &Served, command: &mut Command) -> Output {
         let over = AtomicBool::new(false);
         let before = self.opened().len();
         std::thread::scope(|scope| {
@@ -261,5 +267,5 @@ pub(crate) fn ended(mut child: Child, seconds: u64) -> Output {
 /// The same of a command that is begun here.
 pub(crate) fn ended_within(command: &mut Command, seconds: u64) -> Output {
     let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    ended(command.spawn().unwrap(), seconds)
+    recorded(command, |command| ended(command.spawn().unwrap(), seconds))
 }

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::{found, inspect, json, program, text};
+use super::{found, inspect, json, text};
 
 /// A server that answers each request, given by its first line, with these bytes; then it waits that long.
 fn hostile(answer: impl Fn(&str, &str) -> (Vec<u8>, Duration) + Send + Sync + 'static) -> String {
@@ -116,7 +116,7 @@ fn garbage_does_nothing_to_the_terminal() {
         answer("302 Found", "Location: http://169.254.169.254/\u{9b}2J\u{202e}\r\n", b"")
     });
     for arguments in [&["-v"][..], &[], &["--json"]] {
-        let output = program().arg(&url).args(arguments).output().unwrap();
+        let output = inspect(&url, arguments);
         assert_eq!(output.status.code(), Some(1), "{}", text(&output));
         let text = text(&output);
         for hidden in ["\u{1b}", "\u{202e}", "\u{9b}", "\r", "\u{7}"] {

@@ -2,6 +2,8 @@
 
 mod deviations;
 mod hostile;
+#[path = "../cli/recorded.rs"]
+mod recorded;
 
 use std::collections::BTreeSet;
 use std::process::{Command, Output};
@@ -12,6 +14,7 @@ use mcp_auth_testbed::{
 use serde_json::Value;
 
 use deviations::{Case, authorization_cases, case, resource_cases, server_cases};
+use recorded::ran;
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-auth"));
@@ -23,7 +26,7 @@ fn program() -> Command {
 }
 
 fn inspect(url: &str, arguments: &[&str]) -> Output {
-    program().arg(url).args(arguments).output().unwrap()
+    ran(program().arg(url).args(arguments))
 }
 
 fn json(output: &Output) -> Value {

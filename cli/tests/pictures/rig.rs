@@ -1,5 +1,8 @@
 //! One machine, the testbed's servers, a store and a person, in memory and in virtual time, written down.
 
+#[path = "../../../adapters/host/tests/rig/replayed.rs"]
+mod replayed;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -32,8 +35,9 @@ pub(crate) struct Rig {
 
 fn recorded(config: &Config, seed: &Seed) -> (Recorder, Arc<Mutex<String>>) {
     let text = Arc::new(Mutex::new(String::new()));
-    let kept = text.clone();
+    let (kept, mut replayed) = (text.clone(), replayed::lines());
     let recorder = Recorder::new(config, seed, move |line| {
+        replayed(line);
         let mut text = kept.lock().unwrap();
         text.push_str(line);
         text.push('\n');

@@ -9,6 +9,8 @@ use mcp_auth_reqwest::{Builder, Client, Error};
 use mcp_auth_testbed::Served;
 use mcp_auth_testbed::call::{self, Wire};
 
+#[path = "../../../host/tests/rig/replayed.rs"]
+mod replayed;
 #[path = "../../../host/tests/rig/visitors.rs"]
 mod visitors;
 #[path = "../../../host/tests/rig/watched.rs"]
@@ -17,10 +19,11 @@ mod watched;
 pub use visitors::{Person, REDIRECT, config, count, jwk, key, now};
 use watched::Watched;
 
-/// A client under the watch: the first breach of what must never happen ends the attempt, and so the test.
+/// A client under the watch, which is written down and replayed: the first breach of what must never happen ends the attempt,
+/// and so the test.
 pub fn builder(config: Config) -> Builder {
     let watch = Watched::new(&config);
-    Client::builder(config).tap(watch)
+    Client::builder(config).tap(watch).record(replayed::lines())
 }
 
 pub fn request(served: &Served, tool: &str) -> reqwest::Request {

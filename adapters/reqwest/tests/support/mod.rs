@@ -8,6 +8,8 @@ use mcp_auth_reqwest::{Builder, Client, Consent};
 
 #[path = "../../../host/tests/rig/port.rs"]
 mod port;
+#[path = "../../../host/tests/rig/replayed.rs"]
+mod replayed;
 #[path = "../../../host/tests/rig/town.rs"]
 mod town;
 #[path = "../../../host/tests/rig/watched.rs"]
@@ -17,20 +19,26 @@ pub use port::OnePort;
 pub use town::{Asked, Person, REDIRECT, Reply, Town};
 use watched::Watched;
 
+/// A client under the watch, which is written down and replayed: the first breach of what must never happen ends the attempt,
+/// and so the test.
+pub fn builder(config: Config) -> Builder {
+    let watch = Watched::new(&config);
+    Client::builder(config).tap(watch).record(replayed::lines())
+}
+
 impl Town {
     /// A client of this town, with a person who consents.
     pub fn builder(self: &Arc<Self>) -> Builder {
         self.builder_for(Person::new(self))
     }
 
-    /// A client of this town, with this person, under the watch.
+    /// A client of this town, with this person.
     pub fn builder_for(self: &Arc<Self>, person: impl Consent) -> Builder {
         self.builder_with(self.config(), person)
     }
 
     pub fn builder_with(self: &Arc<Self>, config: Config, person: impl Consent) -> Builder {
-        let watch = Watched::new(&config);
-        Client::builder(config).consent(person).tap(watch)
+        builder(config).consent(person)
     }
 
     pub fn request(&self, path: &str) -> reqwest::Request {

@@ -15,10 +15,9 @@ use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use mcp_auth_reqwest::mcp_auth::watch::Watch;
-use mcp_auth_reqwest::mcp_auth::{Action, Callback, Config, Event, Timestamp};
+use mcp_auth_reqwest::mcp_auth::{Callback, Config, Timestamp};
 use mcp_auth_reqwest::reqwest::Url;
-use mcp_auth_reqwest::{Answers, BoxFuture, Client, Consent, Tap};
+use mcp_auth_reqwest::{Answers, BoxFuture, Client, Consent};
 use mcp_auth_rmcp::AuthorizedClient;
 use mcp_auth_testbed::{Browsed, Dials, Origins, Purpose, World};
 use rmcp::model::{
@@ -34,6 +33,13 @@ use rmcp::{ClientHandler, RoleClient, RoleServer, ServerHandler};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
+
+#[path = "../../../host/tests/rig/replayed.rs"]
+mod replayed;
+#[path = "../../../host/tests/rig/watched.rs"]
+mod watched;
+
+use watched::Watched;
 
 type Body = BoxBody<Bytes, Infallible>;
 
@@ -132,7 +138,7 @@ impl House {
         seen.iter().filter(|seen| seen.method == *method && seen.status.as_u16() == status).count()
     }
 
-    /// A client of this house, with a person who does what the dial says, under the watch.
+    /// A client of this house, with a person who does what the dial says, under the watch, written down and replayed.
     pub fn client(&self) -> Client {
         self.client_of(Person { world: self.world.clone(), thinks: None })
     }
@@ -144,8 +150,8 @@ impl House {
 
     fn client_of(&self, person: Person) -> Client {
         let config = Config::new(self.world().server_url(), "Visitor", "http://127.0.0.1:3000/callback");
-        let watch = Watched(Watch::new(&config));
-        Client::builder(config).consent(person).tap(watch).build().unwrap()
+        let watch = Watched::new(&config);
+        Client::builder(config).consent(person).tap(watch).record(replayed::lines()).build().unwrap()
     }
 
     pub fn config(&self) -> TransportConfig {
@@ -209,20 +215,6 @@ async fn accept(house: Arc<House>, listener: TcpListener) {
                 service_fn(async |request| Ok::<_, Infallible>(house.answer(&origin, request).await));
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
-    }
-}
-
-/// Ends the attempt, and so the test, at the first breach of what must never happen.
-struct Watched(Watch);
-
-impl Tap for Watched {
-    fn event(&mut self, now: Timestamp, event: &Event) {
-        self.0.event(now, event);
-    }
-
-    fn action(&mut self, action: &Action) {
-        self.0.action(action);
-        assert_eq!(self.0.breaches(), [""; 0]);
     }
 }
 

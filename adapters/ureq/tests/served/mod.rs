@@ -11,6 +11,8 @@ use mcp_auth_testbed::call::{self, Wire};
 use mcp_auth_testbed::{Dials, Served};
 use mcp_auth_ureq::{Builder, Client, Error};
 
+#[path = "../../../host/tests/rig/replayed.rs"]
+mod replayed;
 #[path = "../../../host/tests/rig/visitors.rs"]
 mod visitors;
 #[path = "../../../host/tests/rig/watched.rs"]
@@ -54,10 +56,11 @@ pub fn until(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
-/// A client under the watch: the first breach of what must never happen ends the attempt, and so the test.
+/// A client under the watch, which is written down and replayed: the first breach of what must never happen ends the attempt,
+/// and so the test.
 pub fn builder(config: Config) -> Builder {
     let watch = Watched::new(&config);
-    Client::builder(config).tap(watch)
+    Client::builder(config).tap(watch).record(replayed::lines())
 }
 
 pub fn request(served: &Served, tool: &str) -> Request<Vec<u8>> {
