@@ -81,7 +81,7 @@ fn served(url: &str) -> (u16, String) {
 fn seen(text: &str) -> Flow {
     let trace = Trace::read(text).unwrap();
     let replayed = trace.replay();
-    flow(&Scrubbed::of(&trace, usize::MAX, Names::Kept).unwrap(), replayed.as_ref().err(), Names::Kept)
+    flow(&Scrubbed::of(trace, Names::Kept).unwrap(), replayed.as_ref().err(), Names::Kept)
 }
 
 /// Both pictures and the story; they are bounded, well-formed, and run nothing.
@@ -212,7 +212,7 @@ fn a_trace_that_lacks_members_is_shown_as_far_as_it_goes() {
             let changed = text.replacen(line, odd, 1);
             let Ok(trace) = Trace::read(&changed) else { continue };
             let replayed = trace.replay();
-            if let Ok(scrubbed) = Scrubbed::of(&trace, place, Names::Kept) {
+            if let Ok(scrubbed) = Scrubbed::of(trace.before(place), Names::Kept) {
                 shown(&flow(&scrubbed, replayed.as_ref().err(), Names::Kept));
             }
         }
