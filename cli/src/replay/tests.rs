@@ -212,7 +212,7 @@ fn a_trace_that_lacks_members_is_shown_as_far_as_it_goes() {
             let changed = text.replacen(line, odd, 1);
             let Ok(trace) = Trace::read(&changed) else { continue };
             let replayed = trace.replay();
-            if let Ok(scrubbed) = Scrubbed::of(trace.before(place), Names::Kept) {
+            if let Ok(scrubbed) = Scrubbed::of(trace.before(place + 1), Names::Kept) {
                 shown(&flow(&scrubbed, replayed.as_ref().err(), Names::Kept));
             }
         }
