@@ -19,6 +19,12 @@ fn the_floor(told: floor::Told) -> floor::Grant {
 }
 
 #[library_benchmark]
+#[bench::it(ours::Told::bare())]
+fn login_bare(told: ours::Told<()>) -> Authorizer {
+    black_box(ours::login(black_box(told)))
+}
+
+#[library_benchmark]
 #[bench::it(ours::Told::new())]
 fn login(told: ours::Told) -> Authorizer {
     black_box(ours::login(black_box(told)))
@@ -85,6 +91,7 @@ library_benchmark_group!(
     benchmarks = [
         the_floor,
         login,
+        login_bare,
         login_recorded,
         refresh,
         access,

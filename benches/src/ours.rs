@@ -1,6 +1,7 @@
 //! The machine at work, with every answer of the world ready beforehand: nothing is measured but the machine.
 
 use http::{HeaderMap, Response, StatusCode};
+use mcp_auth::trace::Recorder;
 use mcp_auth::wire::dpop::Nonce;
 use mcp_auth::wire::jws::SigningInput;
 use mcp_auth::{
@@ -27,42 +28,72 @@ pub fn seed() -> Seed {
     Seed::new([7; 32])
 }
 
+/// What is done with each event and each action besides. Where a driver can record, this is an `Option`; nothing at all is what
+/// that is held against where it is off.
+pub trait Eye {
+    /// The machine is told this.
+    fn event(&mut self, event: &Event);
+    /// The machine asks for this.
+    fn action(&mut self, action: &Action);
+}
+
+impl Eye for () {
+    fn event(&mut self, _: &Event) {}
+    fn action(&mut self, _: &Action) {}
+}
+
+impl Eye for Option<Recorder> {
+    fn event(&mut self, event: &Event) {
+        if let Some(recorder) = self {
+            recorder.event(NOW, event);
+        }
+    }
+
+    fn action(&mut self, action: &Action) {
+        if let Some(recorder) = self {
+            recorder.action(action);
+        }
+    }
+}
+
 /// Everything that a login is told, in order.
-pub struct Told {
+pub struct Told<E = Option<Recorder>> {
     config: Option<Config>,
     refusal: HeaderMap,
     answers: std::vec::IntoIter<Response<Vec<u8>>>,
     callback: Callback,
-    /// What is done with each event and each action besides.
-    eye: Option<mcp_auth::trace::Recorder>,
+    eye: E,
+}
+
+impl Told<()> {
+    /// A login by registration that cannot be written down.
+    pub fn bare() -> Self {
+        Self::with(documents::answers(), ())
+    }
 }
 
 impl Told {
-    /// A login by registration.
+    /// The same, where it could be written down.
     pub fn new() -> Self {
-        Self::with(documents::answers())
+        Self::with(documents::answers(), None)
     }
 
     /// The same, and written down as it happens.
     pub fn recorded() -> Self {
         let mut bytes = 0_usize;
         let count = move |line: &str| bytes = bytes.saturating_add(std::hint::black_box(line).len());
-        let recorder = mcp_auth::trace::Recorder::new(&config(), &seed(), count);
-        Self { eye: Some(recorder), ..Self::new() }
+        let recorder = Recorder::new(&config(), &seed(), count);
+        Self::with(documents::answers(), Some(recorder))
     }
+}
 
-    fn with(answers: Vec<Response<Vec<u8>>>) -> Self {
+impl<E> Told<E> {
+    fn with(answers: Vec<Response<Vec<u8>>>, eye: E) -> Self {
         let state = state_of(&config(), &answers);
         let callback = Callback::new(documents::callback(&state));
         // A configuration is judged once for all its clones, and that is part of a login.
         let config = Some(self::config());
-        Self { config, refusal: documents::refusal(), answers: answers.into_iter(), callback, eye: None }
-    }
-
-    fn sees(&mut self, event: &Event) {
-        if let Some(eye) = &mut self.eye {
-            eye.event(NOW, event);
-        }
+        Self { config, refusal: documents::refusal(), answers: answers.into_iter(), callback, eye }
     }
 }
 
@@ -92,19 +123,17 @@ fn state_of(config: &Config, answers: &[Response<Vec<u8>>]) -> String {
 }
 
 /// A login, from the refusal of a request to a stored token, with all the requests that a driver would send.
-pub fn login(mut told: Told) -> Authorizer {
+pub fn login<E: Eye>(mut told: Told<E>) -> Authorizer {
     let Told { config, refusal, .. } = &mut told;
     let config = config.take().expect("it is used once");
     let mut auth = Authorizer::new(config, seed()).expect("a good configuration");
     let challenge = Challenge::of(StatusCode::UNAUTHORIZED, refusal, None, 0).expect("a challenge");
     let begin = Event::Challenged(challenge);
-    told.sees(&begin);
+    told.eye.event(&begin);
     auth.handle(NOW, begin);
     loop {
         let action = auth.poll();
-        if let Some(eye) = &mut told.eye {
-            eye.action(&action);
-        }
+        told.eye.action(&action);
         let event = match action {
             Action::Load(load) => load.reply(None),
             Action::Send(send) => {
@@ -120,7 +149,7 @@ pub fn login(mut told: Told) -> Authorizer {
             Action::Finish(Ok(Outcome::Authorized(_))) => return auth,
             other => panic!("{other:?}\n{}", auth.trail()),
         };
-        told.sees(&event);
+        told.eye.event(&event);
         auth.handle(NOW, event);
     }
 }

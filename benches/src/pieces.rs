@@ -50,8 +50,9 @@ fn work<T: 'static, R: 'static>(given: T, work: impl FnOnce(T) -> R + 'static) -
 }
 
 /// All pieces. The names are those of the benchmarks in `benches/instructions.rs`.
-pub const ALL: [Piece; 11] = [
+pub const ALL: [Piece; 12] = [
     ("the_floor", || work(floor::Told::new(), floor::login)),
+    ("login_bare", || work(ours::Told::bare(), ours::login)),
     ("login", || work(ours::Told::new(), ours::login)),
     ("login_recorded", || work(ours::Told::recorded(), ours::login)),
     ("refresh", || work(ours::expired(), ours::refresh)),

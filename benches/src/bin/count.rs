@@ -81,9 +81,17 @@ fn print(before: &BTreeMap<String, Cost>, now: &BTreeMap<String, Cost>) {
     }
 }
 
+/// What a login costs more for a recorder that is off: nothing that is allocated, and a question at each event and action.
+fn for_nothing(now: &BTreeMap<String, Cost>) -> Option<String> {
+    let (off, bare) = (now.get("login")?, now.get("login_bare")?);
+    let same = (off.allocations, off.bytes) == (bare.allocations, bare.bytes);
+    let few = off.instructions.saturating_sub(bare.instructions) <= 1000;
+    (!same || !few).then(|| "login: a recorder that is off costs something".to_owned())
+}
+
 /// What is worse than before.
 fn worse(before: &BTreeMap<String, Cost>, now: &BTreeMap<String, Cost>) -> Vec<String> {
-    let mut worse = Vec::new();
+    let mut worse: Vec<_> = for_nothing(now).into_iter().collect();
     for (name, _) in pieces::ALL {
         let Some(cost) = now.get(name) else { continue };
         let Some(known) = before.get(name) else {
