@@ -256,6 +256,6 @@ mod tests {
         let together = places.text(&all.join(" "));
         let apart: Vec<_> = all.iter().map(|url| places.text(url)).collect();
         assert_eq!(together, apart.join(" "));
-        assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
+        assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
     }
 }
