@@ -63,6 +63,8 @@ impl<'a> Parts<'a> {
         let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         let scheme = scheme.to_ascii_lowercase();
         let (host, port) = match authority.rsplit_once(':').filter(|(_, port)| !port.contains(']')) {
+            // Zeros alone are the port 0.
+            Some((host, port)) if !port.is_empty() && port.bytes().all(|digit| digit == b'0') => (host, "0"),
             Some((host, port)) => (host, port.trim_start_matches('0')),
             None => (authority, ""),
         };
