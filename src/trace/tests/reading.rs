@@ -234,3 +234,12 @@ fn notes_that_are_not_known_are_kept_as_they_stand() {
     let named = noted.replace("\"future\"}", "\"unknown\"}");
     assert_eq!(Trace::read(&named).unwrap().to_string(), named);
 }
+
+#[test]
+fn a_trace_is_the_same_by_what_it_says() {
+    let text = recorded();
+    let trace = Trace::read(&text).unwrap();
+    assert!(trace == Trace::read(&text.replace('\n', "\n\n")).unwrap());
+    assert!(trace != trace.before(3));
+    assert!(trace != Trace::read(&headed(|it| it["seed"] = "A".repeat(43).into())).unwrap());
+}
