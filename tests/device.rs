@@ -348,8 +348,10 @@ fn a_page_that_may_not_be_opened_is_not_shown() {
 #[test]
 fn a_page_that_only_policy_lets_pass_is_shown_and_said() {
     let page = "https://10.1.2.3/device";
+    let complete = "https://10.1.2.4/device";
     let answer = serde_json::json!({
-        "device_code": "a-device-code-1", "user_code": "ABCD", "verification_uri": page, "expires_in": 600,
+        "device_code": "a-device-code-1", "user_code": "ABCD", "verification_uri": page,
+        "verification_uri_complete": format!("{complete}?user_code=ABCD"), "expires_in": 600,
     });
     for (reach, shown) in [(None, 0), (Some(Reach::Any), 1)] {
         let anywhere = |config: Config| device(config).policy(Policy::with(|it| it.reach = reach));
@@ -361,7 +363,7 @@ fn a_page_that_only_policy_lets_pass_is_shown_and_said() {
         let trail = rig.auth.trail();
         let said = trail.entries().iter().filter(|it| it.verdict == Verdict::Deviation);
         let said: Vec<_> = said.map(|it| it.url.as_deref()).collect();
-        assert_eq!((rig.shown.len(), said), (shown, vec![Some(page); shown]));
+        assert_eq!((rig.shown.len(), said), (shown, [Some(page), Some(complete)][..2 * shown].to_vec()));
     }
 }
 

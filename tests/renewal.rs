@@ -242,8 +242,10 @@ fn is_overtaken(mut rig: Rig, begin: Event) -> (Rig, Result<Outcome, Box<Failure
                 forget.reply(false)
             }
             Action::Store(save) => save.reply(Saving::Conflict(Some(overtakes(&mut rig)))),
-            Action::Release(_) => continue,
-            action => rig.answer(action).unwrap(),
+            action => match rig.answer(action) {
+                Some(event) => event,
+                None => continue,
+            },
         };
         rig.tell(event);
     }
@@ -274,6 +276,12 @@ fn whoever_keeps_writing_keeps_nobody_busy_without_end() {
             assert_eq!((failure.kind(), failure.retry()), (Kind::StoreBusy, Retry::Later), "{dies}");
             assert_eq!((rig.count(Purpose::Refresh), rig.opened.len()), (refreshes, 1), "{dies}");
         }
+        let (rig, ended) = is_overtaken(made(), Event::LogIn { scopes: Scopes::new() });
+        assert_eq!(
+            (authorized(ended.unwrap()).source, rig.opened.len()),
+            (TokenSource::LoggedIn, 2),
+            "{dies}"
+        );
     }
 }
 

@@ -61,6 +61,9 @@ impl World {
     pub(crate) fn show(&mut self, codes: &DeviceAuthorization) -> Pending {
         self.trouble();
         self.goes(codes.verification_uri.url());
+        if let Some(complete) = &codes.verification_uri_complete {
+            self.goes(complete.url());
+        }
         let pending = self.pending(codes.interval.min(codes.expires_at.since(self.now)));
         let complete = codes.verification_uri_complete.as_ref();
         self.out.push_back(Action::Show(Show {

@@ -232,20 +232,18 @@ impl World {
         self.place.guard.check(url).map_err(|refused| unfit(clause, refused.to_string()))
     }
 
-    /// Something goes to where the guard let it pass. That policy had to say so is said.
+    /// Something goes to where the guard let it pass. That policy had to say so is said, once of each URL.
     pub(super) fn goes(&mut self, url: &Url) {
+        const BY_REACH: &str = "an address that would be refused is taken by `reach`";
         if !self.place.guard.widens_for(url) {
             return;
         }
-        let note = "an address that would be refused is taken by `reach`";
-        self.trail.push(Entry {
-            at: self.now,
-            verdict: Verdict::Deviation,
-            url: Some(guard::without_query(url.as_str())),
-            status: None,
-            note: note.into(),
-            clause: Some("RFC 9728 §7.7".into()),
-        });
+        let url = Some(guard::without_query(url.as_str()));
+        if self.trail.entries().iter().any(|entry| entry.note == BY_REACH && entry.url == url) {
+            return;
+        }
+        let (note, clause) = (BY_REACH.into(), Some("RFC 9728 §7.7".into()));
+        self.trail.push(Entry { at: self.now, verdict: Verdict::Deviation, url, status: None, note, clause });
     }
 
     /// Sends a request, to what has passed the guard. There is no other way to send one.

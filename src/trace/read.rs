@@ -180,6 +180,10 @@ fn fault(kind: &str, line: &Value, why: String, reads: &dyn Fn(&Value) -> bool) 
         let name = rest.split('`').next().unwrap_or_default();
         return format!("{kind} in which `{}` is missing", clean(name, MAX_PLACE));
     }
+    // What is read of it by members would do, so the text has one of them twice.
+    if reads(line) {
+        return format!("{kind} that has a member twice");
+    }
     let mut line = line.clone();
     let mut tries = MAX_READ_AGAIN.checked_div(line.to_string().len()).unwrap_or_default();
     match misfit(&mut line, "", reads, &mut tries) {
@@ -195,6 +199,10 @@ fn misfit(
     reads: &dyn Fn(&Value) -> bool,
     tries: &mut usize,
 ) -> Option<String> {
+    // A longer one would be cut anyway, and is kept for each member within.
+    if place.len() > 4 * MAX_PLACE {
+        return None;
+    }
     let names = match whole.pointer(place)? {
         Value::Object(members) => {
             members.keys().map(|name| name.replace('~', "~0").replace('/', "~1")).collect()

@@ -31,6 +31,9 @@ fn create(path: &Path) -> Result<File, String> {
 ///
 /// What is in the way of the file, in words. What is in the way of a line later is said on standard error, once.
 pub(crate) fn lines(path: &Path) -> Result<impl FnMut(&str) + Send + 'static, String> {
+    if super::is_standard(path) {
+        return Err("a trace that is being recorded holds every secret: name a file for it".to_owned());
+    }
     let mut lines = Lines { file: Some(create(path)?), path: path.to_owned(), whole: 0 };
     Ok(move |line: &str| lines.add(line))
 }
@@ -52,6 +55,7 @@ impl Lines {
             Ok(()) => self.whole = self.whole.saturating_add(u64::try_from(line.len()).unwrap_or(u64::MAX)),
             Err(error) => {
                 let _ = file.set_len(self.whole);
+                self.removed_if_empty();
                 let shown = super::shown(&self.path);
                 anstream::eprintln!("warning: {shown} cannot be written, and ends here: {error}");
                 self.file = None;
@@ -60,12 +64,18 @@ impl Lines {
     }
 }
 
-impl Drop for Lines {
-    fn drop(&mut self) {
-        self.file = None;
-        if self.whole == 0 {
+impl Lines {
+    /// Only while it is open, and so without doubt the one that was made here.
+    fn removed_if_empty(&self) {
+        if self.file.is_some() && self.whole == 0 {
             let _ = fs::remove_file(&self.path);
         }
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        self.removed_if_empty();
     }
 }
 

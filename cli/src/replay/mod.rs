@@ -47,7 +47,8 @@ pseudonym, such as ACCESS-TOKEN-1, and what follows from them follows anew. --sc
 can be sent to others. Hosts, paths, scopes, client identifiers and error texts stay in it as they are; --names replaces
 hosts and paths too. Look at it before you send it.
 
-Files are written for your eyes only, never over another, and all that are named or none. For one of them `-` is standard
+Files are written for your eyes only and never over another; where one cannot be written, none is. What does not replay is
+drawn as far as it goes, and not scrubbed. For one of them `-` is standard
 output; the verdict then goes to standard error.
 
 With --verbose the story has what is otherwise left to the details of the page; with --quiet there is the verdict alone.

@@ -43,6 +43,10 @@ async fn a_login_a_call_and_a_logout_are_written_down() {
     let said = ends_with(&blocking(|| home.run(&["login", &url, "--record", &login])), 2);
     assert!(said.contains("is there already"), "{said}");
     assert_eq!(fs::read_to_string(&login).unwrap(), texts[0]);
+    // Standard output is no place for secrets.
+    let said = ends_with(&blocking(|| home.run(&["login", &url, "--record", "-"])), 2);
+    assert!(said.contains("name a file for it"), "{said}");
+    assert!(!std::path::Path::new("-").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -243,3 +243,13 @@ fn a_trace_is_the_same_by_what_it_says() {
     assert!(trace != trace.before(3));
     assert!(trace != Trace::read(&headed(|it| it["seed"] = "A".repeat(43).into())).unwrap());
 }
+
+#[test]
+fn a_member_that_stands_twice_is_said_so() {
+    for line in
+        ["{\"action\":{\"wait\":null},\"action\":{\"wait\":null}}", "{\"at\":1,\"at\":1,\"event\":\"tick\"}"]
+    {
+        let kind = if line.contains("action") { "an action" } else { "an event" };
+        refused(&with(line), 2, &format!("{kind} that has a member twice"));
+    }
+}
