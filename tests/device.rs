@@ -11,7 +11,8 @@ use mcp_auth::{
     Outcome, Policy, Preregistered, Reach, ResourceIndicator, Retry, Timestamp, TokenSource, Verdict,
 };
 use mcp_auth_testbed::{
-    Confirmation, Device, Dials, Fault, Person as Scripted, PreRegistered, Purpose, RefreshTokens, Trouble,
+    Confirmation, Device, Dials, Fault, Origins, Person as Scripted, PreRegistered, Purpose, RefreshTokens,
+    Trouble,
 };
 use support::{REDIRECT, Rig};
 
@@ -365,6 +366,25 @@ fn a_page_that_only_policy_lets_pass_is_shown_and_said() {
         let said: Vec<_> = said.map(|it| it.url.as_deref()).collect();
         assert_eq!((rig.shown.len(), said), (shown, [Some(page), Some(complete)][..2 * shown].to_vec()));
     }
+}
+
+/// However often it is asked.
+#[test]
+fn an_address_that_only_policy_lets_pass_is_said_once() {
+    let origins =
+        Origins { authorization_servers: vec!["https://10.1.2.3".to_owned()], ..Origins::default() };
+    let anywhere = |config: Config| device(config).policy(Policy::with(|it| it.reach = Some(Reach::Any)));
+    let mut rig = Rig::among(origins, Dials { device: Some(at_poll(4)), ..Dials::default() }, anywhere);
+    logs_in(&mut rig).unwrap();
+    assert_eq!(rig.count(Purpose::Token), 4);
+    let trail = rig.auth.trail();
+    let said = trail.entries().iter().filter(|it| it.verdict == Verdict::Deviation);
+    let mut urls: Vec<_> = said.map(|it| it.url.clone().unwrap()).collect();
+    assert_eq!(urls.iter().filter(|url| url.ends_with("/token")).count(), 1, "{trail}");
+    urls.sort();
+    let all = urls.len();
+    urls.dedup();
+    assert_eq!(urls.len(), all, "{trail}");
 }
 
 #[test]

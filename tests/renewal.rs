@@ -610,18 +610,31 @@ fn given_up() -> (Rig, Load) {
 
 #[test]
 fn a_record_that_somebody_else_holds_is_waited_for_and_then_given_up() {
+    // Whoever asks for a login waits too: what somebody else is doing may be the login.
+    for begin in [Event::Restore, Event::LogIn { scopes: Scopes::new() }] {
+        let mut rig = works(dials());
+        rig.now += 3600;
+        rig.tell(begin);
+        let begun = rig.now;
+        let failure = waits_in_vain(&mut rig, |rig, load| {
+            assert!(load.exclusive().is_some());
+            rig.tell(load.busy());
+        });
+        assert_eq!((failure.kind(), failure.retry()), (Kind::StoreBusy, Retry::Later));
+        // Long enough for a lease that began just then to end.
+        assert!(rig.now - begun >= 60, "{}", rig.now - begun);
+        mends(rig);
+    }
+}
+
+/// No other has written, as far as anybody knows.
+#[test]
+fn a_person_is_asked_for_more_though_the_store_cannot_be_read() {
     let mut rig = works(dials());
-    rig.now += 3600;
-    rig.tell(Event::Restore);
-    let begun = rig.now;
-    let failure = waits_in_vain(&mut rig, |rig, load| {
-        assert!(load.exclusive().is_some());
-        rig.tell(load.busy());
-    });
-    assert_eq!((failure.kind(), failure.retry()), (Kind::StoreBusy, Retry::Later));
-    // Long enough for a lease that began just then to end.
-    assert!(rig.now - begun >= 60, "{}", rig.now - begun);
-    mends(rig);
+    rig.mood = StoreMood::FailsToRead;
+    let more = insufficient(generation(&rig));
+    assert_eq!(authorized(rig.run(more).unwrap()).source, TokenSource::LoggedIn);
+    assert_eq!(rig.opened.len(), 2);
 }
 
 #[test]

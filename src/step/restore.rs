@@ -250,7 +250,7 @@ fn decide_alone(world: &mut World, mut aim: Aim, breach: Breach) -> Turn {
             settle(world, aim, held, Use::Serve)
         }
         // Whoever asks for a login is not kept from it by others who write.
-        Use::Renew if aim.overtaken > MAX_OVERTAKEN && aim.insists => settle(world, aim, held, Use::None),
+        Use::Renew if aim.overtaken > 0 && aim.insists => settle(world, aim, held, Use::None),
         Use::Renew => breach.into(),
         // What somebody else may have made of it, or has made of it, cannot be seen just now. That is no reason to ask a person.
         Use::None if is_in_vain(&aim, &held) && held.refresh_token.is_some() => breach.into(),

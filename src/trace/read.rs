@@ -199,13 +199,11 @@ fn misfit(
     reads: &dyn Fn(&Value) -> bool,
     tries: &mut usize,
 ) -> Option<String> {
-    // A longer one would be cut anyway, and is kept for each member within.
-    if place.len() > 4 * MAX_PLACE {
-        return None;
-    }
     let names = match whole.pointer(place)? {
         Value::Object(members) => {
-            members.keys().map(|name| name.replace('~', "~0").replace('/', "~1")).collect()
+            // A longer name is none of the form's, and would be kept for each member within.
+            let short = members.keys().filter(|name| name.len() <= MAX_PLACE);
+            short.map(|name| name.replace('~', "~0").replace('/', "~1")).collect()
         }
         Value::Array(items) => (0..items.len()).map(|place| place.to_string()).collect(),
         Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => Vec::new(),

@@ -107,7 +107,12 @@ impl Rig {
     }
 
     pub(crate) fn with(dials: Dials, configure: impl FnOnce(Config) -> Config) -> Self {
-        let world = World::new(dials, Origins::default());
+        Self::among(Origins::default(), dials, configure)
+    }
+
+    /// The same, with servers at other places.
+    pub(crate) fn among(origins: Origins, dials: Dials, configure: impl FnOnce(Config) -> Config) -> Self {
+        let world = World::new(dials, origins);
         let config = configure(Config::new(world.server_url(), "Rig", REDIRECT));
         let watch = Watch::new(&config);
         let recording = Recording::new(&config, &Seed::new([7; 32]));
