@@ -1,10 +1,17 @@
 //! What a scrubbed trace must not show where names are replaced too: the server's own URL may be the secret.
-use std::sync::{Arc, Mutex};
+use std::ops::ControlFlow::{Break, Continue};
 
 use http::Response;
 use mcp_auth::policy::Policy;
-use mcp_auth::trace::{Names, Recorder, Trace};
-use mcp_auth::{Action, Authorizer, Callback, Config, Event, Purpose, Saving, Scopes, Seed, Timestamp};
+use mcp_auth::trace::{Names, Trace};
+use mcp_auth::{Action, Callback, Config, Event, Purpose, Saving, Scopes};
+
+#[path = "support/driven.rs"]
+mod driven;
+#[path = "support/recording.rs"]
+#[allow(dead_code, reason = "what else a recording can do is for other tests")]
+mod recording;
+use driven::driven;
 
 const PRM: &str = r#"{"resource":"https://mcp.tenant-seven.example/s/k3y0f7h3host/mcp","authorization_servers":["https://as.example"]}"#;
 const AS: &str = r#"{"issuer":"https://as.example","authorization_endpoint":"https://as.example/authorize","token_endpoint":"https://as.example/token","registration_endpoint":"https://as.example/register","response_types_supported":["code"],"code_challenge_methods_supported":["S256"],"token_endpoint_auth_methods_supported":["none"]}"#;
@@ -21,22 +28,10 @@ fn run(scopes: &str, odd: impl Fn(Purpose, &str) -> Option<Answer>) -> (String, 
     let url = "https://mcp.tenant-seven.example/s/k3y0f7h3host/mcp";
     let config = Config::new(url, "Example", "http://127.0.0.1:3000/callback");
     let config = config.policy(Policy::with(|it| it.ask_for_client = true));
-    let text = Arc::new(Mutex::new(String::new()));
-    let kept = text.clone();
-    let sink = move |line: &str| kept.lock().unwrap().push_str(&format!("{line}\n"));
-    let mut recorder = Recorder::new(&config, &Seed::new([5; 32]), sink);
-    let mut machine = Authorizer::new(config, Seed::new([5; 32])).unwrap();
-    let now = Timestamp::from_secs(1_800_000_000);
-    let mut next = Some(Event::LogIn { scopes: Scopes::parse(scopes).unwrap() });
-    let mut callback = None;
-    let fine = loop {
-        if let Some(event) = next.take() {
-            recorder.event(now, &event);
-            machine.handle(now, event);
-        }
-        let action = machine.poll();
-        recorder.action(&action);
-        next = match action {
+    let (mut callback, mut fine) = (None, false);
+    let begin = Event::LogIn { scopes: Scopes::parse(scopes).unwrap() };
+    let (text, _) = driven(config, begin, |action| {
+        Continue(match action {
             Action::Load(load) => Some(load.reply(None)),
             Action::Store(save) => Some(save.reply(Saving::Kept)),
             Action::Forget(it) => Some(it.reply(true)),
@@ -60,11 +55,13 @@ fn run(scopes: &str, odd: impl Fn(Purpose, &str) -> Option<Answer>) -> (String, 
                 Some(callback.take().map_or(Event::Tick, |it| Event::Called(Callback::new(it))))
             }
             Action::Wait(None) => unreachable!(),
-            Action::Finish(outcome) => break outcome.is_ok(),
+            Action::Finish(outcome) => {
+                fine = outcome.is_ok();
+                return Break(());
+            }
             _ => None,
-        };
-    };
-    let text = text.lock().unwrap().clone();
+        })
+    });
     let scrubbed = Trace::read(&text).unwrap().scrub(Names::Replaced).unwrap();
     scrubbed.replay().unwrap();
     (text, scrubbed.to_string(), fine)

@@ -1,8 +1,16 @@
 //! What a scrubbed trace must not show, whatever the spelling in which a server brings it.
+use std::ops::ControlFlow::{Break, Continue};
 use std::sync::{Arc, Mutex};
 
 use mcp_auth::trace::{Names, Recorder, Trace};
 use mcp_auth::{Action, Authorizer, Callback, Config, Event, Purpose, Scopes, Seed, Timestamp};
+
+#[path = "support/driven.rs"]
+mod driven;
+#[path = "support/recording.rs"]
+#[allow(dead_code, reason = "what else a recording can do is for other tests")]
+mod recording;
+use driven::driven;
 
 struct Server {
     token: Vec<u8>,
@@ -68,21 +76,9 @@ fn recorded(server: &Server) -> (String, bool) {
     if let Some(account) = server.account {
         config = config.account(account);
     }
-    let (mut recorder, text) = recorder(&config);
-    let mut machine = Authorizer::new(config, Seed::new([5; 32])).unwrap();
-    let now = Timestamp::from_secs(1_800_000_000);
-    let mut next = Some(Event::LogIn { scopes: Scopes::new() });
-    let mut callback = None;
-    let mut stored = None;
-    let mut fine = Vec::new();
-    loop {
-        if let Some(event) = next.take() {
-            recorder.event(now, &event);
-            machine.handle(now, event);
-        }
-        let action = machine.poll();
-        recorder.action(&action);
-        next = match action {
+    let (mut callback, mut stored, mut fine) = (None, None, Vec::new());
+    let (text, _) = driven(config, Event::LogIn { scopes: Scopes::new() }, |action| {
+        Continue(match action {
             Action::Load(load) => Some(load.reply(stored.clone())),
             Action::Store(save) => {
                 stored = Some(save.credential().clone());
@@ -121,16 +117,15 @@ fn recorded(server: &Server) -> (String, bool) {
                 Some(it) => Some(Event::Called(Callback::new(it))),
                 None => Some(Event::Tick),
             },
-            Action::Wait(None) => break,
+            Action::Wait(None) => return Break(()),
             Action::Finish(outcome) => {
                 fine.push(outcome.is_ok());
                 // Once more, with what is stored by now.
                 (fine.len() < 2).then_some(Event::LogIn { scopes: Scopes::new() })
             }
             _ => None,
-        };
-    }
-    let text = text.lock().unwrap().clone();
+        })
+    });
     (text, fine == [true, true])
 }
 
@@ -556,18 +551,9 @@ fn a_host_below_another_is_replaced_whole() {
 #[test]
 fn a_flood_of_foreign_answers_leaves_a_bounded_trail() {
     let config = Config::new("https://mcp.example/mcp", "Example", "http://127.0.0.1:3000/callback");
-    let (mut recorder, text) = recorder(&config);
-    let mut machine = Authorizer::new(config, Seed::new([5; 32])).unwrap();
-    let now = Timestamp::from_secs(1_800_000_000);
-    let (mut next, mut flooded) = (Some(Event::LogIn { scopes: Scopes::new() }), 0);
-    loop {
-        if let Some(event) = next.take() {
-            recorder.event(now, &event);
-            machine.handle(now, event);
-        }
-        let action = machine.poll();
-        recorder.action(&action);
-        next = Some(match action {
+    let mut flooded = 0;
+    let (text, machine) = driven(config, Event::LogIn { scopes: Scopes::new() }, |action| {
+        Continue(Some(match action {
             Action::Load(load) => load.reply(None),
             Action::Send(send) => {
                 let (status, body) = match send.purpose() {
@@ -582,14 +568,14 @@ fn a_flood_of_foreign_answers_leaves_a_bounded_trail() {
                 flooded += 1;
                 Event::Called(Callback::new(format!("/callback?state=foreign-{flooded}&code=x")))
             }
-            Action::Open(_) => continue,
-            Action::Wait(_) => break,
+            Action::Open(_) => return Continue(None),
+            Action::Wait(_) => return Break(()),
             Action::Finish(it) => panic!("{it:?}"),
             other => panic!("{other:?}"),
-        });
-    }
+        }))
+    });
     assert!(machine.trail().entries().len() < 500);
-    Trace::read(&text.lock().unwrap()).unwrap().replay().unwrap();
+    Trace::read(&text).unwrap().replay().unwrap();
 }
 
 /// A page can send as many answers as it likes to the redirect URI, each with thousands of parameters.
@@ -1021,26 +1007,14 @@ fn a_user_code_has_a_name_of_its_own() {
 
 /// A login whose requests are not sent, for this reason.
 fn unsent(config: Config, why: &str) -> String {
-    let (mut recorder, text) = recorder(&config);
-    let mut machine = Authorizer::new(config, Seed::new([5; 32])).unwrap();
-    let now = Timestamp::from_secs(1_800_000_000);
-    let mut next = Some(Event::LogIn { scopes: Scopes::new() });
-    while !matches!(next, Some(Event::Tick)) {
-        if let Some(event) = next.take() {
-            recorder.event(now, &event);
-            machine.handle(now, event);
-        }
-        let action = machine.poll();
-        recorder.action(&action);
-        next = match action {
-            Action::Load(load) => Some(load.fail(why)),
-            Action::Send(send) => Some(send.fail(mcp_auth::SendFailure::NotSent(why.to_owned()))),
-            Action::Wait(_) => Some(Event::Tick),
-            _ => None,
-        };
-    }
-    let text = text.lock().unwrap();
-    text.clone()
+    let begin = Event::LogIn { scopes: Scopes::new() };
+    let (text, _) = driven(config, begin, |action| match action {
+        Action::Load(load) => Continue(Some(load.fail(why))),
+        Action::Send(send) => Continue(Some(send.fail(mcp_auth::SendFailure::NotSent(why.to_owned())))),
+        Action::Wait(_) => Break(()),
+        _ => Continue(None),
+    });
+    text
 }
 
 /// Why an inspection goes no further is a sentence of this project's own. Nothing else that a host says stays.

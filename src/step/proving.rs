@@ -6,6 +6,7 @@ use url::Url;
 use super::{Pending, Terms, World};
 use crate::action::{Action, AssertionKind, Show, Sign, SigningKey, Supply};
 use crate::base::breach::{Breach, Kind};
+use crate::base::guard::Endpoint;
 use crate::base::secret::Secret;
 use crate::base::seed::Draw;
 use crate::event;
@@ -60,17 +61,15 @@ impl World {
     /// Shows the person a code. What is awaited then is the time to ask for the answer, under the same number.
     pub(crate) fn show(&mut self, codes: &DeviceAuthorization) -> Pending {
         self.trouble();
-        self.goes(codes.verification_uri.url());
-        if let Some(complete) = &codes.verification_uri_complete {
-            self.goes(complete.url());
-        }
+        let (page, complete) = (codes.verification_uri.url(), codes.verification_uri_complete.as_ref());
+        let complete = complete.map(Endpoint::url);
+        [Some(page), complete].into_iter().flatten().for_each(|url| self.goes(url));
         let pending = self.pending(codes.interval.min(codes.expires_at.since(self.now)));
-        let complete = codes.verification_uri_complete.as_ref();
         self.out.push_back(Action::Show(Show {
             id: pending.id,
             user_code: codes.user_code.clone(),
-            verification_uri: codes.verification_uri.url().clone(),
-            verification_uri_complete: complete.map(|endpoint| endpoint.url().clone()),
+            verification_uri: page.clone(),
+            verification_uri_complete: complete.cloned(),
             until: codes.expires_at,
         }));
         pending

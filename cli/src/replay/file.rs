@@ -3,8 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write as _};
 use std::path::{Path, PathBuf};
-
-const NO_TEXT: &str = "it is no UTF-8 text";
+use std::string::FromUtf8Error;
 
 /// A new file that its owner alone may read and write. One that is there already is not touched.
 ///
@@ -62,9 +61,7 @@ impl Lines {
             }
         }
     }
-}
 
-impl Lines {
     /// Only while it is open, and so without doubt the one that was made here.
     fn removed_if_empty(&self) {
         if self.file.is_some() && self.whole == 0 {
@@ -125,12 +122,14 @@ pub(super) fn read(path: &Path, most: u64) -> Result<String, String> {
     if u64::try_from(bytes.len()).is_ok_and(|read| read > most) {
         return Err(unread(format!("it is larger than {} MB", most >> 20)));
     }
-    String::from_utf8(bytes).or_else(|error| match error.utf8_error() {
+    let without_its_end = |error: FromUtf8Error| match error.utf8_error() {
         cut if cut.error_len().is_none() => {
             let mut bytes = error.into_bytes();
             bytes.truncate(cut.valid_up_to());
-            String::from_utf8(bytes).map_err(|_| unread(NO_TEXT.to_owned()))
+            String::from_utf8(bytes)
         }
-        _ => Err(unread(NO_TEXT.to_owned())),
-    })
+        _ => Err(error),
+    };
+    let text = String::from_utf8(bytes).or_else(without_its_end);
+    text.map_err(|_| unread("it is no UTF-8 text".to_owned()))
 }

@@ -11,16 +11,14 @@ use mcp_auth_ureq::{Builder, Client, Consent};
 
 #[path = "../../../host/tests/rig/port.rs"]
 mod port;
-#[path = "../../../host/tests/rig/replayed.rs"]
-mod replayed;
+#[path = "../served/mod.rs"]
+mod served;
 #[path = "../../../host/tests/rig/town.rs"]
 mod town;
-#[path = "../../../host/tests/rig/watched.rs"]
-mod watched;
 
 pub use port::OnePort;
+pub use served::builder;
 pub use town::{Asked, Person, REDIRECT, Reply, Town};
-use watched::Watched;
 
 /// What the thread gives, within reason.
 pub fn joined<T>(thread: thread::JoinHandle<T>) -> T {
@@ -35,13 +33,6 @@ pub fn until(what: &str, mut so: impl FnMut() -> bool) {
         assert!(begun.elapsed() < Duration::from_secs(20), "{what}: this takes too long");
         thread::sleep(Duration::from_millis(1));
     }
-}
-
-/// A client under the watch, which is written down and replayed: the first breach of what must never happen ends the attempt,
-/// and so the test.
-pub fn builder(config: Config) -> Builder {
-    let watch = Watched::new(&config);
-    Client::builder(config).tap(watch).record(replayed::lines())
 }
 
 impl Town {
